@@ -1,0 +1,564 @@
+//! [`SkewClock`]: the clock that all clients share. The only shared state.
+
+use std::any::Any;
+use std::env;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::watch;
+
+use crate::estimator::{Estimate, Estimator};
+use crate::host::Host;
+use crate::incident::Incident;
+use crate::judge::{Lesson, judge};
+use crate::ledger::{Ledger, Notice};
+use crate::local_clock::{LocalClock, Reading, SystemClock};
+use crate::offset::ClockOffset;
+use crate::report::{self, RetryOutcome};
+use crate::ruling::{self, Exchange, Ruling};
+use crate::trust::Limits;
+use crate::word::Word;
+
+/// A clock that knows the time even where the machine does not.
+///
+/// It starts out as the machine's wall clock, and is corrected when a service
+/// rejects a request because of its time. Cheap to clone; clones share
+/// everything. Use one for a whole process: what one client has learned, the
+/// others need not learn again.
+///
+/// ```
+/// use aws_clock_skew::SkewClock;
+///
+/// let skew = SkewClock::new();
+/// assert!(!skew.status().is_corrected());
+/// ```
+#[derive(Clone)]
+pub struct SkewClock(Arc<Shared>);
+
+struct Shared {
+    local: Box<dyn LocalClock>,
+    /// What [`SkewClock::now`] needs of `state`, published by whoever changes it.
+    word: AtomicU64,
+    /// [`Estimator::epoch`], for those who compare it at every call.
+    epoch: AtomicU64,
+    /// [`Estimator::moves`], the same.
+    moves: AtomicU64,
+    /// Accepted answers are of interest: there is something that they can confirm
+    /// or end, or something that [`now`](SkewClock::now) has left unsaid.
+    minds_accepted: AtomicBool,
+    has_disputes: AtomicBool,
+    /// The second, on the boot clock, from which on an accepted answer of AWS is
+    /// worth a look again.
+    next_vouch: AtomicU64,
+    next_request: AtomicU64,
+    observe_only: bool,
+    state: Mutex<State>,
+    changes: watch::Sender<u64>,
+    attachment: OnceLock<Box<dyn Any + Send + Sync>>,
+}
+
+struct State {
+    estimator: Estimator,
+    ledger: Ledger,
+    unreported: Vec<Incident>,
+    /// Counts everything that [`SkewChanges`] tells of.
+    version: u64,
+}
+
+impl SkewClock {
+    /// Returns a clock that reads the machine's clocks, with default limits.
+    ///
+    /// With `AWS_DISABLE_CLOCK_SKEW_CORRECTION=true` in the environment it only
+    /// observes; see [`SkewClockBuilder::observe_only`].
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// Returns a builder, for tests, limits and known offsets.
+    pub fn builder() -> SkewClockBuilder {
+        SkewClockBuilder::default()
+    }
+
+    /// Returns the time to sign with: the machine's wall clock, bit for bit,
+    /// until a service has shown it to be wrong, and the corrected time then.
+    ///
+    /// Never panics and is never before 1970. On a machine with a wrong clock the
+    /// result may go back when a correction is learned, as the wall clock may at
+    /// any time.
+    pub fn now(&self) -> SystemTime {
+        match Word::load(self.0.word.load(Ordering::Acquire)) {
+            None => self.0.local.wall(),
+            Some(word) => self.corrected_now(word),
+        }
+    }
+
+    /// Returns where the clock stands and what has happened so far.
+    pub fn status(&self) -> SkewStatus {
+        let reading = self.reading();
+        let (status, announcement) = {
+            let mut state = self.lock();
+            let ((), announcement) = self.update(&mut state, reading, |estimator, incidents| {
+                ruling::keep_up(estimator, reading, incidents);
+            });
+            (SkewStatus::of(&state, reading), announcement)
+        };
+        self.announce(announcement);
+        status
+    }
+
+    /// Returns a listener that is told of every change.
+    pub fn changes(&self) -> SkewChanges {
+        SkewChanges {
+            clock: self.clone(),
+            versions: self.0.changes.subscribe(),
+        }
+    }
+
+    /// Forgets what was learned: after a snapshot was restored, for one, the
+    /// machine's clock may be right, or wrong in another way.
+    ///
+    /// The count of incidents and the last one stay.
+    pub fn reset(&self) {
+        let reading = self.reading();
+        self.change(reading, |estimator, _| estimator.reset());
+    }
+
+    /// Takes both clocks of the machine.
+    pub(crate) fn reading(&self) -> Reading {
+        Reading::take(&*self.0.local)
+    }
+
+    pub(crate) fn observes_only(&self) -> bool {
+        self.0.observe_only
+    }
+
+    /// Returns a number that differs when what was judged by the clock before,
+    /// such as cached credentials, must be judged again.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.0.epoch.load(Ordering::Acquire)
+    }
+
+    /// Returns which clock signs now.
+    pub(crate) fn moves(&self) -> u64 {
+        self.0.moves.load(Ordering::Acquire)
+    }
+
+    /// Returns whether the two handles share everything.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Returns where the clock lives, to tell it from others.
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
+    /// Returns a number for a new request.
+    pub(crate) fn next_request(&self) -> u64 {
+        self.0.next_request.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Returns whether a new signature may save this request; learns nothing.
+    pub(crate) fn would_resign(&self, exchange: &Exchange<'_>) -> bool {
+        let reading = self.reading();
+        let now = self.lock().estimator.now(reading);
+        !self.observes_only()
+            && judge(&exchange.attempt, exchange.evidence, reading, now).wants_resign()
+    }
+
+    /// Rules on an answer that is not an accepted one, and learns from it.
+    pub(crate) fn rule(&self, exchange: &Exchange<'_>) -> Ruling {
+        let reading = self.reading();
+        let ruling = self.change(reading, |estimator, incidents| {
+            ruling::rule(estimator, exchange, reading, incidents)
+        });
+        Ruling {
+            resign: ruling.resign && !self.observes_only(),
+            ..ruling
+        }
+    }
+
+    /// Returns whether [`accept`](Self::accept) has anything to do, whoever
+    /// answered.
+    pub(crate) fn minds_accepted(&self) -> bool {
+        self.0.minds_accepted.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether it is time for an AWS endpoint to vouch for the clock again.
+    pub(crate) fn wants_vouch(&self, boot: Duration) -> bool {
+        boot.as_secs() >= self.0.next_vouch.load(Ordering::Relaxed)
+    }
+
+    /// Takes note of an accepted answer.
+    pub(crate) fn accept(&self, exchange: &Exchange<'_>) {
+        let received = exchange.attempt.received;
+        if exchange.host.is_some_and(Host::is_aws) {
+            let next = received.boot.as_secs().saturating_add(BETWEEN_VOUCHES);
+            self.0.next_vouch.store(next, Ordering::Relaxed);
+        }
+        let reading = self.reading();
+        self.change(reading, |estimator, incidents| {
+            ruling::accept(estimator, exchange, reading, incidents);
+        });
+    }
+
+    /// The second send of a request with a pending lesson was let through.
+    pub(crate) fn settle(&self, exchange: &Exchange<'_>, lesson: &Lesson) {
+        let reading = self.reading();
+        self.change(reading, |estimator, incidents| {
+            ruling::settle(estimator, exchange, lesson, reading, incidents);
+        });
+    }
+
+    /// Enters an incident that the estimator has no part in.
+    pub(crate) fn enter(&self, incident: impl FnOnce(&Estimator, Reading) -> Incident) {
+        let reading = self.reading();
+        self.change(reading, |estimator, incidents| {
+            let incident = incident(estimator, reading);
+            incidents.push(incident);
+        });
+    }
+
+    /// Returns what a door keeps with the clock, so that all its clients share it.
+    ///
+    /// # Panics
+    ///
+    /// If it is asked for two types; there is room for one.
+    #[expect(
+        clippy::expect_used,
+        reason = "one door asks, always for the same type"
+    )]
+    pub(crate) fn attachment<T: Any + Send + Sync + Default>(&self) -> &T {
+        self.0
+            .attachment
+            .get_or_init(|| Box::new(T::default()))
+            .downcast_ref()
+            .expect("one type is attached")
+    }
+
+    pub(crate) fn retried(&self, outcome: RetryOutcome) {
+        report::retry(outcome);
+    }
+
+    /// Returns the offset from the boot clock of a host that disagrees with the
+    /// one that the clock follows.
+    pub(crate) fn disputed(&self, host: &Host) -> Option<ClockOffset> {
+        if !self.has_disputes() {
+            return None;
+        }
+        self.lock().estimator.trust.disputed(host)
+    }
+
+    pub(crate) fn has_disputes(&self) -> bool {
+        self.0.has_disputes.load(Ordering::Relaxed)
+    }
+
+    /// The rare path of [`now`](Self::now).
+    fn corrected_now(&self, word: Word) -> SystemTime {
+        let reading = self.reading();
+        let time = word.point().at_boot(reading.boot);
+        let distance = ClockOffset::between(time, reading.wall).magnitude();
+        // The boot clock has run for longer than the estimate is old, so this
+        // band holds every wall clock that agrees with it.
+        let band = word.band() + Estimate::drift(reading.boot);
+        if distance > band && !word.is_provisional() {
+            return time;
+        }
+        let mut state = self.lock();
+        let mut incidents = Vec::new();
+        ruling::keep_up(&mut state.estimator, reading, &mut incidents);
+        if !incidents.is_empty() {
+            // Emitting here could ask for the time again, or block a signature.
+            state.unreported.append(&mut incidents);
+            self.publish(&state);
+        }
+        state.estimator.now(reading)
+    }
+
+    /// Changes the estimator, then says what happened, outside the lock.
+    fn change<R>(
+        &self,
+        reading: Reading,
+        change: impl FnOnce(&mut Estimator, &mut Vec<Incident>) -> R,
+    ) -> R {
+        let (result, announcement) = self.update(&mut self.lock(), reading, change);
+        self.announce(announcement);
+        result
+    }
+
+    fn update<R>(
+        &self,
+        state: &mut State,
+        reading: Reading,
+        change: impl FnOnce(&mut Estimator, &mut Vec<Incident>) -> R,
+    ) -> (R, Option<Announcement>) {
+        let moves = state.estimator.moves();
+        let mut incidents = std::mem::take(&mut state.unreported);
+        let was_unreported = !incidents.is_empty();
+        let result = change(&mut state.estimator, &mut incidents);
+        self.publish(state);
+        let has_moved = was_unreported || state.estimator.moves() != moves;
+        if !has_moved && incidents.is_empty() {
+            return (result, None);
+        }
+        state.version += 1;
+        let announcement = Announcement {
+            notices: incidents
+                .into_iter()
+                .map(|incident| state.ledger.enter(incident, reading.boot))
+                .collect(),
+            gauges: has_moved.then(|| gauges_of(&state.estimator, reading)),
+            version: state.version,
+        };
+        (result, Some(announcement))
+    }
+
+    fn announce(&self, announcement: Option<Announcement>) {
+        let Some(announcement) = announcement else {
+            return;
+        };
+        announcement.notices.iter().for_each(report::incident);
+        if let Some((offset, uncertainty)) = announcement.gauges {
+            report::gauges(offset, uncertainty);
+        }
+        self.0.changes.send_if_modified(|version| {
+            let is_newer = announcement.version > *version;
+            *version = announcement.version.max(*version);
+            is_newer
+        });
+    }
+
+    fn publish(&self, state: &State) {
+        let estimator = &state.estimator;
+        let word = match estimator.estimate() {
+            Some(estimate) if !self.0.observe_only => Word::new(
+                estimate.point(),
+                estimate.healing_band(),
+                estimator.is_provisional(),
+            ),
+            _ => Word::UNCORRECTED,
+        };
+        self.0.word.store(word, Ordering::Release);
+        self.0.epoch.store(estimator.epoch(), Ordering::Release);
+        self.0.moves.store(estimator.moves(), Ordering::Release);
+        self.0
+            .has_disputes
+            .store(estimator.trust.has_disputes(), Ordering::Relaxed);
+        let minds_accepted = estimator.estimate().is_some()
+            || estimator.is_provisional()
+            || !state.unreported.is_empty();
+        self.0
+            .minds_accepted
+            .store(minds_accepted, Ordering::Relaxed);
+    }
+
+    /// The state is values only, and every change of it is complete before
+    /// anything can panic, so a poisoned one is as good as any.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for SkewClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for SkewClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SkewClock")
+            .field("local_clock", &self.0.local)
+            .field("observe_only", &self.0.observe_only)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Incidents and gauges on their way out of the lock.
+struct Announcement {
+    notices: Vec<Notice>,
+    gauges: Option<(ClockOffset, Duration)>,
+    version: u64,
+}
+
+fn gauges_of(estimator: &Estimator, reading: Reading) -> (ClockOffset, Duration) {
+    let uncertainty = estimator.estimate().map_or(Duration::ZERO, |estimate| {
+        estimate.uncertainty(reading.boot)
+    });
+    (estimator.offset(reading), uncertainty)
+}
+
+/// Builds a [`SkewClock`] that differs from the default.
+#[derive(Debug)]
+pub struct SkewClockBuilder {
+    local: Box<dyn LocalClock>,
+    limits: Limits,
+    initial_offset: Option<ClockOffset>,
+    observe_only: bool,
+}
+
+impl SkewClockBuilder {
+    /// Sets the machine's clocks; [`SystemClock`] if not called.
+    #[must_use]
+    pub fn local_clock(mut self, clock: impl LocalClock + 'static) -> Self {
+        self.local = Box::new(clock);
+        self
+    }
+
+    /// Sets how far a correction may go.
+    #[must_use]
+    pub const fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Starts corrected by a known offset, server − machine; what other SDKs call
+    /// `systemClockOffset`. Evidence replaces it like any other estimate. An
+    /// offset of 30 s or less is none.
+    #[must_use]
+    pub const fn initial_offset(mut self, offset: ClockOffset) -> Self {
+        self.initial_offset = Some(offset);
+        self
+    }
+
+    /// Learns and reports, shifts and retries nothing, and leaves the SDK's own
+    /// correction as it is set.
+    #[must_use]
+    pub const fn observe_only(mut self) -> Self {
+        self.observe_only = true;
+        self
+    }
+
+    /// Returns the clock.
+    ///
+    /// With `AWS_DISABLE_CLOCK_SKEW_CORRECTION=true` in the environment (the
+    /// variable that switches off the SDK's own correction) it only observes.
+    pub fn build(self) -> SkewClock {
+        let mut estimator = Estimator::new(self.limits);
+        if let Some(offset) = self.initial_offset {
+            estimator.start_at(offset, Reading::take(&*self.local));
+        }
+        let clock = SkewClock(Arc::new(Shared {
+            local: self.local,
+            word: AtomicU64::new(Word::UNCORRECTED),
+            epoch: AtomicU64::new(0),
+            moves: AtomicU64::new(0),
+            minds_accepted: AtomicBool::new(false),
+            has_disputes: AtomicBool::new(false),
+            next_vouch: AtomicU64::new(0),
+            next_request: AtomicU64::new(0),
+            observe_only: self.observe_only || is_switched_off(),
+            state: Mutex::new(State {
+                estimator,
+                ledger: Ledger::default(),
+                unreported: Vec::new(),
+                version: 0,
+            }),
+            changes: watch::Sender::new(0),
+            attachment: OnceLock::new(),
+        }));
+        clock.publish(&clock.lock());
+        clock
+    }
+}
+
+impl Default for SkewClockBuilder {
+    fn default() -> Self {
+        Self {
+            local: Box::new(SystemClock::new()),
+            limits: Limits::default(),
+            initial_offset: None,
+            observe_only: false,
+        }
+    }
+}
+
+fn is_switched_off() -> bool {
+    env::var("AWS_DISABLE_CLOCK_SKEW_CORRECTION")
+        .is_ok_and(|value| value.trim().eq_ignore_ascii_case("true"))
+}
+
+/// Where a [`SkewClock`] stands.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SkewStatus {
+    is_corrected: bool,
+    offset: ClockOffset,
+    uncertainty: Duration,
+    incidents: u64,
+    last_incident: Option<Incident>,
+}
+
+impl SkewStatus {
+    fn of(state: &State, reading: Reading) -> Self {
+        let (offset, uncertainty) = gauges_of(&state.estimator, reading);
+        Self {
+            is_corrected: state.estimator.estimate().is_some(),
+            offset,
+            uncertainty,
+            incidents: state.ledger.total(),
+            last_incident: state.ledger.last().cloned(),
+        }
+    }
+
+    /// Returns whether the machine's clock is known to be wrong. A clock that
+    /// only observes says so as well.
+    pub const fn is_corrected(&self) -> bool {
+        self.is_corrected
+    }
+
+    /// Returns server − machine; zero if the machine's clock is taken to be right.
+    pub const fn offset(&self) -> ClockOffset {
+        self.offset
+    }
+
+    /// Returns how far [`offset`](Self::offset) can be from the truth; zero if
+    /// nothing is corrected.
+    pub const fn uncertainty(&self) -> Duration {
+        self.uncertainty
+    }
+
+    /// Returns how many incidents there were. An ordinary `AccessDenied` is none.
+    pub const fn incidents(&self) -> u64 {
+        self.incidents
+    }
+
+    /// Returns the last of them.
+    pub const fn last_incident(&self) -> Option<&Incident> {
+        self.last_incident.as_ref()
+    }
+}
+
+/// Tells of the changes of a [`SkewClock`]: incidents and moves.
+///
+/// Holds nothing that could keep the clock from being read or changed.
+#[derive(Clone, Debug)]
+pub struct SkewChanges {
+    clock: SkewClock,
+    versions: watch::Receiver<u64>,
+}
+
+impl SkewChanges {
+    /// Returns where the clock stands now.
+    pub fn get(&self) -> SkewStatus {
+        self.clock.status()
+    }
+
+    /// Waits for the next change since this listener was made or last waited.
+    /// Several changes in between are told once.
+    ///
+    /// A correction that ends because the wall clock was repaired is told at the
+    /// next answer of a service, or call of [`get`](Self::get).
+    ///
+    /// # Cancel safety
+    ///
+    /// A change is not lost if the future is dropped.
+    pub async fn changed(&mut self) {
+        // The sender lives in the clock that this listener holds.
+        drop(self.versions.changed().await);
+    }
+}
+
+/// AWS is asked to vouch once a minute at most.
+const BETWEEN_VOUCHES: u64 = 60;

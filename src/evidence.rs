@@ -1,0 +1,337 @@
+//! What a response says about the clock.
+//!
+//! [`Evidence::read`] takes a status, the beginning of a body and a few headers, and tells whether
+//! the server rejected the request for its time, whether it may have, and what time it is there.
+//! It decides nothing: how far to believe it, and what to do, is the judge's business.
+//!
+//! Texts are read by rule, in whatever they arrive: JSON, XML, a log line around either, cut,
+//! escaped or wrapped. No part of a text is kept but times and the error code.
+
+mod cause;
+mod codes;
+mod conclusion;
+mod field;
+mod message;
+mod plain;
+mod response;
+mod sentence;
+pub(crate) mod stamp;
+mod statement;
+
+use codes::{Class, Code};
+use conclusion::Conclusion;
+use message::Times;
+use plain::Plain;
+use std::time::{Duration, SystemTime};
+
+pub use cause::OtherCause;
+pub use conclusion::Source;
+pub(crate) use conclusion::Strength;
+pub use response::ResponseView;
+
+/// "Your time is wrong": in words, or by a code that means nothing else.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Rejection {
+    /// The request was signed too long before the server's time.
+    Behind,
+    /// The request was signed at a time that the server has not reached.
+    Ahead,
+    /// The times are too far apart; which one is earlier is not said.
+    Unspecified,
+}
+
+/// What a response says about the clock; see the [module](self).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Evidence {
+    status: u16,
+    rejection: Option<Rejection>,
+    is_suspect: bool,
+    is_signature_code: bool,
+    times: Times,
+    date: Option<SystemTime>,
+    other_cause: Option<OtherCause>,
+    error_code: Option<String>,
+    request_id: Option<String>,
+}
+
+impl Evidence {
+    /// Reads a response. Any bytes will do, and take time linear in their number; a body is read
+    /// whatever the status, since S3 reports errors with a 200 as well.
+    #[must_use]
+    pub fn read(response: &ResponseView<'_>) -> Self {
+        let silent = Self {
+            status: response.status,
+            rejection: None,
+            is_suspect: false,
+            is_signature_code: false,
+            times: Times::default(),
+            date: response.date(),
+            other_cause: None,
+            error_code: None,
+            request_id: response
+                .request_id
+                .map(codes::visible)
+                .filter(|id| !id.is_empty())
+                .map(Into::into),
+        };
+        if silent.is_success() && response.body.is_empty() && response.error_code.is_none() {
+            return silent;
+        }
+        let text = Plain::read(response.body);
+        let code = Code::find(response.error_code, &text.readable);
+        let said = message::read(&text.squeezed, &code);
+        let refuses = matches!(response.status, 400..=499)
+            && !matches!(response.status, 404 | 405 | 409 | 412 | 416 | 429);
+        let other_cause = said.cause.filter(|_| refuses && said.rejection.is_none());
+        let is_open = match code.class {
+            Class::Signature | Class::Access => true,
+            Class::Unknown => code.name.is_none() && response.status == 403,
+            Class::Clock(_) | Class::Other(_) | Class::Unrelated => false,
+        };
+        Self {
+            rejection: said.rejection,
+            // Who is denied may have been misread for want of a right signature; every other cause
+            // is known only to a server that has looked past the time.
+            is_suspect: is_open
+                && refuses
+                && said.rejection.is_none()
+                && matches!(other_cause, None | Some(OtherCause::Denied)),
+            is_signature_code: code.is_signature(),
+            times: said.times,
+            other_cause,
+            error_code: code.name.map(Into::into),
+            ..silent
+        }
+    }
+
+    /// How the server said that the request's time is wrong. `None` if it did not say so.
+    #[must_use]
+    pub const fn rejection(&self) -> Option<Rejection> {
+        self.rejection
+    }
+
+    /// Whether the request was refused in a way that a wrong time can be behind, without a word
+    /// about it: a signature or access code, or a 403 with no code at all.
+    ///
+    /// Alone it proves nothing. `false` for a rejection, and where another cause is named.
+    #[must_use]
+    pub const fn is_suspect(&self) -> bool {
+        self.is_suspect
+    }
+
+    /// The server's time as its text states it; never the `Date` header.
+    ///
+    /// `None` if the text has none, or contradicts itself. It may be stated by a text that is no
+    /// rejection, and may be absurd: [`server_time_range`](Self::server_time_range) is neither.
+    #[must_use]
+    pub const fn server_time(&self) -> Option<SystemTime> {
+        self.times.server
+    }
+
+    /// The time of the request, as the text of a rejection tells it back.
+    #[must_use]
+    pub const fn request_time(&self) -> Option<SystemTime> {
+        self.times.request
+    }
+
+    /// The earliest (or, of a request from the future, latest) time of a request that the server
+    /// would have accepted, as its text states it.
+    #[must_use]
+    pub const fn bound_time(&self) -> Option<SystemTime> {
+        self.times.bound
+    }
+
+    /// How far a request's time may be off, as the text of a rejection states it.
+    #[must_use]
+    pub const fn tolerance(&self) -> Option<Duration> {
+        self.times.tolerance
+    }
+
+    /// When the server answered, by its own clock: the earliest and the latest moment that fit.
+    ///
+    /// From the text of a rejection; if that has no usable time, from `Date`, where the response
+    /// is a rejection, a suspect with a request id, or accepted. A text with a bound only gives a
+    /// range of ten minutes. `None` if nothing can be concluded; a time before 2020 is never
+    /// concluded, since no clock that says so is right.
+    #[must_use]
+    pub fn server_time_range(&self) -> Option<(SystemTime, SystemTime)> {
+        Some(self.conclusion()?.range)
+    }
+
+    /// The error code, without namespace, cut to 64 visible ASCII characters. `None` if the
+    /// response names none.
+    #[must_use]
+    pub fn error_code(&self) -> Option<&str> {
+        self.error_code.as_deref()
+    }
+
+    /// The request id, cut like the error code.
+    pub(crate) fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+
+    /// How much the server's time weighs. `None` if there is no usable one.
+    pub(crate) fn strength(&self) -> Option<Strength> {
+        Some(self.conclusion()?.strength)
+    }
+
+    /// The server's time to sign by: inside the range, where every known tolerance accepts it.
+    pub(crate) fn estimate_from(&self) -> Option<SystemTime> {
+        Some(self.conclusion()?.best)
+    }
+
+    /// Where the server's time comes from, for logs. `None` where there is no
+    /// [`strength`](Self::strength).
+    pub(crate) fn source(&self) -> Option<Source> {
+        Some(self.conclusion()?.source)
+    }
+
+    /// The `Date` header, if it came once, can be read, is of 2020 or later, and no cache's.
+    pub(crate) const fn date(&self) -> Option<SystemTime> {
+        self.date
+    }
+
+    /// What the response names as the cause, if it refuses the request and the clock is not it.
+    pub(crate) const fn other_cause(&self) -> Option<OtherCause> {
+        self.other_cause
+    }
+
+    /// Whether the code refuses a signature.
+    pub(crate) const fn is_signature_code(&self) -> bool {
+        self.is_signature_code
+    }
+
+    /// Whether the request was accepted: its time was right enough for this server.
+    pub(crate) fn accepted(&self) -> bool {
+        self.is_success() && self.rejection.is_none()
+    }
+
+    /// Whether the server looked past the request's time: it answered, found nothing, or says that
+    /// the key is wrong.
+    pub(crate) fn let_through(&self) -> bool {
+        let answered = matches!(self.status, 200..=399 | 404 | 405 | 409 | 412 | 416);
+        (answered && self.rejection.is_none() && !self.is_suspect)
+            || self.other_cause == Some(OtherCause::WrongKey)
+    }
+
+    fn is_success(&self) -> bool {
+        matches!(self.status, 200..=299 | 304)
+    }
+
+    /// The table of evidence: which time counts, and as what.
+    fn conclusion(&self) -> Option<Conclusion> {
+        let strength = match self.rejection {
+            Some(way) => match Conclusion::from_text(way, &self.times) {
+                Some(conclusion) => return Some(conclusion),
+                None => Strength::Medium,
+            },
+            None if self.is_suspect && self.request_id.is_some() => Strength::Medium,
+            None if self.is_success() => Strength::Weak,
+            None => return None,
+        };
+        Some(Conclusion::from_date(self.date?, strength))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Evidence, OtherCause, ResponseView};
+
+    #[track_caller]
+    fn check_standing(
+        status: u16,
+        code: &str,
+        body: &str,
+        standing: (bool, bool, bool),
+        cause: Option<OtherCause>,
+    ) {
+        let evidence =
+            Evidence::read(&ResponseView::new(status, body.as_bytes()).with_error_code(code));
+        let read = (
+            evidence.is_suspect(),
+            evidence.accepted(),
+            evidence.let_through(),
+        );
+        assert_eq!(
+            (read, evidence.other_cause()),
+            (standing, cause),
+            "{evidence:?}"
+        );
+    }
+
+    #[test]
+    fn suspect_accepted_and_let_through_are_told_apart() {
+        let (suspect, accepted, through, neither) = (
+            (true, false, false),
+            (false, true, true),
+            (false, false, true),
+            (false, false, false),
+        );
+        check_standing(200, "", "", accepted, None);
+        check_standing(304, "", "", accepted, None);
+        check_standing(200, "RequestTimeTooSkewed", "", neither, None);
+        for status in [302, 404, 405, 409, 412, 416] {
+            check_standing(status, "", "", through, None);
+        }
+        check_standing(403, "", "", suspect, None);
+        check_standing(403, "Forbidden", "<html>", suspect, None);
+        check_standing(400, "InvalidSignatureException", "what?", suspect, None);
+        check_standing(401, "AuthFailure", "", suspect, None);
+        check_standing(
+            403,
+            "AccessDenied",
+            "is not authorized to perform: x",
+            suspect,
+            Some(OtherCause::Denied),
+        );
+        check_standing(403, "RequestTimeTooSkewed", "", neither, None);
+        check_standing(400, "InvalidParameterValue", "", neither, None);
+        check_standing(401, "", "", neither, None);
+        check_standing(429, "AccessDenied", "", neither, None);
+        check_standing(500, "AccessDenied", "", neither, None);
+        let wrong_key = "The request signature we calculated does not match";
+        check_standing(
+            403,
+            "SignatureDoesNotMatch",
+            wrong_key,
+            through,
+            Some(OtherCause::WrongKey),
+        );
+        check_standing(
+            403,
+            "AccessDenied",
+            "Request has expired",
+            neither,
+            Some(OtherCause::ExpiredUrl),
+        );
+        check_standing(
+            400,
+            "ExpiredToken",
+            "",
+            neither,
+            Some(OtherCause::ExpiredCredentials),
+        );
+        check_standing(
+            403,
+            "",
+            "{\"message\":\"Missing Authentication Token\"}",
+            neither,
+            Some(OtherCause::MissingAuthentication),
+        );
+    }
+
+    #[test]
+    fn names_are_kept_for_logs_and_bodies_are_not() {
+        let view = ResponseView::new(403, b"secret")
+            .with_error_code("a#AccessDenied")
+            .with_request_id(" 1\n2 ");
+        let evidence = Evidence::read(&view);
+        assert_eq!(
+            (evidence.error_code(), evidence.request_id()),
+            (Some("AccessDenied"), Some("12"))
+        );
+        assert!(!format!("{view:?} {evidence:?}").contains("secret"));
+        assert_eq!(evidence.rejection(), None);
+    }
+}

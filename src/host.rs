@@ -1,0 +1,194 @@
+//! [`Host`]: who answered, and whether that is AWS itself.
+
+/// The host that a request was sent to, as its URI names it.
+///
+/// Never the `Host` header: a header says whom the sender means, the URI's
+/// authority says whom TLS has authenticated.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Host {
+    name: Box<str>,
+    is_tls: bool,
+    is_aws: bool,
+}
+
+impl Host {
+    /// Returns the host of an absolute URI, or `None` if it has none.
+    pub(crate) fn of_uri(uri: &str) -> Option<Self> {
+        let (scheme, rest) = uri.split_once("://")?;
+        let authority = rest.split(['/', '?', '#']).next()?;
+        Self::new(authority, scheme.eq_ignore_ascii_case("https"))
+    }
+
+    /// Returns the host of an authority (`user@host:port`), or `None` if it is
+    /// empty.
+    pub(crate) fn new(authority: &str, is_tls: bool) -> Option<Self> {
+        let without_user = authority.rsplit('@').next()?;
+        let host = if without_user.starts_with('[') {
+            without_user.split_inclusive(']').next()?
+        } else {
+            without_user.split(':').next()?
+        };
+        let host = host.trim_end_matches('.');
+        if host.is_empty() {
+            return None;
+        }
+        let name = host.to_ascii_lowercase();
+        let is_aws = is_tls && is_aws_name(&name);
+        Some(Self {
+            name: name.into_boxed_str(),
+            is_tls,
+            is_aws,
+        })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) const fn is_tls(&self) -> bool {
+        self.is_tls
+    }
+
+    /// Returns whether TLS has shown this to be an endpoint that AWS operates,
+    /// and not one behind which a customer answers.
+    pub(crate) const fn is_aws(&self) -> bool {
+        self.is_aws
+    }
+}
+
+fn is_aws_name(name: &str) -> bool {
+    let under_aws = SUFFIXES.iter().any(|suffix| {
+        name.strip_suffix(suffix)
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    });
+    under_aws && !is_customers_name(name)
+}
+
+/// A first label is the service's own API (`es.us-east-1.amazonaws.com`); behind
+/// it, the same label says that customers' names stand before it
+/// (`search-x.us-east-1.es.amazonaws.com`).
+fn is_customers_name(name: &str) -> bool {
+    let starts_like = |label: &str| PREFIXES.iter().any(|prefix| label.starts_with(prefix));
+    let mut labels = name.split('.');
+    labels.next().is_some_and(starts_like)
+        || labels.any(|label| starts_like(label) || LABELS.contains(&label))
+}
+
+/// The DNS suffixes of all partitions, for IPv4 and for both, as the endpoint
+/// rules inside every AWS SDK list them (`partitions.json`).
+const SUFFIXES: [&str; 14] = [
+    "amazonaws.com",
+    "api.aws",
+    "amazonaws.com.cn",
+    "api.amazonwebservices.com.cn",
+    "amazonaws.eu",
+    "api.amazonwebservices.eu",
+    "c2s.ic.gov",
+    "api.aws.ic.gov",
+    "sc2s.sgov.gov",
+    "api.aws.scloud",
+    "cloud.adc-e.uk",
+    "api.cloud-aws.adc-e.uk",
+    "csp.hci.ic.gov",
+    "api.aws.hci.ic.gov",
+];
+
+/// Labels behind which customers answer under AWS suffixes.
+const LABELS: [&str; 12] = [
+    "execute-api",
+    "lambda-url",
+    "vpc-lattice",
+    "vpc-lattice-svcs",
+    "ec2",
+    "compute",
+    "compute-1",
+    "elb",
+    "es",
+    "aoss",
+    "elasticbeanstalk",
+    "cloudfront",
+];
+
+/// The same, where something follows in the label.
+const PREFIXES: [&str; 3] = ["s3-website", "vpce-svc", "ec2-"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn is_aws(uri: &str, expected: bool) {
+        let host = Host::of_uri(uri).expect("has a host");
+        assert_eq!(host.is_aws(), expected, "{uri} -> {host:?}");
+    }
+
+    #[test]
+    fn endpoints_of_every_partition_are_aws() {
+        for suffix in SUFFIXES {
+            is_aws(&format!("https://sqs.some-region-1.{suffix}/"), true);
+            is_aws(&format!("https://{suffix}"), true);
+            is_aws(&format!("http://sqs.some-region-1.{suffix}/"), false);
+            is_aws(&format!("https://sqs{suffix}/"), false);
+        }
+    }
+
+    #[test]
+    fn spelling_does_not_matter() {
+        is_aws("https://SQS.us-east-1.AmazonAWS.com", true);
+        is_aws("HTTPS://sqs.us-east-1.amazonaws.com.:443/queue?x=/@y", true);
+        is_aws("https://user:pass@sqs.us-east-1.amazonaws.com/", true);
+        is_aws("https://bucket.s3.us-west-2.amazonaws.com/key", true);
+        is_aws("https://ec2.us-west-2.amazonaws.com/", true);
+        is_aws("https://es.us-west-2.amazonaws.com/", true);
+    }
+
+    #[test]
+    fn names_that_only_look_like_aws_are_not() {
+        is_aws("https://amazonaws.com.evil.example/", false);
+        is_aws("https://evilamazonaws.com/", false);
+        is_aws("https://sqs.us-east-1.amazonaws.com@evil.example/", false);
+        is_aws(
+            "https://evil.example:443/sqs.us-east-1.amazonaws.com",
+            false,
+        );
+        is_aws("https://evil.example?.amazonaws.com", false);
+        is_aws("https://[::1]:8000/", false);
+        is_aws("https://127.0.0.1/", false);
+        is_aws("https://localhost.localstack.cloud:4566/", false);
+    }
+
+    #[test]
+    fn customers_under_aws_names_are_not() {
+        for name in [
+            "abc123.execute-api.us-east-1.amazonaws.com",
+            "xyz.lambda-url.us-east-1.on.aws",
+            "svc-1.7d67968.vpc-lattice-svcs.us-east-1.on.aws",
+            "ec2-203-0-113-25.compute-1.amazonaws.com",
+            "ec2-203-0-113-25.us-west-2.compute.amazonaws.com",
+            "my-lb-1234.us-east-1.elb.amazonaws.com",
+            "bucket.s3-website-us-east-1.amazonaws.com",
+            "bucket.s3-website.us-east-2.amazonaws.com",
+            "vpce-0123-abc.vpce-svc-0456.us-east-1.vpce.amazonaws.com",
+            "search-domain.us-east-1.es.amazonaws.com",
+            "collection.us-east-1.aoss.amazonaws.com",
+            "env.us-east-1.elasticbeanstalk.amazonaws.com",
+            "d111111abcdef8.cloudfront.net",
+        ] {
+            is_aws(&format!("https://{name}/"), false);
+        }
+    }
+
+    #[test]
+    fn a_uri_without_a_host_has_none() {
+        for uri in [
+            "/path",
+            "https://",
+            "https://:443/",
+            "https://./",
+            "",
+            "sqs.amazonaws.com",
+        ] {
+            assert_eq!(Host::of_uri(uri), None, "{uri}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! [`Interval`]: what is known of an offset.
+
+use std::time::Duration;
+
+use crate::offset::ClockOffset;
+
+/// A closed, non-empty range of offsets; the true offset is one of them.
+///
+/// Non-emptiness is established once, in [`Interval::new`], so no caller has to
+/// check it again: two intervals that disagree have no intersection rather than
+/// an inverted one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Interval {
+    earliest: ClockOffset,
+    latest: ClockOffset,
+}
+
+impl Interval {
+    /// Returns `None` if `latest` precedes `earliest`.
+    pub(crate) fn new(earliest: ClockOffset, latest: ClockOffset) -> Option<Self> {
+        (earliest <= latest).then_some(Self { earliest, latest })
+    }
+
+    /// Returns the range that holds one offset only.
+    pub(crate) const fn exactly(offset: ClockOffset) -> Self {
+        Self {
+            earliest: offset,
+            latest: offset,
+        }
+    }
+
+    pub(crate) const fn earliest(self) -> ClockOffset {
+        self.earliest
+    }
+
+    pub(crate) const fn latest(self) -> ClockOffset {
+        self.latest
+    }
+
+    /// Returns whether `offset` may be the true one.
+    pub(crate) fn contains(self, offset: ClockOffset) -> bool {
+        self.earliest <= offset && offset <= self.latest
+    }
+
+    /// Returns the range with `margin` more at both ends.
+    pub(crate) fn widened(self, margin: Duration) -> Self {
+        Self {
+            earliest: self.earliest.minus(margin),
+            latest: self.latest.plus(margin),
+        }
+    }
+
+    /// Returns the distance from `offset` to the nearest bound, or zero inside.
+    pub(crate) fn distance_to(self, offset: ClockOffset) -> Duration {
+        if offset < self.earliest {
+            self.earliest.since(offset).magnitude()
+        } else if offset > self.latest {
+            offset.since(self.latest).magnitude()
+        } else {
+            Duration::ZERO
+        }
+    }
+
+    /// Returns the distance from `offset` to the farther bound: how wrong it can
+    /// be as an estimate.
+    pub(crate) fn worst_error_of(self, offset: ClockOffset) -> Duration {
+        let below = offset.since(self.earliest).magnitude();
+        let above = self.latest.since(offset).magnitude();
+        below.max(above)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(millis: i64) -> ClockOffset {
+        ClockOffset::from_millis(millis)
+    }
+
+    #[test]
+    fn an_inverted_range_is_none() {
+        assert_eq!(Interval::new(at(2), at(1)), None);
+        assert_eq!(Interval::new(at(1), at(1)), Some(Interval::exactly(at(1))));
+    }
+
+    #[test]
+    fn distances_are_to_the_nearest_and_the_farther_bound() {
+        let range = Interval::new(at(-1_000), at(3_000)).unwrap();
+        assert_eq!(range.distance_to(at(0)), Duration::ZERO);
+        assert_eq!(range.distance_to(at(-1_250)), Duration::from_millis(250));
+        assert_eq!(range.distance_to(at(4_000)), Duration::from_secs(1));
+        assert_eq!(range.worst_error_of(at(0)), Duration::from_secs(3));
+        assert_eq!(
+            range.worst_error_of(at(2_500)),
+            Duration::from_millis(3_500)
+        );
+    }
+
+    #[test]
+    fn widening_saturates() {
+        let range = Interval::exactly(at(i64::MAX)).widened(Duration::from_secs(1));
+        assert_eq!(range.latest(), at(i64::MAX));
+        assert!(range.contains(at(i64::MAX - 1_000)));
+    }
+}

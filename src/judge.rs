@@ -1,0 +1,465 @@
+//! The judge: was it our clock, was it this signature, or was it neither?
+//!
+//! A pure function of one exchange and of what our clock reads now.
+
+use std::time::{Duration, SystemTime};
+
+use crate::evidence::{Evidence, Source, Strength};
+use crate::interval::Interval;
+use crate::local_clock::Reading;
+use crate::offset::ClockOffset;
+
+/// One signed request that was answered, as a door saw it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attempt {
+    /// `x-amz-date`: the time the request was signed for.
+    pub(crate) signed_at: Option<SystemTime>,
+    /// The boot clock when it was signed, or as near to it as the door came.
+    pub(crate) signing_boot: Duration,
+    /// The last reading before the request left.
+    pub(crate) sent: Reading,
+    /// The first reading after the response head came.
+    pub(crate) received: Reading,
+}
+
+impl Attempt {
+    /// Returns the longest that can have passed between sending and the head.
+    fn elapsed(&self) -> Duration {
+        self.received.longest_since(self.sent)
+    }
+}
+
+/// What an answer means. See the table in the crate's design, "The judge".
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Verdict {
+    /// Neither a rejection nor a suspect.
+    Nothing,
+    /// A rejection or a suspect without a usable time.
+    Unknown { resign: bool },
+    /// The server's time agrees with the signature's, or the answer names
+    /// another cause.
+    NotTheClock,
+    /// Our clock is right, the signature grew old on the way.
+    StaleSignature,
+    /// Our clock is right now; this was signed before the lesson, or by somebody
+    /// else's clock.
+    AlreadyLearned,
+    /// Our clock is wrong.
+    Skew(Lesson),
+    /// Our clock may be wrong by less than is worth a correction.
+    Unsure,
+}
+
+impl Verdict {
+    /// Returns whether a new signature by our clock, once it has learned, can
+    /// save the request.
+    pub(crate) const fn wants_resign(&self) -> bool {
+        match self {
+            Self::Nothing | Self::NotTheClock | Self::Unknown { resign: false } => false,
+            Self::Unknown { resign: true }
+            | Self::StaleSignature
+            | Self::AlreadyLearned
+            | Self::Skew(_)
+            | Self::Unsure => true,
+        }
+    }
+}
+
+/// What a rejection teaches: where the server's time lies on the boot clock.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Lesson {
+    /// The server's time − the boot clock: what to sign by.
+    pub(crate) point: ClockOffset,
+    /// The range in which the truth lies, as of `at`.
+    pub(crate) interval: Interval,
+    /// The boot clock when the response head was read.
+    pub(crate) at: Duration,
+    /// The server's time as concluded.
+    pub(crate) server_time: SystemTime,
+    pub(crate) source: Source,
+    pub(crate) strength: Strength,
+}
+
+/// Judges one exchange. `judged` is a reading taken now, and `now` what our
+/// clock says at that reading.
+pub(crate) fn judge(
+    attempt: &Attempt,
+    evidence: &Evidence,
+    judged: Reading,
+    now: SystemTime,
+) -> Verdict {
+    let rejected = evidence.rejection().is_some();
+    if !rejected && !evidence.is_suspect() {
+        return if evidence.other_cause().is_some() {
+            Verdict::NotTheClock
+        } else {
+            Verdict::Nothing
+        };
+    }
+    let Some(time) = server_time(evidence) else {
+        return Verdict::Unknown {
+            resign: rejected && is_worth_a_new_signature(attempt, now),
+        };
+    };
+    if !rejected {
+        // Without the time of the signature a suspect cannot be cleared, and a
+        // suspicion alone is no reason to send anything twice.
+        let Some(signed_at) = attempt.signed_at else {
+            return Verdict::Nothing;
+        };
+        if time.range.distance_to(signed_at) <= CREDIBLE_SIGNATURE {
+            return Verdict::NotTheClock;
+        }
+    }
+    let error = error_of_our_clock(attempt, &time, judged, now);
+    if error.contains(ClockOffset::ZERO) {
+        return if is_stale(attempt, &time, judged, now) {
+            Verdict::StaleSignature
+        } else {
+            Verdict::AlreadyLearned
+        };
+    }
+    if error.distance_to(ClockOffset::ZERO) >= WORTH_A_CORRECTION {
+        Verdict::Skew(lesson(attempt, &time))
+    } else {
+        Verdict::Unsure
+    }
+}
+
+/// What the `Date` of an accepted answer says about the offset from the boot
+/// clock, as of the reading of its head.
+pub(crate) fn weak_interval(attempt: &Attempt, date: SystemTime) -> Option<Interval> {
+    boot_interval(attempt, &TimeRange::exactly(date), RESOLUTION + CACHED_DATE)
+}
+
+/// Returns the time that an answer states or that can be concluded from it.
+fn server_time(evidence: &Evidence) -> Option<ServerTime> {
+    let (earliest, latest) = evidence.server_time_range()?;
+    let strength = evidence.strength()?;
+    if strength == Strength::Weak {
+        return None;
+    }
+    let source = evidence.source()?;
+    Some(ServerTime {
+        range: TimeRange { earliest, latest },
+        sign_by: evidence.estimate_from()?,
+        slack: if source == Source::Date {
+            RESOLUTION + CACHED_DATE
+        } else {
+            RESOLUTION
+        },
+        source,
+        strength,
+    })
+}
+
+/// Returns the range in which *server's clock − our clock* must lie.
+///
+/// The server read its clock at some moment between sending and the head, and
+/// the head was read between `shortest` and `longest` ago.
+fn error_of_our_clock(
+    attempt: &Attempt,
+    time: &ServerTime,
+    judged: Reading,
+    now: SystemTime,
+) -> Interval {
+    let shortest = judged.shortest_since(attempt.received);
+    let longest = judged.longest_since(attempt.received);
+    let low = ClockOffset::between(now, time.range.earliest)
+        .plus(shortest)
+        .minus(GRACE);
+    let high = ClockOffset::between(now, time.range.latest)
+        .plus(time.slack)
+        .plus(longest)
+        .plus(attempt.elapsed())
+        .plus(GRACE);
+    // `low` cannot exceed `high` but where both saturate.
+    Interval::new(low, high).unwrap_or(Interval::exactly(high))
+}
+
+/// Signed by the clock that we have now, and older than the server's time: then
+/// nothing was wrong but its age. What the clock showed at signing is traced back
+/// from what it shows now, since it may have moved in between.
+fn is_stale(attempt: &Attempt, time: &ServerTime, judged: Reading, now: SystemTime) -> bool {
+    let Some(signed_at) = attempt.signed_at else {
+        return false;
+    };
+    let since_signing = judged.boot.saturating_sub(attempt.signing_boot);
+    let stood_at = ClockOffset::ZERO.minus(since_signing).shift(now);
+    signed_at < time.range.earliest
+        && ClockOffset::between(signed_at, stood_at).magnitude() <= GRACE
+}
+
+/// A rejection in words without a time: a new signature can help if the old one
+/// is far from what our clock reads now, because the clock has moved since or
+/// because the request was long on its way.
+fn is_worth_a_new_signature(attempt: &Attempt, now: SystemTime) -> bool {
+    attempt.signed_at.is_some_and(|signed_at| {
+        ClockOffset::between(signed_at, now).magnitude() >= WORTH_A_CORRECTION
+    })
+}
+
+fn lesson(attempt: &Attempt, time: &ServerTime) -> Lesson {
+    let received = attempt.received.boot;
+    // A server that rejects stamps its answer at once, so the truth is near the
+    // low end; half a second is the mean of what a time in seconds cuts off.
+    let point = ClockOffset::from_boot(time.sign_by, received).plus(RESOLUTION / 2);
+    Lesson {
+        point,
+        interval: boot_interval(attempt, &time.range, time.slack)
+            .unwrap_or(Interval::exactly(point)),
+        at: received,
+        server_time: time.sign_by,
+        source: time.source,
+        strength: time.strength,
+    }
+}
+
+/// *server − boot* ∈ [T − boot at the head, T + slack − boot at sending], where
+/// the time since sending is the longest that any clock saw.
+fn boot_interval(attempt: &Attempt, range: &TimeRange, slack: Duration) -> Option<Interval> {
+    let received = attempt.received.boot;
+    Interval::new(
+        ClockOffset::from_boot(range.earliest, received),
+        ClockOffset::from_boot(range.latest, received)
+            .plus(slack)
+            .plus(attempt.elapsed()),
+    )
+}
+
+struct ServerTime {
+    range: TimeRange,
+    sign_by: SystemTime,
+    /// How much later than stated it can have been.
+    slack: Duration,
+    source: Source,
+    strength: Strength,
+}
+
+struct TimeRange {
+    earliest: SystemTime,
+    latest: SystemTime,
+}
+
+impl TimeRange {
+    const fn exactly(time: SystemTime) -> Self {
+        Self {
+            earliest: time,
+            latest: time,
+        }
+    }
+
+    fn distance_to(&self, time: SystemTime) -> Duration {
+        if time < self.earliest {
+            ClockOffset::between(time, self.earliest).magnitude()
+        } else if time > self.latest {
+            ClockOffset::between(self.latest, time).magnitude()
+        } else {
+            Duration::ZERO
+        }
+    }
+}
+
+/// Times in texts and in `Date` are cut to seconds.
+const RESOLUTION: Duration = Duration::from_secs(1);
+/// Servers render `Date` once a second and reuse it.
+const CACHED_DATE: Duration = Duration::from_secs(1);
+/// Whoever rounds, and whatever lies between two readings of two clocks.
+const GRACE: Duration = Duration::from_secs(2);
+/// Less than half of the smallest tolerance that any service is known to have
+/// (5 minutes): a smaller error makes no call fail.
+pub(crate) const WORTH_A_CORRECTION: Duration = Duration::from_secs(120);
+/// A signature this near to the server's time is accepted by every service, with
+/// a minute to spare, so its time is not why it was refused.
+const CREDIBLE_SIGNATURE: Duration = Duration::from_secs(240);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::ResponseView;
+
+    fn at(seconds: i64) -> SystemTime {
+        ClockOffset::from_millis(seconds * 1_000)
+            .shift(SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000))
+    }
+
+    fn reading(wall: i64, boot: u64) -> Reading {
+        Reading {
+            wall: at(wall),
+            boot: Duration::from_secs(50_000 + boot),
+        }
+    }
+
+    /// A request signed for `signed` and sent when the wall clock, which is our
+    /// clock, shows 0; answered after `took`, when the server's clock shows
+    /// `server`.
+    #[derive(Clone, Copy)]
+    struct Case {
+        signed: i64,
+        took: u64,
+        server: i64,
+    }
+
+    impl Case {
+        fn judged(self, evidence: &Evidence) -> Verdict {
+            let received = reading(i64::try_from(self.took).unwrap(), self.took);
+            let attempt = Attempt {
+                signed_at: Some(at(self.signed)),
+                signing_boot: reading(0, 0).boot,
+                sent: reading(0, 0),
+                received,
+            };
+            judge(&attempt, evidence, received, received.wall)
+        }
+    }
+
+    fn stamp(seconds: i64) -> String {
+        // 1_800_000_000 is 2027-01-15T08:00:00Z.
+        let of_day = 8 * 3_600 + seconds;
+        let (day, rest) = (15 + of_day.div_euclid(86_400), of_day.rem_euclid(86_400));
+        format!(
+            "202701{day:02}T{:02}{:02}{:02}Z",
+            rest / 3_600,
+            rest / 60 % 60,
+            rest % 60
+        )
+    }
+
+    fn in_words(case: Case) -> Evidence {
+        let (signed, server) = (case.signed, case.server);
+        let text = if signed < server {
+            format!(
+                "Signature expired: {} is now earlier than {} ({} - 1 min.)",
+                stamp(signed),
+                stamp(server - 60),
+                stamp(server)
+            )
+        } else {
+            format!(
+                "Signature not yet current: {} is still later than {} ({} + 1 min.)",
+                stamp(signed),
+                stamp(server + 60),
+                stamp(server)
+            )
+        };
+        Evidence::read(&ResponseView::new(403, text.as_bytes()))
+    }
+
+    #[track_caller]
+    fn comes_out(signed: i64, took: u64, server: i64) -> Verdict {
+        let case = Case {
+            signed,
+            took,
+            server,
+        };
+        let evidence = in_words(case);
+        assert!(evidence.rejection().is_some());
+        case.judged(&evidence)
+    }
+
+    #[test]
+    fn a_clock_far_from_the_server_is_skew() {
+        for server in [-172_800, -32_400, -1_200, 1_200, 172_800] {
+            let Verdict::Skew(lesson) = comes_out(0, 1, server) else {
+                panic!("{server} s is not called skew");
+            };
+            assert_eq!(
+                lesson.point.at_boot(reading(0, 1).boot),
+                at(server) + Duration::from_millis(500)
+            );
+            assert_eq!(lesson.strength, Strength::Strong);
+        }
+    }
+
+    #[test]
+    fn a_freeze_on_a_right_clock_is_a_stale_signature() {
+        assert_eq!(comes_out(0, 720, 720), Verdict::StaleSignature);
+        assert_eq!(comes_out(0, 720, 360), Verdict::StaleSignature);
+    }
+
+    #[test]
+    fn what_was_signed_before_the_lesson_teaches_nothing() {
+        assert_eq!(comes_out(-172_800, 1, 1), Verdict::AlreadyLearned);
+        assert_eq!(comes_out(172_800, 1, 1), Verdict::AlreadyLearned);
+    }
+
+    #[test]
+    fn a_freeze_on_a_wrong_clock_hides_the_clock() {
+        // Twenty minutes behind and frozen for as long: one answer cannot tell.
+        assert_eq!(comes_out(0, 1_300, 1_200), Verdict::StaleSignature);
+        // Frozen for less, the rest must be the clock.
+        assert!(matches!(comes_out(0, 600, 1_800), Verdict::Skew(_)));
+    }
+
+    #[test]
+    fn less_than_two_minutes_is_unsure() {
+        assert_eq!(comes_out(0, 1, 119), Verdict::Unsure);
+        assert!(matches!(comes_out(0, 1, 124), Verdict::Skew(_)));
+    }
+
+    #[test]
+    fn a_suspect_with_a_credible_signature_is_not_the_clock() {
+        let evidence = |date: &str| {
+            Evidence::read(
+                &ResponseView::new(403, b"")
+                    .with_date(date)
+                    .with_request_id("r"),
+            )
+        };
+        let case = Case {
+            signed: 0,
+            took: 1,
+            server: 0,
+        };
+        // 2027-01-15T08:04:00Z is 240 s later.
+        assert_eq!(
+            case.judged(&evidence("Fri, 15 Jan 2027 08:04:00 GMT")),
+            Verdict::NotTheClock
+        );
+        assert!(matches!(
+            case.judged(&evidence("Fri, 15 Jan 2027 08:05:00 GMT")),
+            Verdict::Skew(Lesson {
+                strength: Strength::Medium,
+                ..
+            })
+        ));
+    }
+
+    #[test]
+    fn a_rejection_without_a_time_is_tried_again_if_the_signature_is_far_from_now() {
+        let evidence = Evidence::read(&ResponseView::new(
+            403,
+            b"<Error><Code>RequestTimeTooSkewed</Code><Message>x</Message></Error>",
+        ));
+        let case = Case {
+            signed: 0,
+            took: 1,
+            server: 0,
+        };
+        assert_eq!(case.judged(&evidence), Verdict::Unknown { resign: false });
+        let old = Case { took: 720, ..case };
+        assert_eq!(old.judged(&evidence), Verdict::Unknown { resign: true });
+        let learned = Case {
+            signed: -1_200,
+            ..case
+        };
+        assert_eq!(learned.judged(&evidence), Verdict::Unknown { resign: true });
+    }
+
+    #[test]
+    fn an_ordinary_answer_is_nothing() {
+        let case = Case {
+            signed: 0,
+            took: 1,
+            server: 0,
+        };
+        for status in [200, 304, 404, 429, 500, 503] {
+            let view = ResponseView::new(status, b"").with_date("Thu, 01 Jan 1970 00:00:00 GMT");
+            assert_eq!(
+                case.judged(&Evidence::read(&view)),
+                Verdict::Nothing,
+                "{status}"
+            );
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Corrects AWS clients on machines whose clock is wrong.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod evidence;
+
+mod clock;
+mod estimator;
+mod host;
+mod incident;
+mod interval;
+mod judge;
+mod ledger;
+mod local_clock;
+mod offset;
+mod report;
+mod ruling;
+mod trust;
+mod word;
+
+#[cfg(feature = "sdk")]
+mod sdk;
+
+pub use clock::{SkewChanges, SkewClock, SkewClockBuilder, SkewStatus};
+pub use incident::{Facts, Incident, Label, Missing, NotResigned};
+#[cfg(feature = "test-util")]
+pub use local_clock::ManualClock;
+pub use local_clock::{LocalClock, SystemClock};
+pub use offset::ClockOffset;
+#[cfg(feature = "sdk")]
+pub use sdk::{SkewIdentityCache, SkewInterceptor, SkewRetryClassifier};
+pub use trust::Limits;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,285 @@
+//! The machine's own clocks: [`LocalClock`], [`SystemClock`] and, for tests,
+//! `ManualClock`. The only file that reads the operating system's clocks.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+#[cfg(feature = "test-util")]
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The clocks of the machine, so that a test can bring its own.
+///
+/// Implementations must be cheap (they are asked at every signature) and must
+/// not panic.
+pub trait LocalClock: fmt::Debug + Send + Sync {
+    /// Returns what the machine takes for the time: the clock that may be wrong,
+    /// that people and NTP set, forwards and backwards.
+    fn wall(&self) -> SystemTime;
+
+    /// Returns the time since some fixed moment, usually the machine's start: it
+    /// never goes back, nobody sets it, and NTP does not speed it up or slow it
+    /// down. It should count the time the machine was suspended.
+    fn boot(&self) -> Duration;
+}
+
+/// The clocks of the operating system.
+///
+/// | platform | boot clock | counts suspend | slewed by NTP |
+/// |---|---|---|---|
+/// | Linux, Android | `CLOCK_MONOTONIC_RAW` + (`CLOCK_BOOTTIME` − `CLOCK_MONOTONIC`) | yes | no |
+/// | macOS, iOS | `CLOCK_MONOTONIC` ([clock_gettime(3)]) | yes | with the wall clock |
+/// | Windows | [`std::time::Instant`] (`QueryPerformanceCounter`) | yes | no |
+/// | others | [`std::time::Instant`] | depends | depends |
+///
+/// Where the boot clock is slewed together with the wall clock, a repair by
+/// slewing is noticed only when a server contradicts the correction.
+///
+/// [clock_gettime(3)]: https://www.manpagez.com/man/3/clock_gettime/
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct SystemClock;
+
+impl SystemClock {
+    /// Returns the handle to the operating system's clocks.
+    pub const fn new() -> Self {
+        Self
+    }
+}
+
+impl LocalClock for SystemClock {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the machine's clock"
+    )]
+    fn wall(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn boot(&self) -> Duration {
+        platform::boot()
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod platform {
+    use std::time::Duration;
+
+    use rustix::time::{ClockId, clock_gettime};
+
+    /// `CLOCK_MONOTONIC` and `CLOCK_BOOTTIME` are slewed by NTP together with the
+    /// wall clock (chrony: by up to 8.3 %); `CLOCK_MONOTONIC_RAW` is not, and does
+    /// not count suspend. The difference of the first two is the time spent in
+    /// suspend, whatever the slew.
+    pub(super) fn boot() -> Duration {
+        // A process stopped between the readings would take the pause for
+        // suspend. Read again until they lie close together; the bound is for
+        // machines so slow, or under valgrind, that they never do.
+        let mut attempts = ATTEMPTS;
+        loop {
+            let before = read(ClockId::Monotonic);
+            let raw = read(ClockId::MonotonicRaw);
+            let boottime = read(ClockId::Boottime);
+            let after = read(ClockId::Monotonic);
+            attempts -= 1;
+            if after.saturating_sub(before) <= CLOSE || attempts == 0 {
+                return raw + boottime.saturating_sub(before);
+            }
+        }
+    }
+
+    fn read(clock: ClockId) -> Duration {
+        let time = clock_gettime(clock);
+        // Clocks that count from the machine's start are not negative.
+        let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+        let nanos = u32::try_from(time.tv_nsec).unwrap_or(0);
+        Duration::new(seconds, nanos)
+    }
+
+    /// A thousand times what the four readings take.
+    const CLOSE: Duration = Duration::from_micros(200);
+    const ATTEMPTS: u32 = 16;
+}
+
+#[cfg(any(target_os = "macos", target_os = "ios"))]
+mod platform {
+    use std::time::Duration;
+
+    use rustix::time::{ClockId, clock_gettime};
+
+    pub(super) fn boot() -> Duration {
+        let time = clock_gettime(ClockId::Monotonic);
+        Duration::new(
+            u64::try_from(time.tv_sec).unwrap_or(0),
+            u32::try_from(time.tv_nsec).unwrap_or(0),
+        )
+    }
+}
+
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "android",
+    target_os = "macos",
+    target_os = "ios"
+)))]
+mod platform {
+    use std::sync::OnceLock;
+    use std::time::{Duration, Instant};
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the machine's clock"
+    )]
+    pub(super) fn boot() -> Duration {
+        static FIRST: OnceLock<Instant> = OnceLock::new();
+        FIRST.get_or_init(Instant::now).elapsed()
+    }
+}
+
+/// Both clocks of the machine, read together.
+///
+/// The wall clock is read first; nothing depends on the distance between the
+/// two but its order.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Reading {
+    pub(crate) wall: SystemTime,
+    pub(crate) boot: Duration,
+}
+
+impl Reading {
+    pub(crate) fn take(clock: &dyn LocalClock) -> Self {
+        Self {
+            wall: clock.wall(),
+            boot: clock.boot(),
+        }
+    }
+
+    /// Returns the time from `earlier` to this reading, by the clock that saw
+    /// more of it: a boot clock that stops in suspend saw too little, a wall
+    /// clock that was set back saw less than nothing.
+    pub(crate) fn longest_since(self, earlier: Self) -> Duration {
+        let wall = self.wall.duration_since(earlier.wall).unwrap_or_default();
+        wall.max(self.boot.saturating_sub(earlier.boot))
+    }
+
+    /// The same by the clock that saw less.
+    pub(crate) fn shortest_since(self, earlier: Self) -> Duration {
+        let wall = self.wall.duration_since(earlier.wall).unwrap_or_default();
+        wall.min(self.boot.saturating_sub(earlier.boot))
+    }
+}
+
+/// Clocks that a test sets; clones share them.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use aws_clock_skew::{LocalClock, ManualClock};
+///
+/// let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+/// let clock = ManualClock::new(start);
+/// clock.advance(Duration::from_secs(5)); // time passes
+/// clock.set_wall(start); // somebody sets the wall clock back
+/// assert_eq!(clock.wall(), start);
+/// ```
+#[cfg(feature = "test-util")]
+#[derive(Clone, Debug)]
+pub struct ManualClock(Arc<Mutex<Reading>>);
+
+#[cfg(feature = "test-util")]
+impl ManualClock {
+    /// Returns clocks that stand still: the wall clock at `wall`, the boot clock
+    /// at one day.
+    pub fn new(wall: SystemTime) -> Self {
+        Self(Arc::new(Mutex::new(Reading {
+            wall,
+            boot: Duration::from_secs(86_400),
+        })))
+    }
+
+    /// Lets time pass on both clocks.
+    ///
+    /// # Panics
+    ///
+    /// If the platform's `SystemTime` or `Duration` cannot hold the sum.
+    pub fn advance(&self, by: Duration) {
+        self.with(|clocks| {
+            clocks.wall += by;
+            clocks.boot += by;
+        });
+    }
+
+    /// Sets the wall clock, as NTP or a person does; the boot clock stays.
+    pub fn set_wall(&self, wall: SystemTime) {
+        self.with(|clocks| clocks.wall = wall);
+    }
+
+    /// Lets time pass on the boot clock only. With [`set_wall`](Self::set_wall)
+    /// this makes a wall clock that runs too fast, too slow, or is slewed.
+    ///
+    /// # Panics
+    ///
+    /// If `Duration` cannot hold the sum.
+    pub fn advance_boot(&self, by: Duration) {
+        self.with(|clocks| clocks.boot += by);
+    }
+
+    fn with<R>(&self, change: impl FnOnce(&mut Reading) -> R) -> R {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(feature = "test-util")]
+impl LocalClock for ManualClock {
+    fn wall(&self) -> SystemTime {
+        self.with(|clocks| clocks.wall)
+    }
+
+    fn boot(&self) -> Duration {
+        self.with(|clocks| clocks.boot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn _obj_safe(_: &dyn LocalClock) {}
+
+    #[test]
+    fn the_boot_clock_does_not_go_back() {
+        let clock = SystemClock::new();
+        let mut last = clock.boot();
+        for _ in 0..10_000 {
+            let next = clock.boot();
+            // The four readings that make one are not atomic.
+            assert!(
+                next + Duration::from_micros(500) >= last,
+                "{next:?} after {last:?}"
+            );
+            last = next;
+        }
+    }
+
+    #[test]
+    fn elapsed_time_is_bounded_by_both_clocks() {
+        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let at = |wall: i64, boot: u64| Reading {
+            wall: crate::ClockOffset::from_millis(wall * 1_000).shift(start),
+            boot: Duration::from_secs(1_000 + boot),
+        };
+        for (wall, boot, longest, shortest) in [
+            (10, 10, 10, 10),
+            (7_200, 3, 7_200, 3),
+            (-50, 4, 4, 0),
+            (4, 700, 700, 4),
+        ] {
+            assert_eq!(
+                at(wall, boot).longest_since(at(0, 0)),
+                Duration::from_secs(longest)
+            );
+            assert_eq!(
+                at(wall, boot).shortest_since(at(0, 0)),
+                Duration::from_secs(shortest)
+            );
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! [`ClockOffset`]: the signed distance between two clocks.
+//!
+//! The only file that converts between `SystemTime`, `Duration` and signed milliseconds.
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The signed distance from one clock to another, in whole milliseconds.
+///
+/// Between a server and a machine it is *server − machine*: positive when the
+/// machine is behind, negative when it is ahead.
+///
+/// `{}` says it in words for a person, in the largest units that matter;
+/// `{:+}` as a signed quantity:
+///
+/// ```
+/// use aws_clock_skew::ClockOffset;
+///
+/// let offset = ClockOffset::from_millis(2 * 24 * 3_600_000);
+/// assert_eq!(offset.to_string(), "2 days behind");
+/// assert_eq!(format!("{:+}", ClockOffset::from_millis(1_200_000)), "+20 min");
+/// assert_eq!(ClockOffset::from_millis(-5_400_000).to_string(), "1 h 30 min ahead");
+/// ```
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct ClockOffset(i64);
+
+impl ClockOffset {
+    /// No distance.
+    pub(crate) const ZERO: Self = Self(0);
+
+    /// Returns the offset of `millis` milliseconds.
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// Returns the offset in milliseconds.
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// Returns whether the two clocks agree to the millisecond.
+    pub const fn is_zero(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Returns `to − from`, rounded towards the past to a whole millisecond and
+    /// saturated at the ends of the range (292 million years).
+    pub(crate) fn between(from: SystemTime, to: SystemTime) -> Self {
+        match to.duration_since(from) {
+            Ok(ahead) => Self::from_duration(ahead),
+            Err(behind) => Self::from_duration_rounded_up(behind.duration()).negated(),
+        }
+    }
+
+    /// Returns `time − boot`: where the time's epoch lies on the boot clock.
+    ///
+    /// Two clocks that run at the same rate keep this number, so it is what a
+    /// correction remembers.
+    pub(crate) fn from_boot(time: SystemTime, boot: Duration) -> Self {
+        Self::between(UNIX_EPOCH, time).minus(boot)
+    }
+
+    /// Returns the time that a clock at this distance from the boot clock shows
+    /// when the boot clock shows `boot`; never before 1970, and 1970 where the
+    /// platform's `SystemTime` cannot hold the sum.
+    pub(crate) fn at_boot(self, boot: Duration) -> SystemTime {
+        UNIX_EPOCH
+            .checked_add(boot)
+            .map_or(UNIX_EPOCH, |time| self.shift(time))
+    }
+
+    /// Returns `time` moved by the offset; never before 1970, and `time` itself
+    /// where the platform's `SystemTime` cannot hold the sum.
+    pub(crate) fn shift(self, time: SystemTime) -> SystemTime {
+        let moved = if self.0 >= 0 {
+            time.checked_add(self.magnitude())
+        } else {
+            time.checked_sub(self.magnitude())
+        };
+        // The SDK's adaptive retry limiter panics before 1970.
+        moved.unwrap_or(time).max(UNIX_EPOCH)
+    }
+
+    /// Returns the size without the sign.
+    pub(crate) const fn magnitude(self) -> Duration {
+        Duration::from_millis(self.0.unsigned_abs())
+    }
+
+    /// Returns a duration as an offset, saturated.
+    pub(crate) fn from_duration(duration: Duration) -> Self {
+        Self(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    fn from_duration_rounded_up(duration: Duration) -> Self {
+        let exact = duration.subsec_nanos() % 1_000_000 == 0;
+        let whole = Self::from_duration(duration);
+        if exact {
+            whole
+        } else {
+            Self(whole.0.saturating_add(1))
+        }
+    }
+
+    const fn negated(self) -> Self {
+        Self(self.0.saturating_neg())
+    }
+
+    /// Returns the offset `duration` further in the future, saturated.
+    pub(crate) fn plus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(Self::from_duration(duration).0))
+    }
+
+    /// Returns the offset `duration` further in the past, saturated.
+    pub(crate) fn minus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(Self::from_duration(duration).0))
+    }
+
+    /// Returns `self − other`, saturated.
+    pub(crate) const fn since(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+}
+
+impl fmt::Display for ClockOffset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.sign_plus() && self.0 != 0 {
+            f.write_str(if self.0 > 0 { "+" } else { "-" })?;
+        }
+        write_magnitude(f, self.0.unsigned_abs())?;
+        if f.sign_plus() {
+            return Ok(());
+        }
+        match self.0 {
+            0 => Ok(()),
+            1.. => f.write_str(" behind"),
+            _ => f.write_str(" ahead"),
+        }
+    }
+}
+
+/// Writes the two largest units that are not zero: nobody asks how many
+/// milliseconds two days are.
+fn write_magnitude(f: &mut fmt::Formatter<'_>, millis: u64) -> fmt::Result {
+    if millis < 1_000 {
+        return write!(f, "{millis} ms");
+    }
+    let mut rest = millis;
+    let mut written = 0;
+    for (index, &(unit, one, many)) in UNITS.iter().enumerate() {
+        let count = rest / unit;
+        rest %= unit;
+        if count == 0 {
+            if written > 0 {
+                break;
+            }
+            continue;
+        }
+        if written > 0 {
+            f.write_str(" ")?;
+        }
+        write!(f, "{count} {}", if count == 1 { one } else { many })?;
+        written += 1;
+        if written == 2 || index + 1 == UNITS.len() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+const UNITS: [(u64, &str, &str); 4] = [
+    (86_400_000, "day", "days"),
+    (3_600_000, "h", "h"),
+    (60_000, "min", "min"),
+    (1_000, "s", "s"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn reads(millis: i64, words: &str, signed: &str) {
+        let offset = ClockOffset::from_millis(millis);
+        assert_eq!(offset.to_string(), words);
+        assert_eq!(format!("{offset:+}"), signed);
+    }
+
+    #[test]
+    fn is_shown_in_the_two_largest_units() {
+        reads(0, "0 ms", "0 ms");
+        reads(250, "250 ms behind", "+250 ms");
+        reads(-1_500, "1 s ahead", "-1 s");
+        reads(1_200_000, "20 min behind", "+20 min");
+        reads(-32_400_000, "9 h ahead", "-9 h");
+        reads(172_800_000, "2 days behind", "+2 days");
+        reads(86_400_000 + 61_000, "1 day behind", "+1 day");
+        reads(90_061_000, "1 day 1 h behind", "+1 day 1 h");
+    }
+
+    #[test]
+    fn shifting_saturates_at_both_ends() {
+        let now = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        assert_eq!(ClockOffset(-1_900_000_000_000).shift(now), UNIX_EPOCH);
+        assert_eq!(
+            ClockOffset(1_500).shift(now),
+            now + Duration::from_millis(1_500)
+        );
+        assert!(ClockOffset(i64::MAX).shift(now) >= now);
+    }
+
+    #[test]
+    fn a_time_survives_the_way_to_the_boot_clock_and_back() {
+        let time = UNIX_EPOCH + Duration::from_millis(1_800_000_000_123);
+        let boot = Duration::from_millis(77_777);
+        assert_eq!(ClockOffset::from_boot(time, boot).at_boot(boot), time);
+        assert_eq!(
+            ClockOffset::from_boot(time, boot).at_boot(boot + Duration::from_secs(5)),
+            time + Duration::from_secs(5)
+        );
+    }
+
+    #[test]
+    fn between_rounds_towards_the_past() {
+        let time = UNIX_EPOCH + Duration::from_secs(10);
+        let half = Duration::from_micros(500);
+        assert_eq!(ClockOffset::between(time, time + half), ClockOffset(0));
+        assert_eq!(ClockOffset::between(time + half, time), ClockOffset(-1));
+    }
+}

@@ -1,0 +1,356 @@
+//! From one answer to what is done about it: judge, learn, and say what happened.
+
+use std::time::SystemTime;
+
+use crate::estimator::{Commitment, Estimate, Estimator, Learned};
+use crate::evidence::{Evidence, Strength};
+use crate::host::Host;
+use crate::incident::{Facts, Incident, Label};
+use crate::judge::{Attempt, Lesson, Verdict, judge, weak_interval};
+use crate::local_clock::Reading;
+use crate::offset::ClockOffset;
+
+/// One signed request and its answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Exchange<'a> {
+    pub(crate) attempt: Attempt,
+    pub(crate) evidence: &'a Evidence,
+    pub(crate) host: Option<&'a Host>,
+    pub(crate) service: Option<&'a str>,
+    pub(crate) operation: Option<&'a str>,
+    pub(crate) door: Door,
+    /// Which clock signed it: [`Estimator::moves`] at that moment.
+    pub(crate) moves_at_signing: u64,
+    /// The same number for the two sends of one request.
+    pub(crate) request: u64,
+    /// It is the answer to a request that was signed again.
+    pub(crate) is_second: bool,
+}
+
+/// Who signs again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Door {
+    /// Somebody else, by the shared clock: it has to be moved first.
+    Signer,
+    /// The door itself, by any time it is told.
+    Resigner,
+}
+
+/// What the door is to do.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Ruling {
+    /// Sign the request again and send it once more.
+    pub(crate) resign: bool,
+    /// The time to sign by, on the boot clock, if not the shared clock's.
+    pub(crate) sign_by: Option<ClockOffset>,
+    /// What is to be learned once the second send is let through.
+    pub(crate) pending: Option<Lesson>,
+    /// This host disagrees with one that AWS vouches for.
+    pub(crate) is_disputed: bool,
+}
+
+impl Ruling {
+    const RESIGN: Self = Self {
+        resign: true,
+        sign_by: None,
+        pending: None,
+        is_disputed: false,
+    };
+
+    fn pass() -> Self {
+        Self::default()
+    }
+}
+
+/// Rules on an answer that is not an accepted one, and learns from it.
+pub(crate) fn rule(
+    estimator: &mut Estimator,
+    exchange: &Exchange<'_>,
+    reading: Reading,
+    incidents: &mut Vec<Incident>,
+) -> Ruling {
+    keep_up(estimator, reading, incidents);
+    let Exchange {
+        evidence, attempt, ..
+    } = exchange;
+    if evidence.let_through() {
+        estimator.confirm(exchange.moves_at_signing);
+    }
+    let was_corrected = estimator.estimate().is_some();
+    let has_taught = estimator.is_taught_by(exchange.request);
+    let verdict = judge(attempt, evidence, reading, estimator.now(reading));
+    let facts = || exchange.facts(estimator, reading);
+    let mut ruling = match verdict {
+        Verdict::Nothing => return Ruling::pass(),
+        Verdict::NotTheClock => {
+            let mut facts = facts();
+            facts.is_conspicuous = evidence.is_signature_code() || was_corrected;
+            incidents.push(Incident::NotTheClock(facts, evidence.other_cause()));
+            Ruling::pass()
+        }
+        Verdict::StaleSignature => {
+            if !exchange.is_second {
+                incidents.push(Incident::StaleSignature(facts()));
+            }
+            Ruling::RESIGN
+        }
+        Verdict::Unknown { .. } | Verdict::AlreadyLearned | Verdict::Unsure => Ruling {
+            resign: verdict.wants_resign(),
+            ..Ruling::pass()
+        },
+        Verdict::Skew(lesson) => learn(estimator, exchange, &lesson, reading, incidents),
+    };
+    if exchange.is_second {
+        // Learned from, never retried.
+        ruling = Ruling {
+            is_disputed: ruling.is_disputed,
+            ..Ruling::pass()
+        };
+        if evidence.rejection().is_some() {
+            incidents.push(Incident::RetryFailed(exchange.facts(estimator, reading)));
+        }
+        if has_taught && estimator.is_taught_by(exchange.request) {
+            take_back(estimator, reading, incidents);
+        }
+    }
+    ruling
+}
+
+/// Takes note of an accepted answer: it confirms, it vouches, and it can end a
+/// correction.
+pub(crate) fn accept(
+    estimator: &mut Estimator,
+    exchange: &Exchange<'_>,
+    reading: Reading,
+    incidents: &mut Vec<Incident>,
+) {
+    keep_up(estimator, reading, incidents);
+    estimator.confirm(exchange.moves_at_signing);
+    let Some(date) = exchange.credible_date() else {
+        return;
+    };
+    let agrees = ClockOffset::between(date, estimator.now(reading)).magnitude() <= AGREES;
+    if let Some(host) = exchange.host
+        && agrees
+    {
+        if host.is_aws() && exchange.moves_at_signing == estimator.moves() {
+            estimator.trust.vouch(host, reading);
+        }
+        estimator.trust.settle(host);
+    }
+    let Some(interval) = weak_interval(&exchange.attempt, date) else {
+        return;
+    };
+    if let Some(ended) = estimator.contradict(interval, exchange.host, exchange.attempt.received) {
+        let facts = Facts {
+            host: exchange.host.and_then(|host| Label::new(host.name())),
+            ..ended_facts(&ended, reading)
+        };
+        incidents.push(Incident::Healed(facts));
+    }
+}
+
+/// The second send of a request with a pending lesson was let through.
+pub(crate) fn settle(
+    estimator: &mut Estimator,
+    exchange: &Exchange<'_>,
+    lesson: &Lesson,
+    reading: Reading,
+    incidents: &mut Vec<Incident>,
+) {
+    keep_up(estimator, reading, incidents);
+    let known = estimator.now(reading);
+    let taught = lesson.point.at_boot(reading.boot);
+    // Another request may have taught the same in the meantime.
+    if ClockOffset::between(known, taught).magnitude() >= crate::judge::WORTH_A_CORRECTION {
+        commit(
+            estimator,
+            exchange,
+            lesson,
+            reading,
+            Commitment::Firm,
+            incidents,
+        );
+    }
+}
+
+/// Ends what time alone ends.
+pub(crate) fn keep_up(estimator: &mut Estimator, reading: Reading, incidents: &mut Vec<Incident>) {
+    if estimator.is_overdue(reading.boot) {
+        take_back(estimator, reading, incidents);
+    }
+    if let Some(ended) = estimator.heal(reading) {
+        incidents.push(Incident::Healed(ended_facts(&ended, reading)));
+    }
+}
+
+fn learn(
+    estimator: &mut Estimator,
+    exchange: &Exchange<'_>,
+    lesson: &Lesson,
+    reading: Reading,
+    incidents: &mut Vec<Incident>,
+) -> Ruling {
+    let is_medium = lesson.strength != Strength::Strong;
+    match exchange.door {
+        // It can try first and learn later.
+        Door::Resigner if is_medium && !exchange.is_second => {
+            let objection = estimator
+                .trust
+                .objection_to(exchange.host, reading)
+                .is_some();
+            let pending = (!objection).then_some(*lesson);
+            if pending.is_none() {
+                commit(
+                    estimator,
+                    exchange,
+                    lesson,
+                    reading,
+                    Commitment::Firm,
+                    incidents,
+                );
+            }
+            Ruling {
+                sign_by: Some(lesson.point),
+                pending,
+                ..Ruling::RESIGN
+            }
+        }
+        Door::Resigner | Door::Signer if is_medium => {
+            let commitment = Commitment::Provisional {
+                teacher: exchange.request,
+            };
+            commit(estimator, exchange, lesson, reading, commitment, incidents)
+        }
+        Door::Resigner | Door::Signer => commit(
+            estimator,
+            exchange,
+            lesson,
+            reading,
+            Commitment::Firm,
+            incidents,
+        ),
+    }
+}
+
+fn commit(
+    estimator: &mut Estimator,
+    exchange: &Exchange<'_>,
+    lesson: &Lesson,
+    reading: Reading,
+    commitment: Commitment,
+    incidents: &mut Vec<Incident>,
+) -> Ruling {
+    let before = estimator.estimate().cloned();
+    match estimator.learn(lesson, exchange.host, reading, commitment) {
+        Learned::Moved => {
+            let mut facts = exchange.facts(estimator, reading);
+            facts.source = Some(lesson.source);
+            facts.server_time = Some(lesson.server_time);
+            facts.previous_offset = Some(
+                before
+                    .as_ref()
+                    .map_or(ClockOffset::ZERO, |estimate| estimate.offset(reading)),
+            );
+            if estimator.estimate().is_some() {
+                incidents.push(Incident::Skew(facts));
+            } else {
+                facts.age = before.as_ref().map(|estimate| estimate.age(reading.boot));
+                incidents.push(Incident::Healed(facts));
+            }
+            Ruling::RESIGN
+        }
+        Learned::Refused => {
+            let mut facts = exchange.facts(estimator, reading);
+            facts.source = Some(lesson.source);
+            facts.server_time = Some(lesson.server_time);
+            incidents.push(Incident::Refused(facts));
+            Ruling::pass()
+        }
+        Learned::Objection { by, is_first } => {
+            if is_first {
+                let mut facts = exchange.facts(estimator, reading);
+                facts.source = Some(lesson.source);
+                facts.server_time = Some(lesson.server_time);
+                facts.other_host = Label::new(&by);
+                incidents.push(Incident::HostsDisagree(facts));
+            }
+            Ruling {
+                // Whoever signs by the shared clock cannot sign for this host.
+                resign: exchange.door == Door::Resigner,
+                sign_by: Some(lesson.point),
+                pending: None,
+                is_disputed: true,
+            }
+        }
+        Learned::Muted => Ruling::pass(),
+    }
+}
+
+fn take_back(estimator: &mut Estimator, reading: Reading, incidents: &mut Vec<Incident>) {
+    if let Some(ended) = estimator.take_back(reading.boot) {
+        let facts = Facts {
+            offset: Some(estimator.offset(reading)),
+            ..ended_facts(&ended, reading)
+        };
+        incidents.push(Incident::Withdrawn(facts));
+    }
+}
+
+fn ended_facts(ended: &Estimate, reading: Reading) -> Facts {
+    Facts {
+        offset: Some(ClockOffset::ZERO),
+        previous_offset: Some(ended.offset(reading)),
+        age: Some(ended.age(reading.boot)),
+        ..Facts::default()
+    }
+}
+
+impl Exchange<'_> {
+    /// Returns the numbers and names of this exchange, with the estimate as it
+    /// stands.
+    pub(crate) fn facts(&self, estimator: &Estimator, reading: Reading) -> Facts {
+        let evidence = self.evidence;
+        let server_time = evidence
+            .server_time()
+            .or_else(|| evidence.server_time_range().map(|(earliest, _)| earliest));
+        let signed_at = self.attempt.signed_at;
+        let age =
+            signed_at
+                .zip(server_time)
+                .and_then(|(signed, server): (SystemTime, SystemTime)| {
+                    server.duration_since(signed).ok()
+                });
+        Facts {
+            offset: Some(estimator.offset(reading)),
+            previous_offset: None,
+            uncertainty: estimator
+                .estimate()
+                .map(|estimate| estimate.uncertainty(reading.boot)),
+            age,
+            source: evidence.source().filter(|_| server_time.is_some()),
+            signed_at,
+            server_time,
+            service: self.service.and_then(Label::new),
+            operation: self.operation.and_then(Label::new),
+            host: self.host.and_then(|host| Label::new(host.name())),
+            other_host: None,
+            request_id: evidence.request_id().and_then(Label::new),
+            error_code: evidence.error_code().and_then(Label::new),
+            is_conspicuous: false,
+        }
+    }
+
+    /// Returns the `Date` of an accepted answer, unless it would make the very
+    /// signature unacceptable that it accepts.
+    fn credible_date(&self) -> Option<SystemTime> {
+        let date = self.evidence.date()?;
+        let signed_at = self.attempt.signed_at?;
+        (ClockOffset::between(signed_at, date).magnitude() <= WIDEST_TOLERANCE).then_some(date)
+    }
+}
+
+/// An accepted `Date` this near speaks for the clock.
+const AGREES: std::time::Duration = std::time::Duration::from_secs(120);
+/// No service accepts a signature older or younger than this.
+const WIDEST_TOLERANCE: std::time::Duration = std::time::Duration::from_secs(900);

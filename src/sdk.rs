@@ -1,0 +1,12 @@
+//! The doors for the AWS SDK for Rust.
+
+mod identity_cache;
+mod interceptor;
+mod limiter;
+mod operation;
+mod retry_classifier;
+mod time_source;
+
+pub use identity_cache::SkewIdentityCache;
+pub use interceptor::SkewInterceptor;
+pub use retry_classifier::SkewRetryClassifier;

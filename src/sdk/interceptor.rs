@@ -1,0 +1,355 @@
+//! [`SkewInterceptor`]: watches the answers of one client.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use aws_runtime::service_clock_skew::DisableClockSkewCorrection;
+use aws_smithy_runtime::client::retries::TokenBucket;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeDeserializationInterceptorContextRef, BeforeSerializationInterceptorContextMut,
+    BeforeTransmitInterceptorContextMut, BeforeTransmitInterceptorContextRef,
+    FinalizerInterceptorContextMut,
+};
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use aws_smithy_runtime_api::client::retries::classifiers::ClassifyRetry;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::retry::RetryConfig;
+
+use crate::clock::SkewClock;
+use crate::evidence::Evidence;
+use crate::host::Host;
+use crate::incident::{Facts, Incident, Label, Missing, NotResigned};
+use crate::report::RetryOutcome;
+use crate::ruling::{Door, Exchange};
+use crate::sdk::operation::{Operation, Stage, view};
+use crate::sdk::retry_classifier::{self, SignAgain};
+use crate::sdk::time_source;
+
+/// Watches the answers of one client, teaches the clock what they say of the
+/// time, and asks for one more attempt where a new signature can help.
+///
+/// It works together with the clock as the client's time source and with
+/// [`SkewRetryClassifier`](super::SkewRetryClassifier); a client that lacks one
+/// of them is left as it is, with the SDK's own correction on, and a
+/// `half_installed` event says so once. Where they are complete it switches the
+/// SDK's own correction off for this client.
+///
+/// It never fails a call. Made by [`SkewClock::interceptor`].
+#[derive(Debug)]
+pub struct SkewInterceptor {
+    clock: SkewClock,
+    has_complained: AtomicBool,
+    /// This client talks to a host in dispute.
+    is_in_dispute: AtomicBool,
+    /// The second, on the boot clock, until which this client's host is known not
+    /// to be one that can vouch.
+    no_vouch_until: AtomicU64,
+}
+
+impl SkewClock {
+    /// Returns an interceptor for one client, or for the clones of one.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "sdk")]
+    /// # fn wire(config: &aws_config::SdkConfig) -> aws_sdk_sqs::Client {
+    /// use aws_clock_skew::SkewClock;
+    ///
+    /// let skew = SkewClock::new();
+    /// aws_sdk_sqs::Client::from_conf(
+    ///     aws_sdk_sqs::config::Builder::from(config)
+    ///         .time_source(skew.clone())
+    ///         .interceptor(skew.interceptor())
+    ///         .retry_classifier(skew.retry_classifier())
+    ///         .build(),
+    /// )
+    /// # }
+    /// ```
+    pub fn interceptor(&self) -> SkewInterceptor {
+        SkewInterceptor {
+            clock: self.clone(),
+            has_complained: AtomicBool::new(false),
+            is_in_dispute: AtomicBool::new(false),
+            no_vouch_until: AtomicU64::new(0),
+        }
+    }
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for SkewInterceptor {
+    fn name(&self) -> &'static str {
+        "SkewInterceptor"
+    }
+
+    fn modify_before_serialization(
+        &self,
+        _context: &mut BeforeSerializationInterceptorContextMut<'_>,
+        components: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if !self.clock.observes_only() {
+            if let Some(missing) = self.missing(components) {
+                self.complain(missing, cfg);
+                return Ok(());
+            }
+            let leaves_native_on =
+                self.is_in_dispute.load(Ordering::Relaxed) && self.clock.has_disputes();
+            let is_off = cfg
+                .load::<DisableClockSkewCorrection>()
+                .is_some_and(DisableClockSkewCorrection::is_disabled);
+            if !is_off && !leaves_native_on {
+                // Under a time source that is corrected already it would correct
+                // a second time.
+                cfg.interceptor_state()
+                    .store_put(DisableClockSkewCorrection::from(true));
+            }
+        }
+        cfg.interceptor_state().store_put(Operation::new());
+        Ok(())
+    }
+
+    fn modify_before_retry_loop(
+        &self,
+        _context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.renew_limiter(cfg);
+        Ok(())
+    }
+
+    fn read_before_signing(
+        &self,
+        _context: &BeforeTransmitInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let Some(operation) = cfg.get_mut_from_interceptor_state::<Operation>() {
+            operation.begin_attempt(self.clock.reading().boot, self.clock.moves());
+        }
+        Ok(())
+    }
+
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let Some(operation) = cfg.get_mut_from_interceptor_state::<Operation>() {
+            operation.remember(context.request(), self.clock.reading());
+        }
+        Ok(())
+    }
+
+    fn read_after_transmit(
+        &self,
+        _context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let Some(operation) = cfg.get_mut_from_interceptor_state::<Operation>() {
+            operation.received = Some(self.clock.reading());
+        }
+        Ok(())
+    }
+
+    fn modify_before_attempt_completion(
+        &self,
+        context: &mut FinalizerInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let Some(operation) = cfg.get_mut_from_interceptor_state::<Operation>() else {
+            return Ok(());
+        };
+        if let Some(users) = operation.lent.take() {
+            cfg.interceptor_state().store_put(users);
+        }
+        if self.completes(context, cfg) {
+            self.ask_for_one_more(context, cfg);
+        }
+        // The limiter is asked next, by the clock as it is now.
+        self.renew_limiter(cfg);
+        Ok(())
+    }
+}
+
+impl SkewInterceptor {
+    fn missing(&self, components: &RuntimeComponents) -> Option<Missing> {
+        let has_time_source = components
+            .time_source()
+            .is_some_and(|source| time_source::asks(&source, &self.clock));
+        let has_classifier = components
+            .retry_classifiers()
+            .any(|classifier| classifier.name() == retry_classifier::NAME);
+        match (has_time_source, has_classifier) {
+            (true, true) => None,
+            (true, false) => Some(Missing::RetryClassifier),
+            (false, true) => Some(Missing::TimeSource),
+            (false, false) => Some(Missing::Both),
+        }
+    }
+
+    fn complain(&self, missing: Missing, cfg: &ConfigBag) {
+        if self.has_complained.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let metadata = cfg.load::<Metadata>();
+        let facts = Facts {
+            service: metadata.and_then(|metadata| Label::new(metadata.service())),
+            operation: metadata.and_then(|metadata| Label::new(metadata.name())),
+            ..Facts::default()
+        };
+        self.clock
+            .enter(|_, _| Incident::HalfInstalled(facts, missing));
+    }
+
+    fn renew_limiter(&self, cfg: &mut ConfigBag) {
+        if self.clock.moves() == 0 {
+            return;
+        }
+        let Some(operation) = cfg.get_mut_from_interceptor_state::<Operation>() else {
+            return;
+        };
+        let mut lease = std::mem::take(&mut operation.lease);
+        lease.renew(&self.clock, cfg);
+        if let Some(operation) = cfg.get_mut_from_interceptor_state::<Operation>() {
+            operation.lease = lease;
+        }
+    }
+
+    /// Hears the answer of an attempt. Returns whether the request is to be signed
+    /// and sent again.
+    fn completes(&self, context: &FinalizerInterceptorContextMut<'_>, cfg: &mut ConfigBag) -> bool {
+        let Some(operation) = cfg.get_mut_from_interceptor_state::<Operation>() else {
+            return false;
+        };
+        let is_second = operation.stage == Stage::SignedAgain;
+        if is_second {
+            operation.stage = Stage::Done;
+        }
+        let (Some(response), Some(attempt)) = (context.response(), operation.attempt()) else {
+            if is_second {
+                self.clock.retried(RetryOutcome::Failed);
+            }
+            return false;
+        };
+        let is_success = response.status().is_success();
+        if is_success && is_second {
+            self.clock.retried(RetryOutcome::Accepted);
+        }
+        let is_of_interest = !is_success
+            || self.clock.minds_accepted()
+            || self.can_vouch(operation, attempt.received.boot);
+        if !is_of_interest {
+            return false;
+        }
+        let stage = operation.stage;
+        let is_replayable = operation.is_replayable;
+        let moves_at_signing = operation.moves_at_signing;
+        let request = *operation
+            .request
+            .get_or_insert_with(|| self.clock.next_request());
+        let host = operation.host();
+        let evidence = Evidence::read(&view(response));
+        let metadata = cfg.load::<Metadata>();
+        let exchange = Exchange {
+            attempt,
+            evidence: &evidence,
+            host: host.as_ref(),
+            service: metadata.map(Metadata::service),
+            operation: metadata.map(Metadata::name),
+            door: Door::Signer,
+            moves_at_signing,
+            request,
+            is_second,
+        };
+        if evidence.accepted() {
+            self.clock.accept(&exchange);
+            return false;
+        }
+        let ruling = self.clock.rule(&exchange);
+        if is_second && !is_success {
+            self.clock.retried(outcome(&evidence));
+        }
+        if ruling.is_disputed {
+            self.is_in_dispute.store(true, Ordering::Relaxed);
+        }
+        if !ruling.resign || stage != Stage::Fresh {
+            return false;
+        }
+        if !is_replayable {
+            self.clock.retried(RetryOutcome::NotResigned);
+            self.clock.enter(|estimator, reading| {
+                Incident::NotResigned(exchange.facts(estimator, reading), NotResigned::Body)
+            });
+        }
+        is_replayable
+    }
+
+    /// Returns whether this answer may be one of AWS, at a time when that matters.
+    fn can_vouch(&self, operation: &Operation, boot: Duration) -> bool {
+        let is_due = self.clock.wants_vouch(boot)
+            && boot.as_secs() >= self.no_vouch_until.load(Ordering::Relaxed);
+        if !is_due {
+            return false;
+        }
+        let is_aws = operation.host().as_ref().is_some_and(Host::is_aws);
+        if !is_aws {
+            // One client, one host, as a rule: no need to look at every answer.
+            self.no_vouch_until
+                .store(boot.as_secs() + NO_VOUCH, Ordering::Relaxed);
+        }
+        is_aws
+    }
+
+    /// Asks for one attempt more, outside the user's limits: a wrong clock is no
+    /// reason to spend what is meant for a service in trouble.
+    fn ask_for_one_more(
+        &self,
+        context: &mut FinalizerInterceptorContextMut<'_>,
+        cfg: &mut ConfigBag,
+    ) {
+        let Some(response) = context.response_mut() else {
+            return;
+        };
+        response.add_extension(SignAgain);
+        let users = cfg.load::<TokenBucket>().cloned();
+        // `RequestAttempts` counts ours among the user's for the whole operation,
+        // so the attempt is given for good.
+        let retries = cfg.load::<RetryConfig>().map(|config| {
+            config
+                .clone()
+                .with_max_attempts(config.max_attempts().saturating_add(1))
+        });
+        let state = cfg.interceptor_state();
+        if let Some(retries) = retries {
+            state.store_put(retries);
+        }
+        if users.is_some() {
+            state.store_put(TokenBucket::unlimited());
+        }
+        if let Some(operation) = cfg.get_mut_from_interceptor_state::<Operation>() {
+            operation.stage = Stage::SignedAgain;
+            operation.lent = users;
+        }
+    }
+}
+
+/// As often as an AWS endpoint is asked to vouch.
+const NO_VOUCH: u64 = 60;
+
+fn outcome(evidence: &Evidence) -> RetryOutcome {
+    let is_refused =
+        evidence.rejection().is_some() || evidence.is_suspect() || evidence.other_cause().is_some();
+    if is_refused {
+        RetryOutcome::Rejected
+    } else if evidence.let_through() {
+        RetryOutcome::Accepted
+    } else {
+        RetryOutcome::Failed
+    }
+}

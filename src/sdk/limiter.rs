@@ -1,0 +1,84 @@
+//! [`Limiters`]: rate limiters for adaptive retries that have not seen another
+//! clock.
+//!
+//! The SDK's limiter refills by the time that has passed; when the clock goes
+//! back an hour it owes an hour's tokens, and the next call waits for as long.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::UNIX_EPOCH;
+
+use aws_smithy_runtime::client::retries::{ClientRateLimiter, RetryPartition, TokenBucket};
+use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::retry::{RetryConfig, RetryMode};
+
+use crate::clock::SkewClock;
+
+/// One limiter for each retry partition, made anew when the clock moves; shared
+/// by all clients of a clock, as the SDK shares its own.
+#[derive(Debug, Default)]
+pub(super) struct Limiters(Mutex<HashMap<RetryPartition, (u64, ClientRateLimiter)>>);
+
+/// What an operation has been given so far.
+#[derive(Debug, Default)]
+pub(super) struct Lease {
+    users: Option<RetryPartition>,
+    moves: u64,
+}
+
+impl Lease {
+    /// Puts a limiter that knows only the present clock into the bag, if the
+    /// operation retries adaptively and the clock has ever moved.
+    pub(super) fn renew(&mut self, clock: &SkewClock, cfg: &mut ConfigBag) {
+        if clock.moves() == 0 || !is_adaptive(cfg) {
+            return;
+        }
+        // Reading the clock can move it; its number comes after.
+        let now = clock.now();
+        let moves = clock.moves();
+        if self.moves == moves {
+            return;
+        }
+        let users = self
+            .users
+            .take()
+            .or_else(|| cfg.load::<RetryPartition>().cloned());
+        let bucket = cfg.load::<TokenBucket>().cloned();
+        let (Some(users), Some(bucket)) = (users, bucket) else {
+            return;
+        };
+        let seconds = now
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs_f64();
+        let limiter = clock.attachment::<Limiters>().get(&users, moves, seconds);
+        let partition = RetryPartition::custom("aws-clock-skew")
+            .token_bucket(bucket)
+            .client_rate_limiter(limiter)
+            .build();
+        cfg.interceptor_state().store_put(partition);
+        *self = Self {
+            users: Some(users),
+            moves,
+        };
+    }
+}
+
+impl Limiters {
+    fn get(&self, users: &RetryPartition, moves: u64, seconds: f64) -> ClientRateLimiter {
+        let mut limiters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, limiter)) = limiters.get(users)
+            && *known >= moves
+        {
+            return limiter.clone();
+        }
+        let limiter = ClientRateLimiter::new(seconds);
+        limiters.insert(users.clone(), (moves, limiter.clone()));
+        limiter
+    }
+}
+
+fn is_adaptive(cfg: &ConfigBag) -> bool {
+    cfg.load::<RetryConfig>()
+        .is_some_and(|config| config.mode() == RetryMode::Adaptive)
+}

@@ -1,0 +1,59 @@
+//! [`SkewRetryClassifier`]: asks the SDK for the one attempt that the
+//! interceptor has decided on.
+
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
+use aws_smithy_runtime_api::client::retries::classifiers::{
+    ClassifyRetry, RetryAction, RetryClassifierPriority,
+};
+use aws_smithy_types::retry::ErrorKind;
+
+use crate::clock::SkewClock;
+
+/// Lets a request that was rejected because of its time be signed and sent once
+/// more; the other half of [`SkewInterceptor`](super::SkewInterceptor).
+///
+/// Has no opinion on any other response, so the user's own classifiers work as
+/// they did. Made by [`SkewClock::retry_classifier`].
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct SkewRetryClassifier;
+
+impl SkewClock {
+    /// Returns the retry classifier that belongs to [`interceptor`](Self::interceptor).
+    pub fn retry_classifier(&self) -> SkewRetryClassifier {
+        SkewRetryClassifier
+    }
+}
+
+impl ClassifyRetry for SkewRetryClassifier {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let is_wanted = context
+            .response()
+            .is_some_and(|response| response.extension::<SignAgain>().is_some());
+        if is_wanted {
+            // At once: the service is not overloaded, the signature was wrong.
+            RetryAction::retryable_error_with_explicit_delay(ErrorKind::ServerError, Duration::ZERO)
+        } else {
+            RetryAction::NoActionIndicated
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    /// Last, so that no classifier of the SDK puts its back-off in our place.
+    fn priority(&self) -> RetryClassifierPriority {
+        RetryClassifierPriority::run_after(RetryClassifierPriority::transient_error_classifier())
+    }
+}
+
+/// The mark on a response whose request the interceptor wants signed again. A
+/// server cannot set it, as it could a header.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SignAgain;
+
+/// How the interceptor knows that the classifier is there.
+pub(crate) const NAME: &str = "aws-clock-skew";

@@ -1,0 +1,88 @@
+//! Is this request signed by whom it says, and now?
+//!
+//! The answer is `scratchstack-aws-signature`'s; here its errors are only told
+//! apart, because it calls everything `SignatureDoesNotMatch`.
+
+use crate::{
+    counts::Verdict, credentials::Keyring, request::Request, settings::Settings, time::utc,
+};
+use chrono::TimeDelta;
+use scratchstack_aws_signature::{
+    GetSigningKeyRequest, NO_ADDITIONAL_SIGNED_HEADERS, SignatureError, SignatureOptions,
+    canonical::CanonicalRequest, service_for_signing_key_fn,
+};
+use std::{sync::Arc, time::SystemTime};
+
+/// Why a request is refused.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) verdict: Verdict,
+    pub(crate) message: String,
+}
+
+/// Checks the time of the signature, then the credentials, then the signature
+/// over the headers and the body that arrived.
+pub(crate) async fn verify(
+    request: &Request,
+    keyring: &Arc<Keyring>,
+    settings: &Settings,
+    now: SystemTime,
+) -> Result<(), Refusal> {
+    let checked = check(request, keyring, settings, now).await;
+    checked.map_err(|error| refusal(&error, settings.bound_only))
+}
+
+async fn check(
+    request: &Request,
+    keyring: &Arc<Keyring>,
+    settings: &Settings,
+    now: SystemTime,
+) -> Result<(), SignatureError> {
+    let (canonical, _, _) = CanonicalRequest::from_request_parts(
+        request.parts.clone(),
+        request.body.clone(),
+        // The SDKs sign a form as the body that it is.
+        SignatureOptions::default(),
+    )?;
+    let authenticator = canonical.get_authenticator(&NO_ADDITIONAL_SIGNED_HEADERS)?;
+    let tolerance = settings.tolerance.unwrap_or(request.service.tolerance());
+    let keyring = Arc::clone(keyring);
+    // Named first: as an argument it would be taken for an `FnOnce`, which is no service.
+    let find = move |wanted: GetSigningKeyRequest| {
+        let key = keyring.signing_key(&wanted, now);
+        async move { Ok(key?) }
+    };
+    authenticator
+        .validate_signature(
+            &request.region,
+            request.service.name(),
+            utc(now),
+            TimeDelta::from_std(tolerance).unwrap_or(TimeDelta::MAX),
+            &mut service_for_signing_key_fn(find),
+        )
+        .await
+        .map(drop)
+}
+
+fn refusal(error: &SignatureError, bound_only: bool) -> Refusal {
+    let mut message = error.to_string();
+    let verdict = match error {
+        SignatureError::ExpiredToken(_) => Verdict::ExpiredCredentials,
+        SignatureError::InvalidClientTokenId(_) => Verdict::UnknownCredentials,
+        SignatureError::MissingAuthenticationToken(_) => Verdict::MissingAuthentication,
+        SignatureError::SignatureDoesNotMatch(_) if is_about_time(&message) => {
+            Verdict::RejectedForTime
+        }
+        SignatureError::SignatureDoesNotMatch(_) => Verdict::SignatureMismatch,
+        _ => Verdict::MalformedAuthentication,
+    };
+    if bound_only && verdict == Verdict::RejectedForTime {
+        // "… is now earlier than B (C - 15 min.)" loses what is in parentheses.
+        message.truncate(message.find(" (").unwrap_or(message.len()));
+    }
+    Refusal { verdict, message }
+}
+
+fn is_about_time(message: &str) -> bool {
+    message.starts_with("Signature expired: ") || message.starts_with("Signature not yet current: ")
+}

@@ -1,0 +1,84 @@
+//! Real SDK clients, wired as users wire them.
+
+use aws_clock_skew::SkewClock;
+use aws_clock_skew_endpoint::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_sqs::error::{DisplayErrorContext, SdkError};
+
+/// A config for the endpoint at `url`; without time-outs, since a test may hold
+/// its requests for as long as it likes.
+pub(crate) fn config(url: &str) -> SdkConfig {
+    config_with_secret(url, SECRET_ACCESS_KEY)
+}
+
+pub(crate) fn config_with_secret(url: &str, secret: &str) -> SdkConfig {
+    let credentials = Credentials::new(ACCESS_KEY_ID, secret, None, None, "test");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .endpoint_url(url)
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
+        .timeout_config(TimeoutConfig::disabled())
+        .retry_config(RetryConfig::standard())
+        .build()
+}
+
+/// The same, with no retry of any kind configured.
+pub(crate) fn without_retries(config: SdkConfig) -> SdkConfig {
+    config
+        .into_builder()
+        .retry_config(RetryConfig::disabled())
+        .build()
+}
+
+pub(crate) fn sqs(config: &SdkConfig, skew: &SkewClock) -> aws_sdk_sqs::Client {
+    aws_sdk_sqs::Client::from_conf(
+        aws_sdk_sqs::config::Builder::from(config)
+            .time_source(skew.clone())
+            .interceptor(skew.interceptor())
+            .retry_classifier(skew.retry_classifier())
+            .build(),
+    )
+}
+
+pub(crate) fn kms(config: &SdkConfig, skew: &SkewClock) -> aws_sdk_kms::Client {
+    aws_sdk_kms::Client::from_conf(
+        aws_sdk_kms::config::Builder::from(config)
+            .time_source(skew.clone())
+            .interceptor(skew.interceptor())
+            .retry_classifier(skew.retry_classifier())
+            .build(),
+    )
+}
+
+/// One call, or the text of its error.
+pub(crate) async fn send(sqs: &aws_sdk_sqs::Client, queue_url: &str) -> Result<(), String> {
+    let sent = sqs
+        .send_message()
+        .queue_url(queue_url)
+        .message_body("hello")
+        .send()
+        .await;
+    sent.map(drop).map_err(in_words)
+}
+
+pub(crate) async fn receive(sqs: &aws_sdk_sqs::Client, queue_url: &str) -> Result<(), String> {
+    let received = sqs.receive_message().queue_url(queue_url).send().await;
+    received.map(drop).map_err(in_words)
+}
+
+pub(crate) async fn encrypt(kms: &aws_sdk_kms::Client, key: &str) -> Result<(), String> {
+    let blob = aws_sdk_kms::primitives::Blob::new("secret");
+    let encrypted = kms.encrypt().key_id(key).plaintext(blob).send().await;
+    encrypted.map(drop).map_err(in_words)
+}
+
+fn in_words<E: std::error::Error + 'static>(error: SdkError<E>) -> String {
+    DisplayErrorContext(&error).to_string()
+}

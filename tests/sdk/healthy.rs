@@ -1,0 +1,191 @@
+//! A machine whose clock is right: its time is never touched, whatever it is told.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
+
+use aws_clock_skew::{LocalClock, SkewClock};
+use aws_smithy_async::time::TimeSource;
+
+use crate::clients::{config, receive};
+use crate::log::Log;
+use crate::wire::{Answer, Fate, Wire, http_date};
+use crate::world::{World, minutes};
+
+/// Asserts at every read that the time is the wall clock, bit for bit.
+#[derive(Clone, Debug)]
+struct Untouched {
+    clock: SkewClock,
+    world: World,
+    reads: Arc<AtomicUsize>,
+}
+
+impl TimeSource for Untouched {
+    fn now(&self) -> SystemTime {
+        let now = TimeSource::now(&self.clock);
+        assert_eq!(now, self.world.machine.wall());
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        now
+    }
+}
+
+struct Healthy {
+    log: Log,
+    world: World,
+    wire: Wire,
+    clock: SkewClock,
+    time: Untouched,
+    sqs: aws_sdk_sqs::Client,
+}
+
+impl Healthy {
+    fn new() -> Self {
+        let log = Log::start();
+        let world = World::with_skew(0);
+        let wire = Wire::new(&world, minutes(5));
+        let clock = world.skew_clock();
+        let time = Untouched {
+            clock: clock.clone(),
+            world: world.clone(),
+            reads: Arc::default(),
+        };
+        let config = config("https://sqs.us-east-1.amazonaws.com")
+            .into_builder()
+            .http_client(wire.clone())
+            .build();
+        let sqs = aws_sdk_sqs::Client::from_conf(
+            aws_sdk_sqs::config::Builder::from(&config)
+                .time_source(time.clone())
+                .interceptor(clock.interceptor())
+                .retry_classifier(clock.retry_classifier())
+                .build(),
+        );
+        Self {
+            log,
+            world,
+            wire,
+            clock,
+            time,
+            sqs,
+        }
+    }
+
+    /// Makes the call that meets these fates, and some more, and none of them
+    /// fails.
+    async fn meets(&self, fates: impl IntoIterator<Item = Fate>) {
+        self.wire.plan(fates);
+        for call in 0..5 {
+            let outcome = receive(&self.sqs, "https://sqs.us-east-1.amazonaws.com/1/q").await;
+            assert_eq!(outcome, Ok(()), "call {call}");
+            self.world.advance(Duration::from_millis(1_250));
+        }
+        assert!(self.time.reads.load(Ordering::Relaxed) >= 5);
+        assert!(!self.clock.status().is_corrected());
+    }
+}
+
+#[tokio::test]
+async fn a_call_of_fourteen_minutes_is_no_skew() {
+    let healthy = Healthy::new();
+    healthy
+        .meets([Fate {
+            after: minutes(14),
+            ..Fate::default()
+        }])
+        .await;
+    assert_eq!(healthy.wire.seen(), [true; 5]);
+    assert_eq!(healthy.log.names(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn long_polls_are_no_skew() {
+    let healthy = Healthy::new();
+    let poll = Fate {
+        after: Duration::from_secs(20),
+        ..Fate::default()
+    };
+    healthy.meets(vec![poll; 5]).await;
+    assert_eq!(healthy.wire.seen(), [true; 5]);
+    assert_eq!(healthy.log.names(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_freeze_between_signing_and_arrival_costs_a_new_signature() {
+    for frozen in [7, 12, 50] {
+        let healthy = Healthy::new();
+        healthy
+            .meets([Fate {
+                before: minutes(frozen),
+                ..Fate::default()
+            }])
+            .await;
+        assert_eq!(healthy.wire.seen(), [false, true, true, true, true, true]);
+        assert_eq!(healthy.log.names(), ["stale_signature"]);
+    }
+}
+
+#[tokio::test]
+async fn a_freeze_with_the_answer_on_its_way_costs_a_new_signature() {
+    let healthy = Healthy::new();
+    healthy
+        .meets([Fate {
+            before: minutes(6),
+            after: minutes(30),
+            ..Fate::default()
+        }])
+        .await;
+    assert_eq!(healthy.wire.seen(), [false, true, true, true, true, true]);
+    assert_eq!(healthy.log.names(), ["stale_signature"]);
+}
+
+#[tokio::test]
+async fn cached_answers_and_lying_dates_on_accepted_ones_teach_nothing() {
+    let healthy = Healthy::new();
+    let now = healthy.world.true_time();
+    let with = |headers| {
+        let answer = Answer {
+            status: 200,
+            headers,
+            body: "{}".to_owned(),
+        };
+        Fate {
+            answer: Some(answer),
+            ..Fate::default()
+        }
+    };
+    healthy
+        .meets([
+            with(vec![
+                ("date", http_date(now - minutes(600))),
+                ("age", "36000".to_owned()),
+            ]),
+            with(vec![("date", http_date(now - minutes(600)))]),
+            with(vec![("date", http_date(now + minutes(600)))]),
+            with(vec![("date", "Thu, 01 Jan 1970 00:00:00 GMT".to_owned())]),
+            with(vec![("date", "yesterday".to_owned())]),
+        ])
+        .await;
+    assert_eq!(healthy.log.names(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_proxys_503_of_1970_teaches_nothing() {
+    let healthy = Healthy::new();
+    let proxy = Answer {
+        status: 503,
+        headers: vec![("date", "Thu, 01 Jan 1970 00:00:00 GMT".to_owned())],
+        body: "<html>upstream is down</html>".to_owned(),
+    };
+    healthy
+        .meets([Fate {
+            answer: Some(proxy),
+            ..Fate::default()
+        }])
+        .await;
+    assert_eq!(
+        healthy.wire.seen(),
+        [true; 5],
+        "the SDK itself retried the 503"
+    );
+    assert_eq!(healthy.log.names(), Vec::<String>::new());
+}

@@ -1,0 +1,11 @@
+//! The doors for the AWS SDK, under real `aws-sdk-sqs` and `aws-sdk-kms` clients.
+
+mod clients;
+mod healthy;
+mod in_flight;
+mod log;
+mod over_http;
+mod repair;
+mod wire;
+mod world;
+mod wrong_key;

@@ -1,0 +1,71 @@
+//! A machine with a clock of its own, and the true time beside it.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_clock_skew::{LocalClock, ManualClock, SkewClock};
+
+/// A machine whose boot clock runs true and whose wall clock may be wrong.
+#[derive(Clone, Debug)]
+pub(crate) struct World {
+    pub(crate) machine: ManualClock,
+}
+
+/// 2027-01-15T08:00:00Z at boot 0: after the release of the crate, as any machine.
+const TRUE_TIME_AT_BOOT: Duration = Duration::from_secs(1_800_000_000);
+
+impl World {
+    /// A machine that is ahead of the true time by `skew` seconds.
+    pub(crate) fn with_skew(skew: i64) -> Self {
+        let world = Self {
+            machine: ManualClock::new(UNIX_EPOCH),
+        };
+        world.set_skew(skew);
+        world
+    }
+
+    pub(crate) fn true_time(&self) -> SystemTime {
+        UNIX_EPOCH + TRUE_TIME_AT_BOOT + self.machine.boot()
+    }
+
+    /// Sets the machine's clock to `skew` seconds ahead of the true time.
+    pub(crate) fn set_skew(&self, skew: i64) {
+        let magnitude = Duration::from_secs(skew.unsigned_abs());
+        let truth = self.true_time();
+        self.machine.set_wall(if skew >= 0 {
+            truth + magnitude
+        } else {
+            truth - magnitude
+        });
+    }
+
+    /// Time passes, for the machine and for everybody else.
+    pub(crate) fn advance(&self, by: Duration) {
+        self.machine.advance(by);
+    }
+
+    pub(crate) fn skew_clock(&self) -> SkewClock {
+        SkewClock::builder()
+            .local_clock(self.machine.clone())
+            .build()
+    }
+
+    /// The endpoint's clock.
+    pub(crate) fn clock(&self) -> impl Fn() -> SystemTime + Send + Sync + 'static {
+        let world = self.clone();
+        move || world.true_time()
+    }
+}
+
+pub(crate) const MINUTE: i64 = 60;
+pub(crate) const HOUR: i64 = 3_600;
+pub(crate) const DAY: i64 = 86_400;
+
+pub(crate) const fn minutes(count: u64) -> Duration {
+    Duration::from_secs(count * 60)
+}
+
+impl World {
+    pub(crate) fn machine_wall(&self) -> SystemTime {
+        self.machine.wall()
+    }
+}
