@@ -1,11 +1,13 @@
 //! The doors for the AWS SDK, under real `aws-sdk-sqs` and `aws-sdk-kms` clients.
 
 mod clients;
+mod denied;
 mod healthy;
 mod in_flight;
 mod log;
 mod over_http;
 mod repair;
+mod suspects;
 mod wire;
 mod world;
 mod wrong_key;
