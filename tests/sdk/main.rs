@@ -8,6 +8,7 @@ mod log;
 mod over_http;
 mod repair;
 mod suspects;
+mod trust;
 mod wire;
 mod world;
 mod wrong_key;
