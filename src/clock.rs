@@ -569,3 +569,6 @@ impl SkewChanges {
 
 /// AWS is asked to vouch once a minute at most.
 const BETWEEN_VOUCHES: u64 = 60;
+
+#[cfg(test)]
+mod healthy;

@@ -214,6 +214,15 @@ impl Estimator {
             .is_some_and(|provisional| boot.saturating_sub(provisional.since) >= PROVISIONAL_LASTS)
     }
 
+    /// Returns whether an accepted answer speaks for the machine's wall clock and
+    /// against the estimate.
+    pub(crate) fn is_contradicted_by(&self, interval: Interval, reading: Reading) -> bool {
+        self.estimate.as_ref().is_some_and(|estimate| {
+            interval.contains(wall_on_boot(reading))
+                && !interval.widened(GRACE).contains(estimate.point())
+        })
+    }
+
     /// Weighs the `Date` of an accepted answer, as an interval on the boot clock:
     /// it can end a correction, never start or move one. Returns the estimate
     /// that ended.
@@ -227,9 +236,7 @@ impl Estimator {
         if !estimate.can_be_ended_by(host) {
             return None;
         }
-        let contradicts = interval.contains(wall_on_boot(reading))
-            && !interval.widened(GRACE).contains(estimate.point());
-        if !contradicts {
+        if !self.is_contradicted_by(interval, reading) {
             self.contradictions = 0;
             return None;
         }

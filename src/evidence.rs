@@ -81,8 +81,7 @@ impl Evidence {
         let text = Plain::read(response.body);
         let code = Code::find(response.error_code, &text.readable);
         let said = message::read(&text.squeezed, &code);
-        let refuses = matches!(response.status, 400..=499)
-            && !matches!(response.status, 404 | 405 | 409 | 412 | 416 | 429);
+        let refuses = silent.refuses();
         let other_cause = said.cause.filter(|_| refuses && said.rejection.is_none());
         let is_open = match code.class {
             Class::Signature | Class::Access => true,
@@ -219,12 +218,21 @@ impl Evidence {
         matches!(self.status, 200..=299 | 304)
     }
 
+    /// Whether the status says that the request itself is at fault, and not for
+    /// what it asks.
+    fn refuses(&self) -> bool {
+        matches!(self.status, 400..=499)
+            && !matches!(self.status, 404 | 405 | 407 | 409 | 412 | 416 | 429)
+    }
+
     /// The table of evidence: which time counts, and as what.
     fn conclusion(&self) -> Option<Conclusion> {
         let strength = match self.rejection {
             Some(way) => match Conclusion::from_text(way, &self.times) {
                 Some(conclusion) => return Some(conclusion),
-                None => Strength::Medium,
+                // A proxy in trouble may quote a service, but dates its page itself.
+                None if self.refuses() => Strength::Medium,
+                None => return None,
             },
             None if self.is_suspect && self.request_id.is_some() => Strength::Medium,
             None if self.is_success() => Strength::Weak,

@@ -127,8 +127,14 @@ pub(crate) fn accept(
     incidents: &mut Vec<Incident>,
 ) {
     keep_up(estimator, reading, incidents);
-    estimator.confirm(exchange.moves_at_signing);
-    let Some(date) = exchange.credible_date() else {
+    let received = exchange.attempt.received;
+    let date = exchange.credible_date();
+    let interval = date.and_then(|date| weak_interval(&exchange.attempt, date));
+    // A tolerant server lets a lie through as well, and dates its answer right.
+    if !interval.is_some_and(|interval| estimator.is_contradicted_by(interval, received)) {
+        estimator.confirm(exchange.moves_at_signing);
+    }
+    let (Some(date), Some(interval)) = (date, interval) else {
         return;
     };
     let agrees = ClockOffset::between(date, estimator.now(reading)).magnitude() <= AGREES;
@@ -140,10 +146,7 @@ pub(crate) fn accept(
         }
         estimator.trust.settle(host);
     }
-    let Some(interval) = weak_interval(&exchange.attempt, date) else {
-        return;
-    };
-    if let Some(ended) = estimator.contradict(interval, exchange.host, exchange.attempt.received) {
+    if let Some(ended) = estimator.contradict(interval, exchange.host, received) {
         let facts = Facts {
             host: exchange.host.and_then(|host| Label::new(host.name())),
             ..ended_facts(Some(&ended), reading)

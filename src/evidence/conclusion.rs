@@ -184,8 +184,13 @@ mod tests {
         check_strength(view(401, "").with_request_id("1"), None);
         check_strength(view(200, ""), date(Strength::Weak));
         check_strength(view(304, "").with_request_id("1"), date(Strength::Weak));
-        for status in [100, 301, 404, 429, 500, 503] {
+        for status in [100, 301, 404, 407, 429, 500, 503] {
             check_strength(view(status, "").with_request_id("1"), None);
+            let quoted = view(
+                status,
+                "<html>RequestTimeTooSkewed: Signature expired</html>",
+            );
+            check_strength(quoted.with_request_id("1"), None);
         }
         let wrong_key = "The request signature we calculated does not match";
         check_strength(view(403, wrong_key).with_request_id("1"), None);
