@@ -96,24 +96,21 @@ pub(crate) fn judge(
             Verdict::Nothing
         };
     }
+    // What was not signed, or not in its headers, was not refused for our clock.
+    let Some(signed_at) = attempt.signed_at else {
+        return Verdict::Nothing;
+    };
     let Some(time) = server_time(evidence) else {
         return Verdict::Unknown {
-            resign: rejected && is_worth_a_new_signature(attempt, now),
+            resign: rejected && is_worth_a_new_signature(signed_at, now),
         };
     };
-    if !rejected {
-        // Without the time of the signature a suspect cannot be cleared, and a
-        // suspicion alone is no reason to send anything twice.
-        let Some(signed_at) = attempt.signed_at else {
-            return Verdict::Nothing;
-        };
-        if time.range.distance_to(signed_at) <= CREDIBLE_SIGNATURE {
-            return Verdict::NotTheClock;
-        }
+    if !rejected && time.range.distance_to(signed_at) <= CREDIBLE_SIGNATURE {
+        return Verdict::NotTheClock;
     }
     let error = error_of_our_clock(attempt, &time, judged, now);
     if error.contains(ClockOffset::ZERO) {
-        return if is_stale(attempt, &time, judged, now) {
+        return if is_stale(signed_at, attempt, &time, judged, now) {
             Verdict::StaleSignature
         } else {
             Verdict::AlreadyLearned
@@ -180,10 +177,13 @@ fn error_of_our_clock(
 /// Signed by the clock that we have now, and older than the server's time: then
 /// nothing was wrong but its age. What the clock showed at signing is traced back
 /// from what it shows now, since it may have moved in between.
-fn is_stale(attempt: &Attempt, time: &ServerTime, judged: Reading, now: SystemTime) -> bool {
-    let Some(signed_at) = attempt.signed_at else {
-        return false;
-    };
+fn is_stale(
+    signed_at: SystemTime,
+    attempt: &Attempt,
+    time: &ServerTime,
+    judged: Reading,
+    now: SystemTime,
+) -> bool {
     let since_signing = judged.boot.saturating_sub(attempt.signing_boot);
     let stood_at = ClockOffset::ZERO.minus(since_signing).shift(now);
     signed_at < time.range.earliest
@@ -193,10 +193,8 @@ fn is_stale(attempt: &Attempt, time: &ServerTime, judged: Reading, now: SystemTi
 /// A rejection in words without a time: a new signature can help if the old one
 /// is far from what our clock reads now, because the clock has moved since or
 /// because the request was long on its way.
-fn is_worth_a_new_signature(attempt: &Attempt, now: SystemTime) -> bool {
-    attempt.signed_at.is_some_and(|signed_at| {
-        ClockOffset::between(signed_at, now).magnitude() >= WORTH_A_CORRECTION
-    })
+fn is_worth_a_new_signature(signed_at: SystemTime, now: SystemTime) -> bool {
+    ClockOffset::between(signed_at, now).magnitude() >= WORTH_A_CORRECTION
 }
 
 fn lesson(attempt: &Attempt, time: &ServerTime) -> Lesson {
@@ -444,6 +442,25 @@ mod tests {
             ..case
         };
         assert_eq!(learned.judged(&evidence), Verdict::Unknown { resign: true });
+    }
+
+    #[test]
+    fn the_answer_to_an_unsigned_request_is_nothing() {
+        let attempt = Attempt {
+            signed_at: None,
+            signing_boot: reading(0, 0).boot,
+            sent: reading(0, 0),
+            received: reading(1, 1),
+        };
+        let words = "Signature expired: 20270114T080000Z is now earlier than 20270115T080500Z \
+            (20270115T082000Z - 15 min.)";
+        for body in [words, "<Code>RequestTimeTooSkewed</Code>", ""] {
+            let view = ResponseView::new(403, body.as_bytes())
+                .with_date("Fri, 15 Jan 2027 08:20:00 GMT")
+                .with_request_id("r");
+            let verdict = judge(&attempt, &Evidence::read(&view), attempt.received, at(1));
+            assert_eq!(verdict, Verdict::Nothing, "{body}");
+        }
     }
 
     #[test]

@@ -74,7 +74,7 @@ pub(crate) fn rule(
         evidence, attempt, ..
     } = exchange;
     if evidence.let_through() {
-        estimator.confirm(exchange.moves_at_signing);
+        confirm(estimator, exchange);
     }
     let was_corrected = estimator.estimate().is_some();
     let is_refused = evidence.rejection().is_some() || evidence.is_suspect();
@@ -132,7 +132,7 @@ pub(crate) fn accept(
     let interval = date.and_then(|date| weak_interval(&exchange.attempt, date));
     // A tolerant server lets a lie through as well, and dates its answer right.
     if !interval.is_some_and(|interval| estimator.is_contradicted_by(interval, received)) {
-        estimator.confirm(exchange.moves_at_signing);
+        confirm(estimator, exchange);
     }
     let (Some(date), Some(interval)) = (date, interval) else {
         return;
@@ -289,6 +289,13 @@ fn commit(
             }
         }
         Learned::Muted => Ruling::pass(),
+    }
+}
+
+/// A request that was not signed is let through by any clock.
+fn confirm(estimator: &mut Estimator, exchange: &Exchange<'_>) {
+    if exchange.attempt.signed_at.is_some() {
+        estimator.confirm(exchange.moves_at_signing);
     }
 }
 

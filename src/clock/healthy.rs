@@ -5,22 +5,57 @@
 //! request is signed by it again.
 
 use std::fmt::Write;
+use std::thread;
 
 use super::*;
-use crate::evidence::{Evidence, ResponseView};
+use crate::evidence::Evidence;
 use crate::judge::Attempt;
 use crate::local_clock::ManualClock;
 use crate::ruling::Door;
+
+mod fault;
+
+use fault::{FAULTS, Fault, Lab, whole_seconds};
 
 const SEQUENCES: u64 = 10_000;
 const RESPONSES: u32 = 200;
 
 #[test]
 fn a_right_clock_is_left_only_for_words_or_provisionally_and_is_soon_right_again() {
-    let mut counts = [0; FAULTS.len()];
-    let mut departures = (0, 0);
-    for seed in 1..=SEQUENCES {
-        let mut machine = Machine::new(seed);
+    let seeds = AtomicU64::new(1);
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let tallies: Vec<Tally> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..workers)
+            .map(|_| scope.spawn(|| sequences(&seeds)))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("every sequence holds"))
+            .collect()
+    });
+    let sum = |of: fn(&Tally) -> u32| tallies.iter().map(of).sum::<u32>();
+    let (by_words, by_date) = (sum(|tally| tally.by_words), sum(|tally| tally.by_date));
+    let mut table = String::new();
+    for fault in FAULTS {
+        let count: u32 = tallies
+            .iter()
+            .map(|tally| tally.faults[fault as usize])
+            .sum();
+        writeln!(table, "{count:>8} {fault:?}").unwrap();
+        assert!(count > 1_000, "{table}");
+    }
+    println!("{table}left by words: {by_words}, by Date: {by_date}");
+    assert!(by_words > 1_000 && by_date > 1_000);
+}
+
+fn sequences(seeds: &AtomicU64) -> Tally {
+    let mut tally = Tally::default();
+    loop {
+        let seed = seeds.fetch_add(1, Ordering::Relaxed);
+        if seed > SEQUENCES {
+            return tally;
+        }
+        let mut machine = Machine::new(seed, tally);
         while machine.responses < RESPONSES {
             machine.makes_a_call();
             if machine.below(50) == 0 {
@@ -28,132 +63,17 @@ fn a_right_clock_is_left_only_for_words_or_provisionally_and_is_soon_right_again
             }
         }
         machine.recovers();
-        for (total, count) in counts.iter_mut().zip(machine.counts) {
-            *total += count;
-        }
-        departures.0 += machine.by_words;
-        departures.1 += machine.by_date;
-    }
-    let mut table = String::new();
-    for (fault, count) in FAULTS.iter().zip(counts) {
-        writeln!(table, "{count:>8} {fault:?}").unwrap();
-    }
-    println!(
-        "{table}left by words: {}, by Date: {}",
-        departures.0, departures.1
-    );
-    assert!(counts.iter().all(|count| *count > 1_000), "{table}");
-    assert!(departures.0 > 1_000 && departures.1 > 1_000);
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Fault {
-    None,
-    /// A box in the lab, whose clock is wrong in most sequences.
-    OtherHost,
-    LyingDateOnAccepted,
-    LyingDateOnUnavailable,
-    /// A proxy's 403: no request id.
-    LyingDateOnForbidden,
-    /// A 403 without a code, or an `AccessDenied`, with a request id.
-    LyingSuspect,
-    /// `RequestTimeTooSkewed`, without times.
-    LyingCode,
-    CodeWithoutDate,
-    Denied,
-    WrongKey,
-    ForgedNear,
-    ForgedTenYearsAhead,
-    ForgedAbsurd,
-    ContradictsItself,
-    FrozenOnTheWay,
-    FrozenAnswer,
-    LostAnswer,
-    Cached,
-    DoubledDate,
-    AbsurdDate,
-    NotFound,
-    ProxyPage,
-}
-
-const FAULTS: [Fault; 22] = [
-    Fault::None,
-    Fault::OtherHost,
-    Fault::LyingDateOnAccepted,
-    Fault::LyingDateOnUnavailable,
-    Fault::LyingDateOnForbidden,
-    Fault::LyingSuspect,
-    Fault::LyingCode,
-    Fault::CodeWithoutDate,
-    Fault::Denied,
-    Fault::WrongKey,
-    Fault::ForgedNear,
-    Fault::ForgedTenYearsAhead,
-    Fault::ForgedAbsurd,
-    Fault::ContradictsItself,
-    Fault::FrozenOnTheWay,
-    Fault::FrozenAnswer,
-    Fault::LostAnswer,
-    Fault::Cached,
-    Fault::DoubledDate,
-    Fault::AbsurdDate,
-    Fault::NotFound,
-    Fault::ProxyPage,
-];
-
-impl Fault {
-    /// What a right clock may be left for, and whether the lie is in words.
-    fn may_mislead(self, lab: &Lab) -> Option<bool> {
-        match self {
-            Self::ForgedNear => Some(true),
-            Self::LyingSuspect | Self::LyingCode => Some(false),
-            Self::OtherHost => Some(lab.speaks),
-            _ => None,
-        }
+        tally = machine.tally;
     }
 }
 
-/// The host that is not AWS.
-struct Lab {
-    host: Host,
-    /// Seconds.
-    ahead: i64,
-    /// It rejects in words, or else silently.
-    speaks: bool,
-}
-
-struct Answer {
-    status: u16,
-    body: String,
-    dates: Vec<String>,
-    has_age: bool,
-    has_id: bool,
-}
-
-impl Answer {
-    fn new(status: u16, body: impl Into<String>, date: SystemTime) -> Self {
-        Self {
-            status,
-            body: body.into(),
-            dates: vec![httpdate::fmt_http_date(date)],
-            has_age: false,
-            has_id: true,
-        }
-    }
-
-    fn evidence(&self) -> Evidence {
-        let mut view = ResponseView::new(self.status, self.body.as_bytes());
-        for date in &self.dates {
-            view = view.with_date(date);
-        }
-        if self.has_age {
-            view = view.with_age("3");
-        }
-        if self.has_id {
-            view = view.with_request_id("id-1");
-        }
-        Evidence::read(&view)
-    }
+/// What happened.
+#[derive(Default)]
+struct Tally {
+    faults: [u32; FAULTS.len()],
+    /// How often a right clock was left, and for what.
+    by_words: u32,
+    by_date: u32,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -174,13 +94,11 @@ struct Machine {
     tolerance: i64,
     faults_in_hundred: u64,
     responses: u32,
-    counts: [u32; FAULTS.len()],
-    by_words: u32,
-    by_date: u32,
+    tally: Tally,
 }
 
 impl Machine {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, tally: Tally) -> Self {
         let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
         let clocks = ManualClock::new(start);
         let lab = Lab {
@@ -198,9 +116,7 @@ impl Machine {
             tolerance: 0,
             faults_in_hundred: 0,
             responses: 0,
-            counts: [0; FAULTS.len()],
-            by_words: 0,
-            by_date: 0,
+            tally,
         };
         machine.lab.ahead = machine.one_of([0, -1_200, 1_200, -7_200, 7_200, 86_400]);
         machine.lab.speaks = machine.one_of([true, false]);
@@ -288,7 +204,7 @@ impl Machine {
     /// Sends a request to its fate. Returns whether it is to be signed again.
     fn sends(&mut self, fault: Fault, request: u64, is_second: bool) -> bool {
         self.responses += 1;
-        self.counts[fault as usize] += 1;
+        self.tally.faults[fault as usize] += 1;
         let standing = self.standing();
         let sent = self.clock.reading();
         let moves_at_signing = self.clock.moves();
@@ -362,134 +278,11 @@ impl Machine {
         }
         match fault.may_mislead(&self.lab) {
             None => holds(false),
-            Some(true) => self.by_words += 1,
+            Some(true) => self.tally.by_words += 1,
             Some(false) => {
                 holds(after == Standing::Provisional);
-                self.by_date += 1;
-            }
-        }
-    }
-
-    fn answer(&mut self, fault: Fault, signed_at: SystemTime) -> Answer {
-        let now = self.clocks.wall();
-        let lie = self.lie();
-        let lied = shifted(now, lie);
-        let denied = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";
-        match fault {
-            Fault::None | Fault::FrozenOnTheWay | Fault::FrozenAnswer | Fault::LostAnswer => {
-                rules(signed_at, now, self.tolerance, true)
-            }
-            Fault::OtherHost => {
-                let labs = shifted(now, self.lab.ahead);
-                rules(signed_at, labs, 900, self.lab.speaks)
-            }
-            Fault::LyingDateOnAccepted => Answer::new(200, "", lied),
-            Fault::LyingDateOnUnavailable => Answer::new(503, "", lied),
-            Fault::LyingDateOnForbidden => Answer {
-                has_id: false,
-                ..Answer::new(403, "<html>Forbidden</html>", lied)
-            },
-            Fault::LyingSuspect => Answer::new(403, self.one_of(["", denied]), lied),
-            Fault::LyingCode => Answer::new(403, TOO_SKEWED, lied),
-            Fault::CodeWithoutDate => Answer {
-                dates: Vec::new(),
-                ..Answer::new(403, TOO_SKEWED, now)
-            },
-            Fault::Denied => Answer::new(403, denied, now),
-            Fault::WrongKey => Answer::new(403, WRONG_KEY, lied),
-            Fault::ForgedNear => Answer::new(403, sentence(signed_at, lied, 300), now),
-            Fault::ForgedTenYearsAhead => {
-                let far = shifted(now, 10 * 365 * 86_400);
-                Answer::new(403, sentence(signed_at, far, 900), far)
-            }
-            Fault::ForgedAbsurd => Answer {
-                dates: Vec::new(),
-                ..Answer::new(403, ABSURD, now)
-            },
-            Fault::ContradictsItself => {
-                let text = sentence(signed_at, lied, 900).replace("15 min", "5 min");
-                Answer {
-                    dates: Vec::new(),
-                    ..Answer::new(403, text, now)
-                }
-            }
-            Fault::Cached => Answer {
-                has_age: true,
-                ..Answer::new(self.one_of([200, 403]), "", lied)
-            },
-            Fault::DoubledDate => {
-                let mut answer = Answer::new(self.one_of([200, 403]), "", lied);
-                answer.dates.push(httpdate::fmt_http_date(now));
-                answer
-            }
-            Fault::AbsurdDate => {
-                let date = self.one_of([
-                    "Thu, 01 Jan 1970 00:00:00 GMT",
-                    "Tue, 31 Dec 2019 23:59:59 GMT",
-                    "yesterday",
-                ]);
-                Answer {
-                    dates: vec![date.to_owned()],
-                    ..Answer::new(self.one_of([200, 403]), "", lied)
-                }
-            }
-            Fault::NotFound => Answer::new(self.one_of([404, 412]), "", lied),
-            Fault::ProxyPage => {
-                let status = self.one_of([301, 407, 429, 502]);
-                Answer::new(status, "<html>Signature expired? Try later.</html>", lied)
+                self.tally.by_date += 1;
             }
         }
     }
 }
-
-/// What a server at `now` answers to a signature of `signed_at`.
-fn rules(signed_at: SystemTime, now: SystemTime, tolerance: i64, speaks: bool) -> Answer {
-    let off = ClockOffset::between(signed_at, now).as_millis() / 1_000;
-    if off.abs() <= tolerance {
-        Answer::new(200, "", now)
-    } else if speaks {
-        Answer::new(403, sentence(signed_at, now, tolerance), now)
-    } else {
-        Answer::new(403, TOO_SKEWED, now)
-    }
-}
-
-fn sentence(signed_at: SystemTime, server: SystemTime, tolerance: i64) -> String {
-    let (signed, minutes) = (basic(signed_at), tolerance / 60);
-    let (server, bound, words, sign) = if signed_at < server {
-        let bound = shifted(server, -tolerance);
-        (server, bound, "expired: | is now earlier than", '-')
-    } else {
-        let bound = shifted(server, tolerance);
-        (server, bound, "not yet current: | is still later than", '+')
-    };
-    let words = words.replace('|', &signed);
-    format!(
-        r#"{{"__type":"InvalidSignatureException","message":"Signature {words} {} ({} {sign} {minutes} min.)"}}"#,
-        basic(bound),
-        basic(server)
-    )
-}
-
-/// `20270115T080000Z`
-fn basic(time: SystemTime) -> String {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    let time = aws_smithy_types::DateTime::from_secs(since.as_secs().cast_signed());
-    let text = time.fmt(aws_smithy_types::date_time::Format::DateTime);
-    text.unwrap().replace(['-', ':'], "")
-}
-
-fn whole_seconds(time: SystemTime) -> SystemTime {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs())
-}
-
-fn shifted(time: SystemTime, seconds: i64) -> SystemTime {
-    ClockOffset::from_millis(seconds * 1_000).shift(time)
-}
-
-const TOO_SKEWED: &str = "<Error><Code>RequestTimeTooSkewed</Code></Error>";
-const WRONG_KEY: &str = "<Error><Code>SignatureDoesNotMatch</Code><Message>The request signature \
-    we calculated does not match the signature you provided.</Message></Error>";
-const ABSURD: &str = "<Error><Code>RequestTimeTooSkewed</Code>\
-    <ServerTime>0001-01-01T00:00:00Z</ServerTime></Error>";

@@ -9,6 +9,7 @@ use aws_clock_skew::SkewClock;
 use aws_config::retry::RetryConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+use aws_smithy_runtime_api::client::auth::AuthSchemeId;
 use tokio::task::JoinSet;
 
 use crate::clients::{config, config_on, head, s3, without_retries};
@@ -374,4 +375,45 @@ async fn identity_caches_are_emptied_at_the_confirmation_only() {
         }
         assert_eq!(loads.count(), if is_lie { 1 } else { 2 });
     }
+}
+
+#[tokio::test]
+async fn an_unsigned_request_teaches_and_confirms_nothing() {
+    let story = Story::new(0, Manner::Silently);
+    let anonymous = aws_sdk_s3::Client::from_conf(
+        story
+            .s3
+            .config()
+            .to_builder()
+            .allow_no_auth()
+            .auth_scheme_preference([AuthSchemeId::from("noAuth")])
+            .build(),
+    );
+    story.lies(20 * MINUTE, 2);
+    assert!(head(&anonymous).await.is_err());
+    assert_eq!(story.wire.sent(), 1);
+    story.is_the_machines();
+    story.wire.forget_plans();
+    // A lesson that waits for its confirmation does not get it here.
+    story.lies(20 * MINUTE, 1);
+    story
+        .wire
+        .plan([Fate::lost(), Fate::answered(Answer::new(200, ""))]);
+    assert!(head(&story.s3).await.is_err());
+    assert!(story.clock.status().is_corrected());
+    assert_eq!(head(&anonymous).await, Ok(()));
+    story.world.advance(Duration::from_secs(60));
+    story.is_the_machines();
+}
+
+#[tokio::test]
+async fn an_accepted_answer_that_contradicts_it_does_not_confirm_it() {
+    let story = Story::new(0, Manner::Silently);
+    // Ten minutes: a signature that is dated so is let through.
+    story.lies(10 * MINUTE, 1);
+    assert_eq!(head(&story.s3).await, Ok(()));
+    assert!(story.clock.status().is_corrected());
+    story.world.advance(Duration::from_secs(60));
+    story.is_the_machines();
+    assert_eq!(story.log.names(), ["skew", "withdrawn"]);
 }

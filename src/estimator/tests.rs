@@ -1,0 +1,177 @@
+use super::*;
+use crate::evidence::{Source, Strength};
+use std::time::UNIX_EPOCH;
+
+const MINUTE: i64 = 60_000;
+
+fn reading(wall_ahead: i64, boot: u64) -> Reading {
+    let right = UNIX_EPOCH + Duration::from_secs(1_900_000_000 + boot);
+    Reading {
+        wall: ClockOffset::from_millis(wall_ahead).shift(right),
+        boot: Duration::from_secs(boot),
+    }
+}
+
+/// What a server with a right clock teaches at `boot`.
+fn lesson(boot: u64, strength: Strength) -> Lesson {
+    lesson_of(0, boot, strength)
+}
+
+fn lesson_of(ahead: i64, boot: u64, strength: Strength) -> Lesson {
+    let server_time = reading(ahead, boot).wall;
+    let point = ClockOffset::from_boot(server_time, Duration::from_secs(boot));
+    Lesson {
+        point,
+        interval: Interval::exactly(point).widened(Duration::from_secs(1)),
+        at: Duration::from_secs(boot),
+        server_time,
+        source: Source::Message,
+        strength,
+    }
+}
+
+fn aws() -> Host {
+    Host::new("sqs.us-east-1.amazonaws.com", true).unwrap()
+}
+
+fn taught(wall_ahead: i64) -> Estimator {
+    let mut estimator = Estimator::new(Limits::default());
+    let learned = estimator.learn(
+        &lesson(100, Strength::Strong),
+        Some(&aws()),
+        reading(wall_ahead, 100),
+        Commitment::Firm,
+    );
+    assert_eq!(learned, Learned::Moved);
+    estimator
+}
+
+#[test]
+fn a_correction_follows_the_boot_clock_and_not_the_wall() {
+    let estimator = taught(-20 * MINUTE);
+    let truth = reading(0, 5_000).wall;
+    for wall_ahead in [-20 * MINUTE, -MINUTE * 9_000, 77 * MINUTE] {
+        assert_eq!(estimator.now(reading(wall_ahead, 5_000)), truth);
+    }
+}
+
+#[test]
+fn a_repaired_wall_clock_ends_a_correction_and_a_wrong_one_does_not() {
+    for (wall_ahead, heals) in [
+        (-20 * MINUTE, false),
+        (-MINUTE, false),
+        (-30_000, true),
+        (0, true),
+        (31_000, true),
+        (MINUTE, false),
+    ] {
+        let mut estimator = taught(-20 * MINUTE);
+        let at = reading(wall_ahead, 200);
+        assert_eq!(estimator.heal(at).is_some(), heals, "{wall_ahead}");
+        let expected = if heals { at.wall } else { reading(0, 200).wall };
+        assert_eq!(estimator.now(at), expected);
+    }
+}
+
+#[test]
+fn a_lesson_that_agrees_with_the_wall_ends_the_correction() {
+    let mut estimator = taught(-20 * MINUTE);
+    let at = reading(-20 * MINUTE, 300);
+    let lesson = lesson_of(-20 * MINUTE, 300, Strength::Strong);
+    assert_eq!(
+        estimator.learn(&lesson, Some(&aws()), at, Commitment::Firm),
+        Learned::Moved
+    );
+    assert_eq!(estimator.estimate(), None);
+    assert_eq!(estimator.now(at), at.wall);
+}
+
+#[test]
+fn a_provisional_move_is_taken_back_to_what_stood_before() {
+    let mut estimator = taught(-20 * MINUTE);
+    let before = estimator.estimate().cloned();
+    let (moves, epoch) = (estimator.moves(), estimator.epoch());
+    let at = reading(-20 * MINUTE, 300);
+    let teacher = Commitment::Provisional { teacher: 7 };
+    let lie = lesson_of(90 * MINUTE, 300, Strength::Medium);
+    assert_eq!(
+        estimator.learn(&lie, Some(&aws()), at, teacher),
+        Learned::Moved
+    );
+    assert!(estimator.is_taught_by(7) && !estimator.is_taught_by(8));
+    assert_eq!(
+        estimator.learn(&lie, Some(&aws()), at, teacher),
+        Learned::Muted
+    );
+    assert!(estimator.take_back(at.boot));
+    assert_eq!(estimator.estimate().cloned(), before);
+    assert_eq!(estimator.epoch(), epoch, "no cache was judged by it");
+    assert_eq!(estimator.moves(), moves + 2);
+    // The host's Date teaches nothing for a minute.
+    assert_eq!(
+        estimator.learn(&lie, Some(&aws()), at, teacher),
+        Learned::Muted
+    );
+    let later = reading(-20 * MINUTE, 360);
+    assert_eq!(
+        estimator.learn(&lie, Some(&aws()), later, teacher),
+        Learned::Moved
+    );
+}
+
+#[test]
+fn a_provisional_move_is_confirmed_by_what_it_signed() {
+    let mut estimator = Estimator::new(Limits::default());
+    let at = reading(-20 * MINUTE, 300);
+    let before = estimator.moves();
+    let medium = lesson(300, Strength::Medium);
+    let teacher = Commitment::Provisional { teacher: 7 };
+    assert_eq!(estimator.learn(&medium, None, at, teacher), Learned::Moved);
+    let epoch = estimator.epoch();
+    estimator.confirm(before);
+    assert!(
+        estimator.is_provisional(),
+        "an older signature proves nothing"
+    );
+    assert!(!estimator.is_overdue(Duration::from_secs(359)));
+    assert!(estimator.is_overdue(Duration::from_secs(360)));
+    estimator.confirm(estimator.moves());
+    assert!(!estimator.is_provisional());
+    assert_eq!(estimator.epoch(), epoch + 1);
+    assert!(!estimator.take_back(at.boot));
+}
+
+#[test]
+fn three_accepted_answers_in_a_row_end_a_correction() {
+    // The lesson was a lie: the wall clock is right.
+    let mut estimator = Estimator::new(Limits::default());
+    let lie = lesson_of(10 * MINUTE, 100, Strength::Strong);
+    estimator.learn(&lie, Some(&aws()), reading(0, 100), Commitment::Firm);
+    let at = reading(0, 200);
+    let truth = Interval::exactly(wall_on_boot(at)).widened(Duration::from_secs(1));
+    let agreeing = Interval::exactly(lie.point);
+    let stranger = Host::new("lab.example", true).unwrap();
+    let sibling = Host::new("kms.eu-west-1.amazonaws.com", true).unwrap();
+    assert!(estimator.contradict(truth, Some(&aws()), at).is_none());
+    assert!(estimator.contradict(truth, Some(&sibling), at).is_none());
+    assert!(
+        estimator.contradict(agreeing, Some(&aws()), at).is_none(),
+        "starts again"
+    );
+    assert!(estimator.contradict(truth, Some(&aws()), at).is_none());
+    assert!(estimator.contradict(truth, Some(&stranger), at).is_none());
+    assert!(estimator.contradict(truth, None, at).is_none());
+    assert!(estimator.contradict(truth, Some(&aws()), at).is_none());
+    assert!(estimator.contradict(truth, Some(&sibling), at).is_some());
+    assert_eq!(estimator.now(at), at.wall);
+}
+
+#[test]
+fn a_far_future_is_refused() {
+    let mut estimator = Estimator::new(Limits::default());
+    let ten_years = lesson_of(10 * 365 * 1_440 * MINUTE, 100, Strength::Strong);
+    let at = reading(0, 100);
+    let learned = estimator.learn(&ten_years, Some(&aws()), at, Commitment::Firm);
+    assert_eq!(learned, Learned::Refused);
+    assert_eq!(estimator.now(at), at.wall);
+}

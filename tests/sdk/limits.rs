@@ -1,0 +1,115 @@
+//! How far the clock follows a server.
+
+use std::time::UNIX_EPOCH;
+
+use aws_clock_skew::Incident;
+
+use crate::clients::{config_on, head, receive, s3, sqs, without_retries};
+use crate::log::Log;
+use crate::trust::{AWS, LAB, Story};
+use crate::wire::{Answer, Fate, Manner, Wire};
+use crate::world::{DAY, World, minutes, shifted};
+
+/// A service so many days ahead of the machine, at `url`: whether it is followed.
+async fn is_followed(days: i64, manner: Manner, url: &str) -> bool {
+    let log = Log::start();
+    let world = World::with_skew(-days * DAY);
+    // By then the release of this crate is long past, by any of these clocks.
+    world.advance(minutes(4_000 * 24 * 60));
+    let wire = Wire::with_manner(&world, minutes(15), manner);
+    let clock = world.skew_clock();
+    let s3 = s3(&without_retries(config_on(&wire, url)), &clock);
+    let outcome = head(&s3).await;
+    let is_followed = clock.status().is_corrected();
+    assert_eq!(outcome.is_ok(), is_followed);
+    assert_eq!(wire.sent(), if is_followed { 2 } else { 1 });
+    let incidents = log.incidents();
+    let [incident] = &incidents[..] else {
+        panic!("not one event: {incidents:?}");
+    };
+    if !is_followed {
+        assert_eq!(incident.get("incident"), Some("refused"));
+        assert_eq!(incident.level, tracing::Level::WARN);
+        assert!(incident.get("signed_at").is_some());
+        assert!(incident.get("server_time").is_some());
+    }
+    is_followed
+}
+
+#[tokio::test]
+async fn forward_is_limited_by_class_and_tls() {
+    let plain = "http://minio.lab.example:9000";
+    for (days, manner, url, expected) in [
+        (399, Manner::InWords, LAB, true),
+        (401, Manner::InWords, LAB, false),
+        (6, Manner::InWords, plain, true),
+        (8, Manner::InWords, plain, false),
+        (6, Manner::ByCode, LAB, true),
+        (8, Manner::ByCode, LAB, false),
+        (8, Manner::Silently, LAB, false),
+        (8, Manner::AuthFailure, AWS, false),
+        (3_650, Manner::InWords, AWS, false),
+        (3_650, Manner::Silently, plain, false),
+    ] {
+        let followed = is_followed(days, manner, url).await;
+        assert_eq!(followed, expected, "{days} {manner:?} {url}");
+    }
+}
+
+#[tokio::test]
+async fn backward_is_not_limited_before_2020() {
+    for manner in [Manner::InWords, Manner::ByCode, Manner::Silently] {
+        // 2027 − 6 years; the machine is ahead.
+        assert!(is_followed(-6 * 365, manner, "http://minio.lab.example").await);
+    }
+}
+
+#[tokio::test]
+async fn the_limit_is_measured_from_the_machine_and_not_from_a_correction() {
+    let story = Story::new(0, Manner::InWords);
+    // Steps of 390 days: each is in reach of the one before.
+    story.lab.set_ahead(390 * DAY);
+    assert_eq!(story.calls_lab().await, Ok(()));
+    story.world.advance(minutes(1));
+    story.lab.set_ahead(780 * DAY);
+    assert!(story.calls_lab().await.is_err());
+    assert!(matches!(
+        story.clock.status().last_incident(),
+        Some(Incident::Refused(_))
+    ));
+}
+
+#[tokio::test]
+async fn a_machine_that_boots_in_1970_is_measured_from_the_release() {
+    let log = Log::start();
+    let world = World::with_skew(0);
+    world.machine.set_wall(UNIX_EPOCH);
+    let wire = Wire::new(&world, minutes(5));
+    let clock = world.skew_clock();
+    let sqs = sqs(&without_retries(config_on(&wire, AWS)), &clock);
+    for _ in 0..3 {
+        assert_eq!(receive(&sqs, &format!("{AWS}/1/q")).await, Ok(()));
+    }
+    assert_eq!(wire.rejected(), 1);
+    assert_eq!(log.names(), ["skew"]);
+}
+
+#[tokio::test]
+async fn texts_forged_ten_years_ahead_move_nothing() {
+    let story = Story::new(0, Manner::InWords);
+    for forged in 0..50 {
+        let date = shifted(story.world.true_time(), 3_650 * DAY);
+        let text = "Signature expired: 20270116T080000Z is now earlier than 20370116T074500Z \
+            (20370116T080000Z - 15 min.)";
+        let body = format!(r#"{{"__type":"InvalidSignatureException","message":"{text}"}}"#);
+        let forgery = Answer::new(400, &body)
+            .dated(date)
+            .with("x-amzn-requestid", "1");
+        story.aws.plan([Fate::answered(forgery)]);
+        assert!(story.calls_aws().await.is_err(), "{forged}");
+        assert_eq!(story.clock.now(), story.world.machine_wall());
+        assert_eq!(story.aws.sent(), forged + 1);
+    }
+    assert_eq!(story.log.names(), ["refused"], "once a minute");
+    assert_eq!(story.log.counted("incidents", "incident", "refused"), 50);
+}

@@ -1,0 +1,137 @@
+//! The `Date` of accepted answers: it can end a correction, and nothing else.
+
+use std::time::Duration;
+
+use crate::trust::Story;
+use crate::wire::{Answer, Fate, Manner};
+use crate::world::{MINUTE, minutes, shifted};
+
+/// AWS was made to say, in words, that it is ten minutes later than it is; it
+/// tolerates fifteen.
+async fn misled() -> Story {
+    let story = Story::new(0, Manner::InWords);
+    story.aws.set_tolerance(minutes(15));
+    let text = "Signature expired: 20270116T080000Z is now earlier than 20270116T080500Z \
+        (20270116T081000Z - 5 min.)";
+    let body = format!(r#"{{"__type":"InvalidSignatureException","message":"{text}"}}"#);
+    let date = shifted(story.world.true_time(), 10 * MINUTE);
+    story.aws.plan([
+        Fate::answered(Answer::new(400, &body)),
+        // So that the second send says nothing against it.
+        Fate::answered(Answer::new(200, "{}").dated(date)),
+    ]);
+    assert_eq!(story.calls_aws().await, Ok(()));
+    let offset = story.clock.status().offset().as_millis();
+    assert!((offset - 600_000).abs() <= 1_000, "{offset}");
+    story
+}
+
+#[tokio::test]
+async fn three_contradicting_accepted_answers_end_a_correction() {
+    let story = misled().await;
+    for (call, is_corrected) in [(1, true), (2, true), (3, false)] {
+        assert_eq!(story.calls_aws().await, Ok(()));
+        assert_eq!(story.clock.status().is_corrected(), is_corrected, "{call}");
+    }
+    assert_eq!(story.clock.now(), story.world.machine_wall());
+    assert_eq!(story.log.names(), ["skew", "healed"]);
+}
+
+#[tokio::test]
+async fn one_agreeing_answer_in_between_starts_the_count_again() {
+    let story = misled().await;
+    let agreeing = || {
+        let date = shifted(story.world.true_time(), 10 * MINUTE);
+        Fate::answered(Answer::new(200, "{}").dated(date))
+    };
+    for _ in 0..5 {
+        story
+            .aws
+            .plan([Fate::default(), Fate::default(), agreeing()]);
+        for _ in 0..3 {
+            assert_eq!(story.calls_aws().await, Ok(()));
+            assert!(story.clock.status().is_corrected());
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_date_of_an_accepted_answer_ends_nothing() {
+    let story = misled().await;
+    let truth = story.world.true_time();
+    for answer in [
+        Answer::new(200, "{}").dated(truth).with("age", "1"),
+        Answer::new(200, "{}").dated(truth).dated(truth),
+        Answer::new(404, "{}").dated(truth),
+        Answer::new(503, "").dated(truth),
+        Answer::new(429, "").dated(truth),
+    ] {
+        for _ in 0..4 {
+            story.aws.plan([Fate::answered(answer.clone())]);
+            drop(story.calls_aws().await);
+            assert!(story.clock.status().is_corrected(), "{answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_ends_nothing() {
+    let story = misled().await;
+    for _ in 0..10 {
+        assert_eq!(story.calls_lab().await, Ok(()));
+        assert!(story.clock.status().is_corrected());
+    }
+}
+
+#[tokio::test]
+async fn aws_ends_what_a_box_in_the_lab_has_taught() {
+    let story = Story::new(0, Manner::InWords);
+    story.lab.set_tolerance(minutes(5));
+    story.lab.set_ahead(10 * MINUTE);
+    story.aws.set_tolerance(minutes(15));
+    assert_eq!(story.calls_lab().await, Ok(()));
+    assert!(story.clock.status().is_corrected());
+    for _ in 0..3 {
+        assert_eq!(story.calls_aws().await, Ok(()));
+    }
+    assert_eq!(story.clock.now(), story.world.machine_wall());
+    assert_eq!(story.aws.rejected(), 0);
+}
+
+#[tokio::test]
+async fn an_endless_supply_of_lying_dates_never_moves_a_right_clock() {
+    let story = Story::new(0, Manner::InWords);
+    for round in 0..300_i64 {
+        let ahead = (round % 7 - 3) * 11 * MINUTE;
+        let date = shifted(story.world.true_time(), ahead);
+        let (status, body) =
+            [(200, "{}"), (503, ""), (200, "{}"), (429, ""), (404, "{}")][round as usize % 5];
+        let lie = Answer::new(status, body)
+            .dated(date)
+            .with("x-amzn-requestid", "1");
+        story.aws.plan([Fate::answered(lie)]);
+        drop(story.calls_aws().await);
+        assert_eq!(story.clock.now(), story.world.machine_wall());
+        assert_eq!(story.clock.status().incidents(), 0);
+        story.world.advance(Duration::from_secs(7));
+    }
+}
+
+#[tokio::test]
+async fn lying_refusals_move_a_right_clock_for_one_request_and_seldom() {
+    let story = Story::new(0, Manner::Silently);
+    const CALLS: usize = 1_000;
+    for call in 0..CALLS {
+        let lie = Answer::empty_403(shifted(story.world.true_time(), 20 * MINUTE));
+        // Whatever it is asked, a proxy says this.
+        story.lab.plan(vec![Fate::answered(lie); 2]);
+        assert!(story.calls_lab().await.is_err());
+        assert_eq!(story.clock.now(), story.world.machine_wall(), "{call}");
+        story.lab.forget_plans();
+        story.world.advance(Duration::from_secs(7));
+    }
+    // 7,000 s: after 1, 2, 4, 8, 16, 32 and 60 minutes.
+    let withdrawn = story.log.counted("incidents", "incident", "withdrawn");
+    assert_eq!((withdrawn, story.lab.sent()), (7, CALLS + 7));
+    assert_eq!(story.calls_aws().await, Ok(()));
+}
