@@ -7,6 +7,7 @@ mod in_flight;
 mod limits;
 mod log;
 mod over_http;
+mod provisional;
 mod repair;
 mod suspects;
 mod trust;
