@@ -117,6 +117,14 @@ impl Estimator {
         self.provisional.is_some()
     }
 
+    /// Returns whether a lesson leads too far to be followed.
+    pub(crate) fn refuses(&self, lesson: &Lesson, host: Option<&Host>, reading: Reading) -> bool {
+        let is_allowed = self
+            .limits
+            .allow(lesson.server_time, lesson.strength, host, reading.wall);
+        !is_allowed || lesson.point.as_millis().unsigned_abs() > FARTHEST
+    }
+
     /// Takes a lesson, unless a limit or another host stands against it.
     pub(crate) fn learn(
         &mut self,
@@ -125,10 +133,7 @@ impl Estimator {
         reading: Reading,
         commitment: Commitment,
     ) -> Learned {
-        let followed = self
-            .limits
-            .allow(lesson.server_time, lesson.strength, host, reading.wall);
-        if !followed || lesson.point.as_millis().unsigned_abs() > FARTHEST {
+        if self.refuses(lesson, host, reading) {
             return Learned::Refused;
         }
         if let Some(by) = self.trust.objection_to(host, reading) {
@@ -217,10 +222,9 @@ impl Estimator {
     /// Returns whether an accepted answer speaks for the machine's wall clock and
     /// against the estimate.
     pub(crate) fn is_contradicted_by(&self, interval: Interval, reading: Reading) -> bool {
-        self.estimate.as_ref().is_some_and(|estimate| {
-            interval.contains(wall_on_boot(reading))
-                && !interval.widened(GRACE).contains(estimate.point())
-        })
+        self.estimate
+            .as_ref()
+            .is_some_and(|estimate| contradicts(interval, estimate.point(), reading))
     }
 
     /// Weighs the `Date` of an accepted answer, as an interval on the boot clock:
@@ -253,6 +257,12 @@ impl Estimator {
         self.trust.moved(None, Duration::ZERO);
         std::mem::replace(&mut self.estimate, with)
     }
+}
+
+/// An accepted answer's interval speaks for the machine's wall clock and against
+/// another time.
+pub(crate) fn contradicts(interval: Interval, point: ClockOffset, reading: Reading) -> bool {
+    interval.contains(wall_on_boot(reading)) && !interval.widened(GRACE).contains(point)
 }
 
 const PROVISIONAL_LASTS: Duration = Duration::from_secs(60);

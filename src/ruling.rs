@@ -2,10 +2,11 @@
 
 use std::time::SystemTime;
 
-use crate::estimator::{Commitment, Estimate, Estimator, Learned};
+use crate::estimator::{Commitment, Estimate, Estimator, Learned, contradicts};
 use crate::evidence::{Evidence, Strength};
 use crate::host::Host;
 use crate::incident::{Facts, Incident, Label};
+use crate::interval::Interval;
 use crate::judge::{Attempt, Lesson, Verdict, judge, weak_interval};
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
@@ -129,7 +130,7 @@ pub(crate) fn accept(
     keep_up(estimator, reading, incidents);
     let received = exchange.attempt.received;
     let date = exchange.credible_date();
-    let interval = date.and_then(|date| weak_interval(&exchange.attempt, date));
+    let interval = exchange.accepted_interval();
     // A tolerant server lets a lie through as well, and dates its answer right.
     if !interval.is_some_and(|interval| estimator.is_contradicted_by(interval, received)) {
         confirm(estimator, exchange);
@@ -164,6 +165,12 @@ pub(crate) fn settle(
     incidents: &mut Vec<Incident>,
 ) {
     keep_up(estimator, reading, incidents);
+    if exchange
+        .accepted_interval()
+        .is_some_and(|interval| contradicts(interval, lesson.point, exchange.attempt.received))
+    {
+        return;
+    }
     let known = estimator.now(reading);
     let taught = lesson.point.at_boot(reading.boot);
     // Another request may have taught the same in the meantime.
@@ -200,24 +207,16 @@ fn learn(
     match exchange.door {
         // It can try first and learn later.
         Door::Resigner if is_medium && !exchange.is_second => {
-            let objection = estimator
-                .trust
-                .objection_to(exchange.host, reading)
-                .is_some();
-            let pending = (!objection).then_some(*lesson);
-            if pending.is_none() {
-                commit(
-                    estimator,
-                    exchange,
-                    lesson,
-                    reading,
-                    Commitment::Firm,
-                    incidents,
-                );
+            let (host, trust) = (exchange.host, &estimator.trust);
+            if estimator.refuses(lesson, host, reading)
+                || trust.objection_to(host, reading).is_some()
+            {
+                let firm = Commitment::Firm;
+                return commit(estimator, exchange, lesson, reading, firm, incidents);
             }
             Ruling {
                 sign_by: Some(lesson.point),
-                pending,
+                pending: Some(*lesson),
                 ..Ruling::RESIGN
             }
         }
@@ -357,6 +356,12 @@ impl Exchange<'_> {
         }
     }
 
+    /// Returns what an accepted answer says of the time.
+    fn accepted_interval(&self) -> Option<Interval> {
+        let date = self.credible_date().filter(|_| self.evidence.accepted())?;
+        weak_interval(&self.attempt, date)
+    }
+
     /// Returns the `Date` of an accepted answer, unless it would make the very
     /// signature unacceptable that it accepts.
     fn credible_date(&self) -> Option<SystemTime> {
@@ -370,3 +375,6 @@ impl Exchange<'_> {
 const AGREES: std::time::Duration = std::time::Duration::from_secs(120);
 /// No service accepts a signature older or younger than this.
 const WIDEST_TOLERANCE: std::time::Duration = std::time::Duration::from_secs(900);
+
+#[cfg(test)]
+mod tests;
