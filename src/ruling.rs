@@ -220,7 +220,9 @@ fn learn(
                 ..Ruling::RESIGN
             }
         }
-        Door::Resigner | Door::Signer if is_medium => {
+        // Nobody is left who could try it.
+        Door::Resigner if is_medium => Ruling::pass(),
+        Door::Signer if is_medium => {
             let commitment = Commitment::Provisional {
                 teacher: exchange.request,
             };

@@ -108,6 +108,16 @@ fn an_accepted_answer_that_contradicts_the_time_it_was_tried_by_teaches_nothing(
 }
 
 #[test]
+fn a_second_refusal_by_date_moves_nothing() {
+    let mut story = Story::new();
+    assert!(story.hears(AWS, (0, 403, 20 * MINUTE), rule).resign);
+    let second = (20 * MINUTE, 403, 60 * MINUTE);
+    assert_eq!(story.hears(AWS, second, rule), Ruling::pass());
+    assert_eq!(story.estimator.moves(), 0);
+    story.says(&[]);
+}
+
+#[test]
 fn nothing_is_signed_for_a_time_beyond_the_limit() {
     for vouched in [false, true] {
         let mut story = Story::new();
