@@ -145,11 +145,6 @@ impl SkewClock {
         self.0.moves.load(Ordering::Acquire)
     }
 
-    /// Returns whether the two handles share everything.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-
     /// Returns where the clock lives, to tell it from others.
     pub(crate) fn address(&self) -> usize {
         Arc::as_ptr(&self.0).addr()
@@ -249,6 +244,11 @@ impl SkewClock {
             return None;
         }
         self.lock().estimator.trust.disputed(host)
+    }
+
+    /// Returns whether the time differs from the machine's.
+    pub(crate) fn is_corrected(&self) -> bool {
+        self.0.word.load(Ordering::Relaxed) != Word::UNCORRECTED
     }
 
     pub(crate) fn has_disputes(&self) -> bool {

@@ -4,6 +4,8 @@
 
 pub mod evidence;
 
+#[cfg(any(feature = "sdk", feature = "tower"))]
+mod buffered;
 mod clock;
 mod estimator;
 mod host;
@@ -14,6 +16,10 @@ mod ledger;
 mod local_clock;
 mod offset;
 mod report;
+#[cfg(any(feature = "sdk", feature = "tower"))]
+mod resend;
+#[cfg(any(feature = "sdk", feature = "tower"))]
+mod resign;
 mod ruling;
 mod trust;
 mod word;
@@ -28,7 +34,7 @@ pub use local_clock::ManualClock;
 pub use local_clock::{LocalClock, SystemClock};
 pub use offset::ClockOffset;
 #[cfg(feature = "sdk")]
-pub use sdk::{SkewIdentityCache, SkewInterceptor, SkewRetryClassifier};
+pub use sdk::{SkewHttpClient, SkewIdentityCache, SkewInterceptor, SkewRetryClassifier};
 pub use trust::Limits;
 
 #[cfg(doctest)]

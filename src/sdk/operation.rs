@@ -104,17 +104,11 @@ impl Operation {
     }
 }
 
-/// Returns what the answer says, as far as it concerns the clock; no body of a
-/// success.
-pub(super) fn view(response: &HttpResponse) -> ResponseView<'_> {
-    let status = response.status();
-    let body = if status.is_success() {
-        None
-    } else {
-        response.body().bytes()
-    };
+/// Returns what the answer says, as far as it concerns the clock. `text` is the
+/// body of an answer that is no success.
+pub(super) fn view<'a>(response: &'a HttpResponse, text: &'a [u8]) -> ResponseView<'a> {
     let headers = response.headers();
-    let mut view = ResponseView::new(status.as_u16(), body.unwrap_or_default());
+    let mut view = ResponseView::new(response.status().as_u16(), text);
     for date in headers.get_all("date") {
         view = view.with_date(date);
     }

@@ -1,6 +1,7 @@
 //! The doors for the AWS SDK, under real `aws-sdk-sqs` and `aws-sdk-kms` clients.
 
 mod clients;
+mod configured;
 mod healthy;
 mod in_flight;
 mod log;
