@@ -57,7 +57,23 @@ impl<B: Body> Buffered<B> {
         (Self { frames, rest }, text.freeze())
     }
 
+    /// Returns all data of the body, if it has ended.
+    #[cfg(feature = "tower")]
+    pub(crate) fn data(self) -> Option<Bytes> {
+        if self.rest.is_some() {
+            return None;
+        }
+        let mut whole = BytesMut::new();
+        for frame in self.frames {
+            if let Ok(data) = frame.ok()?.into_data() {
+                whole.extend_from_slice(&data);
+            }
+        }
+        Some(whole.freeze())
+    }
+
     /// Returns the body as one piece, if it has ended and holds nothing but data.
+    #[cfg(feature = "sdk")]
     pub(crate) fn whole(&self) -> Option<Bytes> {
         if self.rest.is_some() {
             return None;

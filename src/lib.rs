@@ -21,6 +21,8 @@ mod resend;
 #[cfg(any(feature = "sdk", feature = "tower"))]
 mod resign;
 mod ruling;
+#[cfg(feature = "tower")]
+mod tower;
 mod trust;
 mod word;
 
@@ -35,8 +37,12 @@ pub use local_clock::{LocalClock, SystemClock};
 pub use offset::ClockOffset;
 #[cfg(feature = "sdk")]
 pub use sdk::{SkewHttpClient, SkewIdentityCache, SkewInterceptor, SkewRetryClassifier};
+#[cfg(feature = "tower")]
+pub use tower::{
+    Once, ReplayBody, Signing, SigningLayer, Skew, SkewBody, SkewFuture, SkewLayer,
+};
 pub use trust::Limits;
 
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "sdk"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -97,10 +97,13 @@ impl Departure {
 }
 
 /// Returns whether an accepted answer is worth a look.
-pub(crate) fn minds_accepted(clock: &SkewClock, uri: &str, received: Reading) -> bool {
+pub(crate) fn minds_accepted(
+    clock: &SkewClock,
+    received: Reading,
+    host: impl FnOnce() -> Option<Host>,
+) -> bool {
     clock.minds_accepted()
-        || (clock.wants_vouch(received.boot)
-            && Host::of_uri(uri).as_ref().is_some_and(Host::is_aws))
+        || (clock.wants_vouch(received.boot) && host().as_ref().is_some_and(Host::is_aws))
 }
 
 /// Takes note of an accepted answer.
@@ -341,3 +344,7 @@ impl Context {
 /// signature answers with a few hundred bytes at once.
 pub(crate) const LONGEST_READ: Duration = Duration::from_secs(5);
 pub(crate) const LARGEST_READ: usize = 64 * 1_024;
+
+/// Headers that hold the service's id of a request: of JSON and query services, of
+/// S3 and the like.
+pub(crate) const REQUEST_IDS: [&str; 2] = ["x-amzn-requestid", "x-amz-request-id"];

@@ -79,10 +79,6 @@ impl<'a> Head<'a> {
         Some(Authorization::parse(self.header(AUTHORIZATION)?)?.service)
     }
 
-    pub(crate) fn is_signed(&self) -> bool {
-        self.header(AUTHORIZATION).is_some()
-    }
-
     /// Returns whether the hash of the body is needed to reproduce the signature.
     pub(crate) fn needs_body(&self) -> bool {
         self.header(CONTENT_SHA256).is_none()
@@ -174,19 +170,11 @@ impl Proof {
         time: SystemTime,
     ) -> Result<Signature, NotResigned> {
         let is_signed = |name: &str| self.signed_headers.split(';').any(|signed| signed == name);
-        let headers = head.headers.iter().copied().filter(|(name, _)| {
-            // The signer writes these itself.
-            is_signed(name) && ![AUTHORIZATION, DATE, TOKEN, CONTENT_SHA256].contains(name)
-        });
-        let has_host = head.header("host").is_some();
-        let has_authority = head
-            .uri
-            .split_once("://")
-            .is_some_and(|(_, rest)| !rest.starts_with('/'));
-        if !has_host && !has_authority {
-            // The signer takes the host from either, and panics without.
-            return Err(NotResigned::Proof);
-        }
+        let headers = head
+            .headers
+            .iter()
+            .copied()
+            .filter(|(name, _)| is_signed(name) && !WRITTEN.contains(name));
         let body = match self.payload {
             Payload::Body => SignableBody::Bytes(body.ok_or(NotResigned::Body)?),
             Payload::Header | Payload::UnsignedHeader => {
@@ -194,58 +182,113 @@ impl Proof {
                 SignableBody::Precomputed(hash.to_owned())
             }
         };
-        let mut settings = SigningSettings::default();
-        settings.excluded_headers = None;
-        settings.payload_checksum_kind = match self.payload {
+        let checksum = match self.payload {
             Payload::Header => PayloadChecksumKind::XAmzSha256,
             Payload::UnsignedHeader | Payload::Body => PayloadChecksumKind::NoHeader,
         };
-        settings.session_token_mode = if is_signed(TOKEN) {
+        let token = if is_signed(TOKEN) {
             SessionTokenMode::Include
         } else {
             SessionTokenMode::Exclude
         };
-        (
-            settings.percent_encoding_mode,
-            settings.uri_path_normalization_mode,
-        ) = self.form;
-        let identity = credentials.clone().into();
-        let params = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(&self.region)
-            .name(&self.service)
-            .time(time)
-            .settings(settings)
-            .build()
-            .map_err(|_| NotResigned::Proof)?
-            .into();
-        let request = SignableRequest::new(head.method, &*head.uri, headers, body)
-            .map_err(|_| NotResigned::Proof)?;
-        let (instructions, signature) = sign(request, &params)
-            .map_err(|_| NotResigned::Proof)?
-            .into_parts();
-        let (headers, _) = instructions.into_parts();
-        let headers: Vec<_> = headers
-            .iter()
-            .map(|header| SignatureHeader {
-                name: header.name(),
-                value: header.value().to_owned(),
-            })
-            .collect();
-        let scope_date = headers
-            .iter()
-            .find(|header| header.name == AUTHORIZATION)
-            .and_then(|header| Authorization::parse(&header.value))
-            // What is signed must be what was asked for, no header more or less.
-            .filter(|made| made.signed_headers == self.signed_headers)
-            .map(|made| made.scope_date.to_owned())
-            .ok_or(NotResigned::Proof)?;
-        Ok(Signature {
-            headers,
-            signature,
-            scope_date,
-        })
+        let request = Signable { head, headers: headers.collect(), body };
+        let settings = settings(self.form, checksum, token);
+        let signed = signed(request, credentials, (&self.region, &self.service), time, settings)?;
+        // What is signed must be what was asked for, no header more or less.
+        (signed.signed_headers == self.signed_headers)
+            .then_some(signed)
+            .ok_or(NotResigned::Proof)
     }
+}
+
+struct Signable<'a> {
+    head: &'a Head<'a>,
+    headers: Vec<(&'a str, &'a str)>,
+    body: SignableBody<'a>,
+}
+
+fn settings(form: Form, checksum: PayloadChecksumKind, token: SessionTokenMode) -> SigningSettings {
+    let mut settings = SigningSettings::default();
+    settings.excluded_headers = None;
+    settings.payload_checksum_kind = checksum;
+    settings.session_token_mode = token;
+    (settings.percent_encoding_mode, settings.uri_path_normalization_mode) = form;
+    settings
+}
+
+fn signed(
+    request: Signable<'_>,
+    credentials: &Credentials,
+    (region, service): (&str, &str),
+    time: SystemTime,
+    settings: SigningSettings,
+) -> Result<Signature, NotResigned> {
+    let Signable { head, headers, body } = request;
+    let has_host = headers.iter().any(|(name, _)| *name == "host");
+    if !has_host && crate::host::Host::of_uri(&head.uri).is_none() {
+        // The signer takes the host from either, and panics without.
+        return Err(NotResigned::Proof);
+    }
+    let identity = credentials.clone().into();
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(region)
+        .name(service)
+        .time(time)
+        .settings(settings)
+        .build()
+        .map_err(|_| NotResigned::Proof)?
+        .into();
+    let request = SignableRequest::new(head.method, &*head.uri, headers.into_iter(), body)
+        .map_err(|_| NotResigned::Proof)?;
+    let (instructions, signature) =
+        sign(request, &params).map_err(|_| NotResigned::Proof)?.into_parts();
+    let (headers, _) = instructions.into_parts();
+    let headers: Vec<_> = headers
+        .iter()
+        .map(|header| SignatureHeader { name: header.name(), value: header.value().to_owned() })
+        .collect();
+    let authorization = headers
+        .iter()
+        .find(|header| header.name == AUTHORIZATION)
+        .and_then(|header| Authorization::parse(&header.value))
+        .ok_or(NotResigned::Proof)?;
+    Ok(Signature {
+        signature,
+        scope_date: authorization.scope_date.to_owned(),
+        signed_headers: authorization.signed_headers.to_owned(),
+        headers,
+    })
+}
+
+/// Signs a request that is not signed, for a region and a service.
+///
+/// # Errors
+///
+/// If the credentials, or what the request consists of, do not allow it.
+#[cfg(feature = "tower")]
+pub(crate) fn sign_anew(
+    head: &Head<'_>,
+    body: Option<&[u8]>,
+    credentials: &Credentials,
+    (region, service): (&str, &str),
+    time: SystemTime,
+) -> Result<Vec<SignatureHeader>, NotResigned> {
+    let is_s3 = ["s3", "s3-object-lambda", "s3-outposts"].contains(&service);
+    let form = if is_s3 { FORMS[1] } else { FORMS[0] };
+    let body = match (head.header(CONTENT_SHA256), body) {
+        (Some(stated), _) => SignableBody::Precomputed(stated.to_owned()),
+        (None, Some(body)) => SignableBody::Bytes(body),
+        (None, None) => SignableBody::UnsignedPayload,
+    };
+    let headers = head
+        .headers
+        .iter()
+        .copied()
+        .filter(|(name, _)| !WRITTEN.contains(name) && !UNSIGNED.contains(name));
+    let settings = settings(form, PayloadChecksumKind::XAmzSha256, SessionTokenMode::Include);
+    let request = Signable { head, headers: headers.collect(), body };
+    Ok(signed(request, credentials, (region, service), time, settings)?.headers)
 }
 
 impl Payload {
@@ -269,6 +312,7 @@ struct Signature {
     headers: Vec<SignatureHeader>,
     signature: String,
     scope_date: String,
+    signed_headers: String,
 }
 
 /// An `Authorization` header of SigV4, in parts.
@@ -316,6 +360,13 @@ const AUTHORIZATION: &str = "authorization";
 const DATE: &str = "x-amz-date";
 const TOKEN: &str = "x-amz-security-token";
 const CONTENT_SHA256: &str = "x-amz-content-sha256";
+/// What the signer writes itself.
+const WRITTEN: [&str; 4] = [AUTHORIZATION, DATE, TOKEN, CONTENT_SHA256];
+/// What others on the way may change; the list of aws-sigv4 and botocore, and the
+/// connection's own.
+#[cfg(feature = "tower")]
+const UNSIGNED: [&str; 5] =
+    ["user-agent", "x-amzn-trace-id", "transfer-encoding", "expect", "connection"];
 
 const FORMS: [Form; 4] = [
     (

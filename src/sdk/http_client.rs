@@ -28,6 +28,7 @@ use bytes::Bytes;
 use crate::buffered::Buffered;
 use crate::clock::SkewClock;
 use crate::evidence::ResponseView;
+use crate::host::Host;
 use crate::resend::{
     self, Carrier, Departure, LARGEST_READ, LONGEST_READ, Seen, accept, minds_accepted, prepare,
     recover,
@@ -133,7 +134,7 @@ impl Connector {
             let response = recover(&mut carrier, &clock, departure, received, response).await?;
             return Ok(clock.aged(response));
         }
-        if minds_accepted(&clock, carrier.copy.uri(), received) {
+        if minds_accepted(&clock, received, || Host::of_uri(carrier.copy.uri())) {
             accept(&carrier, &clock, departure, received, &response);
         }
         Ok(clock.aged(response))

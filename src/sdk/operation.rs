@@ -11,6 +11,7 @@ use crate::evidence::stamp;
 use crate::host::Host;
 use crate::judge::Attempt;
 use crate::local_clock::Reading;
+use crate::resend::REQUEST_IDS;
 use crate::sdk::limiter::Lease;
 
 /// One value in the config bag, so that an accepted call costs one allocation;
@@ -176,5 +177,3 @@ impl std::fmt::Debug for Authority {
 const AMZ_DATE: usize = 16;
 /// A DNS name, a colon and a port.
 const LONGEST_AUTHORITY: usize = 260;
-/// JSON and query services; S3 and the like.
-const REQUEST_IDS: [&str; 2] = ["x-amzn-requestid", "x-amz-request-id"];
