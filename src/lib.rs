@@ -1,6 +1,13 @@
 //! Corrects AWS clients on machines whose clock is wrong.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    not(any(feature = "sdk", feature = "tower")),
+    expect(
+        dead_code,
+        reason = "without a door there is nobody to teach the clock"
+    )
+)]
 
 pub mod evidence;
 
@@ -38,9 +45,7 @@ pub use offset::ClockOffset;
 #[cfg(feature = "sdk")]
 pub use sdk::{SkewHttpClient, SkewIdentityCache, SkewInterceptor, SkewRetryClassifier};
 #[cfg(feature = "tower")]
-pub use tower::{
-    Once, ReplayBody, Signing, SigningLayer, Skew, SkewBody, SkewFuture, SkewLayer,
-};
+pub use tower::{Once, ReplayBody, Signing, SigningLayer, Skew, SkewBody, SkewFuture, SkewLayer};
 pub use trust::Limits;
 
 #[cfg(all(doctest, feature = "sdk"))]

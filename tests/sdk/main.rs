@@ -1,5 +1,7 @@
 //! The doors for the AWS SDK, under real `aws-sdk-sqs` and `aws-sdk-kms` clients.
 
+#![expect(clippy::expect_used, reason = "a test that cannot be set up fails")]
+
 mod clients;
 mod configured;
 mod healthy;
