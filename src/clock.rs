@@ -306,6 +306,10 @@ impl SkewClock {
         let result = change(&mut state.estimator, &mut incidents);
         self.publish(state);
         let has_moved = was_unreported || state.estimator.moves() != moves;
+        if has_moved {
+            // Nobody has vouched for the clock as it is now.
+            self.0.next_vouch.store(0, Ordering::Relaxed);
+        }
         if !has_moved && incidents.is_empty() {
             return (result, None);
         }

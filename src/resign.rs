@@ -85,6 +85,12 @@ impl<'a> Head<'a> {
     }
 }
 
+/// Returns whether an `Authorization` header holds a SigV4 or SigV4a signature:
+/// the age of any other, such as a bearer token, says nothing of our clock.
+pub(crate) fn is_signature(authorization: &[u8]) -> bool {
+    authorization.starts_with(b"AWS4-")
+}
+
 /// Reproduces the signature of a request. `body` is what it is about to send, or
 /// `None` where that cannot be told before it is sent.
 ///

@@ -33,7 +33,7 @@ use crate::resend::{
     self, Carrier, Departure, LARGEST_READ, LONGEST_READ, Seen, accept, minds_accepted, prepare,
     recover,
 };
-use crate::resign::{Head, SignatureHeader};
+use crate::resign::{Head, SignatureHeader, is_signature};
 use crate::sdk::operation::view;
 
 /// Sends through another HTTP client, and signs and sends a request once more if
@@ -114,7 +114,8 @@ impl HttpConnector for Connector {
 
 impl Connector {
     async fn carry(self, mut request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
-        if !request.headers().contains_key("authorization") {
+        let authorization = request.headers().get("authorization");
+        if !authorization.is_some_and(|value| is_signature(value.as_bytes())) {
             // Nothing was signed, so nothing is learned.
             let response = self.inner.call(request).await?;
             return Ok(self.clock.aged(response));

@@ -12,6 +12,7 @@ use crate::host::Host;
 use crate::judge::Attempt;
 use crate::local_clock::Reading;
 use crate::resend::REQUEST_IDS;
+use crate::resign::is_signature;
 use crate::sdk::limiter::Lease;
 
 /// One value in the config bag, so that an accepted call costs one allocation;
@@ -73,6 +74,10 @@ impl Operation {
 
     /// Copies of a signed request what may be needed when it is gone.
     pub(super) fn remember(&mut self, request: &HttpRequest, sent: Reading) {
+        let authorization = request.headers().get("authorization");
+        if !authorization.is_some_and(|value| is_signature(value.as_bytes())) {
+            return;
+        }
         self.sent = Some(sent);
         self.amz_date = request
             .headers()
@@ -85,7 +90,8 @@ impl Operation {
         self.is_replayable = body.bytes().is_some() || body.try_clone().is_some();
     }
 
-    /// Returns the attempt that was answered, or `None` if it was not sent.
+    /// Returns the attempt that was answered, or `None` if it was not sent, or not
+    /// signed.
     pub(super) fn attempt(&self) -> Option<Attempt> {
         let sent = self.sent?;
         Some(Attempt {

@@ -16,6 +16,7 @@ use super::credentials::CachedCredentials;
 use super::future::SkewFuture;
 use crate::clock::SkewClock;
 use crate::resend::{Departure, has_to_prepare, prepare};
+use crate::resign::is_signature;
 
 /// Signs and sends a request once more if it was rejected because of its time.
 ///
@@ -124,7 +125,8 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let ready = self.take_ready();
-        if request.headers().contains_key(AUTHORIZATION) {
+        let authorization = request.headers().get(AUTHORIZATION);
+        if authorization.is_some_and(|value| is_signature(value.as_bytes())) {
             ready.carry(request)
         } else {
             // Nothing was signed, so nothing is learned.
