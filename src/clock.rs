@@ -194,7 +194,8 @@ impl SkewClock {
     /// Takes note of an accepted answer.
     pub(crate) fn accept(&self, exchange: &Exchange<'_>) {
         let received = exchange.attempt.received;
-        if exchange.host.is_some_and(Host::is_aws) {
+        let is_signed_by_us_now = exchange.moves_at_signing == self.moves();
+        if is_signed_by_us_now && exchange.host.is_some_and(Host::is_aws) {
             let next = received.boot.as_secs().saturating_add(BETWEEN_VOUCHES);
             self.0.next_vouch.store(next, Ordering::Relaxed);
         }
@@ -306,10 +307,6 @@ impl SkewClock {
         let result = change(&mut state.estimator, &mut incidents);
         self.publish(state);
         let has_moved = was_unreported || state.estimator.moves() != moves;
-        if has_moved {
-            // Nobody has vouched for the clock as it is now.
-            self.0.next_vouch.store(0, Ordering::Relaxed);
-        }
         if !has_moved && incidents.is_empty() {
             return (result, None);
         }
@@ -343,21 +340,27 @@ impl SkewClock {
     fn publish(&self, state: &State) {
         let estimator = &state.estimator;
         let word = match estimator.estimate() {
-            Some(estimate) if !self.0.observe_only => Word::pack(
+            _ if self.0.observe_only => Word::UNCORRECTED,
+            Some(estimate) => Word::pack(
                 estimate.point(),
                 estimate.healing_band(),
                 estimator.is_provisional(),
             ),
-            _ => Word::UNCORRECTED,
+            None if estimator.is_provisional() => Word::PROVISIONALLY_UNCORRECTED,
+            None => Word::UNCORRECTED,
         };
         self.0.word.store(word, Ordering::Release);
         self.0.epoch.store(estimator.epoch(), Ordering::Release);
-        self.0.moves.store(estimator.moves(), Ordering::Release);
-        self.0
-            .has_disputes
-            .store(estimator.trust.has_disputes(), Ordering::Relaxed);
+        let moves = self.0.moves.swap(estimator.moves(), Ordering::AcqRel);
+        if moves != estimator.moves() {
+            // Nobody has vouched for the clock as it is now.
+            self.0.next_vouch.store(0, Ordering::Relaxed);
+        }
+        let has_disputes = estimator.trust.has_disputes();
+        self.0.has_disputes.store(has_disputes, Ordering::Relaxed);
         let minds_accepted = estimator.estimate().is_some()
             || estimator.is_provisional()
+            || has_disputes
             || !state.unreported.is_empty();
         self.0
             .minds_accepted

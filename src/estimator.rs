@@ -11,6 +11,11 @@ use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
 use crate::trust::{Limits, Trust};
 
+mod estimate;
+
+pub(crate) use estimate::Estimate;
+use estimate::wall_on_boot;
+
 /// What is known of the true time.
 #[derive(Clone, Debug)]
 pub(crate) struct Estimator {
@@ -24,24 +29,14 @@ pub(crate) struct Estimator {
     pub(crate) trust: Trust,
 }
 
-/// The true time, on the boot clock.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Estimate {
-    /// Time − boot clock: what signatures are dated by.
-    point: ClockOffset,
-    /// The range in which the truth lay at `learned_at`.
-    interval: Interval,
-    learned_at: Duration,
-    host: Option<Host>,
-}
-
 /// A move of the clock that nothing but a `Date` stands for.
 #[derive(Clone, Debug)]
 struct Provisional {
     previous: Option<Estimate>,
     /// Which request taught it.
     teacher: u64,
-    host: Option<Box<str>>,
+    /// Empty if it is not known.
+    host: Box<str>,
     since: Duration,
 }
 
@@ -86,18 +81,13 @@ impl Estimator {
     /// Starts from a known offset of the machine's clock.
     pub(crate) fn start_at(&mut self, offset: ClockOffset, reading: Reading) {
         let point = ClockOffset::from_boot(offset.shift(reading.wall), reading.boot);
-        self.replace(Some(Estimate {
-            point,
-            interval: Interval::exactly(point),
-            learned_at: reading.boot,
-            host: None,
-        }));
+        self.replace(Some(Estimate::exactly(point, reading.boot)));
     }
 
     /// Returns the time to sign with.
     pub(crate) fn now(&self, reading: Reading) -> SystemTime {
         self.estimate.as_ref().map_or(reading.wall, |estimate| {
-            estimate.point.at_boot(reading.boot)
+            estimate.point().at_boot(reading.boot)
         })
     }
 
@@ -109,9 +99,7 @@ impl Estimator {
     pub(crate) fn offset(&self, reading: Reading) -> ClockOffset {
         self.estimate
             .as_ref()
-            .map_or(ClockOffset::ZERO, |estimate| {
-                estimate.point.since(wall_on_boot(reading))
-            })
+            .map_or(ClockOffset::ZERO, |estimate| estimate.offset(reading))
     }
 
     /// Returns how often the clock has moved: which clock signed a request.
@@ -149,27 +137,21 @@ impl Estimator {
             return Learned::Objection { by, is_first };
         }
         if let Commitment::Provisional { teacher } = commitment {
-            let name = host.map(Host::name);
-            let is_muted = name.is_some_and(|name| self.trust.is_muted(name, reading.boot));
-            if is_muted || self.provisional.is_some() {
+            let name = host.map_or("", Host::name);
+            if self.trust.is_muted(name, reading.boot) || self.provisional.is_some() {
                 return Learned::Muted;
             }
             self.provisional = Some(Provisional {
                 previous: self.estimate.take(),
                 teacher,
-                host: name.map(Into::into),
+                host: name.into(),
                 since: reading.boot,
             });
         } else {
             self.provisional = None;
             self.epoch += 1;
         }
-        let estimate = Estimate {
-            point: lesson.point,
-            interval: lesson.interval,
-            learned_at: lesson.at,
-            host: host.cloned(),
-        };
+        let estimate = Estimate::of_lesson(lesson, host);
         // A server that says what the wall clock says needs no correction.
         self.estimate = (!estimate.agrees_with_wall(reading)).then_some(estimate);
         self.moves += 1;
@@ -201,9 +183,7 @@ impl Estimator {
         }
         if let Some(provisional) = self.provisional.take() {
             self.epoch += 1;
-            if let Some(host) = provisional.host {
-                self.trust.unmute(&host);
-            }
+            self.trust.unmute(&provisional.host);
         }
     }
 
@@ -214,15 +194,17 @@ impl Estimator {
             .is_some_and(|provisional| provisional.teacher == request)
     }
 
-    /// Takes an unconfirmed correction back. Returns the estimate that ended.
-    pub(crate) fn take_back(&mut self, boot: Duration) -> Option<Estimate> {
-        let provisional = self.provisional.take()?;
-        if let Some(host) = provisional.host {
-            self.trust.mute(&host, boot);
-        }
+    /// Takes an unconfirmed move back, to what stood before. Returns whether there
+    /// was one.
+    pub(crate) fn take_back(&mut self, boot: Duration) -> bool {
+        let Some(provisional) = self.provisional.take() else {
+            return false;
+        };
+        self.trust.mute(&provisional.host, boot);
         self.moves += 1;
         self.contradictions = 0;
-        std::mem::replace(&mut self.estimate, provisional.previous)
+        self.estimate = provisional.previous;
+        true
     }
 
     /// Returns whether an unconfirmed correction is too old to be kept.
@@ -242,11 +224,11 @@ impl Estimator {
         reading: Reading,
     ) -> Option<Estimate> {
         let estimate = self.estimate.as_ref()?;
-        if !estimate.was_taught_by_the_like_of(host) {
+        if !estimate.can_be_ended_by(host) {
             return None;
         }
         let contradicts = interval.contains(wall_on_boot(reading))
-            && !interval.widened(GRACE).contains(estimate.point);
+            && !interval.widened(GRACE).contains(estimate.point());
         if !contradicts {
             self.contradictions = 0;
             return None;
@@ -266,65 +248,6 @@ impl Estimator {
     }
 }
 
-impl Estimate {
-    pub(crate) const fn point(&self) -> ClockOffset {
-        self.point
-    }
-
-    /// Returns how far the point can be from the truth.
-    pub(crate) fn uncertainty(&self, boot: Duration) -> Duration {
-        self.interval_at(boot).worst_error_of(self.point)
-    }
-
-    /// Returns how long ago it was learned.
-    pub(crate) const fn age(&self, boot: Duration) -> Duration {
-        boot.saturating_sub(self.learned_at)
-    }
-
-    pub(crate) fn offset(&self, reading: Reading) -> ClockOffset {
-        self.point.since(wall_on_boot(reading))
-    }
-
-    /// Returns a bound, that stays one for any age, on how far from the point
-    /// the wall clock can be and still agree. See `clock.rs` for its use.
-    pub(crate) fn healing_band(&self) -> Duration {
-        self.interval.worst_error_of(self.point) + REPAIRED
-    }
-
-    /// Returns how far a boot clock may have drifted in `age`.
-    pub(crate) const fn drift(age: Duration) -> Duration {
-        Duration::from_millis(
-            // 200 ppm; a duration in milliseconds fits for half a billion years.
-            (age.as_secs() / 5_000) * 1_000 + (age.as_secs() % 5_000) / 5 + 1,
-        )
-    }
-
-    fn interval_at(&self, boot: Duration) -> Interval {
-        self.interval.widened(Self::drift(self.age(boot)))
-    }
-
-    fn agrees_with_wall(&self, reading: Reading) -> bool {
-        self.interval_at(reading.boot)
-            .widened(REPAIRED)
-            .contains(wall_on_boot(reading))
-    }
-
-    /// Any AWS endpoint may speak for another.
-    fn was_taught_by_the_like_of(&self, host: Option<&Host>) -> bool {
-        let (Some(teacher), Some(host)) = (&self.host, host) else {
-            return host.is_some_and(Host::is_aws);
-        };
-        teacher.name() == host.name() || (teacher.is_aws() && host.is_aws())
-    }
-}
-
-fn wall_on_boot(reading: Reading) -> ClockOffset {
-    ClockOffset::from_boot(reading.wall, reading.boot)
-}
-
-/// A wall clock this near to what is known of the truth has been repaired: NTP
-/// steps and slews to less, and the least correction is four times as large.
-const REPAIRED: Duration = Duration::from_secs(30);
 const PROVISIONAL_LASTS: Duration = Duration::from_secs(60);
 /// One lying or cached `Date` is common, three in a row that all agree with the
 /// wall clock are not.
@@ -440,7 +363,7 @@ mod tests {
             estimator.learn(&lie, Some(&aws()), at, teacher),
             Learned::Muted
         );
-        assert!(estimator.take_back(at.boot).is_some());
+        assert!(estimator.take_back(at.boot));
         assert_eq!(estimator.estimate().cloned(), before);
         assert_eq!(estimator.epoch(), epoch, "no cache was judged by it");
         assert_eq!(estimator.moves(), moves + 2);
@@ -475,7 +398,7 @@ mod tests {
         estimator.confirm(estimator.moves());
         assert!(!estimator.is_provisional());
         assert_eq!(estimator.epoch(), epoch + 1);
-        assert!(estimator.take_back(at.boot).is_none());
+        assert!(!estimator.take_back(at.boot));
     }
 
     #[test]
@@ -511,21 +434,5 @@ mod tests {
         let learned = estimator.learn(&ten_years, Some(&aws()), at, Commitment::Firm);
         assert_eq!(learned, Learned::Refused);
         assert_eq!(estimator.now(at), at.wall);
-    }
-
-    #[test]
-    fn uncertainty_grows_by_200_ppm() {
-        let estimator = taught(-20 * MINUTE);
-        let estimate = estimator.estimate().unwrap();
-        let day = Duration::from_secs(86_400);
-        let grown = estimate.uncertainty(Duration::from_secs(100) + day)
-            - estimate.uncertainty(Duration::from_secs(100));
-        assert_eq!(grown, Duration::from_millis(17_280));
-        for (age, drift) in [(0, 1), (5, 2), (5_000, 1_001), (86_400, 17_281)] {
-            assert_eq!(
-                Estimate::drift(Duration::from_secs(age)),
-                Duration::from_millis(drift)
-            );
-        }
     }
 }

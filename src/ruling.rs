@@ -23,7 +23,7 @@ pub(crate) struct Exchange<'a> {
     pub(crate) moves_at_signing: u64,
     /// The same number for the two sends of one request.
     pub(crate) request: u64,
-    /// It is the answer to a request that was signed again.
+    /// It is an answer to a request that was signed again.
     pub(crate) is_second: bool,
 }
 
@@ -77,11 +77,12 @@ pub(crate) fn rule(
         estimator.confirm(exchange.moves_at_signing);
     }
     let was_corrected = estimator.estimate().is_some();
-    let has_taught = estimator.is_taught_by(exchange.request);
+    let is_refused = evidence.rejection().is_some() || evidence.is_suspect();
+    let is_refused_again = is_refused && estimator.is_taught_by(exchange.request);
     let verdict = judge(attempt, evidence, reading, estimator.now(reading));
     let facts = || exchange.facts(estimator, reading);
     let mut ruling = match verdict {
-        Verdict::Nothing => return Ruling::pass(),
+        Verdict::Nothing => Ruling::pass(),
         Verdict::NotTheClock => {
             let mut facts = facts();
             facts.is_conspicuous = evidence.is_signature_code() || was_corrected;
@@ -109,9 +110,10 @@ pub(crate) fn rule(
         if evidence.rejection().is_some() {
             incidents.push(Incident::RetryFailed(exchange.facts(estimator, reading)));
         }
-        if has_taught && estimator.is_taught_by(exchange.request) {
-            take_back(estimator, reading, incidents);
-        }
+    }
+    // Unless words have taught the clock something firmer in the meantime.
+    if is_refused_again && estimator.is_taught_by(exchange.request) {
+        take_back(estimator, reading, incidents);
     }
     ruling
 }
@@ -144,7 +146,7 @@ pub(crate) fn accept(
     if let Some(ended) = estimator.contradict(interval, exchange.host, exchange.attempt.received) {
         let facts = Facts {
             host: exchange.host.and_then(|host| Label::new(host.name())),
-            ..ended_facts(&ended, reading)
+            ..ended_facts(Some(&ended), reading)
         };
         incidents.push(Incident::Healed(facts));
     }
@@ -180,7 +182,7 @@ pub(crate) fn keep_up(estimator: &mut Estimator, reading: Reading, incidents: &m
         take_back(estimator, reading, incidents);
     }
     if let Some(ended) = estimator.heal(reading) {
-        incidents.push(Incident::Healed(ended_facts(&ended, reading)));
+        incidents.push(Incident::Healed(ended_facts(Some(&ended), reading)));
     }
 }
 
@@ -288,25 +290,29 @@ fn commit(
 }
 
 fn take_back(estimator: &mut Estimator, reading: Reading, incidents: &mut Vec<Incident>) {
-    if let Some(ended) = estimator.take_back(reading.boot) {
-        let facts = Facts {
+    let ended = estimator.estimate().cloned();
+    if estimator.take_back(reading.boot) {
+        incidents.push(Incident::Withdrawn(Facts {
             offset: Some(estimator.offset(reading)),
-            ..ended_facts(&ended, reading)
-        };
-        incidents.push(Incident::Withdrawn(facts));
+            ..ended_facts(ended.as_ref(), reading)
+        }));
     }
 }
 
-fn ended_facts(ended: &Estimate, reading: Reading) -> Facts {
+/// `None`: the machine's own time was what ended.
+fn ended_facts(ended: Option<&Estimate>, reading: Reading) -> Facts {
     Facts {
         offset: Some(ClockOffset::ZERO),
-        previous_offset: Some(ended.offset(reading)),
-        age: Some(ended.age(reading.boot)),
+        previous_offset: Some(ended.map_or(ClockOffset::ZERO, |estimate| estimate.offset(reading))),
+        age: ended.map(|estimate| estimate.age(reading.boot)),
         ..Facts::default()
     }
 }
 
 impl Exchange<'_> {
+    /// In place of a number of moves: the shared clock has not signed it.
+    pub(crate) const SIGNED_BY_ANOTHER: u64 = u64::MAX;
+
     /// Returns the numbers and names of this exchange, with the estimate as it
     /// stands.
     pub(crate) fn facts(&self, estimator: &Estimator, reading: Reading) -> Facts {

@@ -13,12 +13,15 @@ use crate::offset::ClockOffset;
 /// | 16–62 | the time − the boot clock, in milliseconds, signed |
 /// | 0–15 | the healing band's half-width in seconds, 1 at least |
 ///
-/// Since the band is never zero, a word of zero can mean that there is none.
+/// Since the band of a correction is never zero, a word of zero can mean that
+/// there is none.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Word(u64);
 
 impl Word {
     pub(crate) const UNCORRECTED: u64 = 0;
+    /// There is none, provisionally: an earlier one may come back.
+    pub(crate) const PROVISIONALLY_UNCORRECTED: u64 = 1 << 63;
 
     /// Packs a correction. `point` is at most [`FARTHEST`] ms from zero (the
     /// estimator sees to it); a wider band than 18 hours is cut.
@@ -78,6 +81,8 @@ mod tests {
             }
         }
         assert_eq!(Word::unpack(Word::UNCORRECTED), None);
+        let provisional = Word::unpack(Word::PROVISIONALLY_UNCORRECTED);
+        assert!(provisional.is_some_and(Word::is_provisional));
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::incident::{Facts, Incident, Label, Missing, NotResigned};
 use crate::report::RetryOutcome;
 use crate::resend::Seen;
 use crate::ruling::{Door, Exchange};
-use crate::sdk::operation::{Operation, Stage, view};
+use crate::sdk::operation::{Native, Operation, Stage, view};
 use crate::sdk::retry_classifier::{self, SignAgain};
 use crate::sdk::time_source;
 
@@ -90,24 +90,20 @@ impl Intercept for SkewInterceptor {
         components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        let mut native = Native::AsSet;
         if !self.clock.observes_only() {
             if let Some(missing) = self.missing(components) {
                 self.complain(missing, cfg);
                 return Ok(());
             }
-            let leaves_native_on =
-                self.is_in_dispute.load(Ordering::Relaxed) && self.clock.has_disputes();
             let is_off = cfg
                 .load::<DisableClockSkewCorrection>()
                 .is_some_and(DisableClockSkewCorrection::is_disabled);
-            if !is_off && !leaves_native_on {
-                // Under a time source that is corrected already it would correct
-                // a second time.
-                cfg.interceptor_state()
-                    .store_put(DisableClockSkewCorrection::from(true));
+            if !is_off {
+                native = self.settle_who_corrects(cfg);
             }
         }
-        cfg.interceptor_state().store_put(Operation::new());
+        cfg.interceptor_state().store_put(Operation::new(native));
         Ok(())
     }
 
@@ -169,8 +165,8 @@ impl Intercept for SkewInterceptor {
         if let Some(users) = operation.lent.take() {
             cfg.interceptor_state().store_put(users);
         }
-        if self.completes(context, cfg) {
-            self.ask_for_one_more(context, cfg);
+        if let Some(stage) = self.completes(context, cfg) {
+            self.ask_for_one_more(stage, context, cfg);
         }
         // The limiter is asked next, by the clock as it is now.
         self.renew_limiter(cfg);
@@ -208,6 +204,18 @@ impl SkewInterceptor {
             .enter(|_, _| Incident::HalfInstalled(facts, missing));
     }
 
+    /// We do, or the SDK itself, for a host in dispute.
+    fn settle_who_corrects(&self, cfg: &mut ConfigBag) -> Native {
+        if self.is_in_dispute.load(Ordering::Relaxed) {
+            return Native::Acting;
+        }
+        // Under a time source that is corrected already it would correct a second
+        // time.
+        cfg.interceptor_state()
+            .store_put(DisableClockSkewCorrection::from(true));
+        Native::Silenced
+    }
+
     fn renew_limiter(&self, cfg: &mut ConfigBag) {
         if self.clock.moves() == 0 {
             return;
@@ -222,12 +230,14 @@ impl SkewInterceptor {
         }
     }
 
-    /// Hears the answer of an attempt. Returns whether the request is to be signed
-    /// and sent again.
-    fn completes(&self, context: &FinalizerInterceptorContextMut<'_>, cfg: &mut ConfigBag) -> bool {
-        let Some(operation) = cfg.get_mut_from_interceptor_state::<Operation>() else {
-            return false;
-        };
+    /// Hears the answer of an attempt. If the request is to be signed and sent
+    /// again, returns the stage that this is.
+    fn completes(
+        &self,
+        context: &FinalizerInterceptorContextMut<'_>,
+        cfg: &mut ConfigBag,
+    ) -> Option<Stage> {
+        let operation = cfg.get_mut_from_interceptor_state::<Operation>()?;
         let is_second = operation.stage == Stage::SignedAgain;
         if is_second {
             operation.stage = Stage::Done;
@@ -236,17 +246,19 @@ impl SkewInterceptor {
             if is_second {
                 self.clock.retried(RetryOutcome::Failed);
             }
-            return false;
+            return None;
         };
         let is_success = response.status().is_success();
         if is_success && is_second {
             self.clock.retried(RetryOutcome::Accepted);
         }
+        let native = operation.native;
         let is_of_interest = !is_success
+            || native == Native::Acting
             || self.clock.minds_accepted()
             || self.can_vouch(operation, attempt.received.boot);
         if !is_of_interest {
-            return false;
+            return None;
         }
         if let Some(seen) = response.extension::<Seen>() {
             // The HTTP client beside us has judged, learned and reported.
@@ -255,9 +267,10 @@ impl SkewInterceptor {
                 self.clock
                     .retried(RetryOutcome::of(&Evidence::read(&view(response, text))));
             }
-            return *seen == Seen::CouldNotResign
+            let can_help = *seen == Seen::CouldNotResign
                 && operation.stage == Stage::Fresh
                 && operation.is_replayable;
+            return can_help.then_some(Stage::SignedAgain);
         }
         let stage = operation.stage;
         let is_replayable = operation.is_replayable;
@@ -278,29 +291,41 @@ impl SkewInterceptor {
             door: Door::Signer,
             moves_at_signing,
             request,
-            is_second,
+            is_second: stage != Stage::Fresh,
         };
         if evidence.accepted() {
             self.clock.accept(&exchange);
-            return false;
+            let is_settled = host
+                .as_ref()
+                .is_some_and(|host| self.clock.disputed(host).is_none());
+            if native == Native::Acting && is_settled {
+                self.is_in_dispute.store(false, Ordering::Relaxed);
+            }
+            return None;
+        }
+        if native == Native::Acting {
+            // This server's time is not ours, nor is the signature.
+            return None;
         }
         let ruling = self.clock.rule(&exchange);
         if is_second && !is_success {
             self.clock.retried(RetryOutcome::of(&evidence));
         }
-        if ruling.is_disputed {
+        if ruling.is_disputed && native == Native::Silenced {
             self.is_in_dispute.store(true, Ordering::Relaxed);
+            return (stage == Stage::Fresh && is_replayable).then(|| hand_over(cfg));
         }
         if !ruling.resign || stage != Stage::Fresh {
-            return false;
+            return None;
         }
         if !is_replayable {
             self.clock.retried(RetryOutcome::NotResigned);
             self.clock.enter(|estimator, reading| {
                 Incident::NotResigned(exchange.facts(estimator, reading), NotResigned::Body)
             });
+            return None;
         }
-        is_replayable
+        Some(Stage::SignedAgain)
     }
 
     /// Returns whether this answer may be one of AWS, at a time when that matters.
@@ -323,6 +348,7 @@ impl SkewInterceptor {
     /// reason to spend what is meant for a service in trouble.
     fn ask_for_one_more(
         &self,
+        stage: Stage,
         context: &mut FinalizerInterceptorContextMut<'_>,
         cfg: &mut ConfigBag,
     ) {
@@ -346,10 +372,22 @@ impl SkewInterceptor {
             state.store_put(TokenBucket::unlimited());
         }
         if let Some(operation) = cfg.get_mut_from_interceptor_state::<Operation>() {
-            operation.stage = Stage::SignedAgain;
+            operation.stage = stage;
             operation.lent = users;
         }
     }
+}
+
+/// Leaves the rest of an operation to the SDK's own correction. It learns from
+/// answers that it has watched arrive, so it needs one of its own: the attempt that
+/// is given for it only shows it the server's time.
+fn hand_over(cfg: &mut ConfigBag) -> Stage {
+    cfg.interceptor_state()
+        .store_put(DisableClockSkewCorrection::from(false));
+    if let Some(operation) = cfg.get_mut_from_interceptor_state::<Operation>() {
+        operation.native = Native::Acting;
+    }
+    Stage::Done
 }
 
 /// As often as an AWS endpoint is asked to vouch.

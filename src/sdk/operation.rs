@@ -13,6 +13,7 @@ use crate::judge::Attempt;
 use crate::local_clock::Reading;
 use crate::resend::REQUEST_IDS;
 use crate::resign::is_signature;
+use crate::ruling::Exchange;
 use crate::sdk::limiter::Lease;
 
 /// One value in the config bag, so that an accepted call costs one allocation;
@@ -20,6 +21,7 @@ use crate::sdk::limiter::Lease;
 #[derive(Debug)]
 pub(super) struct Operation {
     pub(super) stage: Stage,
+    pub(super) native: Native,
     /// The number of the request, once it was rejected.
     pub(super) request: Option<u64>,
     pub(super) signing_boot: Duration,
@@ -47,10 +49,22 @@ pub(super) enum Stage {
     Done,
 }
 
+/// What the SDK's own correction does in an operation.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Native {
+    /// What the user's settings make it do.
+    AsSet,
+    /// Nothing: we do.
+    Silenced,
+    /// It corrects, for a host in dispute, and we only watch.
+    Acting,
+}
+
 impl Operation {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(native: Native) -> Self {
         Self {
             stage: Stage::Fresh,
+            native,
             request: None,
             signing_boot: Duration::ZERO,
             moves_at_signing: 0,
@@ -67,7 +81,11 @@ impl Operation {
     /// Forgets the attempt before.
     pub(super) fn begin_attempt(&mut self, boot: Duration, moves: u64) {
         self.signing_boot = boot;
-        self.moves_at_signing = moves;
+        self.moves_at_signing = if self.native == Native::Acting {
+            Exchange::SIGNED_BY_ANOTHER
+        } else {
+            moves
+        };
         self.sent = None;
         self.received = None;
     }

@@ -9,6 +9,8 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sqs::error::{DisplayErrorContext, SdkError};
 
+use crate::wire::Wire;
+
 /// A config for the endpoint at `url`; without time-outs, since a test may hold
 /// its requests for as long as it likes.
 pub(crate) fn config(url: &str) -> SdkConfig {
@@ -37,6 +39,11 @@ pub(crate) fn without_retries(config: SdkConfig) -> SdkConfig {
         .build()
 }
 
+/// A config for `url`, a host that is played by `wire`.
+pub(crate) fn config_on(wire: &Wire, url: &str) -> SdkConfig {
+    config(url).into_builder().http_client(wire.clone()).build()
+}
+
 pub(crate) fn sqs(config: &SdkConfig, skew: &SkewClock) -> aws_sdk_sqs::Client {
     aws_sdk_sqs::Client::from_conf(
         aws_sdk_sqs::config::Builder::from(config)
@@ -50,6 +57,17 @@ pub(crate) fn sqs(config: &SdkConfig, skew: &SkewClock) -> aws_sdk_sqs::Client {
 pub(crate) fn kms(config: &SdkConfig, skew: &SkewClock) -> aws_sdk_kms::Client {
     aws_sdk_kms::Client::from_conf(
         aws_sdk_kms::config::Builder::from(config)
+            .time_source(skew.clone())
+            .interceptor(skew.interceptor())
+            .retry_classifier(skew.retry_classifier())
+            .build(),
+    )
+}
+
+pub(crate) fn s3(config: &SdkConfig, skew: &SkewClock) -> aws_sdk_s3::Client {
+    aws_sdk_s3::Client::from_conf(
+        aws_sdk_s3::config::Builder::from(config)
+            .force_path_style(true)
             .time_source(skew.clone())
             .interceptor(skew.interceptor())
             .retry_classifier(skew.retry_classifier())
@@ -77,6 +95,11 @@ pub(crate) async fn encrypt(kms: &aws_sdk_kms::Client, key: &str) -> Result<(), 
     let blob = aws_sdk_kms::primitives::Blob::new("secret");
     let encrypted = kms.encrypt().key_id(key).plaintext(blob).send().await;
     encrypted.map(drop).map_err(in_words)
+}
+
+pub(crate) async fn head(s3: &aws_sdk_s3::Client) -> Result<(), String> {
+    let found = s3.head_object().bucket("b").key("k").send().await;
+    found.map(drop).map_err(in_words)
 }
 
 fn in_words<E: std::error::Error + 'static>(error: SdkError<E>) -> String {

@@ -4,11 +4,14 @@
 
 mod clients;
 mod configured;
+mod denied;
 mod healthy;
 mod in_flight;
 mod log;
 mod over_http;
 mod repair;
+mod suspects;
+mod trust;
 mod wire;
 mod world;
 mod wrong_key;

@@ -3,19 +3,22 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::date_time::{DateTime, Format};
+use tokio::sync::Barrier;
 
-use crate::world::World;
+use crate::world::{World, shifted};
 
 /// What happens to one request, in this order.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +29,25 @@ pub(crate) struct Fate {
     pub(crate) answer: Option<Answer>,
     /// How long the answer is on its way.
     pub(crate) after: Duration,
+    /// The connection breaks before the answer arrives.
+    pub(crate) is_lost: bool,
+}
+
+impl Fate {
+    /// Not the service answers, but somebody before it.
+    pub(crate) fn answered(answer: Answer) -> Self {
+        Self {
+            answer: Some(answer),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn lost() -> Self {
+        Self {
+            is_lost: true,
+            ..Self::default()
+        }
+    }
 }
 
 /// An answer that is not the service's own.
@@ -36,25 +58,109 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
-/// A service with the true time and a tolerance, at the end of a wire.
+impl Answer {
+    pub(crate) fn new(status: u16, body: &str) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+            body: body.to_owned(),
+        }
+    }
+
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    pub(crate) fn dated(self, date: SystemTime) -> Self {
+        self.with("date", http_date(date))
+    }
+
+    /// What S3 says to a HEAD that it refuses.
+    pub(crate) fn empty_403(date: SystemTime) -> Self {
+        Self::new(403, "")
+            .dated(date)
+            .with("x-amz-request-id", "id-1")
+    }
+}
+
+/// How a service says that a request's time is wrong.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Manner {
+    /// As JSON services do: in words, with its own time.
+    InWords,
+    /// As S3 does: with its own time in a field.
+    InFields,
+    /// As MinIO does: by the code alone.
+    ByCode,
+    /// As EC2 does: with the code for a wrong key.
+    AuthFailure,
+    /// As S3 to a HEAD.
+    Silently,
+}
+
+impl Manner {
+    pub(crate) const WITHOUT_WORDS: [Self; 3] = [Self::ByCode, Self::AuthFailure, Self::Silently];
+}
+
+/// A service with a clock and a tolerance, at the end of a wire.
 #[derive(Clone)]
 pub(crate) struct Wire(Arc<Inner>);
 
 struct Inner {
     world: World,
-    tolerance: Duration,
+    tolerance: Mutex<Duration>,
+    manner: Manner,
+    /// How far its clock is ahead of the true time.
+    ahead: Mutex<i64>,
+    gate: Mutex<Option<Arc<Barrier>>>,
     fates: Mutex<VecDeque<Fate>>,
+    sent: AtomicUsize,
     seen: Mutex<Vec<bool>>,
 }
 
 impl Wire {
+    /// A service that is right and says it in words.
     pub(crate) fn new(world: &World, tolerance: Duration) -> Self {
+        Self::with_manner(world, tolerance, Manner::InWords)
+    }
+
+    pub(crate) fn with_manner(world: &World, tolerance: Duration, manner: Manner) -> Self {
         Self(Arc::new(Inner {
             world: world.clone(),
-            tolerance,
+            tolerance: Mutex::new(tolerance),
+            manner,
+            ahead: Mutex::default(),
+            gate: Mutex::default(),
             fates: Mutex::default(),
+            sent: AtomicUsize::default(),
             seen: Mutex::default(),
         }))
+    }
+
+    /// Sets the service's clock to `seconds` ahead of the true time.
+    pub(crate) fn set_ahead(&self, seconds: i64) {
+        *self.0.ahead.lock().expect("nobody panics with it") = seconds;
+    }
+
+    pub(crate) fn set_tolerance(&self, tolerance: Duration) {
+        *self.0.tolerance.lock().expect("nobody panics with it") = tolerance;
+    }
+
+    /// From now on requests are answered when so many have come.
+    pub(crate) fn hold(&self, requests: usize) {
+        let gate = Arc::new(Barrier::new(requests));
+        *self.0.gate.lock().expect("nobody panics with it") = Some(gate);
+    }
+
+    /// How many requests were sent, whoever answered them.
+    pub(crate) fn sent(&self) -> usize {
+        self.0.sent.load(Ordering::Relaxed)
+    }
+
+    /// How many requests the service has rejected.
+    pub(crate) fn rejected(&self) -> usize {
+        self.seen().iter().filter(|accepted| !**accepted).count()
     }
 
     /// Says what happens to the next requests; those after them find the service
@@ -67,12 +173,17 @@ impl Wire {
             .extend(fates);
     }
 
+    /// Takes back what was planned and has not happened.
+    pub(crate) fn forget_plans(&self) {
+        self.0.fates.lock().expect("nobody panics with it").clear();
+    }
+
     /// Whether each request that reached the service was accepted.
     pub(crate) fn seen(&self) -> Vec<bool> {
         self.0.seen.lock().expect("nobody panics with it").clone()
     }
 
-    fn answer(&self, request: &HttpRequest) -> HttpResponse {
+    fn answer(&self, request: &HttpRequest) -> Result<HttpResponse, ConnectorError> {
         let inner = &self.0;
         let fate = inner
             .fates
@@ -83,18 +194,22 @@ impl Wire {
         inner.world.advance(fate.before);
         let answer = fate.answer.unwrap_or_else(|| self.serve(request));
         inner.world.advance(fate.after);
+        if fate.is_lost {
+            return Err(ConnectorError::io("connection reset".into()));
+        }
         let status = StatusCode::try_from(answer.status).expect("a status");
         let mut response = HttpResponse::new(status, SdkBody::from(answer.body));
         for (name, value) in answer.headers {
             response.headers_mut().append(name, value);
         }
-        response
+        Ok(response)
     }
 
     /// Looks at the time of the signature only; what verifies signatures is the
     /// endpoint.
     fn serve(&self, request: &HttpRequest) -> Answer {
-        let now = self.0.world.true_time();
+        let ahead = *self.0.ahead.lock().expect("nobody panics with it");
+        let now = shifted(self.0.world.true_time(), ahead);
         let signed_at = request.headers().get("x-amz-date").expect("is signed");
         let verdict = self.verdict(signed_at, now);
         self.0
@@ -102,26 +217,45 @@ impl Wire {
             .lock()
             .expect("nobody panics with it")
             .push(verdict.is_none());
-        let date = ("date", http_date(now));
-        match verdict {
-            None => Answer {
-                status: 200,
-                headers: vec![date],
-                body: "{}".to_owned(),
-            },
-            Some(message) => Answer {
-                status: 403,
-                headers: vec![date, ("x-amzn-requestid", "id-1".to_owned())],
-                body: format!(
+        let Some(message) = verdict else {
+            let is_json = self.0.manner == Manner::InWords;
+            return Answer::new(200, if is_json { "{}" } else { "" }).dated(now);
+        };
+        match self.0.manner {
+            Manner::InWords => Answer::new(
+                403,
+                &format!(
                     r#"{{"__type":"com.amazon.coral.service#InvalidSignatureException","message":"{message}"}}"#
                 ),
+            )
+            .dated(now)
+            .with("x-amzn-requestid", "id-1"),
+            Manner::InFields => Answer {
+                body: format!(
+                    "<Error><Code>RequestTimeTooSkewed</Code><Message>The difference between the \
+                    request time and the current time is too large.</Message><RequestTime>\
+                    {signed_at}</RequestTime><ServerTime>{}</ServerTime></Error>",
+                    extended(now)
+                ),
+                ..Answer::empty_403(now)
             },
+            Manner::ByCode => Answer {
+                body: MINIO.to_owned(),
+                ..Answer::empty_403(now)
+            },
+            Manner::AuthFailure => Answer {
+                status: 401,
+                body: EC2.to_owned(),
+                ..Answer::empty_403(now)
+            },
+            Manner::Silently => Answer::empty_403(now),
         }
     }
 
     fn verdict(&self, signed_at: &str, now: SystemTime) -> Option<String> {
         let now = DateTime::from(now).secs();
-        let tolerance = i64::try_from(self.0.tolerance.as_secs()).expect("is short");
+        let tolerance = *self.0.tolerance.lock().expect("nobody panics with it");
+        let tolerance = i64::try_from(tolerance.as_secs()).expect("is short");
         let (low, high) = (basic(now - tolerance), basic(now + tolerance));
         let minutes = tolerance / 60;
         // The layout sorts as the times do.
@@ -140,12 +274,23 @@ impl Wire {
     }
 }
 
+/// `cmd/api-errors.go` of MinIO.
+const MINIO: &str = "<Error><Code>RequestTimeTooSkewed</Code><Message>The difference between the \
+    request time and the server's time is too large.</Message><Resource>/b/k</Resource></Error>";
+/// What EC2 says of a wrong time, of a wrong key and of an unknown one.
+const EC2: &str = "<Response><Errors><Error><Code>AuthFailure</Code><Message>AWS was not able to \
+    validate the provided access credentials</Message></Error></Errors></Response>";
+
 /// `20270115T080000Z`
 fn basic(seconds: i64) -> String {
-    let text = DateTime::from_secs(seconds)
+    extended(UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs())).replace(['-', ':'], "")
+}
+
+/// `2027-01-15T08:00:00Z`
+fn extended(time: SystemTime) -> String {
+    DateTime::from_secs(DateTime::from(time).secs())
         .fmt(Format::DateTime)
-        .expect("a year of four digits");
-    text.replace(['-', ':'], "")
+        .expect("a year of four digits")
 }
 
 pub(crate) fn http_date(time: SystemTime) -> String {
@@ -163,7 +308,17 @@ impl fmt::Debug for Wire {
 
 impl HttpConnector for Wire {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        HttpConnectorFuture::ready(Ok(self.answer(&request)))
+        self.0.sent.fetch_add(1, Ordering::Relaxed);
+        let wire = self.clone();
+        let gate = self.0.gate.lock().expect("nobody panics with it").clone();
+        HttpConnectorFuture::new(async move {
+            if let Some(gate) = gate {
+                gate.wait().await;
+                // Whoever comes later is not held.
+                *wire.0.gate.lock().expect("nobody panics with it") = None;
+            }
+            wire.answer(&request)
+        })
     }
 }
 

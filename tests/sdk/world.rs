@@ -27,15 +27,13 @@ impl World {
         UNIX_EPOCH + TRUE_TIME_AT_BOOT + self.machine.boot()
     }
 
+    pub(crate) fn machine_wall(&self) -> SystemTime {
+        self.machine.wall()
+    }
+
     /// Sets the machine's clock to `skew` seconds ahead of the true time.
     pub(crate) fn set_skew(&self, skew: i64) {
-        let magnitude = Duration::from_secs(skew.unsigned_abs());
-        let truth = self.true_time();
-        self.machine.set_wall(if skew >= 0 {
-            truth + magnitude
-        } else {
-            truth - magnitude
-        });
+        self.machine.set_wall(shifted(self.true_time(), skew));
     }
 
     /// Time passes, for the machine and for everybody else.
@@ -56,16 +54,20 @@ impl World {
     }
 }
 
+/// Returns `time` moved by `seconds`.
+pub(crate) fn shifted(time: SystemTime, seconds: i64) -> SystemTime {
+    let magnitude = Duration::from_secs(seconds.unsigned_abs());
+    if seconds >= 0 {
+        time + magnitude
+    } else {
+        time - magnitude
+    }
+}
+
 pub(crate) const MINUTE: i64 = 60;
 pub(crate) const HOUR: i64 = 3_600;
 pub(crate) const DAY: i64 = 86_400;
 
 pub(crate) const fn minutes(count: u64) -> Duration {
     Duration::from_secs(count * 60)
-}
-
-impl World {
-    pub(crate) fn machine_wall(&self) -> SystemTime {
-        self.machine.wall()
-    }
 }

@@ -1,0 +1,377 @@
+//! Refusals that may be the clock's and do not say so: corrected by their `Date`,
+//! provisionally.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
+
+use aws_clock_skew::SkewClock;
+use aws_config::retry::RetryConfig;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+use tokio::task::JoinSet;
+
+use crate::clients::{config, config_on, head, s3, without_retries};
+use crate::log::Log;
+use crate::wire::{Answer, Fate, Manner, Wire};
+use crate::world::{DAY, HOUR, MINUTE, World, minutes, shifted};
+
+const S3: &str = "https://s3.us-east-1.amazonaws.com";
+
+/// A machine, S3 and a client of it.
+struct Story {
+    log: Log,
+    world: World,
+    wire: Wire,
+    clock: SkewClock,
+    s3: aws_sdk_s3::Client,
+}
+
+impl Story {
+    fn new(skew: i64, manner: Manner) -> Self {
+        let log = Log::start();
+        let world = World::with_skew(skew);
+        let wire = Wire::with_manner(&world, minutes(15), manner);
+        let clock = world.skew_clock();
+        let s3 = s3(&without_retries(config_on(&wire, S3)), &clock);
+        Self {
+            log,
+            world,
+            wire,
+            clock,
+            s3,
+        }
+    }
+
+    /// The next requests meet a refusal that states a time this far from the true
+    /// one, `count` times.
+    fn lies(&self, ahead: i64, count: usize) {
+        let lie = Answer::empty_403(shifted(self.world.true_time(), ahead));
+        self.wire.plan(vec![Fate::answered(lie); count]);
+    }
+
+    /// How many requests one more call costs.
+    async fn cost(&self) -> usize {
+        let before = self.wire.sent();
+        drop(head(&self.s3).await);
+        self.wire.sent() - before
+    }
+
+    /// Asserts that the clock is the true time, within a second and a half.
+    #[track_caller]
+    fn knows_the_time(&self) {
+        let (now, truth) = (self.clock.now(), self.world.true_time());
+        let error = now.duration_since(truth).unwrap_or_else(|e| e.duration());
+        assert!(error <= Duration::from_millis(1_500), "{error:?} off");
+    }
+
+    /// Asserts that the clock is the machine's, from the very read on.
+    #[track_caller]
+    fn is_the_machines(&self) {
+        assert_eq!(self.clock.now(), self.world.machine_wall());
+        assert!(!self.clock.status().is_corrected());
+    }
+}
+
+#[tokio::test]
+async fn suspects_and_wordless_rejections_are_corrected_by_their_date() {
+    for manner in Manner::WITHOUT_WORDS {
+        for skew in [-2 * DAY, -20 * MINUTE, 20 * MINUTE, 9 * HOUR] {
+            let story = Story::new(skew, manner);
+            for call in 0..5 {
+                assert_eq!(head(&story.s3).await, Ok(()), "{manner:?} {skew} {call}");
+                story.world.advance(Duration::from_secs(61));
+            }
+            story.knows_the_time();
+            assert_eq!(story.wire.sent(), 6, "{manner:?} {skew}");
+            assert_eq!(story.wire.rejected(), 1, "{manner:?} {skew}");
+            assert_eq!(story.log.names(), ["skew"]);
+            assert_eq!(story.log.incidents()[0].get("source"), Some("date"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn fifty_suspects_in_flight_lose_no_call_and_are_one_lesson() {
+    const CALLS: usize = 50;
+    for manner in Manner::WITHOUT_WORDS {
+        let story = Story::new(-20 * MINUTE, manner);
+        story.wire.hold(CALLS);
+        let mut calls = JoinSet::new();
+        for _ in 0..CALLS {
+            let s3 = story.s3.clone();
+            calls.spawn(async move { head(&s3).await });
+        }
+        assert!(calls.join_all().await.iter().all(Result::is_ok));
+        assert_eq!(story.wire.rejected(), CALLS, "{manner:?}");
+        assert_eq!(story.wire.sent(), 2 * CALLS);
+        assert_eq!(story.log.names(), ["skew"]);
+        assert_eq!(story.log.counted("incidents", "incident", "skew"), 1);
+        story.knows_the_time();
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_evidence_of_a_servers_time_teaches_nothing() {
+    for skew in [0, -20 * MINUTE] {
+        let story = Story::new(skew, Manner::Silently);
+        let date = shifted(story.world.true_time(), 2 * HOUR);
+        let id = ("x-amz-request-id", "id-1");
+        for answer in [
+            Answer::new(403, "").dated(date),
+            Answer::empty_403(date).with("age", "5"),
+            Answer::empty_403(date).dated(date),
+            Answer::new(403, "").with(id.0, id.1),
+            Answer::new(403, "")
+                .with(id.0, id.1)
+                .with("date", "yesterday"),
+            Answer::new(403, "")
+                .with(id.0, id.1)
+                .with("date", "Thu, 01 Jan 1970 00:00:00 GMT"),
+            Answer::new(403, "")
+                .with(id.0, id.1)
+                .with("date", "Tue, 31 Dec 2019 23:59:59 GMT"),
+            Answer::new(404, "").dated(date).with(id.0, id.1),
+            Answer::new(416, "").dated(date).with(id.0, id.1),
+        ] {
+            let shown = format!("{answer:?}");
+            story.wire.plan([Fate::answered(answer)]);
+            assert_eq!(story.cost().await, 1, "{shown}");
+            story.is_the_machines();
+        }
+        assert_eq!(story.log.names(), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_suspect_again_takes_its_lesson_back() {
+    for ahead in [-20 * MINUTE, 20 * MINUTE, 6 * DAY] {
+        let story = Story::new(0, Manner::Silently);
+        story.lies(ahead, 2);
+        assert_eq!(story.cost().await, 2);
+        story.is_the_machines();
+        let names = ["skew", "not_the_clock", "withdrawn"];
+        assert_eq!(story.log.names(), names);
+        let withdrawn = story.log.incidents().pop().unwrap();
+        assert_eq!(withdrawn.level, tracing::Level::DEBUG);
+        assert_eq!(withdrawn.get("offset_ms"), Some("0"));
+        assert_eq!(head(&story.s3).await, Ok(()));
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_rejected_again_takes_its_lesson_back() {
+    let story = Story::new(0, Manner::ByCode);
+    // MinIO's clock jumps: its second answer contradicts its first.
+    story.wire.set_ahead(2 * HOUR);
+    let jump = Answer {
+        body: "<Error><Code>RequestTimeTooSkewed</Code></Error>".to_owned(),
+        ..Answer::empty_403(shifted(story.world.true_time(), HOUR))
+    };
+    story.wire.plan([Fate::answered(jump)]);
+    assert_eq!(story.cost().await, 2);
+    story.is_the_machines();
+    assert_eq!(story.log.names(), ["skew", "retry_failed", "withdrawn"]);
+}
+
+#[tokio::test]
+async fn a_later_attempt_of_the_same_request_takes_its_lesson_back_as_well() {
+    let story = Story::new(0, Manner::Silently);
+    let retries = RetryConfig::standard().with_initial_backoff(Duration::from_millis(1));
+    let config = config_on(&story.wire, S3)
+        .into_builder()
+        .retry_config(retries)
+        .build();
+    let s3 = s3(&config, &story.clock);
+    let lie = || {
+        Fate::answered(Answer::empty_403(shifted(
+            story.world.true_time(),
+            20 * MINUTE,
+        )))
+    };
+    for between in [Fate::lost(), Fate::answered(Answer::new(503, ""))] {
+        story.world.advance(minutes(60));
+        story.wire.plan([lie(), between, lie()]);
+        let before = story.wire.sent();
+        assert!(head(&s3).await.is_err());
+        assert_eq!(story.wire.sent() - before, 3);
+        story.is_the_machines();
+    }
+}
+
+#[tokio::test]
+async fn what_stood_before_is_restored() {
+    let story = Story::new(-3 * HOUR, Manner::InWords);
+    assert_eq!(head(&story.s3).await, Ok(()));
+    let before = story.clock.status().offset();
+    story.lies(20 * MINUTE, 2);
+    assert_eq!(story.cost().await, 2);
+    assert_eq!(story.clock.status().offset(), before);
+    story.knows_the_time();
+    let withdrawn = story.log.incidents().pop().unwrap();
+    assert_eq!(withdrawn.get("incident"), Some("withdrawn"));
+    let offset = before.as_millis().to_string();
+    assert_eq!(withdrawn.get("offset_ms"), Some(&*offset));
+    // A lie that the machine's own clock is right is one like the others.
+    story.world.advance(minutes(2));
+    story.lies(-3 * HOUR, 2);
+    assert_eq!(story.cost().await, 2);
+    assert_eq!(story.clock.status().offset(), before);
+    assert_eq!(story.log.counted("incidents", "incident", "withdrawn"), 2);
+    assert_eq!(story.cost().await, 1);
+}
+
+#[tokio::test]
+async fn sixty_seconds_without_a_confirmation_take_it_back() {
+    for (skew, lie) in [
+        (0, 20 * MINUTE),
+        (-3 * HOUR, 20 * MINUTE),
+        (-3 * HOUR, -3 * HOUR),
+    ] {
+        let story = Story::new(skew, Manner::InWords);
+        assert_eq!(head(&story.s3).await, Ok(()));
+        let before = story.clock.status().offset();
+        story.lies(lie, 1);
+        story.wire.plan([Fate::lost()]);
+        assert!(head(&story.s3).await.is_err());
+        assert_ne!(story.clock.status().offset(), before);
+        story.world.advance(Duration::from_millis(59_999));
+        assert_ne!(story.clock.status().offset(), before);
+        story.world.advance(Duration::from_millis(1));
+        // Nobody has asked but for the time.
+        let expected = before.as_millis() - skew_in_millis(&story);
+        assert!(expected.abs() <= 1_000, "{skew} {lie}: {expected}");
+        assert_eq!(story.clock.status().offset(), before);
+        assert_eq!(story.log.names().last().unwrap(), "withdrawn");
+        assert_eq!(head(&story.s3).await, Ok(()));
+    }
+}
+
+/// Now − wall clock, from [`SkewClock::now`] alone.
+fn skew_in_millis(story: &Story) -> i64 {
+    let (now, wall) = (story.clock.now(), story.world.machine_wall());
+    let ahead = now.duration_since(wall).unwrap_or_default();
+    let behind = wall.duration_since(now).unwrap_or_default();
+    ahead.as_millis() as i64 - behind.as_millis() as i64
+}
+
+#[tokio::test]
+async fn a_lost_second_send_is_confirmed_by_another_call() {
+    let story = Story::new(-20 * MINUTE, Manner::Silently);
+    story.wire.plan([Fate::default(), Fate::lost()]);
+    assert!(head(&story.s3).await.is_err(), "the connection broke");
+    story.world.advance(Duration::from_secs(59));
+    assert_eq!(head(&story.s3).await, Ok(()));
+    story.world.advance(minutes(60));
+    story.knows_the_time();
+    assert_eq!(story.cost().await, 1);
+    assert_eq!(story.log.names(), ["skew"]);
+    assert_eq!(story.log.counted("retries", "outcome", "failed"), 1);
+}
+
+#[tokio::test]
+async fn whatever_looks_past_the_time_confirms() {
+    let wrong_key = "<Error><Code>SignatureDoesNotMatch</Code><Message>The request signature we \
+        calculated does not match the signature you provided.</Message></Error>";
+    let expired = "<Error><Code>ExpiredToken</Code><Message>The provided token has \
+        expired.</Message></Error>";
+    for (status, body, confirms) in [
+        (200, "", true),
+        (304, "", true),
+        (404, "", true),
+        (412, "", true),
+        (403, wrong_key, true),
+        (500, "", false),
+        (429, "", false),
+        (400, expired, false),
+    ] {
+        let story = Story::new(-20 * MINUTE, Manner::Silently);
+        let second = Answer::new(status, body);
+        story.wire.plan([Fate::default(), Fate::answered(second)]);
+        assert_eq!(story.cost().await, 2);
+        // No answer takes it back that does not say that the time is still wrong.
+        story.knows_the_time();
+        story.world.advance(Duration::from_secs(60));
+        story.clock.now();
+        assert_eq!(
+            story.clock.status().is_corrected(),
+            confirms,
+            "{status} {body}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn after_a_lie_its_host_is_not_heard_for_a_minute_then_two_up_to_an_hour() {
+    let story = Story::new(0, Manner::Silently);
+    for silence in [1, 2, 4, 8, 16, 32, 60, 60] {
+        story.lies(20 * MINUTE, 2);
+        assert_eq!(story.cost().await, 2, "before {silence} min");
+        story
+            .world
+            .advance(minutes(silence) - Duration::from_secs(1));
+        story.lies(20 * MINUTE, 1);
+        assert_eq!(story.cost().await, 1, "{silence} min");
+        story.is_the_machines();
+        story.world.advance(Duration::from_secs(1));
+    }
+    // Told the truth, it is heard as before.
+    story.world.set_skew(-20 * MINUTE);
+    assert_eq!(head(&story.s3).await, Ok(()));
+    story.world.set_skew(0);
+    story.world.advance(minutes(1));
+    story.is_the_machines();
+    story.lies(20 * MINUTE, 2);
+    assert_eq!(story.cost().await, 2);
+    story.world.advance(minutes(1));
+    story.lies(20 * MINUTE, 2);
+    assert_eq!(story.cost().await, 2);
+}
+
+/// Credentials that are good by any clock, and how often they were asked for.
+#[derive(Clone, Debug)]
+struct Loads(Arc<AtomicUsize>, SystemTime);
+
+impl Loads {
+    fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl ProvideCredentials for Loads {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        let credentials = Credentials::new("AKID", "secret", None, Some(self.1), "test");
+        future::ProvideCredentials::ready(Ok(credentials))
+    }
+}
+
+#[tokio::test]
+async fn identity_caches_are_emptied_at_the_confirmation_only() {
+    for is_lie in [false, true] {
+        let skew = if is_lie { 0 } else { -20 * MINUTE };
+        let story = Story::new(skew, Manner::Silently);
+        let expiry = shifted(story.world.true_time(), 30 * DAY);
+        let loads = Loads(Arc::default(), expiry);
+        let config = without_retries(config(S3))
+            .into_builder()
+            .http_client(story.wire.clone())
+            .credentials_provider(SharedCredentialsProvider::new(loads.clone()))
+            .identity_cache(story.clock.identity_cache())
+            .build();
+        let s3 = s3(&config, &story.clock);
+        if is_lie {
+            story.lies(20 * MINUTE, 2);
+        }
+        assert_eq!(head(&s3).await.is_ok(), !is_lie);
+        assert_eq!(story.wire.sent(), 2);
+        assert_eq!(loads.count(), 1, "the second send had the same identity");
+        for _ in 0..3 {
+            assert_eq!(head(&s3).await, Ok(()));
+        }
+        assert_eq!(loads.count(), if is_lie { 1 } else { 2 });
+    }
+}
