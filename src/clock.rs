@@ -1,10 +1,13 @@
 //! [`SkewClock`]: the clock that all clients share. The only shared state.
 
+#[cfg(feature = "sdk")]
 use std::any::Any;
 use std::env;
 use std::fmt;
+#[cfg(feature = "sdk")]
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
@@ -56,6 +59,7 @@ struct Shared {
     observe_only: bool,
     state: Mutex<State>,
     changes: watch::Sender<u64>,
+    #[cfg(feature = "sdk")]
     attachment: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
@@ -88,7 +92,7 @@ impl SkewClock {
     /// result may go back when a correction is learned, as the wall clock may at
     /// any time.
     pub fn now(&self) -> SystemTime {
-        match Word::load(self.0.word.load(Ordering::Acquire)) {
+        match Word::unpack(self.0.word.load(Ordering::Acquire)) {
             None => self.0.local.wall(),
             Some(word) => self.corrected_now(word),
         }
@@ -145,12 +149,8 @@ impl SkewClock {
         self.0.moves.load(Ordering::Acquire)
     }
 
-    /// Returns whether the two handles share everything.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-
     /// Returns where the clock lives, to tell it from others.
+    #[cfg(feature = "sdk")]
     pub(crate) fn address(&self) -> usize {
         Arc::as_ptr(&self.0).addr()
     }
@@ -227,6 +227,7 @@ impl SkewClock {
     /// # Panics
     ///
     /// If it is asked for two types; there is room for one.
+    #[cfg(feature = "sdk")]
     #[expect(
         clippy::expect_used,
         reason = "one door asks, always for the same type"
@@ -250,6 +251,11 @@ impl SkewClock {
             return None;
         }
         self.lock().estimator.trust.disputed(host)
+    }
+
+    /// Returns whether the time differs from the machine's.
+    pub(crate) fn is_corrected(&self) -> bool {
+        self.0.word.load(Ordering::Relaxed) != Word::UNCORRECTED
     }
 
     pub(crate) fn has_disputes(&self) -> bool {
@@ -335,7 +341,7 @@ impl SkewClock {
         let estimator = &state.estimator;
         let word = match estimator.estimate() {
             _ if self.0.observe_only => Word::UNCORRECTED,
-            Some(estimate) => Word::new(
+            Some(estimate) => Word::pack(
                 estimate.point(),
                 estimate.healing_band(),
                 estimator.is_provisional(),
@@ -464,6 +470,7 @@ impl SkewClockBuilder {
                 version: 0,
             }),
             changes: watch::Sender::new(0),
+            #[cfg(feature = "sdk")]
             attachment: OnceLock::new(),
         }));
         clock.publish(&clock.lock());

@@ -29,14 +29,6 @@ impl Interval {
         }
     }
 
-    pub(crate) const fn earliest(self) -> ClockOffset {
-        self.earliest
-    }
-
-    pub(crate) const fn latest(self) -> ClockOffset {
-        self.latest
-    }
-
     /// Returns whether `offset` may be the true one.
     pub(crate) fn contains(self, offset: ClockOffset) -> bool {
         self.earliest <= offset && offset <= self.latest
@@ -100,7 +92,7 @@ mod tests {
     #[test]
     fn widening_saturates() {
         let range = Interval::exactly(at(i64::MAX)).widened(Duration::from_secs(1));
-        assert_eq!(range.latest(), at(i64::MAX));
+        assert!(range.contains(at(i64::MAX)));
         assert!(range.contains(at(i64::MAX - 1_000)));
     }
 }

@@ -92,7 +92,7 @@ impl ClockOffset {
     }
 
     fn from_duration_rounded_up(duration: Duration) -> Self {
-        let exact = duration.subsec_nanos() % 1_000_000 == 0;
+        let exact = duration.subsec_nanos().is_multiple_of(1_000_000);
         let whole = Self::from_duration(duration);
         if exact {
             whole
@@ -138,30 +138,35 @@ impl fmt::Display for ClockOffset {
     }
 }
 
-/// Writes the two largest units that are not zero: nobody asks how many
-/// milliseconds two days are.
+/// Writes the largest unit that is not zero and the next, rounded: nobody asks how
+/// many milliseconds two days are, and half a second short of them is two days.
 fn write_magnitude(f: &mut fmt::Formatter<'_>, millis: u64) -> fmt::Result {
     if millis < 1_000 {
         return write!(f, "{millis} ms");
     }
-    let mut rest = millis;
-    let mut written = 0;
-    for (index, &(unit, one, many)) in UNITS.iter().enumerate() {
+    let smaller_of = |millis: u64| {
+        let largest = UNITS
+            .iter()
+            .position(|&(unit, ..)| millis >= unit)
+            .unwrap_or(0);
+        UNITS.get(largest + 1).map_or(1_000, |&(unit, ..)| unit)
+    };
+    let precision = smaller_of(millis);
+    let rounded = (millis.saturating_add(precision / 2) / precision) * precision;
+    // Rounded up, it may have reached the next unit.
+    let precision = smaller_of(rounded);
+    let mut rest = (rounded / precision) * precision;
+    let mut separator = "";
+    for (unit, one, many) in UNITS {
         let count = rest / unit;
         rest %= unit;
-        if count == 0 {
-            if written > 0 {
-                break;
-            }
-            continue;
-        }
-        if written > 0 {
-            f.write_str(" ")?;
-        }
-        write!(f, "{count} {}", if count == 1 { one } else { many })?;
-        written += 1;
-        if written == 2 || index + 1 == UNITS.len() {
-            break;
+        if count > 0 {
+            write!(
+                f,
+                "{separator}{count} {}",
+                if count == 1 { one } else { many }
+            )?;
+            separator = " ";
         }
     }
     Ok(())
@@ -189,12 +194,17 @@ mod tests {
     fn is_shown_in_the_two_largest_units() {
         reads(0, "0 ms", "0 ms");
         reads(250, "250 ms behind", "+250 ms");
-        reads(-1_500, "1 s ahead", "-1 s");
+        reads(-1_400, "1 s ahead", "-1 s");
         reads(1_200_000, "20 min behind", "+20 min");
         reads(-32_400_000, "9 h ahead", "-9 h");
         reads(172_800_000, "2 days behind", "+2 days");
         reads(86_400_000 + 61_000, "1 day behind", "+1 day");
         reads(90_061_000, "1 day 1 h behind", "+1 day 1 h");
+        reads(86_400_000 * 2 - 500, "2 days behind", "+2 days");
+        reads(500 - 32_400_000, "9 h ahead", "-9 h");
+        reads(1_199_700, "20 min behind", "+20 min");
+        reads(3_599_900, "1 h behind", "+1 h");
+        reads(95_000, "1 min 35 s behind", "+1 min 35 s");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::evidence::OtherCause;
+use crate::evidence::{Evidence, OtherCause};
 use crate::incident::{Facts, Incident};
 use crate::ledger::Notice;
 use crate::offset::ClockOffset;
@@ -18,6 +18,22 @@ pub(crate) enum RetryOutcome {
     Rejected,
     Failed,
     NotResigned,
+}
+
+impl RetryOutcome {
+    /// Returns what the answer to a second send says.
+    pub(crate) fn of(evidence: &Evidence) -> Self {
+        let is_refused = evidence.rejection().is_some()
+            || evidence.is_suspect()
+            || evidence.other_cause().is_some();
+        if is_refused {
+            Self::Rejected
+        } else if evidence.accepted() || evidence.let_through() {
+            Self::Accepted
+        } else {
+            Self::Failed
+        }
+    }
 }
 
 /// Emits an incident as one log event, if the log has room, and one metric event.

@@ -1,5 +1,8 @@
 //! The doors for the AWS SDK for Rust.
 
+#[cfg(feature = "aws-config")]
+mod configure;
+mod http_client;
 mod identity_cache;
 mod interceptor;
 mod limiter;
@@ -7,6 +10,7 @@ mod operation;
 mod retry_classifier;
 mod time_source;
 
+pub use http_client::SkewHttpClient;
 pub use identity_cache::SkewIdentityCache;
 pub use interceptor::SkewInterceptor;
 pub use retry_classifier::SkewRetryClassifier;

@@ -25,7 +25,7 @@ impl Word {
 
     /// Packs a correction. `point` is at most [`FARTHEST`] ms from zero (the
     /// estimator sees to it); a wider band than 18 hours is cut.
-    pub(crate) fn new(point: ClockOffset, band: Duration, is_provisional: bool) -> u64 {
+    pub(crate) fn pack(point: ClockOffset, band: Duration, is_provisional: bool) -> u64 {
         let farthest = i64::try_from(FARTHEST).unwrap_or(i64::MAX);
         let point = point.as_millis().clamp(-farthest, farthest);
         let whole = band.as_secs().saturating_add(1).min(BAND);
@@ -33,7 +33,7 @@ impl Word {
     }
 
     /// Unpacks a word, or returns `None` if there is no correction.
-    pub(crate) const fn load(word: u64) -> Option<Self> {
+    pub(crate) const fn unpack(word: u64) -> Option<Self> {
         if word == Self::UNCORRECTED {
             None
         } else {
@@ -68,26 +68,26 @@ mod tests {
         for point in [0, 1, -1, 1_800_000_000_123, -5_000_000, farthest, -farthest] {
             for band in [0, 31, 3_600, 65_000] {
                 for is_provisional in [false, true] {
-                    let packed = Word::new(
+                    let packed = Word::pack(
                         ClockOffset::from_millis(point),
                         Duration::from_secs(band),
                         is_provisional,
                     );
-                    let word = Word::load(packed).expect("is a correction");
+                    let word = Word::unpack(packed).expect("is a correction");
                     assert_eq!(word.point().as_millis(), point);
                     assert_eq!(word.band(), Duration::from_secs(band + 1));
                     assert_eq!(word.is_provisional(), is_provisional);
                 }
             }
         }
-        assert_eq!(Word::load(Word::UNCORRECTED), None);
-        let provisional = Word::load(Word::PROVISIONALLY_UNCORRECTED);
+        assert_eq!(Word::unpack(Word::UNCORRECTED), None);
+        let provisional = Word::unpack(Word::PROVISIONALLY_UNCORRECTED);
         assert!(provisional.is_some_and(Word::is_provisional));
     }
 
     #[test]
     fn what_does_not_fit_is_cut() {
-        let word = Word::load(Word::new(
+        let word = Word::unpack(Word::pack(
             ClockOffset::from_millis(i64::MAX),
             Duration::MAX,
             false,

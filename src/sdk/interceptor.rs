@@ -23,6 +23,7 @@ use crate::evidence::Evidence;
 use crate::host::Host;
 use crate::incident::{Facts, Incident, Label, Missing, NotResigned};
 use crate::report::RetryOutcome;
+use crate::resend::Seen;
 use crate::ruling::{Door, Exchange};
 use crate::sdk::operation::{Native, Operation, Stage, view};
 use crate::sdk::retry_classifier::{self, SignAgain};
@@ -259,6 +260,18 @@ impl SkewInterceptor {
         if !is_of_interest {
             return None;
         }
+        if let Some(seen) = response.extension::<Seen>() {
+            // The HTTP client beside us has judged, learned and reported.
+            if is_second {
+                let text = response.body().bytes().unwrap_or_default();
+                self.clock
+                    .retried(RetryOutcome::of(&Evidence::read(&view(response, text))));
+            }
+            let can_help = *seen == Seen::CouldNotResign
+                && operation.stage == Stage::Fresh
+                && operation.is_replayable;
+            return can_help.then_some(Stage::SignedAgain);
+        }
         let stage = operation.stage;
         let is_replayable = operation.is_replayable;
         let moves_at_signing = operation.moves_at_signing;
@@ -266,7 +279,8 @@ impl SkewInterceptor {
             .request
             .get_or_insert_with(|| self.clock.next_request());
         let host = operation.host();
-        let evidence = Evidence::read(&view(response));
+        let text = response.body().bytes().filter(|_| !is_success);
+        let evidence = Evidence::read(&view(response, text.unwrap_or_default()));
         let metadata = cfg.load::<Metadata>();
         let exchange = Exchange {
             attempt,
@@ -295,7 +309,7 @@ impl SkewInterceptor {
         }
         let ruling = self.clock.rule(&exchange);
         if is_second && !is_success {
-            self.clock.retried(outcome(&evidence));
+            self.clock.retried(RetryOutcome::of(&evidence));
         }
         if ruling.is_disputed && native == Native::Silenced {
             self.is_in_dispute.store(true, Ordering::Relaxed);
@@ -378,15 +392,3 @@ fn hand_over(cfg: &mut ConfigBag) -> Stage {
 
 /// As often as an AWS endpoint is asked to vouch.
 const NO_VOUCH: u64 = 60;
-
-fn outcome(evidence: &Evidence) -> RetryOutcome {
-    let is_refused =
-        evidence.rejection().is_some() || evidence.is_suspect() || evidence.other_cause().is_some();
-    if is_refused {
-        RetryOutcome::Rejected
-    } else if evidence.let_through() {
-        RetryOutcome::Accepted
-    } else {
-        RetryOutcome::Failed
-    }
-}

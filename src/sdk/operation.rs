@@ -11,6 +11,8 @@ use crate::evidence::stamp;
 use crate::host::Host;
 use crate::judge::Attempt;
 use crate::local_clock::Reading;
+use crate::resend::REQUEST_IDS;
+use crate::resign::is_signature;
 use crate::ruling::Exchange;
 use crate::sdk::limiter::Lease;
 
@@ -90,6 +92,10 @@ impl Operation {
 
     /// Copies of a signed request what may be needed when it is gone.
     pub(super) fn remember(&mut self, request: &HttpRequest, sent: Reading) {
+        let authorization = request.headers().get("authorization");
+        if !authorization.is_some_and(|value| is_signature(value.as_bytes())) {
+            return;
+        }
         self.sent = Some(sent);
         self.amz_date = request
             .headers()
@@ -102,7 +108,8 @@ impl Operation {
         self.is_replayable = body.bytes().is_some() || body.try_clone().is_some();
     }
 
-    /// Returns the attempt that was answered, or `None` if it was not sent.
+    /// Returns the attempt that was answered, or `None` if it was not sent, or not
+    /// signed.
     pub(super) fn attempt(&self) -> Option<Attempt> {
         let sent = self.sent?;
         Some(Attempt {
@@ -122,17 +129,11 @@ impl Operation {
     }
 }
 
-/// Returns what the answer says, as far as it concerns the clock; no body of a
-/// success.
-pub(super) fn view(response: &HttpResponse) -> ResponseView<'_> {
-    let status = response.status();
-    let body = if status.is_success() {
-        None
-    } else {
-        response.body().bytes()
-    };
+/// Returns what the answer says, as far as it concerns the clock. `text` is the
+/// body of an answer that is no success.
+pub(super) fn view<'a>(response: &'a HttpResponse, text: &'a [u8]) -> ResponseView<'a> {
     let headers = response.headers();
-    let mut view = ResponseView::new(status.as_u16(), body.unwrap_or_default());
+    let mut view = ResponseView::new(response.status().as_u16(), text);
     for date in headers.get_all("date") {
         view = view.with_date(date);
     }
@@ -200,5 +201,3 @@ impl std::fmt::Debug for Authority {
 const AMZ_DATE: usize = 16;
 /// A DNS name, a colon and a port.
 const LONGEST_AUTHORITY: usize = 260;
-/// JSON and query services; S3 and the like.
-const REQUEST_IDS: [&str; 2] = ["x-amzn-requestid", "x-amz-request-id"];

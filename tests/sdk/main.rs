@@ -1,6 +1,9 @@
 //! The doors for the AWS SDK, under real `aws-sdk-sqs` and `aws-sdk-kms` clients.
 
+#![expect(clippy::expect_used, reason = "a test that cannot be set up fails")]
+
 mod clients;
+mod configured;
 mod denied;
 mod healthy;
 mod in_flight;

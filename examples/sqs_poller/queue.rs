@@ -1,0 +1,80 @@
+//! The other side: the queue, and who sends to it.
+
+use super::machine::true_time;
+use aws_clock_skew_endpoint::{ACCESS_KEY_ID, Endpoint};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
+use std::{io, sync::Arc, time::Duration};
+
+/// A queue, and how to reach it.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    pub(crate) url: String,
+    pub(crate) config: SdkConfig,
+    /// The embedded endpoint, if it is there that the queue is.
+    pub(crate) endpoint: Option<Arc<Endpoint>>,
+}
+
+impl Queue {
+    /// Returns a queue at AWS, reached with what the environment says.
+    pub(crate) async fn at_aws(url: &str) -> Self {
+        let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
+        Self {
+            url: url.to_owned(),
+            config,
+            endpoint: None,
+        }
+    }
+
+    /// Starts an endpoint on the true time, and a producer that sends
+    /// [`MESSAGES`] messages to its queue.
+    ///
+    /// `secret` is the client's; the endpoint's own is the right one.
+    ///
+    /// # Errors
+    ///
+    /// If no port of the loopback device can be bound.
+    pub(crate) async fn embedded(secret: &str, sends_date: bool) -> io::Result<Self> {
+        let endpoint = Endpoint::builder(true_time)
+            .send_date(sends_date)
+            .start()
+            .await?;
+        let endpoint = Arc::new(endpoint);
+        // The queue is there from the first message on.
+        endpoint.feed(NAME, order(0));
+        tokio::spawn(produce(Arc::clone(&endpoint)));
+        let credentials = Credentials::new(ACCESS_KEY_ID, secret, None, None, "example");
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static("us-east-1"))
+            .endpoint_url(endpoint.url())
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .build();
+        Ok(Self {
+            url: endpoint.queue_url(NAME),
+            config,
+            endpoint: Some(endpoint),
+        })
+    }
+}
+
+/// Sends all messages but the first, now one, now many.
+async fn produce(endpoint: Arc<Endpoint>) {
+    let mut numbers = 1..MESSAGES;
+    for burst in [2, 10, 1, 4, 2] {
+        tokio::time::sleep(PAUSE).await;
+        for number in numbers.by_ref().take(burst) {
+            endpoint.feed(NAME, order(number));
+        }
+    }
+}
+
+fn order(number: usize) -> String {
+    format!("order {}", number + 1)
+}
+
+/// How many messages the producer sends.
+pub(crate) const MESSAGES: usize = 20;
+
+const NAME: &str = "orders";
+const PAUSE: Duration = Duration::from_millis(200);

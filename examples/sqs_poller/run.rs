@@ -1,0 +1,90 @@
+//! The whole run: a queue, a client on a wrong clock, a poller, and the count.
+
+use super::{
+    arguments::{Arguments, Correction},
+    client::client,
+    machine::{Machine, true_time},
+    poller::{Ending, PATIENCE, Poller, Tally},
+    queue::{MESSAGES, Queue},
+};
+use aws_clock_skew::LocalClock;
+use httpdate::fmt_http_date;
+use std::{fmt, io};
+
+/// Runs the example until `stop` is ready; on the embedded endpoint, until its
+/// messages are received at the latest. `secret` is the client's key for that.
+///
+/// # Errors
+///
+/// If the endpoint cannot be started.
+pub(crate) async fn run(
+    arguments: &Arguments,
+    secret: &str,
+    stop: impl Future<Output = ()>,
+) -> io::Result<Summary> {
+    let queue = match &arguments.queue_url {
+        Some(url) => Queue::at_aws(url).await,
+        None => Queue::embedded(secret, !arguments.no_date).await?,
+    };
+    let machine = Machine::new(arguments.skew);
+    introduce(arguments, &queue, machine);
+
+    let client = client(&queue.config, machine, arguments.correction);
+    let most = queue.endpoint.is_some().then_some(MESSAGES);
+    let (ending, tally) = Poller::new(client, queue.url).poll(most, stop).await;
+
+    match ending {
+        Ending::Done => println!("Done      all {MESSAGES} messages are received"),
+        Ending::Stopped => println!("Stopped   no message is half done"),
+        Ending::GaveUp => println!("Gave up   {PATIENCE} calls in a row have failed"),
+    }
+    let rejected = queue.endpoint.map(|endpoint| endpoint.counts().rejected);
+    Ok(Summary { tally, rejected })
+}
+
+fn introduce(arguments: &Arguments, queue: &Queue, machine: Machine) {
+    println!("Queue     {}", queue.url);
+    println!(
+        "Client    {}",
+        match arguments.correction {
+            Correction::AwsClockSkew => "aws-sdk-sqs with aws-clock-skew",
+            Correction::Native => "aws-sdk-sqs with the SDK's own clock skew correction",
+            Correction::Nothing => "aws-sdk-sqs with no clock skew correction",
+        }
+    );
+    if queue.endpoint.is_some() {
+        println!("True time {}", fmt_http_date(true_time()));
+    }
+    println!(
+        "Clock     {}: {}\n",
+        fmt_http_date(machine.wall()),
+        arguments.skew
+    );
+}
+
+/// The counts of a run.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Summary {
+    /// What the poller counted.
+    pub(crate) tally: Tally,
+    /// How many requests the endpoint refused by its own count; AWS does not say.
+    pub(crate) rejected: Option<u64>,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Tally { calls, failed, .. } = self.tally;
+        match self.rejected {
+            Some(rejected) => {
+                write!(
+                    f,
+                    "calls {calls}, rejected by the server {rejected}, failed {failed}"
+                )
+            }
+            None => write!(
+                f,
+                "calls {calls}, rejected by the server unknown, failed {failed}"
+            ),
+        }
+    }
+}

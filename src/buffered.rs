@@ -1,0 +1,145 @@
+//! [`Buffered`]: a body whose beginning was read, and that goes on as it is.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes, BytesMut};
+use http_body::{Body, Frame, SizeHint};
+
+/// The frames that were read, then the rest of the body, if there is any.
+pub(crate) struct Buffered<B: Body> {
+    frames: VecDeque<Result<Frame<Bytes>, B::Error>>,
+    /// On the heap, as only refused answers are read.
+    rest: Option<Pin<Box<B>>>,
+}
+
+impl<B: Body> Buffered<B> {
+    /// Reads until the body ends, `most` bytes have come, or `deadline` has.
+    /// Returns the body whole again, and its beginning.
+    pub(crate) async fn read(
+        body: B,
+        most: usize,
+        deadline: impl Future<Output = ()>,
+    ) -> (Self, Bytes) {
+        let mut rest = Box::pin(body);
+        let mut deadline = pin!(deadline);
+        let mut frames = VecDeque::new();
+        let mut text = BytesMut::new();
+        let has_ended = loop {
+            let next = poll_fn(|cx| match rest.as_mut().poll_frame(cx) {
+                Poll::Ready(frame) => Poll::Ready(Some(frame)),
+                Poll::Pending => deadline.as_mut().poll(cx).map(|()| None),
+            });
+            match next.await {
+                None => break false,
+                Some(None) => break true,
+                Some(Some(Err(error))) => {
+                    frames.push_back(Err(error));
+                    break false;
+                }
+                Some(Some(Ok(frame))) => {
+                    let frame = whole_frame(frame);
+                    if let Some(data) = frame.data_ref() {
+                        let room = most.saturating_sub(text.len()).min(data.len());
+                        text.extend_from_slice(data.get(..room).unwrap_or_default());
+                    }
+                    frames.push_back(Ok(frame));
+                    if text.len() >= most {
+                        break false;
+                    }
+                }
+            }
+        };
+        let rest = (!has_ended).then_some(rest);
+        (Self { frames, rest }, text.freeze())
+    }
+
+    /// Returns all data of the body, if it has ended.
+    #[cfg(feature = "tower")]
+    pub(crate) fn data(self) -> Option<Bytes> {
+        if self.rest.is_some() {
+            return None;
+        }
+        let mut whole = BytesMut::new();
+        for frame in self.frames {
+            if let Ok(data) = frame.ok()?.into_data() {
+                whole.extend_from_slice(&data);
+            }
+        }
+        Some(whole.freeze())
+    }
+
+    /// Returns the body as one piece, if it has ended and holds nothing but data.
+    #[cfg(feature = "sdk")]
+    pub(crate) fn whole(&self) -> Option<Bytes> {
+        if self.rest.is_some() {
+            return None;
+        }
+        let mut whole = BytesMut::new();
+        for frame in &self.frames {
+            whole.extend_from_slice(frame.as_ref().ok()?.data_ref()?);
+        }
+        Some(whole.freeze())
+    }
+}
+
+impl<B: Body> Body for Buffered<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        if let Some(frame) = self.frames.pop_front() {
+            return Poll::Ready(Some(frame));
+        }
+        let Some(rest) = self.rest.as_mut() else {
+            return Poll::Ready(None);
+        };
+        let frame = ready!(rest.as_mut().poll_frame(cx));
+        Poll::Ready(frame.map(|frame| Ok(whole_frame(frame?))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.frames.is_empty() && self.rest.as_ref().is_none_or(|rest| rest.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let read: u64 = self
+            .frames
+            .iter()
+            .filter_map(|frame| frame.as_ref().ok()?.data_ref())
+            .map(|data| u64::try_from(data.len()).unwrap_or(u64::MAX))
+            .sum();
+        let mut hint = self
+            .rest
+            .as_ref()
+            .map_or(SizeHint::with_exact(0), |rest| rest.size_hint());
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper.saturating_add(read));
+        }
+        hint.set_lower(hint.lower().saturating_add(read));
+        hint
+    }
+}
+
+// The frames are not pinned, and the rest has a pin of its own.
+impl<B: Body> Unpin for Buffered<B> {}
+
+impl<B: Body> fmt::Debug for Buffered<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Buffered")
+            .field("frames", &self.frames.len())
+            .field("has_rest", &self.rest.is_some())
+            .finish()
+    }
+}
+
+/// Turns a frame's data into `Bytes`, which is free where it is `Bytes` already.
+pub(crate) fn whole_frame<D: Buf>(frame: Frame<D>) -> Frame<Bytes> {
+    frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))
+}

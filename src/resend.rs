@@ -1,0 +1,350 @@
+//! Send, judge, prove, re-sign, send: the one state machine of the doors that
+//! sign by themselves.
+//!
+//! Accepted answers do not come this far, but for those that the clock minds.
+
+use std::future::Future;
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use bytes::Bytes;
+
+use crate::clock::SkewClock;
+use crate::estimator::Estimator;
+use crate::evidence::{Evidence, ResponseView};
+use crate::host::Host;
+use crate::incident::{Incident, NotResigned};
+use crate::judge::{Attempt, WORTH_A_CORRECTION};
+use crate::local_clock::Reading;
+use crate::offset::ClockOffset;
+use crate::report::RetryOutcome;
+use crate::resign::{Head, Proof, SignatureHeader, prove};
+use crate::ruling::{Door, Exchange};
+
+/// What a door can do with the one request it carries: it keeps a copy of it.
+pub(crate) trait Carrier: Send {
+    type Response: Send;
+    type Error: Send;
+
+    /// Returns the copy of the request.
+    fn head(&self) -> Head<'_>;
+
+    /// Returns whether the body can be sent again.
+    fn is_replayable(&self) -> bool;
+
+    /// Returns the body, or `None` where it cannot be told before it is sent.
+    fn body(&mut self) -> impl Future<Output = Option<Bytes>> + Send;
+
+    /// Returns the credentials as they are now.
+    fn credentials(&mut self) -> impl Future<Output = Option<Credentials>> + Send;
+
+    /// Reads the beginning of an answer's body, and gives the answer back whole.
+    fn read(
+        &mut self,
+        response: Self::Response,
+    ) -> impl Future<Output = (Self::Response, Bytes)> + Send;
+
+    /// Returns whether the status is one of success: such an answer is not read.
+    fn is_success(response: &Self::Response) -> bool;
+
+    /// Returns what an answer says of the clock, with the beginning of its body.
+    fn view<'a>(response: &'a Self::Response, text: &'a [u8]) -> ResponseView<'a>;
+
+    /// Sends the copy with these headers in the place of its own.
+    fn send(
+        &mut self,
+        headers: Vec<SignatureHeader>,
+    ) -> impl Future<Output = Result<Self::Response, Self::Error>> + Send;
+
+    /// Says on the answer what has become of it.
+    fn mark(&self, response: &mut Self::Response, seen: Seen) {
+        let _ = (response, seen);
+    }
+}
+
+/// What this state machine has done about a refused answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Seen {
+    /// Nothing was to be done, or the request was sent again.
+    Settled,
+    /// A new signature can help, and this door could not make it.
+    CouldNotResign,
+}
+
+/// The clocks when a request was sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Departure {
+    reading: Reading,
+    moves: u64,
+}
+
+impl Departure {
+    pub(crate) fn now(clock: &SkewClock) -> Self {
+        Self {
+            moves: clock.moves(),
+            reading: clock.reading(),
+        }
+    }
+
+    fn arrived(self, received: Reading, head: &Head<'_>) -> Attempt {
+        Attempt {
+            signed_at: head.signed_at(),
+            signing_boot: self.reading.boot,
+            sent: self.reading,
+            received,
+        }
+    }
+}
+
+/// Returns whether an accepted answer is worth a look.
+pub(crate) fn minds_accepted(
+    clock: &SkewClock,
+    received: Reading,
+    host: impl FnOnce() -> Option<Host>,
+) -> bool {
+    clock.minds_accepted()
+        || (clock.wants_vouch(received.boot) && host().as_ref().is_some_and(Host::is_aws))
+}
+
+/// Takes note of an accepted answer.
+pub(crate) fn accept<C: Carrier>(
+    carrier: &C,
+    clock: &SkewClock,
+    departure: Departure,
+    received: Reading,
+    response: &C::Response,
+) {
+    let head = carrier.head();
+    let evidence = Evidence::read(&C::view(response, &[]));
+    let context = Context::of(&head, clock);
+    clock.accept(&context.exchange(&evidence, departure.arrived(received, &head), departure));
+}
+
+/// Returns whether a request may have to be signed anew before it is sent.
+pub(crate) fn has_to_prepare(clock: &SkewClock) -> bool {
+    clock.is_corrected() || clock.has_disputes()
+}
+
+/// Signs the request anew before it is sent at all, if its signature is far from
+/// what this host takes for the time.
+pub(crate) async fn prepare<C: Carrier>(
+    carrier: &mut C,
+    clock: &SkewClock,
+) -> Option<Vec<SignatureHeader>> {
+    let time = {
+        let head = carrier.head();
+        let signed_at = head.signed_at()?;
+        let host = Host::of_uri(&head.uri);
+        let time = match host.as_ref().and_then(|host| clock.disputed(host)) {
+            Some(point) => point.at_boot(clock.reading().boot),
+            None => clock.now(),
+        };
+        let distance = ClockOffset::between(signed_at, time).magnitude();
+        (distance >= WORTH_A_CORRECTION).then_some(time)?
+    };
+    let credentials = carrier.credentials().await?;
+    let body = body_of(carrier).await;
+    let head = carrier.head();
+    let proof = prove(&head, body.as_deref(), &credentials).ok()?;
+    proof.sign(&head, body.as_deref(), &credentials, time).ok()
+}
+
+/// Hears an answer that is not an accepted one. Returns what the caller gets.
+///
+/// # Errors
+///
+/// The error of the second send, if there is one and it fails.
+pub(crate) async fn recover<C: Carrier>(
+    carrier: &mut C,
+    clock: &SkewClock,
+    departure: Departure,
+    received: Reading,
+    response: C::Response,
+) -> Result<C::Response, C::Error> {
+    let (mut response, text) = carrier.read(response).await;
+    let evidence = Evidence::read(&C::view(&response, &text));
+    let (context, attempt) = {
+        let head = carrier.head();
+        (
+            Context::of(&head, clock),
+            departure.arrived(received, &head),
+        )
+    };
+    let exchange = context.exchange(&evidence, attempt, departure);
+    // Whose signature it is, is asked before the clock moves: the credentials of
+    // then have made it.
+    let proven = if clock.would_resign(&exchange) {
+        Some(proven(carrier).await)
+    } else {
+        None
+    };
+    let ruling = clock.rule(&exchange);
+    let resigned = match proven {
+        Some(proven) if ruling.resign => resigned(carrier, clock, proven, ruling.sign_by).await,
+        _ => {
+            carrier.mark(&mut response, Seen::Settled);
+            return Ok(response);
+        }
+    };
+    let headers = match resigned {
+        Ok(headers) => headers,
+        Err(reason) => {
+            clock.retried(RetryOutcome::NotResigned);
+            clock.enter(|estimator: &Estimator, reading| {
+                Incident::NotResigned(exchange.facts(estimator, reading), reason)
+            });
+            carrier.mark(&mut response, Seen::CouldNotResign);
+            return Ok(response);
+        }
+    };
+    drop(response);
+
+    let signed_for = amz_date(&headers);
+    let departure = Departure::now(clock);
+    let second = match carrier.send(headers).await {
+        Ok(second) => second,
+        Err(error) => {
+            clock.retried(RetryOutcome::Failed);
+            return Err(error);
+        }
+    };
+    let received = clock.reading();
+    let (mut second, text) = if C::is_success(&second) {
+        (second, Bytes::new())
+    } else {
+        carrier.read(second).await
+    };
+    let evidence = Evidence::read(&C::view(&second, &text));
+    let attempt = Attempt {
+        signed_at: signed_for,
+        ..departure.arrived(received, &carrier.head())
+    };
+    let answer = Exchange {
+        is_second: true,
+        ..context.exchange(&evidence, attempt, departure)
+    };
+    clock.retried(RetryOutcome::of(&evidence));
+    if let Some(lesson) = ruling.pending.filter(|_| evidence.let_through()) {
+        clock.settle(&answer, &lesson);
+    }
+    if evidence.accepted() {
+        clock.accept(&answer);
+    } else {
+        clock.rule(&answer);
+    }
+    carrier.mark(&mut second, Seen::Settled);
+    Ok(second)
+}
+
+/// A signature that was reproduced, and what did it.
+struct Proven {
+    proof: Proof,
+    credentials: Credentials,
+    body: Option<Bytes>,
+}
+
+async fn proven<C: Carrier>(carrier: &mut C) -> Result<Proven, NotResigned> {
+    let body = body_of(carrier).await;
+    // What must not be touched, must not be touched whatever its body is.
+    let credentials = carrier.credentials().await.ok_or(NotResigned::Identity)?;
+    let proof = prove(&carrier.head(), body.as_deref(), &credentials)?;
+    if carrier.is_replayable() {
+        Ok(Proven {
+            proof,
+            credentials,
+            body,
+        })
+    } else {
+        Err(NotResigned::Body)
+    }
+}
+
+async fn resigned<C: Carrier>(
+    carrier: &mut C,
+    clock: &SkewClock,
+    proven: Result<Proven, NotResigned>,
+    sign_by: Option<ClockOffset>,
+) -> Result<Vec<SignatureHeader>, NotResigned> {
+    let Proven {
+        proof,
+        mut credentials,
+        body,
+    } = proven?;
+    let time = |clock: &SkewClock| match sign_by {
+        Some(point) => point.at_boot(clock.reading().boot),
+        None => clock.now(),
+    };
+    // The clock that signed may have been too slow to see them expire.
+    if credentials
+        .expiry()
+        .is_some_and(|expiry| expiry <= time(clock))
+    {
+        credentials = carrier.credentials().await.ok_or(NotResigned::Identity)?;
+    }
+    proof.sign(&carrier.head(), body.as_deref(), &credentials, time(clock))
+}
+
+async fn body_of<C: Carrier>(carrier: &mut C) -> Option<Bytes> {
+    if carrier.head().needs_body() {
+        carrier.body().await
+    } else {
+        None
+    }
+}
+
+fn amz_date(headers: &[SignatureHeader]) -> Option<std::time::SystemTime> {
+    let header = headers.iter().find(|header| header.name == "x-amz-date")?;
+    crate::evidence::stamp::basic(header.value.as_bytes())
+}
+
+/// What both exchanges of a request have in common.
+struct Context {
+    host: Option<Host>,
+    service: Option<String>,
+    request: u64,
+    door: Door,
+}
+
+impl Context {
+    fn of(head: &Head<'_>, clock: &SkewClock) -> Self {
+        Self {
+            request: clock.next_request(),
+            // Who only observes signs nothing again.
+            door: if clock.observes_only() {
+                Door::Signer
+            } else {
+                Door::Resigner
+            },
+            host: Host::of_uri(&head.uri),
+            service: head.service().map(str::to_owned),
+        }
+    }
+
+    fn exchange<'a>(
+        &'a self,
+        evidence: &'a Evidence,
+        attempt: Attempt,
+        departure: Departure,
+    ) -> Exchange<'a> {
+        Exchange {
+            attempt,
+            evidence,
+            host: self.host.as_ref(),
+            service: self.service.as_deref(),
+            operation: None,
+            door: self.door,
+            moves_at_signing: departure.moves,
+            request: self.request,
+            is_second: false,
+        }
+    }
+}
+
+/// How long, and how much of, an error body is waited for. What rejects a
+/// signature answers with a few hundred bytes at once.
+pub(crate) const LONGEST_READ: Duration = Duration::from_secs(5);
+pub(crate) const LARGEST_READ: usize = 64 * 1_024;
+
+/// Headers that hold the service's id of a request: of JSON and query services, of
+/// S3 and the like.
+pub(crate) const REQUEST_IDS: [&str; 2] = ["x-amzn-requestid", "x-amz-request-id"];

@@ -1,0 +1,428 @@
+//! Prove, then re-sign: a new signature for a request that somebody else has
+//! signed, if it can be shown how they signed it.
+//!
+//! A signature is reproduced at its own time with the credentials at hand. Only
+//! if it comes out identical is it known which key, which canonical form and
+//! which payload hash made it, and only then is the same done at a new time.
+//! Source of the forms: "Create a signed AWS API request",
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>.
+
+use std::borrow::Cow;
+use std::time::SystemTime;
+
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, PercentEncodingMode, SessionTokenMode, SignableBody, SignableRequest,
+    SigningSettings, UriPathNormalizationMode, sign,
+};
+use aws_sigv4::sign::v4;
+
+use crate::evidence::stamp;
+use crate::incident::NotResigned;
+
+/// A request as its signature sees it.
+#[derive(Clone)]
+pub(crate) struct Head<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) uri: Cow<'a, str>,
+    /// In the order of the request; names in lower case.
+    pub(crate) headers: Vec<(&'a str, &'a str)>,
+}
+
+/// A header of a new signature. Its value is not for logs.
+pub(crate) struct SignatureHeader {
+    pub(crate) name: &'static str,
+    pub(crate) value: String,
+}
+
+/// How a request was signed, and that we can do it.
+pub(crate) struct Proof {
+    region: String,
+    service: String,
+    signed_headers: String,
+    payload: Payload,
+    has_token: bool,
+    form: Form,
+}
+
+/// Where the signature has the hash of the body from.
+#[derive(Clone, Copy)]
+enum Payload {
+    /// `x-amz-content-sha256`, which is signed.
+    Header,
+    /// The same, which is not signed itself.
+    UnsignedHeader,
+    /// The body.
+    Body,
+}
+
+/// How a path is written in the canonical request: S3 takes it as it is, other
+/// services normalize it and encode it once more. Nothing in a request says
+/// which, and third-party servers differ, so all are tried.
+type Form = (PercentEncodingMode, UriPathNormalizationMode);
+
+impl<'a> Head<'a> {
+    pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
+        self.headers
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| *value)
+    }
+
+    /// Returns the time that the request was signed for.
+    pub(crate) fn signed_at(&self) -> Option<SystemTime> {
+        stamp::basic(self.header(DATE)?.as_bytes())
+    }
+
+    /// Returns the service in the scope of the signature.
+    pub(crate) fn service(&self) -> Option<&'a str> {
+        Some(Authorization::parse(self.header(AUTHORIZATION)?)?.service)
+    }
+
+    /// Returns whether the hash of the body is needed to reproduce the signature.
+    pub(crate) fn needs_body(&self) -> bool {
+        self.header(CONTENT_SHA256).is_none()
+    }
+}
+
+/// Returns whether an `Authorization` header holds a SigV4 or SigV4a signature:
+/// the age of any other, such as a bearer token, says nothing of our clock.
+pub(crate) fn is_signature(authorization: &[u8]) -> bool {
+    authorization.starts_with(b"AWS4-")
+}
+
+/// Reproduces the signature of a request. `body` is what it is about to send, or
+/// `None` where that cannot be told before it is sent.
+///
+/// # Errors
+///
+/// Why the request must not, or cannot, be signed again. Nothing is changed.
+pub(crate) fn prove(
+    head: &Head<'_>,
+    body: Option<&[u8]>,
+    credentials: &Credentials,
+) -> Result<Proof, NotResigned> {
+    let authorization = head.header(AUTHORIZATION).ok_or(NotResigned::Proof)?;
+    if authorization.starts_with("AWS4-ECDSA-P256-SHA256") {
+        return Err(NotResigned::Sigv4a);
+    }
+    let original = Authorization::parse(authorization).ok_or(NotResigned::Proof)?;
+    if original.service == "s3express" || head.header("x-amz-s3session-token").is_some() {
+        return Err(NotResigned::Express);
+    }
+    let is_single = |name| {
+        head.headers
+            .iter()
+            .filter(|(known, _)| *known == name)
+            .count()
+            <= 1
+    };
+    let is_ours = original.access_key == credentials.access_key_id()
+        && original.signs("host")
+        && original.signs(DATE)
+        && [AUTHORIZATION, DATE, TOKEN, CONTENT_SHA256]
+            .into_iter()
+            .all(is_single);
+    let signed_at = head
+        .signed_at()
+        .filter(|_| is_ours)
+        .ok_or(NotResigned::Proof)?;
+    let payload = Payload::of(head, &original)?;
+    let mut proof = Proof {
+        region: original.region.to_owned(),
+        service: original.service.to_owned(),
+        signed_headers: original.signed_headers.to_owned(),
+        payload,
+        has_token: head.header(TOKEN).is_some(),
+        form: FORMS[0],
+    };
+    for form in FORMS {
+        proof.form = form;
+        let attempt = proof.signature(head, body, credentials, signed_at)?;
+        // The date of the scope is compared with it: it is part of the key.
+        if attempt.signature == original.signature && attempt.scope_date == original.scope_date {
+            return Ok(proof);
+        }
+    }
+    Err(NotResigned::Proof)
+}
+
+impl Proof {
+    /// Signs the request for `time`. Returns the headers to put in the place of
+    /// the old ones; the others stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// If the credentials cannot sign; nothing is changed.
+    pub(crate) fn sign(
+        &self,
+        head: &Head<'_>,
+        body: Option<&[u8]>,
+        credentials: &Credentials,
+        time: SystemTime,
+    ) -> Result<Vec<SignatureHeader>, NotResigned> {
+        let mut headers = self.signature(head, body, credentials, time)?.headers;
+        if !self.has_token {
+            headers.retain(|header| header.name != TOKEN);
+        }
+        Ok(headers)
+    }
+
+    fn signature(
+        &self,
+        head: &Head<'_>,
+        body: Option<&[u8]>,
+        credentials: &Credentials,
+        time: SystemTime,
+    ) -> Result<Signature, NotResigned> {
+        let is_signed = |name: &str| self.signed_headers.split(';').any(|signed| signed == name);
+        let headers = head
+            .headers
+            .iter()
+            .copied()
+            .filter(|(name, _)| is_signed(name) && !WRITTEN.contains(name));
+        let body = match self.payload {
+            Payload::Body => SignableBody::Bytes(body.ok_or(NotResigned::Body)?),
+            Payload::Header | Payload::UnsignedHeader => {
+                let hash = head.header(CONTENT_SHA256).ok_or(NotResigned::Proof)?;
+                SignableBody::Precomputed(hash.to_owned())
+            }
+        };
+        let checksum = match self.payload {
+            Payload::Header => PayloadChecksumKind::XAmzSha256,
+            Payload::UnsignedHeader | Payload::Body => PayloadChecksumKind::NoHeader,
+        };
+        let token = if is_signed(TOKEN) {
+            SessionTokenMode::Include
+        } else {
+            SessionTokenMode::Exclude
+        };
+        let request = Signable {
+            head,
+            headers: headers.collect(),
+            body,
+        };
+        let settings = settings(self.form, checksum, token);
+        let signed = signed(
+            request,
+            credentials,
+            (&self.region, &self.service),
+            time,
+            settings,
+        )?;
+        // What is signed must be what was asked for, no header more or less.
+        (signed.signed_headers == self.signed_headers)
+            .then_some(signed)
+            .ok_or(NotResigned::Proof)
+    }
+}
+
+struct Signable<'a> {
+    head: &'a Head<'a>,
+    headers: Vec<(&'a str, &'a str)>,
+    body: SignableBody<'a>,
+}
+
+fn settings(form: Form, checksum: PayloadChecksumKind, token: SessionTokenMode) -> SigningSettings {
+    let mut settings = SigningSettings::default();
+    settings.excluded_headers = None;
+    settings.payload_checksum_kind = checksum;
+    settings.session_token_mode = token;
+    (
+        settings.percent_encoding_mode,
+        settings.uri_path_normalization_mode,
+    ) = form;
+    settings
+}
+
+fn signed(
+    request: Signable<'_>,
+    credentials: &Credentials,
+    (region, service): (&str, &str),
+    time: SystemTime,
+    settings: SigningSettings,
+) -> Result<Signature, NotResigned> {
+    let Signable {
+        head,
+        headers,
+        body,
+    } = request;
+    let has_host = headers.iter().any(|(name, _)| *name == "host");
+    if !has_host && crate::host::Host::of_uri(&head.uri).is_none() {
+        // The signer takes the host from either, and panics without.
+        return Err(NotResigned::Proof);
+    }
+    let identity = credentials.clone().into();
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(region)
+        .name(service)
+        .time(time)
+        .settings(settings)
+        .build()
+        .map_err(|_| NotResigned::Proof)?
+        .into();
+    let request = SignableRequest::new(head.method, &*head.uri, headers.into_iter(), body)
+        .map_err(|_| NotResigned::Proof)?;
+    let (instructions, signature) = sign(request, &params)
+        .map_err(|_| NotResigned::Proof)?
+        .into_parts();
+    let (headers, _) = instructions.into_parts();
+    let headers: Vec<_> = headers
+        .iter()
+        .map(|header| SignatureHeader {
+            name: header.name(),
+            value: header.value().to_owned(),
+        })
+        .collect();
+    let authorization = headers
+        .iter()
+        .find(|header| header.name == AUTHORIZATION)
+        .and_then(|header| Authorization::parse(&header.value))
+        .ok_or(NotResigned::Proof)?;
+    Ok(Signature {
+        signature,
+        scope_date: authorization.scope_date.to_owned(),
+        signed_headers: authorization.signed_headers.to_owned(),
+        headers,
+    })
+}
+
+/// Signs a request that is not signed, for a region and a service.
+///
+/// # Errors
+///
+/// If the credentials, or what the request consists of, do not allow it.
+#[cfg(feature = "tower")]
+pub(crate) fn sign_anew(
+    head: &Head<'_>,
+    body: Option<&[u8]>,
+    credentials: &Credentials,
+    (region, service): (&str, &str),
+    time: SystemTime,
+) -> Result<Vec<SignatureHeader>, NotResigned> {
+    let is_s3 = ["s3", "s3-object-lambda", "s3-outposts"].contains(&service);
+    let form = if is_s3 { FORMS[1] } else { FORMS[0] };
+    let body = match (head.header(CONTENT_SHA256), body) {
+        (Some(stated), _) => SignableBody::Precomputed(stated.to_owned()),
+        (None, Some(body)) => SignableBody::Bytes(body),
+        (None, None) => SignableBody::UnsignedPayload,
+    };
+    let headers = head
+        .headers
+        .iter()
+        .copied()
+        .filter(|(name, _)| !WRITTEN.contains(name) && !UNSIGNED.contains(name));
+    let settings = settings(
+        form,
+        PayloadChecksumKind::XAmzSha256,
+        SessionTokenMode::Include,
+    );
+    let request = Signable {
+        head,
+        headers: headers.collect(),
+        body,
+    };
+    Ok(signed(request, credentials, (region, service), time, settings)?.headers)
+}
+
+impl Payload {
+    fn of(head: &Head<'_>, original: &Authorization<'_>) -> Result<Self, NotResigned> {
+        let Some(stated) = head.header(CONTENT_SHA256) else {
+            return Ok(Self::Body);
+        };
+        // The signatures of the chunks are chained to this one, by its time.
+        if stated.starts_with("STREAMING-AWS4-") {
+            return Err(NotResigned::Chunked);
+        }
+        Ok(if original.signs(CONTENT_SHA256) {
+            Self::Header
+        } else {
+            Self::UnsignedHeader
+        })
+    }
+}
+
+struct Signature {
+    headers: Vec<SignatureHeader>,
+    signature: String,
+    scope_date: String,
+    signed_headers: String,
+}
+
+/// An `Authorization` header of SigV4, in parts.
+struct Authorization<'a> {
+    access_key: &'a str,
+    scope_date: &'a str,
+    region: &'a str,
+    service: &'a str,
+    signed_headers: &'a str,
+    signature: &'a str,
+}
+
+impl<'a> Authorization<'a> {
+    fn parse(value: &'a str) -> Option<Self> {
+        let fields = value.strip_prefix("AWS4-HMAC-SHA256")?;
+        let field = |name: &str| {
+            let mut named = fields
+                .split(',')
+                .filter_map(|field| field.trim().strip_prefix(name)?.strip_prefix('='));
+            // A field that stands twice says nothing.
+            named.next().filter(|_| named.next().is_none())
+        };
+        // Access keys of other vendors may hold slashes; the scope has four parts.
+        let mut credential = field("Credential")?.rsplitn(5, '/');
+        let terminator = credential.next()?;
+        let (service, region, scope_date) =
+            (credential.next()?, credential.next()?, credential.next()?);
+        let access_key = credential.next()?;
+        (terminator == "aws4_request").then_some(Self {
+            access_key,
+            scope_date,
+            region,
+            service,
+            signed_headers: field("SignedHeaders")?,
+            signature: field("Signature")?,
+        })
+    }
+
+    fn signs(&self, name: &str) -> bool {
+        self.signed_headers.split(';').any(|signed| signed == name)
+    }
+}
+
+const AUTHORIZATION: &str = "authorization";
+const DATE: &str = "x-amz-date";
+const TOKEN: &str = "x-amz-security-token";
+const CONTENT_SHA256: &str = "x-amz-content-sha256";
+/// What the signer writes itself.
+const WRITTEN: [&str; 4] = [AUTHORIZATION, DATE, TOKEN, CONTENT_SHA256];
+/// What others on the way may change; the list of aws-sigv4 and botocore, and the
+/// connection's own.
+#[cfg(feature = "tower")]
+const UNSIGNED: [&str; 5] = [
+    "user-agent",
+    "x-amzn-trace-id",
+    "transfer-encoding",
+    "expect",
+    "connection",
+];
+
+const FORMS: [Form; 4] = [
+    (
+        PercentEncodingMode::Double,
+        UriPathNormalizationMode::Enabled,
+    ),
+    (
+        PercentEncodingMode::Single,
+        UriPathNormalizationMode::Disabled,
+    ),
+    (
+        PercentEncodingMode::Double,
+        UriPathNormalizationMode::Disabled,
+    ),
+    (
+        PercentEncodingMode::Single,
+        UriPathNormalizationMode::Enabled,
+    ),
+];

@@ -1,0 +1,15 @@
+//! Layers for any stack of `tower` services over `http` requests.
+
+mod body;
+mod carrier;
+mod credentials;
+mod future;
+mod layer;
+mod service;
+mod sign;
+
+pub use body::{Once, ReplayBody, SkewBody};
+pub use future::SkewFuture;
+pub use layer::{SigningLayer, SkewLayer};
+pub use service::Skew;
+pub use sign::Signing;

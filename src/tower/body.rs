@@ -1,0 +1,187 @@
+//! Bodies: which requests can be sent twice, and what comes back.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use crate::buffered::{Buffered, whole_frame};
+
+/// A request body, and whether it can be sent a second time.
+///
+/// Implemented for every body that is `Clone` (`Full<Bytes>`, `Empty`, `String`),
+/// whose clone must yield the same bytes as the body itself. Wrap any other in
+/// [`Once`].
+pub trait ReplayBody: Body<Error: Send> + Sized {
+    /// Returns a body with the same bytes, or `None` if there can be no other.
+    fn replay(&self) -> Option<Self>;
+}
+
+impl<B: Body<Error: Send> + Clone> ReplayBody for B {
+    fn replay(&self) -> Option<Self> {
+        Some(self.clone())
+    }
+}
+
+pin_project! {
+    /// A body that can be sent only once: a stream, an incoming body.
+    ///
+    /// If its request is rejected because of its time, the caller gets the
+    /// rejection; the clock learns from it all the same, so the next request is
+    /// right.
+    pub struct Once<B> {
+        #[pin]
+        inner: B,
+    }
+}
+
+impl<B> Once<B> {
+    /// Wraps a body.
+    pub const fn new(inner: B) -> Self {
+        Self { inner }
+    }
+
+    /// Returns the body.
+    pub fn into_inner(self) -> B {
+        self.inner
+    }
+}
+
+impl<B> fmt::Debug for Once<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Once").finish_non_exhaustive()
+    }
+}
+
+impl<B: Body> Body for Once<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        self.project().inner.poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl<B: Body<Error: Send>> ReplayBody for Once<B> {
+    fn replay(&self) -> Option<Self> {
+        None
+    }
+}
+
+pin_project! {
+    /// The body of a response that came through a layer of this crate.
+    ///
+    /// An answer of success is passed on as it comes. Of a refusal the beginning
+    /// was read, and comes again with the same bytes.
+    pub struct SkewBody<B: Body> {
+        #[pin]
+        state: State<B>,
+    }
+}
+
+pin_project! {
+    #[project = StateProject]
+    enum State<B: Body> {
+        Untouched { #[pin] body: B },
+        Read { body: Buffered<B> },
+    }
+}
+
+impl<B: Body> SkewBody<B> {
+    pub(super) const fn untouched(body: B) -> Self {
+        Self {
+            state: State::Untouched { body },
+        }
+    }
+
+    pub(super) const fn read(body: Buffered<B>) -> Self {
+        Self {
+            state: State::Read { body },
+        }
+    }
+}
+
+impl<B: Body> Body for SkewBody<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        match self.project().state.project() {
+            StateProject::Untouched { body } => {
+                let frame = ready!(body.poll_frame(cx));
+                Poll::Ready(frame.map(|frame| Ok(whole_frame(frame?))))
+            }
+            StateProject::Read { body } => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.state {
+            State::Untouched { body } => body.is_end_stream(),
+            State::Read { body } => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.state {
+            State::Untouched { body } => body.size_hint(),
+            State::Read { body } => body.size_hint(),
+        }
+    }
+}
+
+impl<B: Body> fmt::Debug for SkewBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SkewBody").finish_non_exhaustive()
+    }
+}
+
+/// Returns all bytes of a body, or `None` if it fails.
+pub(super) async fn bytes_of<B: Body>(body: B) -> Option<Bytes> {
+    let (body, _) = Buffered::read(body, usize::MAX, std::future::pending()).await;
+    body.data()
+}
+
+/// The same, if the body has them all at hand, as those in memory do.
+pub(super) fn bytes_at_hand<B: Body>(body: B) -> Option<Bytes> {
+    let mut body = std::pin::pin!(body);
+    let mut cx = Context::from_waker(std::task::Waker::noop());
+    let mut whole: Option<Bytes> = None;
+    loop {
+        let Poll::Ready(frame) = body.as_mut().poll_frame(&mut cx) else {
+            return None;
+        };
+        match frame {
+            None => return Some(whole.unwrap_or_default()),
+            Some(Err(_)) => return None,
+            Some(Ok(frame)) => {
+                let Ok(mut data) = frame.into_data() else {
+                    continue;
+                };
+                let data = data.copy_to_bytes(data.remaining());
+                whole = Some(match whole {
+                    // One piece, as a rule, and then there is nothing to copy.
+                    None => data,
+                    Some(before) => [before, data].concat().into(),
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! [`TowerCarrier`]: one request on its way through a service, and a copy of it.
+
+use std::borrow::Cow;
+use std::future::poll_fn;
+use std::sync::Arc;
+
+use aws_credential_types::Credentials;
+use bytes::Bytes;
+use http::uri::Scheme;
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use http_body::Body;
+use tower_service::Service;
+
+use super::body::{ReplayBody, SkewBody, bytes_of};
+use super::service::Wiring;
+use crate::buffered::Buffered;
+use crate::evidence::ResponseView;
+use crate::host::Host;
+use crate::resend::{Carrier, LARGEST_READ, LONGEST_READ, REQUEST_IDS};
+use crate::resign::{Head, SignatureHeader};
+
+pub(super) struct TowerCarrier<S, B> {
+    /// The service that was ready and called: it is made ready again for the
+    /// second send.
+    pub(super) service: S,
+    wiring: Arc<Wiring>,
+    /// Without a body if that cannot be sent twice.
+    copy: Request<Option<B>>,
+}
+
+impl<S, B: ReplayBody> TowerCarrier<S, B> {
+    pub(super) const fn new(service: S, wiring: Arc<Wiring>, copy: Request<Option<B>>) -> Self {
+        Self {
+            service,
+            wiring,
+            copy,
+        }
+    }
+
+    pub(super) fn copy_of(request: &Request<B>) -> Request<Option<B>> {
+        let mut copy = Request::new(request.body().replay());
+        *copy.method_mut() = request.method().clone();
+        *copy.uri_mut() = request.uri().clone();
+        *copy.version_mut() = request.version();
+        *copy.headers_mut() = request.headers().clone();
+        *copy.extensions_mut() = request.extensions().clone();
+        copy
+    }
+
+    pub(super) fn wiring(&self) -> &Wiring {
+        &self.wiring
+    }
+
+    /// Returns the host that the request is for.
+    pub(super) fn host(&self) -> Option<Host> {
+        let uri = self.copy.uri();
+        Host::new(
+            uri.authority()?.as_str(),
+            uri.scheme() == Some(&Scheme::HTTPS),
+        )
+    }
+
+    pub(super) fn put(&mut self, headers: &[SignatureHeader]) {
+        put(headers, self.copy.headers_mut());
+    }
+}
+
+impl<S, B, R> Carrier for TowerCarrier<S, B>
+where
+    S: Service<Request<B>, Response = Response<R>> + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Send,
+    B: ReplayBody + Send + 'static,
+    R: Body + Send + 'static,
+    R::Error: Send,
+{
+    type Response = Answer<R>;
+    type Error = S::Error;
+
+    fn head(&self) -> Head<'_> {
+        head_of(
+            self.copy.method(),
+            self.copy.uri().to_string(),
+            self.copy.headers(),
+        )
+    }
+
+    fn is_replayable(&self) -> bool {
+        self.copy.body().is_some()
+    }
+
+    async fn body(&mut self) -> Option<Bytes> {
+        let body = self.copy.body().as_ref()?.replay()?;
+        bytes_of(body).await
+    }
+
+    async fn credentials(&mut self) -> Option<Credentials> {
+        self.wiring.credentials.get(&self.wiring.clock).await
+    }
+
+    async fn read(&mut self, response: Answer<R>) -> (Answer<R>, Bytes) {
+        let (parts, body) = response.into_parts();
+        match body {
+            Arrived::Fresh(body) => {
+                let deadline = tokio::time::sleep(LONGEST_READ);
+                let (body, text) = Buffered::read(body, LARGEST_READ, deadline).await;
+                (Response::from_parts(parts, Arrived::Read(body)), text)
+            }
+            body @ Arrived::Read(_) => (Response::from_parts(parts, body), Bytes::new()),
+        }
+    }
+
+    fn is_success(response: &Answer<R>) -> bool {
+        response.status().is_success()
+    }
+
+    fn view<'a>(response: &'a Answer<R>, text: &'a [u8]) -> ResponseView<'a> {
+        let headers = response.headers();
+        let get = |name: &str| headers.get(name).and_then(as_text);
+        let mut view = ResponseView::new(response.status().as_u16(), text);
+        for date in headers.get_all("date") {
+            // What cannot be read is still a second header.
+            view = view.with_date(as_text(date).unwrap_or_default());
+        }
+        if let Some(age) = get("age") {
+            view = view.with_age(age);
+        }
+        if let Some(code) = get("x-amzn-errortype") {
+            view = view.with_error_code(code);
+        }
+        if let Some(request_id) = REQUEST_IDS.into_iter().find_map(get) {
+            view = view.with_request_id(request_id);
+        }
+        view
+    }
+
+    async fn send(&mut self, headers: Vec<SignatureHeader>) -> Result<Answer<R>, S::Error> {
+        poll_fn(|cx| self.service.poll_ready(cx)).await?;
+        self.put(&headers);
+        let mut request = Request::new(None);
+        std::mem::swap(&mut request, &mut self.copy);
+        *self.copy.method_mut() = request.method().clone();
+        *self.copy.uri_mut() = request.uri().clone();
+        *self.copy.headers_mut() = request.headers().clone();
+        let (parts, body) = request.into_parts();
+        // The caller has made sure that there is a body to send.
+        let Some(body) = body else {
+            unreachable!("a request without a copy of its body is not sent again")
+        };
+        let answer = self.service.call(Request::from_parts(parts, body)).await?;
+        Ok(answer.map(Arrived::Fresh))
+    }
+}
+
+/// A response whose body may have been read in part.
+pub(super) type Answer<R> = Response<Arrived<R>>;
+
+pub(super) enum Arrived<R: Body> {
+    Fresh(R),
+    Read(Buffered<R>),
+}
+
+impl<R: Body> Arrived<R> {
+    pub(super) fn into_body(self) -> SkewBody<R> {
+        match self {
+            Self::Fresh(body) => SkewBody::untouched(body),
+            Self::Read(body) => SkewBody::read(body),
+        }
+    }
+}
+
+pub(super) fn head_of<'a>(method: &'a Method, uri: String, headers: &'a HeaderMap) -> Head<'a> {
+    Head {
+        method: method.as_str(),
+        uri: Cow::Owned(uri),
+        headers: headers
+            .iter()
+            // A signature over what is no text cannot be reproduced.
+            .filter_map(|(name, value)| Some((name.as_str(), as_text(value)?)))
+            .collect(),
+    }
+}
+
+pub(super) fn put(headers: &[SignatureHeader], map: &mut HeaderMap) {
+    for header in headers {
+        // The signer writes nothing that a header cannot hold.
+        if let Ok(mut value) = HeaderValue::from_str(&header.value) {
+            value.set_sensitive(header.name != "x-amz-date");
+            map.insert(header.name, value);
+        }
+    }
+}
+
+fn as_text(value: &HeaderValue) -> Option<&str> {
+    std::str::from_utf8(value.as_bytes()).ok()
+}

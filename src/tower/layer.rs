@@ -1,0 +1,106 @@
+//! [`SkewLayer`] and [`SigningLayer`].
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use aws_credential_types::provider::ProvideCredentials;
+use tower_layer::Layer;
+
+use super::credentials::CachedCredentials;
+use super::service::{Skew, Wiring};
+use super::sign::{Scope, Signing};
+use crate::clock::SkewClock;
+
+/// Goes below whatever signs requests with SigV4: signs and sends one again if it
+/// was rejected because of its time.
+///
+/// It does so only for a signature that it can reproduce with its credentials,
+/// whoever made it. While the clock is corrected, a request that arrives with a
+/// signature two minutes off, or more, is signed anew before it is sent at all.
+///
+/// A proof says whose a signature is, not when it was made: put the layer into
+/// the process that signs. Requests that come from outside could be old ones
+/// that somebody kept.
+///
+/// Needs a Tokio runtime with a timer. Made by [`SkewClock::layer`].
+#[derive(Clone)]
+pub struct SkewLayer(Arc<Wiring>);
+
+/// Signs requests that are not signed, with the corrected clock, and signs and
+/// sends one again if it was rejected because of its time. Passes on what is
+/// signed already.
+///
+/// A body that can be sent twice is hashed; one in [`Once`](super::Once) is
+/// signed as `UNSIGNED-PAYLOAD`, which S3 and some others take over TLS. A header
+/// `x-amz-content-sha256` that is there already is taken for the hash. Paths are
+/// encoded once and left as they are for the services `s3` and
+/// `s3-object-lambda`, and normalized and encoded twice for all others.
+///
+/// A request that cannot be signed, because the provider has no credentials for
+/// one, goes on without a signature, and the service says what it thinks of it.
+///
+/// Needs a Tokio runtime with a timer. Made by [`SkewClock::signing_layer`].
+#[derive(Clone)]
+pub struct SigningLayer {
+    wiring: Arc<Wiring>,
+    scope: Arc<Scope>,
+}
+
+impl SkewClock {
+    /// Returns a layer that goes below a SigV4 signer; `credentials` are those
+    /// that it signs with.
+    pub fn layer(&self, credentials: impl ProvideCredentials + 'static) -> SkewLayer {
+        SkewLayer(Arc::new(Wiring::new(
+            self,
+            CachedCredentials::new(credentials),
+        )))
+    }
+
+    /// Returns a layer that signs for one region and service, such as
+    /// `"us-east-1"` and `"execute-api"`.
+    pub fn signing_layer(
+        &self,
+        credentials: impl ProvideCredentials + 'static,
+        region: impl Into<Cow<'static, str>>,
+        service: impl Into<Cow<'static, str>>,
+    ) -> SigningLayer {
+        SigningLayer {
+            wiring: Arc::new(Wiring::new(self, CachedCredentials::new(credentials))),
+            scope: Arc::new(Scope {
+                region: region.into(),
+                service: service.into(),
+            }),
+        }
+    }
+}
+
+impl<S> Layer<S> for SkewLayer {
+    type Service = Skew<S>;
+
+    fn layer(&self, inner: S) -> Skew<S> {
+        Skew::new(inner, self.0.clone())
+    }
+}
+
+impl<S> Layer<S> for SigningLayer {
+    type Service = Signing<S>;
+
+    fn layer(&self, inner: S) -> Signing<S> {
+        Signing::new(Skew::new(inner, self.wiring.clone()), self.scope.clone())
+    }
+}
+
+impl fmt::Debug for SkewLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SkewLayer").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for SigningLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SigningLayer")
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
+    }
+}

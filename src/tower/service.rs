@@ -1,0 +1,144 @@
+//! [`Skew`]: the service that [`SkewLayer`](super::SkewLayer) makes.
+
+use std::fmt;
+use std::mem;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::header::AUTHORIZATION;
+use http::{Request, Response};
+use http_body::Body;
+use tower_service::Service;
+
+use super::body::{ReplayBody, SkewBody};
+use super::carrier::TowerCarrier;
+use super::credentials::CachedCredentials;
+use super::future::SkewFuture;
+use crate::clock::SkewClock;
+use crate::resend::{Departure, has_to_prepare, prepare};
+use crate::resign::is_signature;
+
+/// Signs and sends a request once more if it was rejected because of its time.
+///
+/// See [`SkewLayer`](super::SkewLayer).
+#[derive(Clone)]
+pub struct Skew<S> {
+    inner: S,
+    wiring: Arc<Wiring>,
+}
+
+/// What all services of a layer share.
+#[derive(Debug)]
+pub(super) struct Wiring {
+    pub(super) clock: SkewClock,
+    pub(super) credentials: CachedCredentials,
+}
+
+impl Wiring {
+    pub(super) fn new(clock: &SkewClock, credentials: CachedCredentials) -> Self {
+        Self {
+            clock: clock.clone(),
+            credentials,
+        }
+    }
+}
+
+impl<S> Skew<S> {
+    pub(super) const fn new(inner: S, wiring: Arc<Wiring>) -> Self {
+        Self { inner, wiring }
+    }
+
+    pub(super) fn wiring(&self) -> &Arc<Wiring> {
+        &self.wiring
+    }
+}
+
+impl<S: Clone> Skew<S> {
+    /// Takes the service that is ready, and leaves one that is not.
+    pub(super) fn take_ready(&mut self) -> Self {
+        let next = self.clone();
+        mem::replace(self, next)
+    }
+}
+
+impl<S> Skew<S> {
+    /// Sends a request as it is, whatever comes back.
+    pub(super) fn pass<B, R>(mut self, request: Request<B>) -> SkewFuture<S, B, R>
+    where
+        S: Service<Request<B>, Response = Response<R>>,
+        R: Body,
+    {
+        SkewFuture::passing(self.inner.call(request))
+    }
+
+    /// Sends a signed request. `self` is ready.
+    pub(super) fn carry<B, R>(mut self, request: Request<B>) -> SkewFuture<S, B, R>
+    where
+        S: Service<Request<B>, Response = Response<R>> + Send + 'static,
+        S::Future: Send + 'static,
+        S::Error: Send,
+        B: ReplayBody + Send + 'static,
+        R: Body + Send + 'static,
+        R::Error: Send,
+    {
+        let copy = TowerCarrier::<S, B>::copy_of(&request);
+        if has_to_prepare(&self.wiring.clock) {
+            return SkewFuture::boxed(async move {
+                let mut request = request;
+                let clock = self.wiring.clock.clone();
+                let mut carrier = TowerCarrier::new(self.inner, self.wiring, copy);
+                if let Some(headers) = prepare(&mut carrier, &clock).await {
+                    carrier.put(&headers);
+                    super::carrier::put(&headers, request.headers_mut());
+                }
+                let departure = Departure::now(&clock);
+                let sent = carrier.service.call(request);
+                SkewFuture::first(sent, carrier, departure).await
+            });
+        }
+        let departure = Departure::now(&self.wiring.clock);
+        let sent = self.inner.call(request);
+        SkewFuture::first(
+            sent,
+            TowerCarrier::new(self.inner, self.wiring, copy),
+            departure,
+        )
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for Skew<S>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Send,
+    B: ReplayBody + Send + 'static,
+    R: Body + Send + 'static,
+    R::Error: Send,
+{
+    type Response = Response<SkewBody<R>>;
+    type Error = S::Error;
+    type Future = SkewFuture<S, B, R>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let ready = self.take_ready();
+        let authorization = request.headers().get(AUTHORIZATION);
+        if authorization.is_some_and(|value| is_signature(value.as_bytes())) {
+            ready.carry(request)
+        } else {
+            // Nothing was signed, so nothing is learned.
+            ready.pass(request)
+        }
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for Skew<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Skew")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,69 @@
+//! What a user may do with our types is part of the interface.
+
+use std::fmt::Debug;
+
+use aws_clock_skew::evidence::{Evidence, OtherCause, Rejection, ResponseView, Source};
+use aws_clock_skew::{
+    ClockOffset, Facts, Incident, Label, Limits, LocalClock, ManualClock, Missing, NotResigned,
+    SkewChanges, SkewClock, SkewClockBuilder, SkewStatus, SystemClock,
+};
+
+fn is_plain<T: Send + Sync + Unpin + Debug + 'static>() {}
+fn is_handle<T: Send + Sync + Unpin + Debug + Clone + 'static>() {}
+fn is_value<T: Send + Sync + Unpin + Debug + Clone + Eq + 'static>() {}
+
+#[test]
+fn handles_are_cloned_and_shared() {
+    is_handle::<SkewClock>();
+    is_handle::<SkewChanges>();
+    is_handle::<ManualClock>();
+    is_handle::<SystemClock>();
+    is_plain::<SkewClockBuilder>();
+}
+
+#[test]
+fn values_are_compared() {
+    is_value::<ClockOffset>();
+    is_value::<SkewStatus>();
+    is_value::<Incident>();
+    is_value::<Facts>();
+    is_value::<Label>();
+    is_value::<NotResigned>();
+    is_value::<Missing>();
+    is_value::<Limits>();
+    is_value::<Evidence>();
+    is_value::<Rejection>();
+    is_value::<OtherCause>();
+    is_value::<Source>();
+    is_handle::<ResponseView<'static>>();
+}
+
+#[test]
+fn a_local_clock_is_an_object() {
+    let clocks: [Box<dyn LocalClock>; 2] = [
+        Box::new(SystemClock::new()),
+        Box::new(ManualClock::new(std::time::UNIX_EPOCH)),
+    ];
+    assert_ne!(clocks[0].wall(), clocks[1].wall());
+}
+
+#[cfg(feature = "sdk")]
+#[test]
+fn the_doors_of_the_sdk_are_shared() {
+    use aws_clock_skew::{SkewHttpClient, SkewIdentityCache, SkewInterceptor, SkewRetryClassifier};
+    is_plain::<SkewInterceptor>();
+    is_plain::<SkewIdentityCache>();
+    is_handle::<SkewHttpClient>();
+    is_handle::<SkewRetryClassifier>();
+}
+
+#[cfg(feature = "tower")]
+#[test]
+fn layers_are_cloned_and_services_are_sent() {
+    use aws_clock_skew::{Once, Signing, SigningLayer, Skew, SkewLayer};
+    is_handle::<SkewLayer>();
+    is_handle::<SigningLayer>();
+    is_handle::<Skew<()>>();
+    is_handle::<Signing<()>>();
+    is_plain::<Once<()>>();
+}

@@ -1,0 +1,107 @@
+//! The layers of `src/`: a file imports only what is above it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Files and folders of `src/`, from the top down. Doors stand side by side.
+const LAYERS: [&[&str]; 17] = [
+    &["offset"],
+    &["interval"],
+    &["local_clock"],
+    &["host"],
+    &["evidence"],
+    &["incident"],
+    &["judge"],
+    &["trust"],
+    &["estimator"],
+    &["ruling"],
+    &["word"],
+    &["ledger"],
+    &["report"],
+    &["clock"],
+    &["resign", "buffered"],
+    &["resend"],
+    &["sdk", "tower"],
+];
+
+#[test]
+fn a_file_imports_only_what_is_above_it() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut checked = 0;
+    for (depth, layer) in LAYERS.iter().enumerate() {
+        for module in *layer {
+            let allowed: Vec<&str> = LAYERS[..depth]
+                .iter()
+                .flat_map(|above| above.iter().copied())
+                .collect();
+            for file in files_of(&src, module) {
+                let text = fs::read_to_string(&file).unwrap();
+                for import in imports(&text) {
+                    let is_own = import == *module;
+                    assert!(
+                        is_own || allowed.contains(&import),
+                        "{} imports crate::{import}, which is not above it",
+                        file.display()
+                    );
+                    checked += 1;
+                }
+            }
+        }
+    }
+    assert!(checked > 50, "found {checked} imports only");
+}
+
+#[test]
+fn every_file_has_a_layer() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for entry in fs::read_dir(src).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let is_known = LAYERS.iter().any(|layer| layer.contains(&name.as_str()));
+        assert!(is_known || name == "lib", "{name} has no layer");
+    }
+}
+
+#[test]
+fn only_one_file_speaks_to_tracing_and_one_reads_the_clock() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for layer in LAYERS {
+        for module in layer {
+            for file in files_of(&src, module) {
+                let code = code_of(&fs::read_to_string(&file).unwrap());
+                let name = file.strip_prefix(&src).unwrap().to_str().unwrap();
+                assert_eq!(code.contains("tracing::"), name == "report.rs", "{name}");
+                let reads = code.contains("SystemTime::now()") || code.contains("Instant::now");
+                assert_eq!(reads, name == "local_clock.rs", "{name}");
+            }
+        }
+    }
+}
+
+fn files_of(src: &Path, module: &str) -> Vec<PathBuf> {
+    let mut files = vec![src.join(format!("{module}.rs"))];
+    if let Ok(folder) = fs::read_dir(src.join(module)) {
+        files.extend(folder.flatten().map(|entry| entry.path()));
+    }
+    files
+}
+
+/// What follows `crate::`, in code and outside tests.
+fn imports(text: &str) -> Vec<&str> {
+    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+    code.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .flat_map(|line| line.split("crate::").skip(1))
+        .map(|path| {
+            path.split(|c: char| !c.is_ascii_lowercase() && c != '_')
+                .next()
+                .unwrap_or_default()
+        })
+        .filter(|module| !module.is_empty())
+        .collect()
+}
+
+fn code_of(text: &str) -> String {
+    let is_code = |line: &&str| !line.trim_start().starts_with("//");
+    text.lines().filter(is_code).collect::<Vec<_>>().join("\n")
+}
