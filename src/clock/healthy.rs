@@ -103,7 +103,7 @@ impl Machine {
         let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
         let clocks = ManualClock::new(start);
         let lab = Lab {
-            host: Host::new("lab.example", seed % 2 == 0).unwrap(),
+            host: Host::new("lab.example", seed.is_multiple_of(2)).unwrap(),
             ahead: 0,
             speaks: false,
         };
