@@ -356,11 +356,11 @@ impl SkewClock {
             // Nobody has vouched for the clock as it is now.
             self.0.next_vouch.store(0, Ordering::Relaxed);
         }
-        let has_disputes = estimator.trust.has_disputes();
-        self.0.has_disputes.store(has_disputes, Ordering::Relaxed);
+        self.0
+            .has_disputes
+            .store(estimator.trust.has_disputes(), Ordering::Relaxed);
         let minds_accepted = estimator.estimate().is_some()
             || estimator.is_provisional()
-            || has_disputes
             || !state.unreported.is_empty();
         self.0
             .minds_accepted
