@@ -77,8 +77,7 @@ pub(crate) fn rule(
         estimator.confirm(exchange.moves_at_signing);
     }
     let was_corrected = estimator.estimate().is_some();
-    let is_refused = evidence.rejection().is_some() || evidence.is_suspect();
-    let is_refused_again = is_refused && estimator.is_taught_by(exchange.request);
+    let is_refused_again = evidence.is_refused() && estimator.is_taught_by(exchange.request);
     let verdict = judge(attempt, evidence, reading, estimator.now(reading));
     let facts = || exchange.facts(estimator, reading);
     let mut ruling = match verdict {
@@ -152,7 +151,8 @@ pub(crate) fn accept(
     }
 }
 
-/// The second send of a request with a pending lesson was let through.
+/// The second send of a request with a pending lesson was answered: it is learned
+/// if that was let through, and its host is not believed for a while if not.
 pub(crate) fn settle(
     estimator: &mut Estimator,
     exchange: &Exchange<'_>,
@@ -161,6 +161,14 @@ pub(crate) fn settle(
     incidents: &mut Vec<Incident>,
 ) {
     keep_up(estimator, reading, incidents);
+    let name = exchange.host.map_or("", Host::name);
+    if !exchange.evidence.let_through() {
+        if exchange.evidence.is_refused() {
+            estimator.trust.mute(name, reading.boot);
+        }
+        return;
+    }
+    estimator.trust.unmute(name);
     let known = estimator.now(reading);
     let taught = lesson.point.at_boot(reading.boot);
     // Another request may have taught the same in the meantime.
@@ -194,45 +202,24 @@ fn learn(
     incidents: &mut Vec<Incident>,
 ) -> Ruling {
     let is_medium = lesson.strength != Strength::Strong;
-    match exchange.door {
-        // It can try first and learn later.
-        Door::Resigner if is_medium && !exchange.is_second => {
-            let objection = estimator
-                .trust
-                .objection_to(exchange.host, reading)
-                .is_some();
-            let pending = (!objection).then_some(*lesson);
-            if pending.is_none() {
-                commit(
-                    estimator,
-                    exchange,
-                    lesson,
-                    reading,
-                    Commitment::Firm,
-                    incidents,
-                );
-            }
-            Ruling {
+    let name = exchange.host.map_or("", Host::name);
+    let is_muted = estimator.trust.is_muted(name, reading.boot);
+    let commitment = match exchange.door {
+        // It tries first and learns later: what was tried in vain is no lesson.
+        Door::Resigner if is_medium && (exchange.is_second || is_muted) => return Ruling::pass(),
+        Door::Resigner if is_medium && estimator.would_learn(lesson, exchange.host, reading) => {
+            return Ruling {
                 sign_by: Some(lesson.point),
-                pending,
+                pending: Some(*lesson),
                 ..Ruling::RESIGN
-            }
-        }
-        Door::Resigner | Door::Signer if is_medium => {
-            let commitment = Commitment::Provisional {
-                teacher: exchange.request,
             };
-            commit(estimator, exchange, lesson, reading, commitment, incidents)
         }
-        Door::Resigner | Door::Signer => commit(
-            estimator,
-            exchange,
-            lesson,
-            reading,
-            Commitment::Firm,
-            incidents,
-        ),
-    }
+        Door::Signer if is_medium => Commitment::Provisional {
+            teacher: exchange.request,
+        },
+        Door::Resigner | Door::Signer => Commitment::Firm,
+    };
+    commit(estimator, exchange, lesson, reading, commitment, incidents)
 }
 
 fn commit(
