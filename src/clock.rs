@@ -205,7 +205,7 @@ impl SkewClock {
         });
     }
 
-    /// The second send of a request with a pending lesson was let through.
+    /// The second send of a request with a pending lesson was answered.
     pub(crate) fn settle(&self, exchange: &Exchange<'_>, lesson: &Lesson) {
         let reading = self.reading();
         self.change(reading, |estimator, incidents| {

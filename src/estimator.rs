@@ -117,12 +117,21 @@ impl Estimator {
         self.provisional.is_some()
     }
 
-    /// Returns whether a lesson leads too far to be followed.
-    pub(crate) fn refuses(&self, lesson: &Lesson, host: Option<&Host>, reading: Reading) -> bool {
-        let is_allowed = self
-            .limits
-            .allow(lesson.server_time, lesson.strength, host, reading.wall);
-        !is_allowed || lesson.point.as_millis().unsigned_abs() > FARTHEST
+    /// Returns whether neither a limit nor another host stands against a lesson.
+    pub(crate) fn would_learn(
+        &self,
+        lesson: &Lesson,
+        host: Option<&Host>,
+        reading: Reading,
+    ) -> bool {
+        self.is_within_limits(lesson, host, reading)
+            && self.trust.objection_to(host, reading).is_none()
+    }
+
+    fn is_within_limits(&self, lesson: &Lesson, host: Option<&Host>, reading: Reading) -> bool {
+        let (time, strength) = (lesson.server_time, lesson.strength);
+        self.limits.allow(time, strength, host, reading.wall)
+            && lesson.point.as_millis().unsigned_abs() <= FARTHEST
     }
 
     /// Takes a lesson, unless a limit or another host stands against it.
@@ -133,7 +142,7 @@ impl Estimator {
         reading: Reading,
         commitment: Commitment,
     ) -> Learned {
-        if self.refuses(lesson, host, reading) {
+        if !self.is_within_limits(lesson, host, reading) {
             return Learned::Refused;
         }
         if let Some(by) = self.trust.objection_to(host, reading) {
