@@ -341,8 +341,11 @@ impl SkewClock {
             _ => Word::UNCORRECTED,
         };
         self.0.word.store(word, Ordering::Release);
-        self.0.epoch.store(estimator.epoch(), Ordering::Release);
-        self.0.moves.store(estimator.moves(), Ordering::Release);
+        // What an observer learns moves nothing: nothing is signed or judged by it.
+        if !self.0.observe_only {
+            self.0.epoch.store(estimator.epoch(), Ordering::Release);
+            self.0.moves.store(estimator.moves(), Ordering::Release);
+        }
         self.0
             .has_disputes
             .store(estimator.trust.has_disputes(), Ordering::Relaxed);

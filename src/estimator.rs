@@ -86,12 +86,15 @@ impl Estimator {
     /// Starts from a known offset of the machine's clock.
     pub(crate) fn start_at(&mut self, offset: ClockOffset, reading: Reading) {
         let point = ClockOffset::from_boot(offset.shift(reading.wall), reading.boot);
-        self.replace(Some(Estimate {
+        let estimate = Estimate {
             point,
             interval: Interval::exactly(point),
             learned_at: reading.boot,
             host: None,
-        }));
+        };
+        if !estimate.agrees_with_wall(reading) {
+            self.replace(Some(estimate));
+        }
     }
 
     /// Returns the time to sign with.
@@ -221,6 +224,8 @@ impl Estimator {
             self.trust.mute(&host, boot);
         }
         self.moves += 1;
+        // Whatever was loaded in the meantime was judged by it.
+        self.epoch += 1;
         self.contradictions = 0;
         std::mem::replace(&mut self.estimate, provisional.previous)
     }

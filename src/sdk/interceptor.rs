@@ -13,6 +13,7 @@ use aws_smithy_runtime_api::client::interceptors::context::{
 };
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use aws_smithy_runtime_api::client::retries::RequestAttempts;
 use aws_smithy_runtime_api::client::retries::classifiers::ClassifyRetry;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
@@ -106,7 +107,12 @@ impl Intercept for SkewInterceptor {
                     .store_put(DisableClockSkewCorrection::from(true));
             }
         }
-        cfg.interceptor_state().store_put(Operation::new());
+        let is_taken = cfg.load::<Operation>().is_some();
+        // A clock that only observes stands back for one that corrects.
+        if !(is_taken && self.clock.observes_only()) {
+            cfg.interceptor_state()
+                .store_put(Operation::new(&self.clock));
+        }
         Ok(())
     }
 
@@ -126,7 +132,7 @@ impl Intercept for SkewInterceptor {
         _components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if let Some(operation) = cfg.get_mut_from_interceptor_state::<Operation>() {
+        if let Some(operation) = self.operation(cfg) {
             operation.begin_attempt(self.clock.reading().boot, self.clock.moves());
         }
         Ok(())
@@ -138,7 +144,7 @@ impl Intercept for SkewInterceptor {
         _components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if let Some(operation) = cfg.get_mut_from_interceptor_state::<Operation>() {
+        if let Some(operation) = self.operation(cfg) {
             operation.remember(context.request(), self.clock.reading());
         }
         Ok(())
@@ -150,7 +156,7 @@ impl Intercept for SkewInterceptor {
         _components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if let Some(operation) = cfg.get_mut_from_interceptor_state::<Operation>() {
+        if let Some(operation) = self.operation(cfg) {
             operation.received = Some(self.clock.reading());
         }
         Ok(())
@@ -162,9 +168,13 @@ impl Intercept for SkewInterceptor {
         _components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let Some(operation) = cfg.get_mut_from_interceptor_state::<Operation>() else {
+        let attempt = cfg.load::<RequestAttempts>().map(RequestAttempts::attempts);
+        let Some(operation) = self.operation(cfg) else {
             return Ok(());
         };
+        if !operation.hears_of(attempt) {
+            return Ok(());
+        }
         if let Some(users) = operation.lent.take() {
             cfg.interceptor_state().store_put(users);
         }
@@ -178,6 +188,13 @@ impl Intercept for SkewInterceptor {
 }
 
 impl SkewInterceptor {
+    /// Returns what is remembered of the operation, if this interceptor is the
+    /// one to watch it.
+    fn operation<'a>(&self, cfg: &'a mut ConfigBag) -> Option<&'a mut Operation> {
+        cfg.get_mut_from_interceptor_state::<Operation>()
+            .filter(|operation| operation.belongs_to(&self.clock))
+    }
+
     fn missing(&self, components: &RuntimeComponents) -> Option<Missing> {
         let has_time_source = components
             .time_source()
@@ -211,12 +228,12 @@ impl SkewInterceptor {
         if self.clock.moves() == 0 {
             return;
         }
-        let Some(operation) = cfg.get_mut_from_interceptor_state::<Operation>() else {
+        let Some(operation) = self.operation(cfg) else {
             return;
         };
         let mut lease = std::mem::take(&mut operation.lease);
         lease.renew(&self.clock, cfg);
-        if let Some(operation) = cfg.get_mut_from_interceptor_state::<Operation>() {
+        if let Some(operation) = self.operation(cfg) {
             operation.lease = lease;
         }
     }
@@ -224,7 +241,7 @@ impl SkewInterceptor {
     /// Hears the answer of an attempt. Returns whether the request is to be signed
     /// and sent again.
     fn completes(&self, context: &FinalizerInterceptorContextMut<'_>, cfg: &mut ConfigBag) -> bool {
-        let Some(operation) = cfg.get_mut_from_interceptor_state::<Operation>() else {
+        let Some(operation) = self.operation(cfg) else {
             return false;
         };
         let is_second = operation.stage == Stage::SignedAgain;
@@ -332,7 +349,7 @@ impl SkewInterceptor {
         if users.is_some() {
             state.store_put(TokenBucket::unlimited());
         }
-        if let Some(operation) = cfg.get_mut_from_interceptor_state::<Operation>() {
+        if let Some(operation) = self.operation(cfg) {
             operation.stage = Stage::SignedAgain;
             operation.lent = users;
         }

@@ -6,6 +6,7 @@ use aws_smithy_runtime::client::retries::TokenBucket;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 
+use crate::clock::SkewClock;
 use crate::evidence::ResponseView;
 use crate::evidence::stamp;
 use crate::host::Host;
@@ -18,6 +19,10 @@ use crate::sdk::limiter::Lease;
 #[derive(Debug)]
 pub(super) struct Operation {
     pub(super) stage: Stage,
+    /// The clock whose interceptor this belongs to.
+    clock: usize,
+    /// The last attempt whose end was heard.
+    heard: Option<u32>,
     /// The number of the request, once it was rejected.
     pub(super) request: Option<u64>,
     pub(super) signing_boot: Duration,
@@ -46,9 +51,11 @@ pub(super) enum Stage {
 }
 
 impl Operation {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(clock: &SkewClock) -> Self {
         Self {
             stage: Stage::Fresh,
+            clock: clock.address(),
+            heard: None,
             request: None,
             signing_boot: Duration::ZERO,
             moves_at_signing: 0,
@@ -60,6 +67,18 @@ impl Operation {
             amz_date: [0; AMZ_DATE],
             authority: Authority::new(),
         }
+    }
+
+    pub(super) fn belongs_to(&self, clock: &SkewClock) -> bool {
+        self.clock == clock.address()
+    }
+
+    /// Returns whether the end of this attempt is news: a client may have two
+    /// interceptors of one clock.
+    pub(super) fn hears_of(&mut self, attempt: Option<u32>) -> bool {
+        let is_news = self.heard != attempt;
+        self.heard = attempt;
+        is_news
     }
 
     /// Forgets the attempt before.

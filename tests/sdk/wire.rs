@@ -36,7 +36,40 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
+impl Answer {
+    /// A service, or whatever stands before it, in trouble.
+    pub(crate) fn unavailable() -> Self {
+        Self {
+            status: 503,
+            headers: Vec::new(),
+            body: "<html>upstream is down</html>".to_owned(),
+        }
+    }
+
+    /// "Slow down", in the words of SQS.
+    pub(crate) fn throttled() -> Self {
+        Self {
+            status: 400,
+            headers: Vec::new(),
+            body: r#"{"__type":"com.amazonaws.sqs#RequestThrottled","message":"slow down"}"#
+                .to_owned(),
+        }
+    }
+}
+
+impl From<Answer> for Fate {
+    fn from(answer: Answer) -> Self {
+        Self {
+            answer: Some(answer),
+            ..Self::default()
+        }
+    }
+}
+
 /// A service with the true time and a tolerance, at the end of a wire.
+///
+/// It knows every access key, and of one that is called `EXP` and a number also
+/// when it ends, in seconds since 1970.
 #[derive(Clone)]
 pub(crate) struct Wire(Arc<Inner>);
 
@@ -72,7 +105,7 @@ impl Wire {
         self.0.seen.lock().expect("nobody panics with it").clone()
     }
 
-    fn answer(&self, request: &HttpRequest) -> HttpResponse {
+    pub(crate) fn answer(&self, request: &HttpRequest) -> HttpResponse {
         let inner = &self.0;
         let fate = inner
             .fates
@@ -97,13 +130,19 @@ impl Wire {
         let now = self.0.world.true_time();
         let signed_at = request.headers().get("x-amz-date").expect("is signed");
         let verdict = self.verdict(signed_at, now);
+        let has_expired = verdict.is_none() && has_expired(request, now);
         self.0
             .seen
             .lock()
             .expect("nobody panics with it")
-            .push(verdict.is_none());
+            .push(verdict.is_none() && !has_expired);
         let date = ("date", http_date(now));
         match verdict {
+            None if has_expired => Answer {
+                status: 403,
+                headers: vec![date, ("x-amzn-requestid", "id-1".to_owned())],
+                body: r#"{"__type":"com.amazon.coral.service#ExpiredTokenException","message":"The security token included in the request is expired"}"#.to_owned(),
+            },
             None => Answer {
                 status: 200,
                 headers: vec![date],
@@ -138,6 +177,15 @@ impl Wire {
             )
         })
     }
+}
+
+fn has_expired(request: &HttpRequest, now: SystemTime) -> bool {
+    let credential = request
+        .headers()
+        .get("authorization")
+        .and_then(|header| header.split_once("Credential=EXP"));
+    let expiry = credential.and_then(|(_, rest)| rest.split('/').next()?.parse().ok());
+    expiry.is_some_and(|expiry: i64| expiry <= DateTime::from(now).secs())
 }
 
 /// `20270115T080000Z`
