@@ -6,14 +6,18 @@
 )]
 
 mod adaptive;
+mod bad_input;
 mod clients;
 mod credentials;
+mod hazards;
 mod healthy;
 mod in_flight;
 mod installation;
 mod log;
 mod over_http;
+mod quota;
 mod repair;
+mod streams;
 mod wire;
 mod world;
 mod wrong_key;
