@@ -3,6 +3,7 @@
 mod identity_cache;
 mod interceptor;
 mod limiter;
+mod native;
 mod operation;
 mod retry_classifier;
 mod time_source;

@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use aws_runtime::service_clock_skew::DisableClockSkewCorrection;
 use aws_smithy_runtime::client::retries::TokenBucket;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
@@ -25,9 +24,10 @@ use crate::host::Host;
 use crate::incident::{Facts, Incident, Label, Missing, NotResigned};
 use crate::report::RetryOutcome;
 use crate::ruling::{Door, Exchange};
+use crate::sdk::native;
 use crate::sdk::operation::{Operation, Stage, view};
 use crate::sdk::retry_classifier::{self, SignAgain};
-use crate::sdk::time_source;
+use crate::sdk::time_source::Asked;
 
 /// Watches the answers of one client, teaches the clock what they say of the
 /// time, and asks for one more attempt where a new signature can help.
@@ -39,10 +39,29 @@ use crate::sdk::time_source;
 /// SDK's own correction off for this client.
 ///
 /// It never fails a call. Made by [`SkewClock::interceptor`].
+///
+/// # What else reads the clock
+///
+/// The client's time source is read by more than its signatures, and a clock that
+/// is corrected moves under all of it:
+///
+/// | what | what a move does | remedy |
+/// |---|---|---|
+/// | identity cache, IMDS's extended expiries | credentials are kept for as long as the clock went back | [`SkewClock::identity_cache`] |
+/// | adaptive retries | the rate limiter makes the next call wait for as long as the clock went back | a new limiter after every move, by this interceptor; an operation that waits in the old one at that moment cannot be helped |
+/// | stalled-stream protection | going back, it stops watching that stream; going forward, one poll takes 40 ms for a week | none needed |
+/// | a retry quota that refills by time | going forward, it is full; going back, it keeps what it has | none needed |
+/// | frames of event streams | each is signed by the clock as it is then | none needed |
+///
+/// The retry that the interceptor asks for costs neither an attempt nor tokens of
+/// the user's retry quota. A body that cannot be sent again is not: the caller
+/// gets the service's own error, and the next call is right.
 #[derive(Debug)]
 pub struct SkewInterceptor {
     clock: SkewClock,
     has_complained: AtomicBool,
+    /// Where a part is missing.
+    native_memory: native::Memory,
     /// This client talks to a host in dispute.
     is_in_dispute: AtomicBool,
     /// The second, on the boot clock, until which this client's host is known not
@@ -72,6 +91,7 @@ impl SkewClock {
         SkewInterceptor {
             clock: self.clone(),
             has_complained: AtomicBool::new(false),
+            native_memory: native::Memory::default(),
             is_in_dispute: AtomicBool::new(false),
             no_vouch_until: AtomicU64::new(0),
         }
@@ -91,20 +111,18 @@ impl Intercept for SkewInterceptor {
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         if !self.clock.observes_only() {
-            if let Some(missing) = self.missing(components) {
+            let asked = components.time_source().as_ref().and_then(Asked::by);
+            if let Some(missing) = self.missing(asked, components) {
                 self.complain(missing, cfg);
+                if let Some(asked) = asked {
+                    self.native_memory.begin(asked.moves, cfg);
+                }
                 return Ok(());
             }
             let leaves_native_on =
                 self.is_in_dispute.load(Ordering::Relaxed) && self.clock.has_disputes();
-            let is_off = cfg
-                .load::<DisableClockSkewCorrection>()
-                .is_some_and(DisableClockSkewCorrection::is_disabled);
-            if !is_off && !leaves_native_on {
-                // Under a time source that is corrected already it would correct
-                // a second time.
-                cfg.interceptor_state()
-                    .store_put(DisableClockSkewCorrection::from(true));
+            if !leaves_native_on {
+                native::switch_off(cfg);
             }
         }
         let is_taken = cfg.load::<Operation>().is_some();
@@ -134,6 +152,8 @@ impl Intercept for SkewInterceptor {
     ) -> Result<(), BoxError> {
         if let Some(operation) = self.operation(cfg) {
             operation.begin_attempt(self.clock.reading().boot, self.clock.moves());
+        } else if cfg.load::<Operation>().is_none() {
+            native::Memory::resume(cfg);
         }
         Ok(())
     }
@@ -158,6 +178,8 @@ impl Intercept for SkewInterceptor {
     ) -> Result<(), BoxError> {
         if let Some(operation) = self.operation(cfg) {
             operation.received = Some(self.clock.reading());
+        } else {
+            self.native_memory.renew(cfg);
         }
         Ok(())
     }
@@ -195,10 +217,8 @@ impl SkewInterceptor {
             .filter(|operation| operation.belongs_to(&self.clock))
     }
 
-    fn missing(&self, components: &RuntimeComponents) -> Option<Missing> {
-        let has_time_source = components
-            .time_source()
-            .is_some_and(|source| time_source::asks(&source, &self.clock));
+    fn missing(&self, asked: Option<Asked>, components: &RuntimeComponents) -> Option<Missing> {
+        let has_time_source = asked.is_some_and(|asked| asked.is(&self.clock));
         let has_classifier = components
             .retry_classifiers()
             .any(|classifier| classifier.name() == retry_classifier::NAME);
@@ -325,6 +345,9 @@ impl SkewInterceptor {
 
     /// Asks for one attempt more, outside the user's limits: a wrong clock is no
     /// reason to spend what is meant for a service in trouble.
+    ///
+    /// If the operation has made a retry of the user's before, the SDK forgets the
+    /// tokens of that one for good, as it does at any second retry.
     fn ask_for_one_more(
         &self,
         context: &mut FinalizerInterceptorContextMut<'_>,

@@ -84,6 +84,8 @@ struct Site {
     world: World,
     wire: Wire,
     clock: SkewClock,
+    /// The clock that the client asks for the time, if it asks one of ours.
+    asked: SkewClock,
     config: SdkConfig,
     sqs: aws_sdk_sqs::Client,
 }
@@ -109,9 +111,16 @@ impl Site {
             .sleep_impl(world.clone())
             .build();
         let config = prepare(config);
-        let builder = parts.install(&config, &clock, &world.skew_clock());
+        let other = world.skew_clock();
+        let builder = parts.install(&config, &clock, &other);
+        let asked = if parts == Parts::OthersTimeSource {
+            other
+        } else {
+            clock.clone()
+        };
         Self {
             sqs: aws_sdk_sqs::Client::from_conf(builder.build()),
+            asked,
             config,
             world,
             wire,
@@ -298,28 +307,39 @@ async fn fifty_in_flight_of_a_client_wired_in_part_fare_as_without_us() {
     }
 }
 
+/// Whatever happens in whatever order: `h`, the client in question calls; `w`, a
+/// whole client of the clock that it asks calls, and teaches it; `s`, somebody
+/// sets the machine's clock wrong, or right again.
 #[tokio::test]
-async fn a_client_without_a_classifier_beside_a_whole_one_loses_no_more_than_without_us() {
-    for prepare in [|config| config, without_retries] as [fn(SdkConfig) -> SdkConfig; 2] {
-        for skew in [-2 * DAY, -20 * MINUTE, 20 * MINUTE] {
-            for whole_first in [true, false] {
-                let story = |parts: Parts| async move {
-                    let site = Site::new(parts, skew, prepare);
-                    let whole = sqs(&site.config, &site.clock);
-                    let mut lost = 0;
-                    if !whole_first {
-                        lost += site.lost(3).await;
-                    }
-                    assert_eq!(receive(&whole, QUEUE).await, Ok(()));
-                    lost += site.lost(3).await;
-                    site.world.set_skew(0);
-                    assert_eq!(receive(&whole, QUEUE).await, Ok(()));
-                    lost + site.lost(3).await
-                };
-                let (native, half) = (story(Parts::None).await, story(Parts::NoClassifier).await);
+async fn a_client_wired_in_part_beside_a_whole_one_loses_no_more_than_without_us() {
+    const EVENTS: [char; 3] = ['h', 'w', 's'];
+    let story = |parts: Parts, skew: i64, sequence: usize| async move {
+        let site = Site::new(parts, 0, without_retries);
+        let whole = sqs(&site.config, &site.asked);
+        let (mut lost, mut told) = (0, String::new());
+        let mut is_wrong = false;
+        for place in 0..5 {
+            let event = EVENTS[sequence / 3_usize.pow(place) % 3];
+            told.push(event);
+            match event {
+                'h' => lost += site.lost(1).await,
+                'w' => assert_eq!(receive(&whole, QUEUE).await, Ok(())),
+                _ => {
+                    is_wrong = !is_wrong;
+                    site.world.set_skew(if is_wrong { skew } else { 0 });
+                }
+            }
+        }
+        (lost, told)
+    };
+    for skew in [-20 * MINUTE, 10 * MINUTE] {
+        for sequence in 0..3_usize.pow(5) {
+            let (native, told) = story(Parts::None, skew, sequence).await;
+            for parts in [Parts::NoClassifier, Parts::OthersTimeSource] {
+                let (half, _) = story(parts, skew, sequence).await;
                 assert!(
                     half <= native,
-                    "{half} calls, native {native}: {skew} s, {whole_first}"
+                    "{half} lost by {parts:?}, {native} by native: {skew} s, {told}"
                 );
             }
         }
@@ -352,8 +372,40 @@ async fn the_interceptor_of_another_clock_meddles_with_nothing() {
         let mut names = log.names();
         names.sort();
         assert_eq!(names, ["half_installed", "skew"]);
+        // And not when the clock has moved before, and is to learn again.
+        site.clock.reset();
+        for _ in 0..3 {
+            assert_eq!(receive(&sqs, QUEUE).await, Ok(()), "{others_first}");
+        }
+        assert_eq!(site.rejected(), 2);
         assert!(site.clock.status().is_corrected());
         assert!(!other.status().is_corrected(), "has learned nothing");
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_only_observes_stands_back_for_one_that_corrects() {
+    for observer_first in [true, false] {
+        let site = Site::new(Parts::None, -20 * MINUTE, without_retries);
+        let observer = observer(&site.world);
+        let builder = Builder::from(&site.config)
+            .time_source(site.clock.clone())
+            .retry_classifier(site.clock.retry_classifier());
+        let builder = if observer_first {
+            builder
+                .interceptor(observer.interceptor())
+                .interceptor(site.clock.interceptor())
+        } else {
+            builder
+                .interceptor(site.clock.interceptor())
+                .interceptor(observer.interceptor())
+        };
+        let sqs = aws_sdk_sqs::Client::from_conf(builder.build());
+        for _ in 0..5 {
+            assert_eq!(receive(&sqs, QUEUE).await, Ok(()), "{observer_first}");
+        }
+        assert_eq!(site.rejected(), 1);
+        assert!(site.clock.status().is_corrected());
     }
 }
 
