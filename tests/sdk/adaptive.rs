@@ -2,7 +2,7 @@
 //! goes back an hour.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws_clock_skew::{LocalClock as _, SkewClock};
@@ -10,6 +10,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_sdk_sqs::config::Builder;
 use aws_sdk_sqs::config::retry::RetryPartition;
+use aws_smithy_async::rt::sleep::{AsyncSleep, Sleep};
 use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
@@ -299,4 +300,65 @@ async fn fifty_calls_in_flight_at_the_move_do_not_wait() {
         assert!(took <= minutes(1), "{took:?} for fifty calls");
         site.goes_on().await;
     }
+}
+
+/// Sleeps as the world does, and once has another client move the clock.
+#[derive(Clone, Debug)]
+struct Restless {
+    world: World,
+    teacher: aws_sdk_sqs::Client,
+    is_armed: Arc<AtomicBool>,
+}
+
+impl AsyncSleep for Restless {
+    fn sleep(&self, duration: Duration) -> Sleep {
+        let this = self.clone();
+        Sleep::new(async move {
+            this.world.advance(duration);
+            if this.is_armed.swap(false, Ordering::Relaxed) {
+                let teacher = this.teacher;
+                let taught = tokio::spawn(async move { receive(&teacher, QUEUE).await });
+                let taught = taught.await.expect("it does not panic");
+                taught.expect("no call is lost");
+            }
+        })
+    }
+}
+
+/// The limit: nobody can give another limiter to what sleeps in one. It is the one
+/// that pays; whatever comes after it does not wait.
+#[tokio::test]
+async fn a_call_that_sleeps_in_the_limiter_at_the_move_sleeps_for_as_long() {
+    let site = Site::new(HOUR, "asleep");
+    let sleep = Restless {
+        world: site.world.clone(),
+        teacher: client(
+            &site.world,
+            &site.clock,
+            RetryPartition::new("teacher"),
+            site.wire.clone(),
+        ),
+        is_armed: Arc::default(),
+    };
+    let config = site.sqs.config().to_builder().sleep_impl(sleep.clone());
+    let sleepy = Site {
+        sqs: aws_sdk_sqs::Client::from_conf(config.build()),
+        ..site
+    };
+    let accepted = Answer {
+        status: 200,
+        headers: Vec::new(),
+        body: "{}".to_owned(),
+    };
+    let mut fates = vec![Fate::from(Answer::throttled()); 4];
+    fates.extend([accepted.clone().into(), accepted.into()]);
+    sleepy.wire.plan(fates);
+    sleepy.takes().await;
+    sleepy.takes().await;
+    assert!(!sleepy.clock.status().is_corrected());
+    sleep.is_armed.store(true, Ordering::Relaxed);
+    let took = sleepy.takes().await;
+    assert!(sleepy.clock.status().is_corrected());
+    assert!(took >= minutes(55) && took <= minutes(65), "{took:?}");
+    sleepy.goes_on().await;
 }
