@@ -11,6 +11,7 @@ mod clients;
 mod credentials;
 mod hazards;
 mod healthy;
+mod imds;
 mod in_flight;
 mod installation;
 mod log;
