@@ -11,6 +11,7 @@ mod denied;
 mod hazards;
 mod healthy;
 mod hosts;
+mod imds;
 mod in_flight;
 mod installation;
 mod limits;
