@@ -205,7 +205,7 @@ impl SkewClock {
         });
     }
 
-    /// The second send of a request with a pending lesson was let through.
+    /// The second send of a request with a pending lesson was answered.
     pub(crate) fn settle(&self, exchange: &Exchange<'_>, lesson: &Lesson) {
         let reading = self.reading();
         self.change(reading, |estimator, incidents| {
@@ -350,11 +350,14 @@ impl SkewClock {
             None => Word::UNCORRECTED,
         };
         self.0.word.store(word, Ordering::Release);
-        self.0.epoch.store(estimator.epoch(), Ordering::Release);
-        let moves = self.0.moves.swap(estimator.moves(), Ordering::AcqRel);
-        if moves != estimator.moves() {
-            // Nobody has vouched for the clock as it is now.
-            self.0.next_vouch.store(0, Ordering::Relaxed);
+        // What an observer learns moves nothing: nothing is signed or judged by it.
+        if !self.0.observe_only {
+            self.0.epoch.store(estimator.epoch(), Ordering::Release);
+            let moves = self.0.moves.swap(estimator.moves(), Ordering::AcqRel);
+            if moves != estimator.moves() {
+                // Nobody has vouched for the clock as it is now.
+                self.0.next_vouch.store(0, Ordering::Relaxed);
+            }
         }
         self.0
             .has_disputes

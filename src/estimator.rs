@@ -81,7 +81,10 @@ impl Estimator {
     /// Starts from a known offset of the machine's clock.
     pub(crate) fn start_at(&mut self, offset: ClockOffset, reading: Reading) {
         let point = ClockOffset::from_boot(offset.shift(reading.wall), reading.boot);
-        self.replace(Some(Estimate::exactly(point, reading.boot)));
+        let estimate = Estimate::exactly(point, reading.boot);
+        if !estimate.agrees_with_wall(reading) {
+            self.replace(Some(estimate));
+        }
     }
 
     /// Returns the time to sign with.
@@ -117,12 +120,21 @@ impl Estimator {
         self.provisional.is_some()
     }
 
-    /// Returns whether a lesson leads too far to be followed.
-    pub(crate) fn refuses(&self, lesson: &Lesson, host: Option<&Host>, reading: Reading) -> bool {
-        let is_allowed = self
-            .limits
-            .allow(lesson.server_time, lesson.strength, host, reading.wall);
-        !is_allowed || lesson.point.as_millis().unsigned_abs() > FARTHEST
+    /// Returns whether neither a limit nor another host stands against a lesson.
+    pub(crate) fn would_learn(
+        &self,
+        lesson: &Lesson,
+        host: Option<&Host>,
+        reading: Reading,
+    ) -> bool {
+        self.is_within_limits(lesson, host, reading)
+            && self.trust.objection_to(host, reading).is_none()
+    }
+
+    fn is_within_limits(&self, lesson: &Lesson, host: Option<&Host>, reading: Reading) -> bool {
+        let (time, strength) = (lesson.server_time, lesson.strength);
+        self.limits.allow(time, strength, host, reading.wall)
+            && lesson.point.as_millis().unsigned_abs() <= FARTHEST
     }
 
     /// Takes a lesson, unless a limit or another host stands against it.
@@ -133,7 +145,7 @@ impl Estimator {
         reading: Reading,
         commitment: Commitment,
     ) -> Learned {
-        if self.refuses(lesson, host, reading) {
+        if !self.is_within_limits(lesson, host, reading) {
             return Learned::Refused;
         }
         if let Some(by) = self.trust.objection_to(host, reading) {
@@ -207,6 +219,8 @@ impl Estimator {
         };
         self.trust.mute(&provisional.host, boot);
         self.moves += 1;
+        // Whatever was loaded in the meantime was judged by it.
+        self.epoch += 1;
         self.contradictions = 0;
         self.estimate = provisional.previous;
         true

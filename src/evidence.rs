@@ -214,6 +214,11 @@ impl Evidence {
             || self.other_cause == Some(OtherCause::WrongKey)
     }
 
+    /// Whether the request was refused for its time, or may have been.
+    pub(crate) const fn is_refused(&self) -> bool {
+        self.rejection.is_some() || self.is_suspect
+    }
+
     fn is_success(&self) -> bool {
         matches!(self.status, 200..=299 | 304)
     }

@@ -224,7 +224,7 @@ pub(crate) async fn recover<C: Carrier>(
         ..context.exchange(&evidence, attempt, departure)
     };
     clock.retried(RetryOutcome::of(&evidence));
-    if let Some(lesson) = ruling.pending.filter(|_| evidence.let_through()) {
+    if let Some(lesson) = ruling.pending {
         clock.settle(&answer, &lesson);
     }
     if evidence.accepted() {

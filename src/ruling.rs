@@ -78,8 +78,7 @@ pub(crate) fn rule(
         confirm(estimator, exchange);
     }
     let was_corrected = estimator.estimate().is_some();
-    let is_refused = evidence.rejection().is_some() || evidence.is_suspect();
-    let is_refused_again = is_refused && estimator.is_taught_by(exchange.request);
+    let is_refused_again = evidence.is_refused() && estimator.is_taught_by(exchange.request);
     let verdict = judge(attempt, evidence, reading, estimator.now(reading));
     let facts = || exchange.facts(estimator, reading);
     let mut ruling = match verdict {
@@ -156,7 +155,8 @@ pub(crate) fn accept(
     }
 }
 
-/// The second send of a request with a pending lesson was let through.
+/// The second send of a request with a pending lesson was answered: it is learned
+/// if that was let through, and its host is not believed for a while if not.
 pub(crate) fn settle(
     estimator: &mut Estimator,
     exchange: &Exchange<'_>,
@@ -165,12 +165,20 @@ pub(crate) fn settle(
     incidents: &mut Vec<Incident>,
 ) {
     keep_up(estimator, reading, incidents);
+    let name = exchange.host.map_or("", Host::name);
+    if !exchange.evidence.let_through() {
+        if exchange.evidence.is_refused() {
+            estimator.trust.mute(name, reading.boot);
+        }
+        return;
+    }
     if exchange
         .accepted_interval()
         .is_some_and(|interval| contradicts(interval, lesson.point, exchange.attempt.received))
     {
         return;
     }
+    estimator.trust.unmute(name);
     let known = estimator.now(reading);
     let taught = lesson.point.at_boot(reading.boot);
     // Another request may have taught the same in the meantime.
@@ -204,39 +212,24 @@ fn learn(
     incidents: &mut Vec<Incident>,
 ) -> Ruling {
     let is_medium = lesson.strength != Strength::Strong;
-    match exchange.door {
-        // It can try first and learn later.
-        Door::Resigner if is_medium && !exchange.is_second => {
-            let (host, trust) = (exchange.host, &estimator.trust);
-            if estimator.refuses(lesson, host, reading)
-                || trust.objection_to(host, reading).is_some()
-            {
-                let firm = Commitment::Firm;
-                return commit(estimator, exchange, lesson, reading, firm, incidents);
-            }
-            Ruling {
+    let name = exchange.host.map_or("", Host::name);
+    let is_muted = estimator.trust.is_muted(name, reading.boot);
+    let commitment = match exchange.door {
+        // It tries first and learns later: what was tried in vain is no lesson.
+        Door::Resigner if is_medium && (exchange.is_second || is_muted) => return Ruling::pass(),
+        Door::Resigner if is_medium && estimator.would_learn(lesson, exchange.host, reading) => {
+            return Ruling {
                 sign_by: Some(lesson.point),
                 pending: Some(*lesson),
                 ..Ruling::RESIGN
-            }
-        }
-        // Nobody is left who could try it.
-        Door::Resigner if is_medium => Ruling::pass(),
-        Door::Signer if is_medium => {
-            let commitment = Commitment::Provisional {
-                teacher: exchange.request,
             };
-            commit(estimator, exchange, lesson, reading, commitment, incidents)
         }
-        Door::Resigner | Door::Signer => commit(
-            estimator,
-            exchange,
-            lesson,
-            reading,
-            Commitment::Firm,
-            incidents,
-        ),
-    }
+        Door::Signer if is_medium => Commitment::Provisional {
+            teacher: exchange.request,
+        },
+        Door::Resigner | Door::Signer => Commitment::Firm,
+    };
+    commit(estimator, exchange, lesson, reading, commitment, incidents)
 }
 
 fn commit(

@@ -8,6 +8,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sqs::error::{DisplayErrorContext, SdkError};
+use aws_smithy_runtime_api::client::http::HttpClient;
 
 use crate::wire::Wire;
 
@@ -42,6 +43,44 @@ pub(crate) fn without_retries(config: SdkConfig) -> SdkConfig {
 /// A config for `url`, a host that is played by `wire`.
 pub(crate) fn config_on(wire: &Wire, url: &str) -> SdkConfig {
     config(url).into_builder().http_client(wire.clone()).build()
+}
+
+/// How clients are given the clock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Door {
+    Interceptor,
+    HttpClient,
+}
+
+impl Door {
+    pub(crate) const BOTH: [Self; 2] = [Self::Interceptor, Self::HttpClient];
+
+    pub(crate) fn sqs(self, config: &SdkConfig, skew: &SkewClock) -> aws_sdk_sqs::Client {
+        match self {
+            Self::Interceptor => sqs(config, skew),
+            Self::HttpClient => aws_sdk_sqs::Client::new(&behind(config, skew)),
+        }
+    }
+}
+
+/// The same config with what `configure` installs, and nothing else.
+pub(crate) fn behind(config: &SdkConfig, skew: &SkewClock) -> SdkConfig {
+    let inner = config.http_client().expect("was given");
+    config
+        .to_builder()
+        .http_client(skew.http_client(inner))
+        .time_source(skew.clone())
+        .identity_cache(skew.identity_cache())
+        .build()
+}
+
+/// The same, with another client inside.
+pub(crate) fn through(
+    config: &SdkConfig,
+    inner: impl HttpClient + 'static,
+    skew: &SkewClock,
+) -> SdkConfig {
+    behind(&config.to_builder().http_client(inner).build(), skew)
 }
 
 pub(crate) fn sqs(config: &SdkConfig, skew: &SkewClock) -> aws_sdk_sqs::Client {
@@ -102,6 +141,6 @@ pub(crate) async fn head(s3: &aws_sdk_s3::Client) -> Result<(), String> {
     found.map(drop).map_err(in_words)
 }
 
-fn in_words<E: std::error::Error + 'static>(error: SdkError<E>) -> String {
+pub(crate) fn in_words<E: std::error::Error + 'static>(error: SdkError<E>) -> String {
     DisplayErrorContext(&error).to_string()
 }

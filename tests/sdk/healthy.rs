@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use aws_clock_skew::{LocalClock, SkewClock};
 use aws_smithy_async::time::TimeSource;
 
-use crate::clients::{config, receive};
+use crate::clients::{Door, config, receive};
 use crate::log::Log;
 use crate::wire::{Answer, Fate, Wire, http_date};
 use crate::world::{World, minutes};
@@ -39,7 +39,7 @@ struct Healthy {
 }
 
 impl Healthy {
-    fn new() -> Self {
+    fn new(door: Door) -> Self {
         let log = Log::start();
         let world = World::with_skew(0);
         let wire = Wire::new(&world, minutes(5));
@@ -49,17 +49,19 @@ impl Healthy {
             world: world.clone(),
             reads: Arc::default(),
         };
-        let config = config("https://sqs.us-east-1.amazonaws.com")
-            .into_builder()
-            .http_client(wire.clone())
-            .build();
-        let sqs = aws_sdk_sqs::Client::from_conf(
-            aws_sdk_sqs::config::Builder::from(&config)
-                .time_source(time.clone())
+        let config = config("https://sqs.us-east-1.amazonaws.com").into_builder();
+        let config = match door {
+            Door::Interceptor => config.http_client(wire.clone()),
+            Door::HttpClient => config.http_client(clock.http_client(wire.clone())),
+        };
+        let config = aws_sdk_sqs::config::Builder::from(&config.build()).time_source(time.clone());
+        let config = match door {
+            Door::Interceptor => config
                 .interceptor(clock.interceptor())
-                .retry_classifier(clock.retry_classifier())
-                .build(),
-        );
+                .retry_classifier(clock.retry_classifier()),
+            Door::HttpClient => config,
+        };
+        let sqs = aws_sdk_sqs::Client::from_conf(config.build());
         Self {
             log,
             world,
@@ -86,36 +88,58 @@ impl Healthy {
 
 #[tokio::test]
 async fn a_call_of_fourteen_minutes_is_no_skew() {
-    let healthy = Healthy::new();
-    healthy
-        .meets([Fate {
-            after: minutes(14),
-            ..Fate::default()
-        }])
-        .await;
-    assert_eq!(healthy.wire.seen(), [true; 5]);
-    assert_eq!(healthy.log.names(), Vec::<String>::new());
+    for door in Door::BOTH {
+        let healthy = Healthy::new(door);
+        healthy
+            .meets([Fate {
+                after: minutes(14),
+                ..Fate::default()
+            }])
+            .await;
+        assert_eq!(healthy.wire.seen(), [true; 5]);
+        assert_eq!(healthy.log.names(), Vec::<String>::new());
+    }
 }
 
 #[tokio::test]
 async fn long_polls_are_no_skew() {
-    let healthy = Healthy::new();
-    let poll = Fate {
-        after: Duration::from_secs(20),
-        ..Fate::default()
-    };
-    healthy.meets(vec![poll; 5]).await;
-    assert_eq!(healthy.wire.seen(), [true; 5]);
-    assert_eq!(healthy.log.names(), Vec::<String>::new());
+    for door in Door::BOTH {
+        let healthy = Healthy::new(door);
+        let poll = Fate {
+            after: Duration::from_secs(20),
+            ..Fate::default()
+        };
+        healthy.meets(vec![poll; 5]).await;
+        assert_eq!(healthy.wire.seen(), [true; 5]);
+        assert_eq!(healthy.log.names(), Vec::<String>::new());
+    }
 }
 
 #[tokio::test]
 async fn a_freeze_between_signing_and_arrival_costs_a_new_signature() {
-    for frozen in [7, 12, 50] {
-        let healthy = Healthy::new();
+    for door in Door::BOTH {
+        for frozen in [7, 12, 50] {
+            let healthy = Healthy::new(door);
+            healthy
+                .meets([Fate {
+                    before: minutes(frozen),
+                    ..Fate::default()
+                }])
+                .await;
+            assert_eq!(healthy.wire.seen(), [false, true, true, true, true, true]);
+            assert_eq!(healthy.log.names(), ["stale_signature"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_freeze_with_the_answer_on_its_way_costs_a_new_signature() {
+    for door in Door::BOTH {
+        let healthy = Healthy::new(door);
         healthy
             .meets([Fate {
-                before: minutes(frozen),
+                before: minutes(6),
+                after: minutes(30),
                 ..Fate::default()
             }])
             .await;
@@ -125,67 +149,57 @@ async fn a_freeze_between_signing_and_arrival_costs_a_new_signature() {
 }
 
 #[tokio::test]
-async fn a_freeze_with_the_answer_on_its_way_costs_a_new_signature() {
-    let healthy = Healthy::new();
-    healthy
-        .meets([Fate {
-            before: minutes(6),
-            after: minutes(30),
-            ..Fate::default()
-        }])
-        .await;
-    assert_eq!(healthy.wire.seen(), [false, true, true, true, true, true]);
-    assert_eq!(healthy.log.names(), ["stale_signature"]);
-}
-
-#[tokio::test]
 async fn cached_answers_and_lying_dates_on_accepted_ones_teach_nothing() {
-    let healthy = Healthy::new();
-    let now = healthy.world.true_time();
-    let with = |headers| {
-        let answer = Answer {
-            status: 200,
-            headers,
-            body: "{}".to_owned(),
+    for door in Door::BOTH {
+        let healthy = Healthy::new(door);
+        let now = healthy.world.true_time();
+        let with = |headers| {
+            let answer = Answer {
+                status: 200,
+                headers,
+                body: "{}".to_owned(),
+            };
+            Fate {
+                answer: Some(answer),
+                ..Fate::default()
+            }
         };
-        Fate {
-            answer: Some(answer),
-            ..Fate::default()
-        }
-    };
-    healthy
-        .meets([
-            with(vec![
-                ("date", http_date(now - minutes(600))),
-                ("age", "36000".to_owned()),
-            ]),
-            with(vec![("date", http_date(now - minutes(600)))]),
-            with(vec![("date", http_date(now + minutes(600)))]),
-            with(vec![("date", "Thu, 01 Jan 1970 00:00:00 GMT".to_owned())]),
-            with(vec![("date", "yesterday".to_owned())]),
-        ])
-        .await;
-    assert_eq!(healthy.log.names(), Vec::<String>::new());
+        healthy
+            .meets([
+                with(vec![
+                    ("date", http_date(now - minutes(600))),
+                    ("age", "36000".to_owned()),
+                ]),
+                with(vec![("date", http_date(now - minutes(600)))]),
+                with(vec![("date", http_date(now + minutes(600)))]),
+                with(vec![("date", "Thu, 01 Jan 1970 00:00:00 GMT".to_owned())]),
+                with(vec![("date", "yesterday".to_owned())]),
+            ])
+            .await;
+        assert_eq!(healthy.log.names(), Vec::<String>::new());
+    }
 }
 
 #[tokio::test]
 async fn a_proxys_503_of_1970_teaches_nothing() {
-    let healthy = Healthy::new();
-    let proxy = Answer {
-        status: 503,
-        headers: vec![("date", "Thu, 01 Jan 1970 00:00:00 GMT".to_owned())],
-        body: "<html>upstream is down</html>".to_owned(),
-    };
-    healthy
-        .meets([Fate {
-            answer: Some(proxy),
-            ..Fate::default()
-        }])
-        .await;
-    assert_eq!(
-        healthy.wire.seen(),
-        [true; 5],
-        "the SDK itself retried the 503"
-    );
-    assert_eq!(healthy.log.names(), Vec::<String>::new());
+    for door in Door::BOTH {
+        let healthy = Healthy::new(door);
+        let proxy = Answer {
+            status: 503,
+            headers: vec![("date", "Thu, 01 Jan 1970 00:00:00 GMT".to_owned())],
+            body: "<html>upstream is down</html>".to_owned(),
+        };
+        healthy
+            .meets([Fate {
+                answer: Some(proxy),
+                ..Fate::default()
+            }])
+            .await;
+        assert_eq!(
+            healthy.wire.seen(),
+            [true; 5],
+            "the SDK itself retried the 503"
+        );
+        assert_eq!(healthy.log.names(), Vec::<String>::new());
+    }
 }

@@ -2,18 +2,31 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up fails")]
 
+mod adaptive;
+mod bad_input;
 mod clients;
 mod configured;
+mod credentials;
 mod denied;
+mod hazards;
 mod healthy;
+mod hosts;
+mod imds;
 mod in_flight;
+mod installation;
 mod limits;
 mod log;
+mod net;
 mod over_http;
 mod provisional;
+mod quota;
 mod repair;
+mod resent;
+mod streams;
 mod suspects;
+mod tap;
 mod trust;
+mod untouched;
 mod weak;
 mod wire;
 mod world;

@@ -5,7 +5,7 @@ use aws_clock_skew::{Incident, SkewClock};
 use aws_clock_skew_endpoint::Endpoint;
 use aws_config::SdkConfig;
 
-use crate::clients::{config, encrypt, kms, send, sqs, without_retries};
+use crate::clients::{Door, config, encrypt, kms, send, sqs, without_retries};
 use crate::log::Log;
 use crate::world::{DAY, HOUR, MINUTE, World};
 
@@ -104,24 +104,26 @@ async fn no_retries_need_be_configured() {
 
 #[tokio::test]
 async fn a_sentence_without_the_servers_time_will_do() {
-    for skew in [-2 * DAY, 9 * HOUR] {
-        for tolerance in [5, 15] {
-            let world = World::with_skew(skew);
-            let endpoint = Endpoint::builder(world.clock())
-                .send_date(false)
-                .bound_only(true)
-                .tolerance(crate::world::minutes(tolerance))
-                .start()
-                .await
-                .expect("loopback can be bound");
-            let clock = world.skew_clock();
-            let sqs = sqs(&config(&endpoint.url()), &clock);
-            let queue = endpoint.queue_url("q");
-            endpoint.feed("q", "first");
-            for _ in 0..CALLS {
-                assert_eq!(send(&sqs, &queue).await, Ok(()));
+    for door in Door::BOTH {
+        for skew in [-2 * DAY, 9 * HOUR] {
+            for tolerance in [5, 15] {
+                let world = World::with_skew(skew);
+                let endpoint = Endpoint::builder(world.clock())
+                    .send_date(false)
+                    .bound_only(true)
+                    .tolerance(crate::world::minutes(tolerance))
+                    .start()
+                    .await
+                    .expect("loopback can be bound");
+                let clock = world.skew_clock();
+                let sqs = door.sqs(&config(&endpoint.url()), &clock);
+                let queue = endpoint.queue_url("q");
+                endpoint.feed("q", "first");
+                for _ in 0..CALLS {
+                    assert_eq!(send(&sqs, &queue).await, Ok(()));
+                }
+                assert_eq!(endpoint.counts().rejected, 1, "{skew} s, {tolerance} min");
             }
-            assert_eq!(endpoint.counts().rejected, 1, "{skew} s, {tolerance} min");
         }
     }
 }
@@ -165,24 +167,26 @@ async fn the_log_says_what_happened_once() {
 
 #[tokio::test]
 async fn beyond_the_limit_the_caller_gets_the_services_own_error() {
-    let log = Log::start();
-    // Over plain HTTP the limit is seven days.
-    let world = World::with_skew(-8 * DAY);
-    let endpoint = endpoint(&world, true).await;
-    let clock = world.skew_clock();
-    let sqs = sqs(&without_retries(config(&endpoint.url())), &clock);
-    let error = send(&sqs, &endpoint.queue_url("q"))
-        .await
-        .expect_err("the clock is wrong");
-    assert!(error.contains("Signature expired"), "{error}");
-    assert_eq!(endpoint.counts().requests, 1);
-    assert!(!clock.status().is_corrected());
-    let incidents = log.incidents();
-    let [refused] = &incidents[..] else {
-        panic!("not one event: {incidents:?}");
-    };
-    assert_eq!(refused.level, tracing::Level::WARN);
-    assert_eq!(refused.get("incident"), Some("refused"));
-    assert_eq!(refused.get("signed_at"), Some("2027-01-08T08:00:00.000Z"));
-    assert_eq!(refused.get("server_time"), Some("2027-01-16T08:00:00.000Z"));
+    for door in Door::BOTH {
+        let log = Log::start();
+        // Over plain HTTP the limit is seven days.
+        let world = World::with_skew(-8 * DAY);
+        let endpoint = endpoint(&world, true).await;
+        let clock = world.skew_clock();
+        let sqs = door.sqs(&without_retries(config(&endpoint.url())), &clock);
+        let error = send(&sqs, &endpoint.queue_url("q"))
+            .await
+            .expect_err("the clock is wrong");
+        assert!(error.contains("Signature expired"), "{error}");
+        assert_eq!(endpoint.counts().requests, 1);
+        assert!(!clock.status().is_corrected());
+        let incidents = log.incidents();
+        let [refused] = &incidents[..] else {
+            panic!("not one event: {incidents:?}");
+        };
+        assert_eq!(refused.level, tracing::Level::WARN);
+        assert_eq!(refused.get("incident"), Some("refused"));
+        assert_eq!(refused.get("signed_at"), Some("2027-01-08T08:00:00.000Z"));
+        assert_eq!(refused.get("server_time"), Some("2027-01-16T08:00:00.000Z"));
+    }
 }

@@ -2,13 +2,16 @@
 
 use aws_clock_skew_endpoint::{Endpoint, SECRET_ACCESS_KEY};
 
-use crate::clients::{config_with_secret, send, sqs};
+use crate::clients::{Door, config_with_secret, send};
 use crate::log::Log;
 use crate::world::{MINUTE, World};
 
 #[tokio::test]
 async fn a_wrong_secret_on_a_skewed_machine_is_told_apart() {
-    for skew in [-20 * MINUTE, 0] {
+    for (door, skew) in Door::BOTH
+        .into_iter()
+        .flat_map(|door| [(door, -20 * MINUTE), (door, 0)])
+    {
         let log = Log::start();
         let world = World::with_skew(skew);
         let endpoint = Endpoint::builder(world.clock())
@@ -16,7 +19,7 @@ async fn a_wrong_secret_on_a_skewed_machine_is_told_apart() {
             .await
             .expect("loopback can be bound");
         let secret = format!("X{}", &SECRET_ACCESS_KEY[1..]);
-        let sqs = sqs(
+        let sqs = door.sqs(
             &config_with_secret(&endpoint.url(), &secret),
             &world.skew_clock(),
         );

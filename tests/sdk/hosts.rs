@@ -1,0 +1,268 @@
+//! Whom the clock believes, where the door signs by itself: each host gets
+//! signatures by its own time.
+
+use std::time::Duration;
+
+use aws_clock_skew::{Incident, SkewClock};
+
+use crate::clients::{config, head, receive, through, without_retries};
+use crate::log::Log;
+use crate::net::Net;
+use crate::wire::{Answer, Fate, Manner, Wire};
+use crate::world::{DAY, HOUR, MINUTE, World, minutes, shifted};
+
+const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
+const LAB: &str = "https://minio.lab.example";
+
+/// A machine, AWS with the right time, a box in the lab with its own, and one
+/// config, without retries, for both.
+struct Story {
+    log: Log,
+    world: World,
+    clock: SkewClock,
+    aws: Wire,
+    lab: Wire,
+    sqs: aws_sdk_sqs::Client,
+    minio: aws_sdk_s3::Client,
+}
+
+impl Story {
+    fn new(skew: i64, labs_manner: Manner) -> Self {
+        let log = Log::start();
+        let world = World::with_skew(skew);
+        let clock = world.skew_clock();
+        let aws = Wire::new(&world, minutes(5));
+        let lab = Wire::with_manner(&world, minutes(15), labs_manner);
+        let net = Net::new([(AWS, aws.clone()), (LAB, lab.clone())]);
+        let on_aws = through(&without_retries(config(AWS)), net, &clock);
+        let on_lab = on_aws.to_builder().endpoint_url(LAB).build();
+        let minio = aws_sdk_s3::config::Builder::from(&on_lab).force_path_style(true);
+        Self {
+            log,
+            world,
+            clock,
+            aws,
+            lab,
+            sqs: aws_sdk_sqs::Client::new(&on_aws),
+            minio: aws_sdk_s3::Client::from_conf(minio.build()),
+        }
+    }
+
+    async fn calls_aws(&self) -> Result<(), String> {
+        receive(&self.sqs, &format!("{AWS}/1/q")).await
+    }
+
+    async fn calls_lab(&self) -> Result<(), String> {
+        head(&self.minio).await
+    }
+
+    /// Asserts that the clock is the true time, within a second and a half.
+    #[track_caller]
+    fn knows_the_time(&self) {
+        let (now, truth) = (self.clock.now(), self.world.true_time());
+        let error = now.duration_since(truth).unwrap_or_else(|e| e.duration());
+        assert!(error <= Duration::from_millis(1_500), "{error:?} off");
+    }
+
+    /// Asserts that the clock is the machine's, from the very read on.
+    #[track_caller]
+    fn is_the_machines(&self) {
+        assert_eq!(self.clock.now(), self.world.machine_wall());
+        assert!(!self.clock.status().is_corrected());
+    }
+
+    /// 300 calls in turn.
+    async fn interleaves(&self, starts_with_aws: bool) {
+        for call in 0..300 {
+            let outcome = if (call % 2 == 0) == starts_with_aws {
+                self.calls_aws().await
+            } else {
+                self.calls_lab().await
+            };
+            assert_eq!(outcome, Ok(()), "call {call}");
+            self.world.advance(Duration::from_secs(2));
+        }
+    }
+}
+
+const MANNERS: [Manner; 3] = [Manner::InFields, Manner::ByCode, Manner::Silently];
+
+#[tokio::test]
+async fn a_lab_with_a_wrong_clock_costs_aws_nothing() {
+    for manner in MANNERS {
+        for (skew, labs) in [(0, HOUR), (0, -HOUR), (-20 * MINUTE, HOUR), (2 * DAY, -DAY)] {
+            let story = Story::new(skew, manner);
+            story.lab.set_ahead(labs);
+            story.interleaves(true).await;
+            let expected = usize::from(skew != 0);
+            assert_eq!(story.aws.rejected(), expected, "{manner:?} {skew} {labs}");
+            assert_eq!(story.lab.rejected(), 1, "{manner:?} {skew} {labs}");
+            story.knows_the_time();
+            let names = story.log.names();
+            let warnings: Vec<_> = story.log.incidents();
+            let warnings: Vec<_> = warnings
+                .iter()
+                .filter(|event| event.get("incident") == Some("hosts_disagree"))
+                .collect();
+            let [warning] = &warnings[..] else {
+                panic!("{names:?}");
+            };
+            assert_eq!(warning.get("host"), Some("minio.lab.example"));
+            assert_eq!(
+                warning.get("other_host"),
+                Some("sqs.us-east-1.amazonaws.com")
+            );
+            assert_eq!(names.len(), 1 + usize::from(skew != 0), "{names:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lab_that_is_heard_first_costs_aws_one_rejection() {
+    for manner in MANNERS {
+        for (skew, labs) in [(0, HOUR), (0, -HOUR), (-20 * MINUTE, HOUR), (2 * DAY, -DAY)] {
+            let story = Story::new(skew, manner);
+            story.lab.set_ahead(labs);
+            story.interleaves(false).await;
+            assert_eq!(story.aws.rejected(), 1, "{manner:?} {skew} {labs}");
+            // Once before anybody has vouched, and once after.
+            assert_eq!(story.lab.rejected(), 2, "{manner:?} {skew} {labs}");
+            story.knows_the_time();
+            let names = story.log.names();
+            let warnings = names.iter().filter(|name| *name == "hosts_disagree");
+            assert_eq!(warnings.count(), 1, "{names:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lab_that_is_repaired_costs_one_rejection() {
+    for manner in MANNERS {
+        let story = Story::new(0, manner);
+        story.lab.set_ahead(HOUR);
+        story.interleaves(true).await;
+        assert_eq!(story.lab.rejected(), 1);
+        story.lab.set_ahead(0);
+        story.interleaves(true).await;
+        assert_eq!(story.lab.rejected(), 2, "{manner:?}");
+        assert_eq!(story.aws.rejected(), 0);
+        story.is_the_machines();
+    }
+}
+
+// ---- Evidence by `Date` alone.
+
+const BY_CODE: &str = "<Error><Code>RequestTimeTooSkewed</Code></Error>";
+
+#[tokio::test]
+async fn a_date_moves_the_clock_when_its_signature_is_let_through() {
+    for manner in Manner::WITHOUT_WORDS {
+        for skew in [-2 * DAY, -20 * MINUTE, 20 * MINUTE, 9 * HOUR] {
+            let story = Story::new(skew, manner);
+            for _ in 0..20 {
+                assert_eq!(story.calls_lab().await, Ok(()), "{manner:?} {skew}");
+            }
+            assert_eq!(story.lab.sent(), 21);
+            story.knows_the_time();
+            assert_eq!(story.log.names(), ["skew"]);
+            assert_eq!(story.log.incidents()[0].get("source"), Some("date"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_found_missing_was_let_through() {
+    for status in [404, 405, 409, 412, 416] {
+        let story = Story::new(-20 * MINUTE, Manner::ByCode);
+        let found = Answer::new(status, "").dated(story.world.true_time());
+        story.lab.plan([Fate::default(), Fate::answered(found)]);
+        assert!(story.calls_lab().await.is_err());
+        story.knows_the_time();
+        assert_eq!(story.log.names(), ["skew"], "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_date_whose_signature_is_refused_as_well_moves_nothing_and_is_seldom_tried() {
+    const CALLS: usize = 1_000;
+    for (skew, body) in [(0, ""), (0, BY_CODE), (-20 * MINUTE, BY_CODE)] {
+        let story = Story::new(skew, Manner::Silently);
+        for _ in 0..CALLS {
+            let lie = Answer {
+                body: body.to_owned(),
+                ..Answer::empty_403(shifted(story.world.true_time(), 2 * HOUR))
+            };
+            story.lab.plan(vec![Fate::answered(lie); 2]);
+            assert!(story.calls_lab().await.is_err());
+            story.lab.forget_plans();
+            story.is_the_machines();
+            story.world.advance(Duration::from_secs(7));
+        }
+        // 7,000 s: after 1, 2, 4, 8, 16, 32 and 60 minutes.
+        assert_eq!(story.lab.sent(), CALLS + 7, "{skew} {body}");
+        assert_eq!(story.log.counted("incidents", "incident", "skew"), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_second_send_that_ends_otherwise_says_nothing_of_the_date() {
+    let story = Story::new(-20 * MINUTE, Manner::ByCode);
+    for _ in 0..3 {
+        let down = Answer::new(503, "").dated(story.world.true_time());
+        story.lab.plan([Fate::default(), Fate::answered(down)]);
+        assert!(story.calls_lab().await.is_err());
+        story.is_the_machines();
+    }
+    assert_eq!(story.calls_lab().await, Ok(()));
+    story.knows_the_time();
+}
+
+#[tokio::test]
+async fn a_second_date_that_differs_from_the_first_moves_nothing() {
+    let story = Story::new(0, Manner::ByCode);
+    let lie = |hours| Answer {
+        body: BY_CODE.to_owned(),
+        ..Answer::empty_403(shifted(story.world.true_time(), hours * HOUR))
+    };
+    story
+        .lab
+        .plan([Fate::answered(lie(2)), Fate::answered(lie(5))]);
+    assert!(story.calls_lab().await.is_err());
+    story.is_the_machines();
+    assert_eq!(story.log.names(), ["retry_failed"]);
+}
+
+#[tokio::test]
+async fn no_signature_is_dated_further_ahead_than_a_date_may_say() {
+    for (days, sent) in [(6, 2), (8, 1), (3_650, 1)] {
+        for manner in Manner::WITHOUT_WORDS {
+            let story = Story::new(0, manner);
+            story.lab.set_ahead(days * DAY);
+            assert_eq!(
+                story.calls_lab().await.is_ok(),
+                sent == 2,
+                "{manner:?} {days}"
+            );
+            assert_eq!(story.lab.sent(), sent, "{manner:?} {days}");
+            let refused = matches!(
+                story.clock.status().last_incident(),
+                Some(Incident::Refused(_))
+            );
+            assert_eq!(refused, sent == 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_signature_for_a_host_in_dispute_is_dated_further_ahead_either() {
+    for manner in MANNERS {
+        let story = Story::new(0, manner);
+        story.lab.set_ahead(3_650 * DAY);
+        for calls in 1..=5 {
+            assert_eq!(story.calls_aws().await, Ok(()));
+            assert!(story.calls_lab().await.is_err());
+            assert_eq!(story.lab.sent(), calls, "{manner:?}");
+        }
+        story.is_the_machines();
+    }
+}

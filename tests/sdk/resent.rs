@@ -1,0 +1,258 @@
+//! What the second send consists of, and what becomes of it.
+
+use std::time::Duration;
+
+use aws_clock_skew::SkewClock;
+use aws_clock_skew_endpoint::Endpoint;
+use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient};
+use aws_smithy_types::body::SdkBody;
+use futures_util::stream;
+use http_body::Frame;
+use http_body_util::StreamBody;
+use sha2::{Digest, Sha256};
+
+use crate::clients::{config, encrypt, in_words, receive, send, through, without_retries};
+use crate::log::Log;
+use crate::tap::Tap;
+use crate::wire::{Fate, Manner, Wire};
+use crate::world::{DAY, HOUR, MINUTE, World, minutes};
+
+const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
+pub(crate) const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
+
+/// A machine twenty minutes behind, a wire, and a client behind the door that
+/// retries nothing.
+pub(crate) struct Story {
+    pub(crate) log: Log,
+    pub(crate) world: World,
+    pub(crate) wire: Wire,
+    pub(crate) tap: Tap,
+    pub(crate) clock: SkewClock,
+    pub(crate) config: SdkConfig,
+}
+
+impl Story {
+    pub(crate) fn new() -> Self {
+        Self::with_manner(Manner::InWords)
+    }
+
+    pub(crate) fn with_manner(manner: Manner) -> Self {
+        let log = Log::start();
+        let world = World::with_skew(-20 * MINUTE);
+        let wire = Wire::with_manner(&world, minutes(15), manner);
+        let tap = Tap::new(wire.clone());
+        let clock = world.skew_clock();
+        let config = through(&without_retries(config(AWS)), tap.clone(), &clock);
+        Self {
+            log,
+            world,
+            wire,
+            tap,
+            clock,
+            config,
+        }
+    }
+
+    pub(crate) fn sqs(&self) -> aws_sdk_sqs::Client {
+        aws_sdk_sqs::Client::new(&self.config)
+    }
+
+    pub(crate) fn s3(&self) -> aws_sdk_s3::Client {
+        let config = aws_sdk_s3::config::Builder::from(&self.config).force_path_style(true);
+        aws_sdk_s3::Client::from_conf(config.build())
+    }
+}
+
+fn legacy_client() -> SharedHttpClient {
+    aws_smithy_http_client::hyper_014::HyperClientBuilder::new().build_https()
+}
+
+#[tokio::test]
+async fn the_legacy_client_inside_does_as_well_as_the_current_one() {
+    for skew in [-2 * DAY, 9 * HOUR] {
+        let log = Log::start();
+        let world = World::with_skew(skew);
+        let endpoint = Endpoint::builder(world.clock()).start().await;
+        let endpoint = endpoint.expect("loopback can be bound");
+        endpoint.feed("q", "first");
+        let config = without_retries(config(&endpoint.url()));
+        let config = through(&config, legacy_client(), &world.skew_clock());
+        let sqs = aws_sdk_sqs::Client::new(&config);
+        let kms = aws_sdk_kms::Client::new(&config);
+        let (queue, key) = (endpoint.queue_url("q"), endpoint.create_key());
+        for _ in 0..20 {
+            assert_eq!(send(&sqs, &queue).await, Ok(()));
+            assert_eq!(encrypt(&kms, &key).await, Ok(()));
+        }
+        assert_eq!(endpoint.counts().rejected, 1);
+        assert_eq!(log.names(), ["skew"]);
+    }
+}
+
+#[tokio::test]
+async fn settings_and_the_name_of_the_inner_client_are_passed_on() {
+    let story = Story::new();
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(11))
+        .read_timeout(Duration::from_secs(13));
+    let config = story.config.to_builder().timeout_config(timeouts.build());
+    let sqs = aws_sdk_sqs::Client::new(&config.build());
+    assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
+    let expected = (Some(Duration::from_secs(11)), Some(Duration::from_secs(13)));
+    let settings = story.tap.settings();
+    assert!(!settings.is_empty());
+    assert!(
+        settings.iter().all(|seen| *seen == expected),
+        "{settings:?}"
+    );
+    let metadata = story
+        .clock
+        .http_client(story.tap.clone())
+        .connector_metadata();
+    let metadata = metadata.expect("the inner client has it");
+    assert_eq!(metadata.name(), "tap");
+    assert_eq!(metadata.version().as_deref(), Some("7"));
+    let user_agent = story.tap.sent()[0]
+        .header("x-amz-user-agent")
+        .map(str::to_owned);
+    let user_agent = user_agent.expect("the SDK sends one");
+    assert!(user_agent.contains("tap"), "{user_agent}");
+}
+
+#[tokio::test]
+async fn nothing_but_the_signature_differs_in_the_second_send() {
+    let story = Story::new();
+    let body: Vec<u8> = (0..1_000_000_u32).map(|n| n.to_le_bytes()[1]).collect();
+    let hash = Sha256::digest(&body);
+    let put = story.s3().put_object().bucket("b").key("a key/with ö");
+    put.body(ByteStream::from(body))
+        .send()
+        .await
+        .expect("let through");
+    let sent = story.tap.sent();
+    let [first, second] = &sent[..] else {
+        panic!("{} requests", sent.len());
+    };
+    assert_eq!((&first.method, &first.uri), (&second.method, &second.uri));
+    assert_eq!(first.unsigned_headers(), second.unsigned_headers());
+    assert_ne!(first.header("x-amz-date"), second.header("x-amz-date"));
+    assert_ne!(
+        first.header("authorization"),
+        second.header("authorization")
+    );
+    for send in [first, second] {
+        // A trailer follows the body, so it is streamed; see the S3 tests.
+        if let Some(body) = &send.body {
+            assert_eq!(Sha256::digest(body), hash);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_second_send_lets_the_sdk_close_a_broken_connection() {
+    let story = Story::new();
+    assert_eq!(receive(&story.sqs(), QUEUE).await, Ok(()));
+    let connections: Vec<_> = story
+        .tap
+        .sent()
+        .into_iter()
+        .map(|sent| sent.connection)
+        .collect();
+    assert_eq!(connections.len(), 2);
+    let [Some(first), Some(second)] = &connections[..] else {
+        panic!("{connections:?}");
+    };
+    // The same: what is captured in one is seen in the other.
+    first.set_connection_retriever(|| {
+        use aws_smithy_runtime_api::client::connection::ConnectionMetadata;
+        Some(
+            ConnectionMetadata::builder()
+                .proxied(true)
+                .poison_fn(|| ())
+                .build(),
+        )
+    });
+    assert!(second.get().is_some());
+}
+
+#[tokio::test]
+async fn a_connection_lost_on_the_second_send_is_that_error() {
+    let story = Story::new();
+    story.wire.plan([Fate::default(), Fate::lost()]);
+    let error = receive(&story.sqs(), QUEUE).await.expect_err("it was lost");
+    assert!(error.contains("connection reset"), "{error}");
+    assert_eq!(story.wire.sent(), 2);
+    assert_eq!(story.log.names(), ["skew"]);
+    assert_eq!(story.log.counted("retries", "outcome", "failed"), 1);
+    assert_eq!(receive(&story.sqs(), QUEUE).await, Ok(()));
+    assert_eq!(story.wire.sent(), 3);
+}
+
+#[tokio::test]
+async fn a_connection_lost_on_the_second_send_is_retried_by_the_sdk_as_usual() {
+    let story = Story::new();
+    let retries = RetryConfig::standard().with_initial_backoff(Duration::from_millis(1));
+    let config = story.config.to_builder().retry_config(retries).build();
+    story.wire.plan([Fate::default(), Fate::lost()]);
+    assert_eq!(
+        receive(&aws_sdk_sqs::Client::new(&config), QUEUE).await,
+        Ok(())
+    );
+    assert_eq!(story.wire.seen(), [false, true, true]);
+}
+
+#[tokio::test]
+async fn a_second_rejection_is_the_answer_and_nothing_is_sent_a_third_time() {
+    let story = Story::new();
+    let frozen = Fate {
+        before: minutes(25),
+        ..Fate::default()
+    };
+    story.wire.plan([Fate::default(), frozen]);
+    let error = receive(&story.sqs(), QUEUE)
+        .await
+        .expect_err("twice too late");
+    assert!(error.contains("Signature expired"), "{error}");
+    assert_eq!(story.wire.seen(), [false, false]);
+    assert_eq!(story.wire.sent(), 2);
+    assert_eq!(story.log.names(), ["skew", "retry_failed"]);
+    let failed = story.log.incidents().pop().expect("just seen");
+    assert_eq!(failed.level, tracing::Level::ERROR);
+    assert_eq!(story.log.counted("retries", "outcome", "rejected"), 1);
+    assert_eq!(receive(&story.sqs(), QUEUE).await, Ok(()));
+    assert_eq!(story.wire.sent(), 3);
+}
+
+/// A body that can be read once.
+fn once(body: &'static [u8]) -> ByteStream {
+    let frame = Frame::data(bytes::Bytes::from_static(body));
+    let frames = stream::iter([Ok::<_, std::io::Error>(frame)]);
+    ByteStream::new(SdkBody::from_body_1_x(StreamBody::new(frames)))
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_sent_again_passes_once_and_teaches() {
+    let story = Story::with_manner(Manner::InFields);
+    let put = |body| {
+        story
+            .s3()
+            .put_object()
+            .bucket("b")
+            .key("k")
+            .content_length(5)
+            .body(body)
+    };
+    let error = put(once(b"hello")).send().await.expect_err("is lost");
+    assert!(in_words(error).contains("RequestTimeTooSkewed"));
+    assert_eq!(story.wire.sent(), 1);
+    assert_eq!(story.log.names(), ["skew", "not_resigned"]);
+    let refusal = story.log.incidents().pop().expect("just seen");
+    assert_eq!(refusal.get("reason"), Some("body"));
+    assert_eq!(story.log.counted("retries", "outcome", "not_resigned"), 1);
+    assert!(put(once(b"hello")).send().await.is_ok());
+    assert_eq!(story.wire.sent(), 2);
+}

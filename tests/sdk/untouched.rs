@@ -1,0 +1,248 @@
+//! What the door must leave as it is: signatures that it cannot reproduce, and
+//! answers that are the caller's.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+use aws_smithy_async::rt::sleep::{AsyncSleep, Sleep};
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::config_bag::ConfigBag;
+use bytes::Bytes;
+use futures_util::{FutureExt, StreamExt, stream};
+use http_body::Frame;
+use http_body_util::StreamBody;
+use tokio::sync::Notify;
+
+use crate::clients::{receive, through};
+use crate::resent::{QUEUE, Story};
+use crate::wire::{Answer, Fate};
+
+/// Stands between the signer and the door, and changes what was signed.
+#[derive(Debug)]
+struct Meddler(fn(&str) -> String);
+
+impl Intercept for Meddler {
+    fn name(&self) -> &'static str {
+        "Meddler"
+    }
+
+    fn modify_before_transmit(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let headers = context.request_mut().headers_mut();
+        let signature = headers.get("authorization").expect("is signed");
+        let changed = (self.0)(signature);
+        headers.insert("authorization", changed);
+        Ok(())
+    }
+}
+
+/// Another secret would have made another signature.
+fn forged(signature: &str) -> String {
+    let (rest, last) = signature.split_at(signature.len() - 1);
+    format!("{rest}{}", if last == "0" { "1" } else { "0" })
+}
+
+#[tokio::test]
+async fn a_signature_that_does_not_come_out_is_left_alone() {
+    let meddlers: [fn(&str) -> String; 5] = [
+        forged,
+        |_| "AWS4-HMAC-SHA256".to_owned(),
+        |_| "AWS4-HMAC-SHA256 Credential=x, SignedHeaders=, Signature=".to_owned(),
+        |known| known.replace("SignedHeaders", "Headers"),
+        |known| known.replace("AKIA", "ASIA"),
+    ];
+    for meddler in meddlers {
+        let story = Story::new();
+        let sqs = aws_sdk_sqs::config::Builder::from(&story.config).interceptor(Meddler(meddler));
+        let sqs = aws_sdk_sqs::Client::from_conf(sqs.build());
+        let error = receive(&sqs, QUEUE).await.expect_err("is too old");
+        assert!(error.contains("Signature expired"), "{error}");
+        assert_eq!(story.wire.sent(), 1);
+        assert_eq!(story.log.names(), ["skew", "not_resigned"]);
+        assert_eq!(story.log.incidents()[1].get("reason"), Some("proof"));
+        assert!(story.clock.status().is_corrected(), "learned all the same");
+    }
+}
+
+/// Credentials that end an hour after the machine's time, and a provider that
+/// has them once.
+#[derive(Debug)]
+struct Once {
+    credentials: Credentials,
+    loads: Arc<AtomicUsize>,
+}
+
+impl ProvideCredentials for Once {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let is_first = self.loads.fetch_add(1, Ordering::Relaxed) == 0;
+        future::ProvideCredentials::ready(if is_first {
+            Ok(self.credentials.clone())
+        } else {
+            Err(CredentialsError::provider_error("the provider is down"))
+        })
+    }
+}
+
+#[tokio::test]
+async fn credentials_that_fail_to_load_anew_leave_the_caller_the_first_answer() {
+    let story = Story::new();
+    // Good by the machine's time, and over by the service's.
+    let expiry = story.world.machine_wall() + Duration::from_secs(900);
+    let loads = Arc::<AtomicUsize>::default();
+    let provider = Once {
+        credentials: Credentials::new("AKID", "secret", None, Some(expiry), "test"),
+        loads: loads.clone(),
+    };
+    let config = story.config.to_builder();
+    let config = config.credentials_provider(SharedCredentialsProvider::new(provider));
+    let sqs = aws_sdk_sqs::Client::new(&config.build());
+    let error = receive(&sqs, QUEUE).await.expect_err("is too old");
+    assert!(error.contains("Signature expired"), "{error}");
+    assert_eq!(loads.load(Ordering::Relaxed), 2);
+    assert_eq!(story.wire.sent(), 1);
+    assert_eq!(story.log.names(), ["skew", "not_resigned"]);
+    assert_eq!(story.log.incidents()[1].get("reason"), Some("identity"));
+}
+
+#[tokio::test]
+async fn a_long_refusal_reaches_the_caller_byte_for_byte() {
+    for length in [65_000, 65_536, 300_000] {
+        let story = Story::new();
+        let long = format!(
+            r#"{{"__type":"AccessDeniedException","message":"{}"}}"#,
+            "x".repeat(length)
+        );
+        story.wire.plan([Fate::answered(Answer::new(400, &long))]);
+        let sent = story.sqs().receive_message().queue_url(QUEUE).send().await;
+        let error = sent.expect_err("is denied");
+        let raw = error.raw_response().expect("an answer");
+        assert_eq!(raw.body().bytes(), Some(long.as_bytes()));
+        assert_eq!(story.wire.sent(), 1);
+    }
+}
+
+/// Answers at once, but for the end of the body, which waits for the bell. Whoever
+/// sleeps by it rings the bell and has slept.
+#[derive(Clone, Debug, Default)]
+struct Slowly {
+    status: u16,
+    bell: Arc<Notify>,
+    slept: Arc<Mutex<Vec<Duration>>>,
+}
+
+impl HttpConnector for Slowly {
+    fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+        let bell = self.bell.clone();
+        let end = async move {
+            bell.notified().await;
+            b" and the end"
+        };
+        let pieces = stream::once(async { b"the beginning" as &[u8] })
+            .chain(stream::once(end.map(|end| end as &[u8])));
+        let frames =
+            pieces.map(|piece| Ok::<_, std::io::Error>(Frame::data(Bytes::from_static(piece))));
+        let status = StatusCode::try_from(self.status).expect("a status");
+        let body = SdkBody::from_body_1_x(StreamBody::new(frames));
+        HttpConnectorFuture::ready(Ok(HttpResponse::new(status, body)))
+    }
+}
+
+impl HttpClient for Slowly {
+    fn http_connector(
+        &self,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl AsyncSleep for Slowly {
+    fn sleep(&self, duration: Duration) -> Sleep {
+        let slowly = self.clone();
+        Sleep::new(async move {
+            slowly
+                .slept
+                .lock()
+                .expect("nobody panics with it")
+                .push(duration);
+            slowly.bell.notify_one();
+        })
+    }
+}
+
+/// A client behind the door, with this one inside.
+fn s3_through(slowly: &Slowly) -> aws_sdk_s3::Client {
+    let story = Story::new();
+    let config = through(&story.config, slowly.clone(), &story.clock);
+    let config = aws_sdk_s3::config::Builder::from(&config)
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .sleep_impl(slowly.clone())
+        .force_path_style(true);
+    aws_sdk_s3::Client::from_conf(config.build())
+}
+
+#[tokio::test]
+async fn a_refusal_that_comes_slowly_is_passed_on_after_five_seconds() {
+    let slowly = Slowly {
+        status: 400,
+        ..Slowly::default()
+    };
+    let sent = s3_through(&slowly)
+        .get_object()
+        .bucket("b")
+        .key("k")
+        .send()
+        .await;
+    let error = sent.expect_err("is refused");
+    let raw = error.raw_response().expect("an answer");
+    assert_eq!(raw.body().bytes(), Some(&b"the beginning and the end"[..]));
+    let slept = slowly.slept.lock().expect("nobody panics with it").clone();
+    assert_eq!(slept, [Duration::from_secs(5)]);
+}
+
+#[tokio::test]
+async fn a_success_is_not_waited_for() {
+    let slowly = Slowly {
+        status: 200,
+        ..Slowly::default()
+    };
+    let sent = s3_through(&slowly)
+        .get_object()
+        .bucket("b")
+        .key("k")
+        .send()
+        .await;
+    let object = sent.expect("the head has come");
+    assert!(
+        slowly
+            .slept
+            .lock()
+            .expect("nobody panics with it")
+            .is_empty()
+    );
+    slowly.bell.notify_one();
+    let body = object.body.collect().await.expect("comes in the end");
+    assert_eq!(&body.into_bytes()[..], b"the beginning and the end");
+}
