@@ -38,9 +38,7 @@ pub use offset::ClockOffset;
 #[cfg(feature = "sdk")]
 pub use sdk::{SkewHttpClient, SkewIdentityCache, SkewInterceptor, SkewRetryClassifier};
 #[cfg(feature = "tower")]
-pub use tower::{
-    Once, ReplayBody, Signing, SigningLayer, Skew, SkewBody, SkewFuture, SkewLayer,
-};
+pub use tower::{Once, ReplayBody, Signing, SigningLayer, Skew, SkewBody, SkewFuture, SkewLayer};
 pub use trust::Limits;
 
 #[cfg(all(doctest, feature = "sdk"))]

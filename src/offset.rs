@@ -145,7 +145,10 @@ fn write_magnitude(f: &mut fmt::Formatter<'_>, millis: u64) -> fmt::Result {
         return write!(f, "{millis} ms");
     }
     let smaller_of = |millis: u64| {
-        let largest = UNITS.iter().position(|&(unit, ..)| millis >= unit).unwrap_or(0);
+        let largest = UNITS
+            .iter()
+            .position(|&(unit, ..)| millis >= unit)
+            .unwrap_or(0);
         UNITS.get(largest + 1).map_or(1_000, |&(unit, ..)| unit)
     };
     let precision = smaller_of(millis);
@@ -158,7 +161,11 @@ fn write_magnitude(f: &mut fmt::Formatter<'_>, millis: u64) -> fmt::Result {
         let count = rest / unit;
         rest %= unit;
         if count > 0 {
-            write!(f, "{separator}{count} {}", if count == 1 { one } else { many })?;
+            write!(
+                f,
+                "{separator}{count} {}",
+                if count == 1 { one } else { many }
+            )?;
             separator = " ";
         }
     }

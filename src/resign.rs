@@ -191,9 +191,19 @@ impl Proof {
         } else {
             SessionTokenMode::Exclude
         };
-        let request = Signable { head, headers: headers.collect(), body };
+        let request = Signable {
+            head,
+            headers: headers.collect(),
+            body,
+        };
         let settings = settings(self.form, checksum, token);
-        let signed = signed(request, credentials, (&self.region, &self.service), time, settings)?;
+        let signed = signed(
+            request,
+            credentials,
+            (&self.region, &self.service),
+            time,
+            settings,
+        )?;
         // What is signed must be what was asked for, no header more or less.
         (signed.signed_headers == self.signed_headers)
             .then_some(signed)
@@ -212,7 +222,10 @@ fn settings(form: Form, checksum: PayloadChecksumKind, token: SessionTokenMode) 
     settings.excluded_headers = None;
     settings.payload_checksum_kind = checksum;
     settings.session_token_mode = token;
-    (settings.percent_encoding_mode, settings.uri_path_normalization_mode) = form;
+    (
+        settings.percent_encoding_mode,
+        settings.uri_path_normalization_mode,
+    ) = form;
     settings
 }
 
@@ -223,7 +236,11 @@ fn signed(
     time: SystemTime,
     settings: SigningSettings,
 ) -> Result<Signature, NotResigned> {
-    let Signable { head, headers, body } = request;
+    let Signable {
+        head,
+        headers,
+        body,
+    } = request;
     let has_host = headers.iter().any(|(name, _)| *name == "host");
     if !has_host && crate::host::Host::of_uri(&head.uri).is_none() {
         // The signer takes the host from either, and panics without.
@@ -241,12 +258,16 @@ fn signed(
         .into();
     let request = SignableRequest::new(head.method, &*head.uri, headers.into_iter(), body)
         .map_err(|_| NotResigned::Proof)?;
-    let (instructions, signature) =
-        sign(request, &params).map_err(|_| NotResigned::Proof)?.into_parts();
+    let (instructions, signature) = sign(request, &params)
+        .map_err(|_| NotResigned::Proof)?
+        .into_parts();
     let (headers, _) = instructions.into_parts();
     let headers: Vec<_> = headers
         .iter()
-        .map(|header| SignatureHeader { name: header.name(), value: header.value().to_owned() })
+        .map(|header| SignatureHeader {
+            name: header.name(),
+            value: header.value().to_owned(),
+        })
         .collect();
     let authorization = headers
         .iter()
@@ -286,8 +307,16 @@ pub(crate) fn sign_anew(
         .iter()
         .copied()
         .filter(|(name, _)| !WRITTEN.contains(name) && !UNSIGNED.contains(name));
-    let settings = settings(form, PayloadChecksumKind::XAmzSha256, SessionTokenMode::Include);
-    let request = Signable { head, headers: headers.collect(), body };
+    let settings = settings(
+        form,
+        PayloadChecksumKind::XAmzSha256,
+        SessionTokenMode::Include,
+    );
+    let request = Signable {
+        head,
+        headers: headers.collect(),
+        body,
+    };
     Ok(signed(request, credentials, (region, service), time, settings)?.headers)
 }
 
@@ -365,8 +394,13 @@ const WRITTEN: [&str; 4] = [AUTHORIZATION, DATE, TOKEN, CONTENT_SHA256];
 /// What others on the way may change; the list of aws-sigv4 and botocore, and the
 /// connection's own.
 #[cfg(feature = "tower")]
-const UNSIGNED: [&str; 5] =
-    ["user-agent", "x-amzn-trace-id", "transfer-encoding", "expect", "connection"];
+const UNSIGNED: [&str; 5] = [
+    "user-agent",
+    "x-amzn-trace-id",
+    "transfer-encoding",
+    "expect",
+    "connection",
+];
 
 const FORMS: [Form; 4] = [
     (

@@ -103,11 +103,15 @@ pin_project! {
 
 impl<B: Body> SkewBody<B> {
     pub(super) const fn untouched(body: B) -> Self {
-        Self { state: State::Untouched { body } }
+        Self {
+            state: State::Untouched { body },
+        }
     }
 
     pub(super) const fn read(body: Buffered<B>) -> Self {
-        Self { state: State::Read { body } }
+        Self {
+            state: State::Read { body },
+        }
     }
 }
 

@@ -30,7 +30,11 @@ pub(super) struct TowerCarrier<S, B> {
 
 impl<S, B: ReplayBody> TowerCarrier<S, B> {
     pub(super) const fn new(service: S, wiring: Arc<Wiring>, copy: Request<Option<B>>) -> Self {
-        Self { service, wiring, copy }
+        Self {
+            service,
+            wiring,
+            copy,
+        }
     }
 
     pub(super) fn copy_of(request: &Request<B>) -> Request<Option<B>> {
@@ -50,7 +54,10 @@ impl<S, B: ReplayBody> TowerCarrier<S, B> {
     /// Returns the host that the request is for.
     pub(super) fn host(&self) -> Option<Host> {
         let uri = self.copy.uri();
-        Host::new(uri.authority()?.as_str(), uri.scheme() == Some(&Scheme::HTTPS))
+        Host::new(
+            uri.authority()?.as_str(),
+            uri.scheme() == Some(&Scheme::HTTPS),
+        )
     }
 
     pub(super) fn put(&mut self, headers: &[SignatureHeader]) {
@@ -71,7 +78,11 @@ where
     type Error = S::Error;
 
     fn head(&self) -> Head<'_> {
-        head_of(self.copy.method(), self.copy.uri().to_string(), self.copy.headers())
+        head_of(
+            self.copy.method(),
+            self.copy.uri().to_string(),
+            self.copy.headers(),
+        )
     }
 
     fn is_replayable(&self) -> bool {

@@ -42,7 +42,9 @@ impl CachedCredentials {
         let known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
         known
             .as_ref()
-            .filter(|known| known.epoch == clock.epoch() && is_good(&known.credentials, clock.now()))
+            .filter(|known| {
+                known.epoch == clock.epoch() && is_good(&known.credentials, clock.now())
+            })
             .map(|known| known.credentials.clone())
     }
 
@@ -60,7 +62,10 @@ impl CachedCredentials {
         let epoch = clock.epoch();
         let credentials = self.0.provider.provide_credentials().await.ok()?;
         let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
-        *known = Some(Known { credentials: credentials.clone(), epoch });
+        *known = Some(Known {
+            credentials: credentials.clone(),
+            epoch,
+        });
         Some(credentials)
     }
 }

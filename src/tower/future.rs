@@ -55,7 +55,9 @@ where
     R: Body,
 {
     pub(super) const fn passing(sent: S::Future) -> Self {
-        Self { state: State::Passing { sent } }
+        Self {
+            state: State::Passing { sent },
+        }
     }
 
     pub(super) const fn first(
@@ -63,11 +65,21 @@ where
         carrier: TowerCarrier<S, B>,
         departure: Departure,
     ) -> Self {
-        Self { state: State::First { sent, carrier: Some(carrier), departure } }
+        Self {
+            state: State::First {
+                sent,
+                carrier: Some(carrier),
+                departure,
+            },
+        }
     }
 
     pub(super) fn boxed(future: impl Future<Output = Outcome<S, B, R>> + Send + 'static) -> Self {
-        Self { state: State::Boxed { future: Box::pin(future) } }
+        Self {
+            state: State::Boxed {
+                future: Box::pin(future),
+            },
+        }
     }
 }
 
@@ -91,7 +103,11 @@ where
                     return Poll::Ready(Ok(response.map(SkewBody::untouched)));
                 }
                 StateProject::Boxed { future } => return future.as_mut().poll(cx),
-                StateProject::First { sent, carrier, departure } => {
+                StateProject::First {
+                    sent,
+                    carrier,
+                    departure,
+                } => {
                     let response = ready!(sent.poll(cx))?.map(Arrived::Fresh);
                     // Only gone once this future has resolved, and then nobody may
                     // poll it.
@@ -114,7 +130,9 @@ where
                     }
                 }
             };
-            this.state.set(State::Boxed { future: Box::pin(future) });
+            this.state.set(State::Boxed {
+                future: Box::pin(future),
+            });
         }
     }
 }

@@ -51,7 +51,10 @@ impl SkewClock {
     /// Returns a layer that goes below a SigV4 signer; `credentials` are those
     /// that it signs with.
     pub fn layer(&self, credentials: impl ProvideCredentials + 'static) -> SkewLayer {
-        SkewLayer(Arc::new(Wiring::new(self, CachedCredentials::new(credentials))))
+        SkewLayer(Arc::new(Wiring::new(
+            self,
+            CachedCredentials::new(credentials),
+        )))
     }
 
     /// Returns a layer that signs for one region and service, such as
@@ -64,7 +67,10 @@ impl SkewClock {
     ) -> SigningLayer {
         SigningLayer {
             wiring: Arc::new(Wiring::new(self, CachedCredentials::new(credentials))),
-            scope: Arc::new(Scope { region: region.into(), service: service.into() }),
+            scope: Arc::new(Scope {
+                region: region.into(),
+                service: service.into(),
+            }),
         }
     }
 }
@@ -93,6 +99,8 @@ impl fmt::Debug for SkewLayer {
 
 impl fmt::Debug for SigningLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SigningLayer").field("scope", &self.scope).finish_non_exhaustive()
+        f.debug_struct("SigningLayer")
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
     }
 }

@@ -35,7 +35,10 @@ pub(super) struct Wiring {
 
 impl Wiring {
     pub(super) fn new(clock: &SkewClock, credentials: CachedCredentials) -> Self {
-        Self { clock: clock.clone(), credentials }
+        Self {
+            clock: clock.clone(),
+            credentials,
+        }
     }
 }
 
@@ -94,7 +97,11 @@ impl<S> Skew<S> {
         }
         let departure = Departure::now(&self.wiring.clock);
         let sent = self.inner.call(request);
-        SkewFuture::first(sent, TowerCarrier::new(self.inner, self.wiring, copy), departure)
+        SkewFuture::first(
+            sent,
+            TowerCarrier::new(self.inner, self.wiring, copy),
+            departure,
+        )
     }
 }
 
@@ -128,6 +135,8 @@ where
 
 impl<S: fmt::Debug> fmt::Debug for Skew<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Skew").field("inner", &self.inner).finish_non_exhaustive()
+        f.debug_struct("Skew")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
     }
 }

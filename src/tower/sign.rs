@@ -52,8 +52,13 @@ impl Scope {
     ) {
         let uri = request.uri().to_string();
         let head = head_of(request.method(), uri, request.headers());
-        let signed =
-            sign_anew(&head, body, credentials, (&self.region, &self.service), clock.now());
+        let signed = sign_anew(
+            &head,
+            body,
+            credentials,
+            (&self.region, &self.service),
+            clock.now(),
+        );
         if let Ok(headers) = signed {
             put(&headers, request.headers_mut());
         }
@@ -90,7 +95,12 @@ where
         if let Some(credentials) = known
             && (at_hand.is_some() || is_streaming)
         {
-            self.scope.sign(&mut request, at_hand.as_deref(), &credentials, &wiring.clock);
+            self.scope.sign(
+                &mut request,
+                at_hand.as_deref(),
+                &credentials,
+                &wiring.clock,
+            );
             return ready.carry(request);
         }
         let scope = self.scope.clone();
