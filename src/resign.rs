@@ -7,6 +7,8 @@
 //! Source of the forms: "Create a signed AWS API request",
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>.
 
+mod authorization;
+
 use std::borrow::Cow;
 use std::time::SystemTime;
 
@@ -17,6 +19,7 @@ use aws_sigv4::http_request::{
 };
 use aws_sigv4::sign::v4;
 
+use self::authorization::Authorization;
 use crate::evidence::stamp;
 use crate::incident::NotResigned;
 
@@ -25,7 +28,8 @@ use crate::incident::NotResigned;
 pub(crate) struct Head<'a> {
     pub(crate) method: &'a str,
     pub(crate) uri: Cow<'a, str>,
-    /// In the order of the request; names in lower case.
+    /// In the order of the request; names in lower case, and [`NOT_TEXT`] for a
+    /// value that is none.
     pub(crate) headers: Vec<(&'a str, &'a str)>,
 }
 
@@ -308,11 +312,9 @@ pub(crate) fn sign_anew(
         (None, Some(body)) => SignableBody::Bytes(body),
         (None, None) => SignableBody::UnsignedPayload,
     };
-    let headers = head
-        .headers
-        .iter()
-        .copied()
-        .filter(|(name, _)| !WRITTEN.contains(name) && !UNSIGNED.contains(name));
+    let headers = head.headers.iter().copied().filter(|(name, value)| {
+        !WRITTEN.contains(name) && !UNSIGNED.contains(name) && *value != NOT_TEXT
+    });
     let settings = settings(
         form,
         PayloadChecksumKind::XAmzSha256,
@@ -328,12 +330,18 @@ pub(crate) fn sign_anew(
 
 impl Payload {
     fn of(head: &Head<'_>, original: &Authorization<'_>) -> Result<Self, NotResigned> {
-        let Some(stated) = head.header(CONTENT_SHA256) else {
-            return Ok(Self::Body);
-        };
-        // The signatures of the chunks are chained to this one, by its time.
-        if stated.starts_with("STREAMING-AWS4-") {
+        let stated = head.header(CONTENT_SHA256);
+        // The signatures of the chunks are chained to this one, by its time. SDKs
+        // do not all say so: of a stream of events, Rust's signs no hash.
+        let is_chunked = stated.is_some_and(|stated| stated.starts_with("STREAMING-AWS4-"))
+            || head
+                .header("content-type")
+                .is_some_and(|kind| kind.starts_with(EVENT_STREAM));
+        if is_chunked {
             return Err(NotResigned::Chunked);
+        }
+        if stated.is_none() {
+            return Ok(Self::Body);
         }
         Ok(if original.signs(CONTENT_SHA256) {
             Self::Header
@@ -350,46 +358,10 @@ struct Signature {
     signed_headers: String,
 }
 
-/// An `Authorization` header of SigV4, in parts.
-struct Authorization<'a> {
-    access_key: &'a str,
-    scope_date: &'a str,
-    region: &'a str,
-    service: &'a str,
-    signed_headers: &'a str,
-    signature: &'a str,
-}
-
-impl<'a> Authorization<'a> {
-    fn parse(value: &'a str) -> Option<Self> {
-        let fields = value.strip_prefix("AWS4-HMAC-SHA256")?;
-        let field = |name: &str| {
-            let mut named = fields
-                .split(',')
-                .filter_map(|field| field.trim().strip_prefix(name)?.strip_prefix('='));
-            // A field that stands twice says nothing.
-            named.next().filter(|_| named.next().is_none())
-        };
-        // Access keys of other vendors may hold slashes; the scope has four parts.
-        let mut credential = field("Credential")?.rsplitn(5, '/');
-        let terminator = credential.next()?;
-        let (service, region, scope_date) =
-            (credential.next()?, credential.next()?, credential.next()?);
-        let access_key = credential.next()?;
-        (terminator == "aws4_request").then_some(Self {
-            access_key,
-            scope_date,
-            region,
-            service,
-            signed_headers: field("SignedHeaders")?,
-            signature: field("Signature")?,
-        })
-    }
-
-    fn signs(&self, name: &str) -> bool {
-        self.signed_headers.split(';').any(|signed| signed == name)
-    }
-}
+/// In the place of a header's value that is no UTF-8: whoever signed that cannot be
+/// reproduced, and whether a header stands twice can still be told.
+#[cfg(feature = "tower")]
+pub(crate) const NOT_TEXT: &str = "\u{fffd}";
 
 const AUTHORIZATION: &str = "authorization";
 const DATE: &str = "x-amz-date";
@@ -407,6 +379,8 @@ const UNSIGNED: [&str; 5] = [
     "expect",
     "connection",
 ];
+
+const EVENT_STREAM: &str = "application/vnd.amazon.eventstream";
 
 const FORMS: [Form; 4] = [
     (

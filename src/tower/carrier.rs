@@ -17,7 +17,7 @@ use crate::buffered::Buffered;
 use crate::evidence::ResponseView;
 use crate::host::Host;
 use crate::resend::{Carrier, LARGEST_READ, LONGEST_READ, REQUEST_IDS};
-use crate::resign::{Head, SignatureHeader};
+use crate::resign::{Head, NOT_TEXT, SignatureHeader};
 
 pub(super) struct TowerCarrier<S, B> {
     /// The service that was ready and called: it is made ready again for the
@@ -175,8 +175,7 @@ pub(super) fn head_of<'a>(method: &'a Method, uri: String, headers: &'a HeaderMa
         uri: Cow::Owned(uri),
         headers: headers
             .iter()
-            // A signature over what is no text cannot be reproduced.
-            .filter_map(|(name, value)| Some((name.as_str(), as_text(value)?)))
+            .map(|(name, value)| (name.as_str(), as_text(value).unwrap_or(NOT_TEXT)))
             .collect(),
     }
 }
