@@ -3,7 +3,7 @@
 
 #![expect(clippy::expect_used, reason = "a test may panic")]
 
-
+mod answers;
 mod contract;
 mod healthy;
 mod in_flight;
@@ -11,10 +11,10 @@ mod in_flight;
 mod log;
 mod over_http;
 mod repair;
-
+mod request_bodies;
 mod script;
 mod second_send;
-
+mod signing;
 mod stack;
 #[path = "../sdk/world.rs"]
 mod world;
