@@ -4,7 +4,7 @@
 //! Accepted answers do not come this far, but for those that the clock minds.
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use bytes::Bytes;
@@ -37,6 +37,12 @@ pub(crate) trait Carrier: Send {
 
     /// Returns the credentials as they are now.
     fn credentials(&mut self) -> impl Future<Output = Option<Credentials>> + Send;
+
+    /// Returns the credentials that have signed the request, as far as they are at
+    /// hand: a move of the clock has them asked for again, and others may come.
+    fn signer(&mut self) -> impl Future<Output = Option<Credentials>> + Send {
+        self.credentials()
+    }
 
     /// Reads the beginning of an answer's body, and gives the answer back whole.
     fn read(
@@ -131,22 +137,17 @@ pub(crate) async fn prepare<C: Carrier>(
     carrier: &mut C,
     clock: &SkewClock,
 ) -> Option<Vec<SignatureHeader>> {
-    let time = {
+    let sign_by = {
         let head = carrier.head();
         let signed_at = head.signed_at()?;
         let host = Host::of_uri(&head.uri);
-        let time = match host.as_ref().and_then(|host| clock.disputed(host)) {
-            Some(point) => point.at_boot(clock.reading().boot),
-            None => clock.now(),
-        };
+        let disputed = host.as_ref().and_then(|host| clock.disputed(host));
+        let time = time_by(clock, disputed);
         let distance = ClockOffset::between(signed_at, time).magnitude();
-        (distance >= WORTH_A_CORRECTION).then_some(time)?
+        (distance >= WORTH_A_CORRECTION).then_some(disputed)?
     };
-    let credentials = carrier.credentials().await?;
-    let body = body_of(carrier).await;
-    let head = carrier.head();
-    let proof = prove(&head, body.as_deref(), &credentials).ok()?;
-    proof.sign(&head, body.as_deref(), &credentials, time).ok()
+    let proven = proven(carrier).await;
+    resigned(carrier, clock, proven, sign_by).await.ok()
 }
 
 /// Hears an answer that is not an accepted one. Returns what the caller gets.
@@ -174,7 +175,11 @@ pub(crate) async fn recover<C: Carrier>(
     // Whose signature it is, is asked before the clock moves: the credentials of
     // then have made it.
     let proven = if clock.would_resign(&exchange) {
-        Some(proven(carrier).await)
+        let proven = proven(carrier).await;
+        Some(proven.and_then(|proven| {
+            let is_replayable = carrier.is_replayable();
+            is_replayable.then_some(proven).ok_or(NotResigned::Body)
+        }))
     } else {
         None
     };
@@ -245,18 +250,13 @@ struct Proven {
 
 async fn proven<C: Carrier>(carrier: &mut C) -> Result<Proven, NotResigned> {
     let body = body_of(carrier).await;
-    // What must not be touched, must not be touched whatever its body is.
-    let credentials = carrier.credentials().await.ok_or(NotResigned::Identity)?;
+    let credentials = carrier.signer().await.ok_or(NotResigned::Identity)?;
     let proof = prove(&carrier.head(), body.as_deref(), &credentials)?;
-    if carrier.is_replayable() {
-        Ok(Proven {
-            proof,
-            credentials,
-            body,
-        })
-    } else {
-        Err(NotResigned::Body)
-    }
+    Ok(Proven {
+        proof,
+        credentials,
+        body,
+    })
 }
 
 async fn resigned<C: Carrier>(
@@ -270,18 +270,23 @@ async fn resigned<C: Carrier>(
         mut credentials,
         body,
     } = proven?;
-    let time = |clock: &SkewClock| match sign_by {
-        Some(point) => point.at_boot(clock.reading().boot),
-        None => clock.now(),
-    };
     // The clock that signed may have been too slow to see them expire.
     if credentials
         .expiry()
-        .is_some_and(|expiry| expiry <= time(clock))
+        .is_some_and(|expiry| expiry <= time_by(clock, sign_by))
     {
         credentials = carrier.credentials().await.ok_or(NotResigned::Identity)?;
     }
-    proof.sign(&carrier.head(), body.as_deref(), &credentials, time(clock))
+    let time = time_by(clock, sign_by);
+    proof.sign(&carrier.head(), body.as_deref(), &credentials, time)
+}
+
+/// Returns the time by a host's own clock, or by ours.
+fn time_by(clock: &SkewClock, point: Option<ClockOffset>) -> SystemTime {
+    match point {
+        Some(point) => point.at_boot(clock.reading().boot),
+        None => clock.now(),
+    }
 }
 
 async fn body_of<C: Carrier>(carrier: &mut C) -> Option<Bytes> {
@@ -292,7 +297,7 @@ async fn body_of<C: Carrier>(carrier: &mut C) -> Option<Bytes> {
     }
 }
 
-fn amz_date(headers: &[SignatureHeader]) -> Option<std::time::SystemTime> {
+fn amz_date(headers: &[SignatureHeader]) -> Option<SystemTime> {
     let header = headers.iter().find(|header| header.name == "x-amz-date")?;
     crate::evidence::stamp::basic(header.value.as_bytes())
 }

@@ -83,6 +83,12 @@ impl<'a> Head<'a> {
         Some(Authorization::parse(self.header(AUTHORIZATION)?)?.service)
     }
 
+    /// Returns the access key of the signature.
+    #[cfg(feature = "tower")]
+    pub(crate) fn access_key(&self) -> Option<&'a str> {
+        Some(Authorization::parse(self.header(AUTHORIZATION)?)?.access_key)
+    }
+
     /// Returns whether the hash of the body is needed to reproduce the signature.
     pub(crate) fn needs_body(&self) -> bool {
         self.header(CONTENT_SHA256).is_none()

@@ -98,6 +98,18 @@ where
         self.wiring.credentials.get(&self.wiring.clock).await
     }
 
+    async fn signer(&mut self) -> Option<Credentials> {
+        let credentials = &self.wiring.credentials;
+        let known = self
+            .head()
+            .access_key()
+            .and_then(|access_key| credentials.kept(access_key));
+        match known {
+            Some(known) => Some(known),
+            None => credentials.get(&self.wiring.clock).await,
+        }
+    }
+
     async fn read(&mut self, response: Answer<R>) -> (Answer<R>, Bytes) {
         let (parts, body) = response.into_parts();
         match body {

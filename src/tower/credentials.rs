@@ -1,7 +1,7 @@
 //! [`CachedCredentials`]: asked of their provider until they expire by the clock
 //! that is known now.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
@@ -16,9 +16,16 @@ pub(super) struct CachedCredentials(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     provider: SharedCredentialsProvider,
-    known: Mutex<Option<Known>>,
+    known: Mutex<Kept>,
     /// Held while the provider is asked, so that a thousand requests ask once.
     asking: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    last: Option<Known>,
+    /// What the requests may be signed with that are still on their way.
+    last_but_one: Option<Credentials>,
 }
 
 #[derive(Debug)]
@@ -32,15 +39,15 @@ impl CachedCredentials {
     pub(super) fn new(provider: impl ProvideCredentials + 'static) -> Self {
         Self(Arc::new(Inner {
             provider: SharedCredentialsProvider::new(provider),
-            known: Mutex::new(None),
+            known: Mutex::default(),
             asking: tokio::sync::Mutex::new(()),
         }))
     }
 
     /// Returns the credentials, if they are known and good.
     pub(super) fn known(&self, clock: &SkewClock) -> Option<Credentials> {
-        let known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known
+        self.lock()
+            .last
             .as_ref()
             .filter(|known| {
                 known.epoch == clock.epoch() && is_good(&known.credentials, clock.now())
@@ -61,12 +68,31 @@ impl CachedCredentials {
         }
         let epoch = clock.epoch();
         let credentials = self.0.provider.provide_credentials().await.ok()?;
-        let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
-        *known = Some(Known {
+        let mut kept = self.lock();
+        let before = kept.last.replace(Known {
             credentials: credentials.clone(),
             epoch,
         });
+        if let Some(before) = before
+            && before.credentials.access_key_id() != credentials.access_key_id()
+        {
+            kept.last_but_one = Some(before.credentials);
+        }
         Some(credentials)
+    }
+
+    /// Returns the credentials with this access key, good or not, if they are
+    /// among those that were known last.
+    pub(super) fn kept(&self, access_key: &str) -> Option<Credentials> {
+        let kept = self.lock();
+        let last = kept.last.as_ref().map(|known| &known.credentials);
+        let mut all = last.into_iter().chain(&kept.last_but_one);
+        all.find(|credentials| credentials.access_key_id() == access_key)
+            .cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
