@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up fails")]
 
+mod assumed_role;
 mod clients;
 mod configured;
 mod denied;
@@ -10,6 +11,7 @@ mod hosts;
 mod in_flight;
 mod limits;
 mod log;
+mod native;
 mod net;
 mod over_http;
 mod provisional;
