@@ -213,6 +213,14 @@ impl SkewClock {
         });
     }
 
+    /// A request with a pending lesson cannot be sent again to try it.
+    pub(crate) fn suppose(&self, exchange: &Exchange<'_>, lesson: &Lesson) {
+        let reading = self.reading();
+        self.change(reading, |estimator, incidents| {
+            ruling::suppose(estimator, exchange, lesson, reading, incidents);
+        });
+    }
+
     /// Enters an incident that the estimator has no part in.
     pub(crate) fn enter(&self, incident: impl FnOnce(&Estimator, Reading) -> Incident) {
         let reading = self.reading();

@@ -189,6 +189,9 @@ pub(crate) async fn recover<C: Carrier>(
     let headers = match resigned {
         Ok(headers) => headers,
         Err(reason) => {
+            if let Some(lesson) = ruling.pending {
+                clock.suppose(&exchange, &lesson);
+            }
             clock.retried(RetryOutcome::NotResigned);
             clock.enter(|estimator: &Estimator, reading| {
                 Incident::NotResigned(exchange.facts(estimator, reading), reason)

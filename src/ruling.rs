@@ -194,6 +194,21 @@ pub(crate) fn settle(
     }
 }
 
+/// A request with a pending lesson cannot be sent again: whatever is signed next
+/// has to try it.
+pub(crate) fn suppose(
+    estimator: &mut Estimator,
+    exchange: &Exchange<'_>,
+    lesson: &Lesson,
+    reading: Reading,
+    incidents: &mut Vec<Incident>,
+) {
+    let commitment = Commitment::Provisional {
+        teacher: exchange.request,
+    };
+    commit(estimator, exchange, lesson, reading, commitment, incidents);
+}
+
 /// Ends what time alone ends.
 pub(crate) fn keep_up(estimator: &mut Estimator, reading: Reading, incidents: &mut Vec<Incident>) {
     if estimator.is_overdue(reading.boot) {

@@ -236,23 +236,25 @@ fn once(body: &'static [u8]) -> ByteStream {
 
 #[tokio::test]
 async fn a_body_that_cannot_be_sent_again_passes_once_and_teaches() {
-    let story = Story::with_manner(Manner::InFields);
-    let put = |body| {
-        story
-            .s3()
-            .put_object()
-            .bucket("b")
-            .key("k")
-            .content_length(5)
-            .body(body)
-    };
-    let error = put(once(b"hello")).send().await.expect_err("is lost");
-    assert!(in_words(error).contains("RequestTimeTooSkewed"));
-    assert_eq!(story.wire.sent(), 1);
-    assert_eq!(story.log.names(), ["skew", "not_resigned"]);
-    let refusal = story.log.incidents().pop().expect("just seen");
-    assert_eq!(refusal.get("reason"), Some("body"));
-    assert_eq!(story.log.counted("retries", "outcome", "not_resigned"), 1);
-    assert!(put(once(b"hello")).send().await.is_ok());
-    assert_eq!(story.wire.sent(), 2);
+    for manner in [Manner::InFields, Manner::ByCode] {
+        let story = Story::with_manner(manner);
+        let put = |body| {
+            story
+                .s3()
+                .put_object()
+                .bucket("b")
+                .key("k")
+                .content_length(5)
+                .body(body)
+        };
+        let error = put(once(b"hello")).send().await.expect_err("is lost");
+        assert!(in_words(error).contains("RequestTimeTooSkewed"));
+        assert_eq!(story.wire.sent(), 1);
+        assert_eq!(story.log.names(), ["skew", "not_resigned"]);
+        let refusal = story.log.incidents().pop().expect("just seen");
+        assert_eq!(refusal.get("reason"), Some("body"));
+        assert_eq!(story.log.counted("retries", "outcome", "not_resigned"), 1);
+        assert!(put(once(b"hello")).send().await.is_ok());
+        assert_eq!(story.wire.sent(), 2);
+    }
 }
