@@ -221,6 +221,14 @@ impl SkewClock {
         });
     }
 
+    /// A request that another door has ruled on was sent again, and refused.
+    pub(crate) fn refused_again(&self, exchange: &Exchange<'_>) {
+        let reading = self.reading();
+        self.change(reading, |estimator, incidents| {
+            ruling::refused_again(estimator, exchange, reading, incidents);
+        });
+    }
+
     /// Enters an incident that the estimator has no part in.
     pub(crate) fn enter(&self, incident: impl FnOnce(&Estimator, Reading) -> Incident) {
         let reading = self.reading();

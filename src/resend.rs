@@ -67,8 +67,9 @@ pub(crate) trait Carrier: Send {
 pub(crate) enum Seen {
     /// Nothing was to be done, or the request was sent again.
     Settled,
-    /// A new signature can help, and this door could not make it.
-    CouldNotResign,
+    /// A new signature can help, and this door could not make it; the number under
+    /// which the request may have taught the clock.
+    CouldNotResign { request: u64 },
 }
 
 /// The clocks when a request was sent.
@@ -196,7 +197,12 @@ pub(crate) async fn recover<C: Carrier>(
             clock.enter(|estimator: &Estimator, reading| {
                 Incident::NotResigned(exchange.facts(estimator, reading), reason)
             });
-            carrier.mark(&mut response, Seen::CouldNotResign);
+            carrier.mark(
+                &mut response,
+                Seen::CouldNotResign {
+                    request: context.request,
+                },
+            );
             return Ok(response);
         }
     };

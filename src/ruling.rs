@@ -118,6 +118,22 @@ pub(crate) fn rule(
     ruling
 }
 
+/// A request that another door has ruled on was sent again, and this is the answer
+/// to that.
+pub(crate) fn refused_again(
+    estimator: &mut Estimator,
+    exchange: &Exchange<'_>,
+    reading: Reading,
+    incidents: &mut Vec<Incident>,
+) {
+    if exchange.evidence.rejection().is_some() {
+        incidents.push(Incident::RetryFailed(exchange.facts(estimator, reading)));
+    }
+    if exchange.evidence.is_refused() && estimator.is_taught_by(exchange.request) {
+        take_back(estimator, reading, incidents);
+    }
+}
+
 /// Takes note of an accepted answer: it confirms, it vouches, and it can end a
 /// correction.
 pub(crate) fn accept(

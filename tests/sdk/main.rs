@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test that cannot be set up fails")]
 
 mod assumed_role;
+mod both_doors;
 mod clients;
 mod configured;
 mod denied;
