@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use aws_clock_skew::{Incident, SkewClock};
+use tokio::task::JoinSet;
 
 use crate::clients::{config, head, receive, through, without_retries};
 use crate::log::Log;
@@ -87,51 +88,57 @@ impl Story {
 
 const MANNERS: [Manner; 3] = [Manner::InFields, Manner::ByCode, Manner::Silently];
 
+/// How the lab says it, and how far the machine and the lab are ahead.
+const CASES: [(Manner, i64, i64); 6] = [
+    (Manner::InFields, 0, HOUR),
+    (Manner::ByCode, 0, HOUR),
+    (Manner::Silently, 0, HOUR),
+    (Manner::Silently, 0, -HOUR),
+    (Manner::ByCode, -20 * MINUTE, HOUR),
+    (Manner::InFields, 2 * DAY, -DAY),
+];
+
 #[tokio::test]
 async fn a_lab_with_a_wrong_clock_costs_aws_nothing() {
-    for manner in MANNERS {
-        for (skew, labs) in [(0, HOUR), (0, -HOUR), (-20 * MINUTE, HOUR), (2 * DAY, -DAY)] {
-            let story = Story::new(skew, manner);
-            story.lab.set_ahead(labs);
-            story.interleaves(true).await;
-            let expected = usize::from(skew != 0);
-            assert_eq!(story.aws.rejected(), expected, "{manner:?} {skew} {labs}");
-            assert_eq!(story.lab.rejected(), 1, "{manner:?} {skew} {labs}");
-            story.knows_the_time();
-            let names = story.log.names();
-            let warnings: Vec<_> = story.log.incidents();
-            let warnings: Vec<_> = warnings
-                .iter()
-                .filter(|event| event.get("incident") == Some("hosts_disagree"))
-                .collect();
-            let [warning] = &warnings[..] else {
-                panic!("{names:?}");
-            };
-            assert_eq!(warning.get("host"), Some("minio.lab.example"));
-            assert_eq!(
-                warning.get("other_host"),
-                Some("sqs.us-east-1.amazonaws.com")
-            );
-            assert_eq!(names.len(), 1 + usize::from(skew != 0), "{names:?}");
-        }
+    for (manner, skew, labs) in CASES {
+        let story = Story::new(skew, manner);
+        story.lab.set_ahead(labs);
+        story.interleaves(true).await;
+        let expected = usize::from(skew != 0);
+        assert_eq!(story.aws.rejected(), expected, "{manner:?} {skew} {labs}");
+        assert_eq!(story.lab.rejected(), 1, "{manner:?} {skew} {labs}");
+        story.knows_the_time();
+        let names = story.log.names();
+        let warnings: Vec<_> = story.log.incidents();
+        let warnings: Vec<_> = warnings
+            .iter()
+            .filter(|event| event.get("incident") == Some("hosts_disagree"))
+            .collect();
+        let [warning] = &warnings[..] else {
+            panic!("{names:?}");
+        };
+        assert_eq!(warning.get("host"), Some("minio.lab.example"));
+        assert_eq!(
+            warning.get("other_host"),
+            Some("sqs.us-east-1.amazonaws.com")
+        );
+        assert_eq!(names.len(), 1 + usize::from(skew != 0), "{names:?}");
     }
 }
 
 #[tokio::test]
 async fn a_lab_that_is_heard_first_costs_aws_one_rejection() {
-    for manner in MANNERS {
-        for (skew, labs) in [(0, HOUR), (0, -HOUR), (-20 * MINUTE, HOUR), (2 * DAY, -DAY)] {
-            let story = Story::new(skew, manner);
-            story.lab.set_ahead(labs);
-            story.interleaves(false).await;
-            assert_eq!(story.aws.rejected(), 1, "{manner:?} {skew} {labs}");
-            // Once before anybody has vouched, and once after.
-            assert_eq!(story.lab.rejected(), 2, "{manner:?} {skew} {labs}");
-            story.knows_the_time();
-            let names = story.log.names();
-            let warnings = names.iter().filter(|name| *name == "hosts_disagree");
-            assert_eq!(warnings.count(), 1, "{names:?}");
-        }
+    for (manner, skew, labs) in CASES {
+        let story = Story::new(skew, manner);
+        story.lab.set_ahead(labs);
+        story.interleaves(false).await;
+        assert_eq!(story.aws.rejected(), 1, "{manner:?} {skew} {labs}");
+        // Once before anybody has vouched, and once after.
+        assert_eq!(story.lab.rejected(), 2, "{manner:?} {skew} {labs}");
+        story.knows_the_time();
+        let names = story.log.names();
+        let warnings = names.iter().filter(|name| *name == "hosts_disagree");
+        assert_eq!(warnings.count(), 1, "{names:?}");
     }
 }
 
@@ -167,6 +174,25 @@ async fn a_date_moves_the_clock_when_its_signature_is_let_through() {
             assert_eq!(story.log.names(), ["skew"]);
             assert_eq!(story.log.incidents()[0].get("source"), Some("date"));
         }
+    }
+}
+
+#[tokio::test]
+async fn fifty_in_flight_that_learn_by_date_are_one_lesson() {
+    const CALLS: usize = 50;
+    for manner in Manner::WITHOUT_WORDS {
+        let story = Story::new(-20 * MINUTE, manner);
+        story.lab.hold(CALLS);
+        let mut calls = JoinSet::new();
+        for _ in 0..CALLS {
+            let minio = story.minio.clone();
+            calls.spawn(async move { head(&minio).await });
+        }
+        assert!(calls.join_all().await.iter().all(Result::is_ok));
+        assert_eq!(story.lab.sent(), 2 * CALLS, "{manner:?}");
+        assert_eq!(story.log.names(), ["skew"]);
+        assert_eq!(story.clock.status().incidents(), 1);
+        story.knows_the_time();
     }
 }
 

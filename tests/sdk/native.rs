@@ -168,6 +168,8 @@ async fn who_only_observes_leaves_the_sdks_own_correction_as_it_is() {
     // The time source is left as it was: the clock of the machine that the test
     // runs on. This gives the client that of the story's.
     let config = configured(&endpoint.url(), &clock).await;
+    let given = format!("{:?} {:?}", config.time_source(), config.identity_cache());
+    assert!(!given.contains("Skew"), "{given}");
     let config = config.into_builder().time_source(clock.clone()).build();
     let sqs = aws_sdk_sqs::Client::new(&config);
     for _ in 0..20 {
