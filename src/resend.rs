@@ -4,7 +4,7 @@
 //! Accepted answers do not come this far, but for those that the clock minds.
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use bytes::Bytes;
@@ -180,14 +180,17 @@ pub(crate) async fn recover<C: Carrier>(
         None
     };
     let ruling = clock.rule(&exchange);
-    let resigned = match proven {
-        Some(proven) if ruling.resign => resigned(carrier, clock, proven, ruling.sign_by).await,
-        _ => {
-            carrier.mark(&mut response, Seen::Settled);
-            return Ok(response);
-        }
+    let Some(proven) = proven.filter(|_| ruling.resign) else {
+        carrier.mark(&mut response, Seen::Settled);
+        return Ok(response);
     };
-    let headers = match resigned {
+    if let (Some(lesson), Ok(proven)) = (&ruling.pending, &proven)
+        && proven.has_expired(lesson.point.at_boot(clock.reading().boot))
+    {
+        // Others are had only by a clock that shows that these have expired.
+        clock.suppose(&exchange, lesson);
+    }
+    let headers = match resigned(carrier, clock, proven, ruling.sign_by).await {
         Ok(headers) => headers,
         Err(reason) => {
             if let Some(lesson) = ruling.pending {
@@ -252,6 +255,14 @@ struct Proven {
     body: Option<Bytes>,
 }
 
+impl Proven {
+    fn has_expired(&self, now: SystemTime) -> bool {
+        self.credentials
+            .expiry()
+            .is_some_and(|expiry| expiry <= now)
+    }
+}
+
 async fn proven<C: Carrier>(carrier: &mut C) -> Result<Proven, NotResigned> {
     let body = body_of(carrier).await;
     // What must not be touched, must not be touched whatever its body is.
@@ -274,23 +285,18 @@ async fn resigned<C: Carrier>(
     proven: Result<Proven, NotResigned>,
     sign_by: Option<ClockOffset>,
 ) -> Result<Vec<SignatureHeader>, NotResigned> {
-    let Proven {
-        proof,
-        mut credentials,
-        body,
-    } = proven?;
+    let mut proven = proven?;
     let time = |clock: &SkewClock| match sign_by {
         Some(point) => point.at_boot(clock.reading().boot),
         None => clock.now(),
     };
     // The clock that signed may have been too slow to see them expire.
-    if credentials
-        .expiry()
-        .is_some_and(|expiry| expiry <= time(clock))
-    {
-        credentials = carrier.credentials().await.ok_or(NotResigned::Identity)?;
+    if proven.has_expired(time(clock)) {
+        proven.credentials = carrier.credentials().await.ok_or(NotResigned::Identity)?;
     }
-    proof.sign(&carrier.head(), body.as_deref(), &credentials, time(clock))
+    let body = proven.body.as_deref();
+    let (head, time) = (carrier.head(), time(clock));
+    proven.proof.sign(&head, body, &proven.credentials, time)
 }
 
 async fn body_of<C: Carrier>(carrier: &mut C) -> Option<Bytes> {
@@ -301,7 +307,7 @@ async fn body_of<C: Carrier>(carrier: &mut C) -> Option<Bytes> {
     }
 }
 
-fn amz_date(headers: &[SignatureHeader]) -> Option<std::time::SystemTime> {
+fn amz_date(headers: &[SignatureHeader]) -> Option<SystemTime> {
     let header = headers.iter().find(|header| header.name == "x-amz-date")?;
     crate::evidence::stamp::basic(header.value.as_bytes())
 }

@@ -183,7 +183,7 @@ pub(crate) fn settle(
     keep_up(estimator, reading, incidents);
     let name = exchange.host.map_or("", Host::name);
     if !exchange.evidence.let_through() {
-        if exchange.evidence.is_refused() {
+        if exchange.evidence.is_refused() && !estimator.is_taught_by(exchange.request) {
             estimator.trust.mute(name, reading.boot);
         }
         return;

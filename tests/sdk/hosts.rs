@@ -1,14 +1,18 @@
 //! Whom the clock believes, where the door signs by itself: each host gets
 //! signatures by its own time.
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
 
 use aws_clock_skew::{Incident, SkewClock};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use tokio::task::JoinSet;
 
 use crate::clients::{config, head, receive, through, without_retries};
 use crate::log::Log;
 use crate::net::Net;
+use crate::tap::Tap;
 use crate::wire::{Answer, Fate, Manner, Wire};
 use crate::world::{DAY, HOUR, MINUTE, World, minutes, shifted};
 
@@ -290,5 +294,68 @@ async fn no_signature_for_a_host_in_dispute_is_dated_further_ahead_either() {
             assert_eq!(story.lab.sent(), calls, "{manner:?}");
         }
         story.is_the_machines();
+    }
+}
+
+/// Credentials that end an hour after the machine's time, then others.
+#[derive(Debug)]
+struct Renewed {
+    expiry: SystemTime,
+    loads: AtomicUsize,
+}
+
+impl ProvideCredentials for Renewed {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let is_first = self.loads.fetch_add(1, Ordering::Relaxed) == 0;
+        let (key, expiry) = if is_first {
+            ("OLD", self.expiry)
+        } else {
+            ("NEW", self.expiry + minutes(10_000))
+        };
+        future::ProvideCredentials::ready(Ok(Credentials::new(
+            key,
+            "secret",
+            None,
+            Some(expiry),
+            "test",
+        )))
+    }
+}
+
+#[tokio::test]
+async fn a_time_by_date_is_not_tried_with_credentials_that_have_expired_by_it() {
+    for manner in Manner::WITHOUT_WORDS {
+        let log = Log::start();
+        let world = World::with_skew(-2 * HOUR);
+        let wire = Wire::with_manner(&world, minutes(15), manner);
+        let tap = Tap::new(wire.clone());
+        let clock = world.skew_clock();
+        let provider = Renewed {
+            expiry: world.machine_wall() + minutes(60),
+            loads: AtomicUsize::default(),
+        };
+        let config = through(&without_retries(config(LAB)), tap.clone(), &clock);
+        let config = config
+            .into_builder()
+            .credentials_provider(SharedCredentialsProvider::new(provider));
+        let minio = aws_sdk_s3::config::Builder::from(&config.build()).force_path_style(true);
+        let minio = aws_sdk_s3::Client::from_conf(minio.build());
+        for _ in 0..5 {
+            assert_eq!(head(&minio).await, Ok(()));
+        }
+        let sent = tap.sent();
+        assert_eq!(sent.len(), 6);
+        let keys = sent.iter().map(|sent| {
+            let signature = sent.header("authorization").unwrap_or_default();
+            signature.contains("Credential=NEW/")
+        });
+        assert_eq!(
+            keys.collect::<Vec<_>>(),
+            [false, true, true, true, true, true]
+        );
+        assert_eq!(log.names(), ["skew"]);
     }
 }
