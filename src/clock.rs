@@ -366,17 +366,20 @@ impl SkewClock {
             None => Word::UNCORRECTED,
         };
         self.0.word.store(word, Ordering::Release);
-        self.0.epoch.store(estimator.epoch(), Ordering::Release);
-        let moves = self.0.moves.swap(estimator.moves(), Ordering::AcqRel);
-        if moves != estimator.moves() {
-            // Nobody has vouched for the clock as it is now.
-            self.0.next_vouch.store(0, Ordering::Relaxed);
+        // What an observer learns moves nothing: nothing is signed or judged by it.
+        if !self.0.observe_only {
+            self.0.epoch.store(estimator.epoch(), Ordering::Release);
+            let moves = self.0.moves.swap(estimator.moves(), Ordering::AcqRel);
+            if moves != estimator.moves() {
+                // Nobody has vouched for the clock as it is now.
+                self.0.next_vouch.store(0, Ordering::Relaxed);
+            }
         }
-        let has_disputes = estimator.trust.has_disputes();
-        self.0.has_disputes.store(has_disputes, Ordering::Relaxed);
+        self.0
+            .has_disputes
+            .store(estimator.trust.has_disputes(), Ordering::Relaxed);
         let minds_accepted = estimator.estimate().is_some()
             || estimator.is_provisional()
-            || has_disputes
             || !state.unreported.is_empty();
         self.0
             .minds_accepted

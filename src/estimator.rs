@@ -81,7 +81,10 @@ impl Estimator {
     /// Starts from a known offset of the machine's clock.
     pub(crate) fn start_at(&mut self, offset: ClockOffset, reading: Reading) {
         let point = ClockOffset::from_boot(offset.shift(reading.wall), reading.boot);
-        self.replace(Some(Estimate::exactly(point, reading.boot)));
+        let estimate = Estimate::exactly(point, reading.boot);
+        if !estimate.agrees_with_wall(reading) {
+            self.replace(Some(estimate));
+        }
     }
 
     /// Returns the time to sign with.
@@ -216,6 +219,8 @@ impl Estimator {
         };
         self.trust.mute(&provisional.host, boot);
         self.moves += 1;
+        // Whatever was loaded in the meantime was judged by it.
+        self.epoch += 1;
         self.contradictions = 0;
         self.estimate = provisional.previous;
         true

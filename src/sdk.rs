@@ -6,6 +6,7 @@ mod http_client;
 mod identity_cache;
 mod interceptor;
 mod limiter;
+mod native;
 mod operation;
 mod retry_classifier;
 mod time_source;

@@ -80,8 +80,16 @@ fn only_one_file_speaks_to_tracing_and_one_reads_the_clock() {
 
 fn files_of(src: &Path, module: &str) -> Vec<PathBuf> {
     let mut files = vec![src.join(format!("{module}.rs"))];
-    if let Ok(folder) = fs::read_dir(src.join(module)) {
-        files.extend(folder.flatten().map(|entry| entry.path()));
+    let mut folders = vec![src.join(module)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.push(path);
+            }
+        }
     }
     files
 }

@@ -143,3 +143,28 @@ fn a_host_in_dispute_is_signed_for_by_its_own_time() {
     assert_eq!(story.estimator.moves(), 0);
     story.says(&["hosts_disagree"]);
 }
+
+#[test]
+fn aws_vouches_for_the_clock_that_signs_now_and_for_no_other() {
+    let lab = Host::new(LAB, true);
+    for vouches in [true, false] {
+        let mut story = Story::new();
+        story.hears(AWS, (0, 200, 0), |estimator, exchange, reading, said| {
+            let moves_at_signing = if vouches {
+                exchange.moves_at_signing
+            } else {
+                Exchange::SIGNED_BY_ANOTHER
+            };
+            let exchange = Exchange {
+                moves_at_signing,
+                ..*exchange
+            };
+            accept(estimator, &exchange, reading, said);
+        });
+        let objection = story
+            .estimator
+            .trust
+            .objection_to(lab.as_ref(), story.reading);
+        assert_eq!(objection.is_some(), vouches);
+    }
+}

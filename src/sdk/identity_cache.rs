@@ -42,12 +42,13 @@ impl SkewIdentityCache {
         let epoch = self.clock.epoch();
         {
             let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-            if current.0 == epoch {
+            if current.0 >= epoch {
                 return current.1.clone();
             }
         }
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        if current.0 != epoch {
+        // Another call may have come with a later epoch; it is not to be undone.
+        if current.0 < epoch {
             *current = (epoch, fresh());
         }
         current.1.clone()

@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use aws_runtime::service_clock_skew::DisableClockSkewCorrection;
 use aws_smithy_runtime::client::retries::TokenBucket;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
@@ -13,6 +12,7 @@ use aws_smithy_runtime_api::client::interceptors::context::{
 };
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use aws_smithy_runtime_api::client::retries::RequestAttempts;
 use aws_smithy_runtime_api::client::retries::classifiers::ClassifyRetry;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
@@ -25,9 +25,10 @@ use crate::incident::{Facts, Incident, Label, Missing, NotResigned};
 use crate::report::RetryOutcome;
 use crate::resend::Seen;
 use crate::ruling::{Door, Exchange};
+use crate::sdk::native;
 use crate::sdk::operation::{Native, Operation, Stage, view};
 use crate::sdk::retry_classifier::{self, SignAgain};
-use crate::sdk::time_source;
+use crate::sdk::time_source::Asked;
 
 /// Watches the answers of one client, teaches the clock what they say of the
 /// time, and asks for one more attempt where a new signature can help.
@@ -39,10 +40,29 @@ use crate::sdk::time_source;
 /// SDK's own correction off for this client.
 ///
 /// It never fails a call. Made by [`SkewClock::interceptor`].
+///
+/// # What else reads the clock
+///
+/// The client's time source is read by more than its signatures, and a clock that
+/// is corrected moves under all of it:
+///
+/// | what | what a move does | remedy |
+/// |---|---|---|
+/// | identity cache, IMDS's extended expiries | credentials are kept for as long as the clock went back | [`SkewClock::identity_cache`] |
+/// | adaptive retries | the rate limiter makes the next call wait for as long as the clock went back | a new limiter after every move, by this interceptor; an operation that waits in the old one at that moment cannot be helped |
+/// | stalled-stream protection | going back, it stops watching that stream; going forward, one poll takes 40 ms for a week | none needed |
+/// | a retry quota that refills by time | going forward, it is full; going back, it keeps what it has | none needed |
+/// | frames of event streams | each is signed by the clock as it is then | none needed |
+///
+/// The retry that the interceptor asks for costs neither an attempt nor tokens of
+/// the user's retry quota. A body that cannot be sent again is not: the caller
+/// gets the service's own error, and the next call is right.
 #[derive(Debug)]
 pub struct SkewInterceptor {
     clock: SkewClock,
     has_complained: AtomicBool,
+    /// Where a part is missing.
+    native_memory: native::Memory,
     /// This client talks to a host in dispute.
     is_in_dispute: AtomicBool,
     /// The second, on the boot clock, until which this client's host is known not
@@ -72,6 +92,7 @@ impl SkewClock {
         SkewInterceptor {
             clock: self.clone(),
             has_complained: AtomicBool::new(false),
+            native_memory: native::Memory::default(),
             is_in_dispute: AtomicBool::new(false),
             no_vouch_until: AtomicU64::new(0),
         }
@@ -90,20 +111,28 @@ impl Intercept for SkewInterceptor {
         components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        // Two interceptors of one clock are one; and a clock that only observes
+        // stands back for one that corrects.
+        let is_taken = cfg.load::<Operation>().is_some_and(|operation| {
+            operation.belongs_to(&self.clock) || self.clock.observes_only()
+        });
+        if is_taken {
+            return Ok(());
+        }
         let mut native = Native::AsSet;
         if !self.clock.observes_only() {
-            if let Some(missing) = self.missing(components) {
+            let asked = components.time_source().as_ref().and_then(Asked::by);
+            if let Some(missing) = self.missing(asked, components) {
                 self.complain(missing, cfg);
+                if let Some(asked) = asked {
+                    self.native_memory.begin(asked.moves, cfg);
+                }
                 return Ok(());
             }
-            let is_off = cfg
-                .load::<DisableClockSkewCorrection>()
-                .is_some_and(DisableClockSkewCorrection::is_disabled);
-            if !is_off {
-                native = self.settle_who_corrects(cfg);
-            }
+            native = self.settle_who_corrects(cfg);
         }
-        cfg.interceptor_state().store_put(Operation::new(native));
+        cfg.interceptor_state()
+            .store_put(Operation::new(&self.clock, native));
         Ok(())
     }
 
@@ -123,8 +152,10 @@ impl Intercept for SkewInterceptor {
         _components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if let Some(operation) = cfg.get_mut_from_interceptor_state::<Operation>() {
+        if let Some(operation) = self.operation(cfg) {
             operation.begin_attempt(self.clock.reading().boot, self.clock.moves());
+        } else if cfg.load::<Operation>().is_none() {
+            native::Memory::resume(cfg);
         }
         Ok(())
     }
@@ -135,7 +166,7 @@ impl Intercept for SkewInterceptor {
         _components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if let Some(operation) = cfg.get_mut_from_interceptor_state::<Operation>() {
+        if let Some(operation) = self.operation(cfg) {
             operation.remember(context.request(), self.clock.reading());
         }
         Ok(())
@@ -147,8 +178,10 @@ impl Intercept for SkewInterceptor {
         _components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if let Some(operation) = cfg.get_mut_from_interceptor_state::<Operation>() {
+        if let Some(operation) = self.operation(cfg) {
             operation.received = Some(self.clock.reading());
+        } else {
+            self.native_memory.renew(cfg);
         }
         Ok(())
     }
@@ -159,9 +192,13 @@ impl Intercept for SkewInterceptor {
         _components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let Some(operation) = cfg.get_mut_from_interceptor_state::<Operation>() else {
+        let attempt = cfg.load::<RequestAttempts>().map(RequestAttempts::attempts);
+        let Some(operation) = self.operation(cfg) else {
             return Ok(());
         };
+        if !operation.hears_of(attempt) {
+            return Ok(());
+        }
         if let Some(users) = operation.lent.take() {
             cfg.interceptor_state().store_put(users);
         }
@@ -175,10 +212,15 @@ impl Intercept for SkewInterceptor {
 }
 
 impl SkewInterceptor {
-    fn missing(&self, components: &RuntimeComponents) -> Option<Missing> {
-        let has_time_source = components
-            .time_source()
-            .is_some_and(|source| time_source::asks(&source, &self.clock));
+    /// Returns what is remembered of the operation, if this interceptor is the
+    /// one to watch it.
+    fn operation<'a>(&self, cfg: &'a mut ConfigBag) -> Option<&'a mut Operation> {
+        cfg.get_mut_from_interceptor_state::<Operation>()
+            .filter(|operation| operation.belongs_to(&self.clock))
+    }
+
+    fn missing(&self, asked: Option<Asked>, components: &RuntimeComponents) -> Option<Missing> {
+        let has_time_source = asked.is_some_and(|asked| asked.is(&self.clock));
         let has_classifier = components
             .retry_classifiers()
             .any(|classifier| classifier.name() == retry_classifier::NAME);
@@ -206,13 +248,13 @@ impl SkewInterceptor {
 
     /// We do, or the SDK itself, for a host in dispute.
     fn settle_who_corrects(&self, cfg: &mut ConfigBag) -> Native {
+        if native::is_off(cfg) {
+            return Native::AsSet;
+        }
         if self.is_in_dispute.load(Ordering::Relaxed) {
             return Native::Acting;
         }
-        // Under a time source that is corrected already it would correct a second
-        // time.
-        cfg.interceptor_state()
-            .store_put(DisableClockSkewCorrection::from(true));
+        native::switch_off(cfg);
         Native::Silenced
     }
 
@@ -220,12 +262,12 @@ impl SkewInterceptor {
         if self.clock.moves() == 0 {
             return;
         }
-        let Some(operation) = cfg.get_mut_from_interceptor_state::<Operation>() else {
+        let Some(operation) = self.operation(cfg) else {
             return;
         };
         let mut lease = std::mem::take(&mut operation.lease);
         lease.renew(&self.clock, cfg);
-        if let Some(operation) = cfg.get_mut_from_interceptor_state::<Operation>() {
+        if let Some(operation) = self.operation(cfg) {
             operation.lease = lease;
         }
     }
@@ -237,7 +279,7 @@ impl SkewInterceptor {
         context: &FinalizerInterceptorContextMut<'_>,
         cfg: &mut ConfigBag,
     ) -> Option<Stage> {
-        let operation = cfg.get_mut_from_interceptor_state::<Operation>()?;
+        let operation = self.operation(cfg)?;
         let is_second = operation.stage == Stage::SignedAgain;
         if is_second {
             operation.stage = Stage::Done;
@@ -348,6 +390,9 @@ impl SkewInterceptor {
 
     /// Asks for one attempt more, outside the user's limits: a wrong clock is no
     /// reason to spend what is meant for a service in trouble.
+    ///
+    /// If the operation has made a retry of the user's before, the SDK forgets the
+    /// tokens of that one for good, as it does at any second retry.
     fn ask_for_one_more(
         &self,
         stage: Stage,
@@ -373,7 +418,7 @@ impl SkewInterceptor {
         if users.is_some() {
             state.store_put(TokenBucket::unlimited());
         }
-        if let Some(operation) = cfg.get_mut_from_interceptor_state::<Operation>() {
+        if let Some(operation) = self.operation(cfg) {
             operation.stage = stage;
             operation.lent = users;
         }
@@ -384,8 +429,7 @@ impl SkewInterceptor {
 /// answers that it has watched arrive, so it needs one of its own: the attempt that
 /// is given for it only shows it the server's time.
 fn hand_over(cfg: &mut ConfigBag) -> Stage {
-    cfg.interceptor_state()
-        .store_put(DisableClockSkewCorrection::from(false));
+    native::switch_on(cfg);
     if let Some(operation) = cfg.get_mut_from_interceptor_state::<Operation>() {
         operation.native = Native::Acting;
     }

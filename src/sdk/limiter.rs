@@ -3,10 +3,16 @@
 //!
 //! The SDK's limiter refills by the time that has passed; when the clock goes
 //! back an hour it owes an hour's tokens, and the next call waits for as long.
+//!
+//! What cannot be helped: an operation that already waits in a limiter when the
+//! clock goes back has nobody to give it another, and waits for as long. And a
+//! limiter says neither how it was built nor whose it is, so after a move one of
+//! the user's own has the SDK's default settings, and is shared by all custom
+//! partitions of the same name.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_smithy_runtime::client::retries::{ClientRateLimiter, RetryPartition, TokenBucket};
 use aws_smithy_types::config_bag::ConfigBag;
@@ -33,9 +39,7 @@ impl Lease {
         if clock.moves() == 0 || !is_adaptive(cfg) {
             return;
         }
-        // Reading the clock can move it; its number comes after.
-        let now = clock.now();
-        let moves = clock.moves();
+        let (moves, now) = stable(clock);
         if self.moves == moves {
             return;
         }
@@ -75,6 +79,20 @@ impl Limiters {
         let limiter = ClientRateLimiter::new(seconds);
         limiters.insert(users.clone(), (moves, limiter.clone()));
         limiter
+    }
+}
+
+/// Returns the time together with the number of the clock that says it: reading
+/// the clock can move it, and so can others in between.
+fn stable(clock: &SkewClock) -> (u64, SystemTime) {
+    let mut moves = clock.moves();
+    loop {
+        let now = clock.now();
+        let after = clock.moves();
+        if after == moves {
+            return (moves, now);
+        }
+        moves = after;
     }
 }
 

@@ -6,6 +6,7 @@ use aws_smithy_runtime::client::retries::TokenBucket;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 
+use crate::clock::SkewClock;
 use crate::evidence::ResponseView;
 use crate::evidence::stamp;
 use crate::host::Host;
@@ -21,6 +22,10 @@ use crate::sdk::limiter::Lease;
 #[derive(Debug)]
 pub(super) struct Operation {
     pub(super) stage: Stage,
+    /// The clock whose interceptor this belongs to.
+    clock: usize,
+    /// The last attempt whose end was heard.
+    heard: Option<u32>,
     pub(super) native: Native,
     /// The number of the request, once it was rejected.
     pub(super) request: Option<u64>,
@@ -61,9 +66,11 @@ pub(super) enum Native {
 }
 
 impl Operation {
-    pub(super) fn new(native: Native) -> Self {
+    pub(super) fn new(clock: &SkewClock, native: Native) -> Self {
         Self {
             stage: Stage::Fresh,
+            clock: clock.address(),
+            heard: None,
             native,
             request: None,
             signing_boot: Duration::ZERO,
@@ -76,6 +83,18 @@ impl Operation {
             amz_date: [0; AMZ_DATE],
             authority: Authority::new(),
         }
+    }
+
+    pub(super) fn belongs_to(&self, clock: &SkewClock) -> bool {
+        self.clock == clock.address()
+    }
+
+    /// Returns whether the end of this attempt is news: a client may have two
+    /// interceptors of one clock.
+    pub(super) fn hears_of(&mut self, attempt: Option<u32>) -> bool {
+        let is_news = self.heard != attempt;
+        self.heard = attempt;
+        is_news
     }
 
     /// Forgets the attempt before.

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use tracing::field::{Field, Visit};
 use tracing::subscriber::DefaultGuard;
 use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 #[derive(Clone, Debug)]
@@ -30,8 +31,11 @@ pub(crate) struct Log {
 
 impl Log {
     pub(crate) fn start() -> Self {
+        heed_everywhere();
         let events = Arc::<Mutex<Vec<Logged>>>::default();
-        let subscriber = tracing_subscriber::registry().with(Capture(events.clone()));
+        let subscriber = tracing_subscriber::registry()
+            .with(ours())
+            .with(Capture(events.clone()));
         Self {
             events,
             _guard: tracing::subscriber::set_default(subscriber),
@@ -69,6 +73,21 @@ impl Log {
             .cloned()
             .collect()
     }
+}
+
+/// While there is but one subscriber, `tracing` asks the thread that is the first
+/// to emit an event whether anybody ever wants it; a test that listens to nothing
+/// would answer for one on another thread that does.
+fn heed_everywhere() {
+    static HEEDED: Once = Once::new();
+    HEEDED.call_once(|| {
+        let subscriber = tracing_subscriber::registry().with(ours());
+        tracing::subscriber::set_global_default(subscriber).expect("nobody else sets one");
+    });
+}
+
+fn ours() -> Targets {
+    Targets::new().with_target("aws_clock_skew", Level::TRACE)
 }
 
 struct Capture(Arc<Mutex<Vec<Logged>>>);

@@ -2,22 +2,30 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up fails")]
 
+mod adaptive;
 mod assumed_role;
+mod bad_input;
 mod both_doors;
 mod clients;
 mod configured;
+mod credentials;
 mod denied;
+mod hazards;
 mod healthy;
 mod hosts;
+mod imds;
 mod in_flight;
+mod installation;
 mod limits;
 mod log;
 mod native;
 mod net;
 mod over_http;
 mod provisional;
+mod quota;
 mod repair;
 mod resent;
+mod streams;
 mod suspects;
 mod tap;
 mod trust;

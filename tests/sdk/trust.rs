@@ -107,6 +107,22 @@ async fn while_aws_vouches_the_lab_cannot_move_the_clock() {
 }
 
 #[tokio::test]
+async fn every_client_of_a_host_in_dispute_steps_back_and_one_warning_is_enough() {
+    let story = Story::new(0, Manner::ByCode);
+    story.lab.set_ahead(HOUR);
+    assert_eq!(story.calls_aws().await, Ok(()));
+    for _ in 0..3 {
+        let another = s3(&patient(config_on(&story.lab, LAB)), &story.clock);
+        for _ in 0..3 {
+            assert_eq!(head(&another).await, Ok(()));
+        }
+    }
+    assert_eq!(story.clock.now(), story.world.machine_wall());
+    let warnings = story.log.counted("incidents", "incident", "hosts_disagree");
+    assert_eq!(warnings, 1);
+}
+
+#[tokio::test]
 async fn a_lab_that_is_repaired_is_in_dispute_no_more() {
     let story = Story::new(0, Manner::ByCode);
     story.lab.set_ahead(HOUR);
@@ -185,6 +201,29 @@ async fn aws_vouches_again_as_soon_as_the_clock_has_moved() {
     story.lab.set_ahead(HOUR);
     assert_eq!(story.calls_lab().await, Ok(()));
     assert!(!story.clock.status().is_corrected());
+}
+
+#[tokio::test]
+async fn an_answer_to_an_older_clock_does_not_keep_aws_from_vouching() {
+    let story = Story::new(0, Manner::ByCode);
+    let slow = Wire::new(&story.world, minutes(5));
+    let patient_sqs = sqs(&without_retries(config_on(&slow, AWS)), &story.clock);
+    slow.hold(2);
+    let waits = tokio::spawn(async move { receive(&patient_sqs, "https://x/1/q").await });
+    while slow.sent() == 0 {
+        tokio::task::yield_now().await;
+    }
+    // Meanwhile the clock moves, and back.
+    let lie = Answer::empty_403(shifted(story.world.true_time(), 2 * HOUR));
+    story.aws.plan(vec![Fate::answered(lie); 2]);
+    assert!(story.calls_aws().await.is_err());
+    let bystander = s3(&config_on(&slow, "https://other.example"), &story.clock);
+    assert_eq!(head(&bystander).await, Ok(()));
+    assert_eq!(waits.await.expect("it ends"), Ok(()));
+    assert_eq!(story.calls_aws().await, Ok(()));
+    story.lab.set_ahead(HOUR);
+    assert_eq!(story.calls_lab().await, Ok(()));
+    assert_eq!(story.clock.now(), story.world.machine_wall());
 }
 
 #[tokio::test]

@@ -4,17 +4,22 @@ use std::time::Duration;
 
 use crate::trust::Story;
 use crate::wire::{Answer, Fate, Manner};
-use crate::world::{MINUTE, minutes, shifted};
+use crate::world::{HOUR, MINUTE, minutes, shifted};
 
 /// AWS was made to say, in words, that it is ten minutes later than it is; it
 /// tolerates fifteen.
 async fn misled() -> Story {
+    misled_to("20270116T081000Z", "20270116T080500Z", 10).await
+}
+
+async fn misled_to(server: &str, bound: &str, ahead: i64) -> Story {
     let story = Story::new(0, Manner::InWords);
     story.aws.set_tolerance(minutes(15));
-    let text = "Signature expired: 20270116T080000Z is now earlier than 20270116T080500Z \
-        (20270116T081000Z - 5 min.)";
+    let text = format!(
+        "Signature expired: 20270116T080000Z is now earlier than {bound} ({server} - 5 min.)"
+    );
     let body = format!(r#"{{"__type":"InvalidSignatureException","message":"{text}"}}"#);
-    let date = shifted(story.world.true_time(), 10 * MINUTE);
+    let date = shifted(story.world.true_time(), ahead * MINUTE);
     story.aws.plan([
         Fate::answered(Answer::new(400, &body)),
         // So that the second send says nothing against it.
@@ -22,7 +27,7 @@ async fn misled() -> Story {
     ]);
     assert_eq!(story.calls_aws().await, Ok(()));
     let offset = story.clock.status().offset().as_millis();
-    assert!((offset - 600_000).abs() <= 1_000, "{offset}");
+    assert!((offset - ahead * 60_000).abs() <= 1_000, "{offset}");
     story
 }
 
@@ -71,6 +76,45 @@ async fn what_is_no_date_of_an_accepted_answer_ends_nothing() {
             drop(story.calls_aws().await);
             assert!(story.clock.status().is_corrected(), "{answer:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_date_that_its_own_signature_belies_ends_nothing() {
+    // Twenty minutes are more than anybody tolerates.
+    let story = misled_to("20270116T082000Z", "20270116T081500Z", 20).await;
+    for _ in 0..5 {
+        let accepted = Answer::new(200, "{}").dated(story.world.true_time());
+        story.aws.plan([Fate::answered(accepted)]);
+        assert_eq!(story.calls_aws().await, Ok(()));
+        assert!(story.clock.status().is_corrected());
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_fits_both_clocks_ends_nothing() {
+    let story = misled().await;
+    for _ in 0..5 {
+        // Twelve minutes on the way: the server's time was any of them.
+        story.aws.plan([Fate {
+            before: minutes(12),
+            ..Fate::default()
+        }]);
+        assert_eq!(story.calls_aws().await, Ok(()));
+        assert!(story.clock.status().is_corrected());
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_fits_neither_clock_ends_nothing() {
+    let story = Story::new(-3 * HOUR, Manner::InWords);
+    assert_eq!(story.calls_aws().await, Ok(()));
+    for _ in 0..5 {
+        let date = shifted(story.world.true_time(), 10 * MINUTE);
+        let lie = Answer::new(200, "{}").dated(date);
+        story.aws.plan([Fate::answered(lie)]);
+        assert_eq!(story.calls_aws().await, Ok(()));
+        story.knows_the_time();
     }
 }
 

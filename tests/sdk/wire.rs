@@ -82,6 +82,25 @@ impl Answer {
             .dated(date)
             .with("x-amz-request-id", "id-1")
     }
+
+    /// A service, or whatever stands before it, in trouble.
+    pub(crate) fn unavailable() -> Self {
+        Self::new(503, "<html>upstream is down</html>")
+    }
+
+    /// "Slow down", in the words of SQS.
+    pub(crate) fn throttled() -> Self {
+        Self::new(
+            400,
+            r#"{"__type":"com.amazonaws.sqs#RequestThrottled","message":"slow down"}"#,
+        )
+    }
+}
+
+impl From<Answer> for Fate {
+    fn from(answer: Answer) -> Self {
+        Self::answered(answer)
+    }
 }
 
 /// How a service says that a request's time is wrong.
@@ -104,6 +123,9 @@ impl Manner {
 }
 
 /// A service with a clock and a tolerance, at the end of a wire.
+///
+/// It knows every access key, and of one that is called `EXP` and a number also
+/// when it ends, in seconds since 1970.
 #[derive(Clone)]
 pub(crate) struct Wire(Arc<Inner>);
 
@@ -183,7 +205,7 @@ impl Wire {
         self.0.seen.lock().expect("nobody panics with it").clone()
     }
 
-    fn answer(&self, request: &HttpRequest) -> Result<HttpResponse, ConnectorError> {
+    pub(crate) fn answer(&self, request: &HttpRequest) -> Result<HttpResponse, ConnectorError> {
         let inner = &self.0;
         let fate = inner
             .fates
@@ -212,11 +234,17 @@ impl Wire {
         let now = shifted(self.0.world.true_time(), ahead);
         let signed_at = request.headers().get("x-amz-date").expect("is signed");
         let verdict = self.verdict(signed_at, now);
+        let has_expired = verdict.is_none() && has_expired(request, now);
         self.0
             .seen
             .lock()
             .expect("nobody panics with it")
-            .push(verdict.is_none());
+            .push(verdict.is_none() && !has_expired);
+        if has_expired {
+            return Answer::new(403, EXPIRED)
+                .dated(now)
+                .with("x-amzn-requestid", "id-1");
+        }
         let Some(message) = verdict else {
             let is_json = self.0.manner == Manner::InWords;
             return Answer::new(200, if is_json { "{}" } else { "" }).dated(now);
@@ -280,6 +308,16 @@ const MINIO: &str = "<Error><Code>RequestTimeTooSkewed</Code><Message>The differ
 /// What EC2 says of a wrong time, of a wrong key and of an unknown one.
 const EC2: &str = "<Response><Errors><Error><Code>AuthFailure</Code><Message>AWS was not able to \
     validate the provided access credentials</Message></Error></Errors></Response>";
+const EXPIRED: &str = r#"{"__type":"com.amazon.coral.service#ExpiredTokenException","message":"The security token included in the request is expired"}"#;
+
+fn has_expired(request: &HttpRequest, now: SystemTime) -> bool {
+    let credential = request
+        .headers()
+        .get("authorization")
+        .and_then(|header| header.split_once("Credential=EXP"));
+    let expiry = credential.and_then(|(_, rest)| rest.split('/').next()?.parse().ok());
+    expiry.is_some_and(|expiry: i64| expiry <= DateTime::from(now).secs())
+}
 
 /// `20270115T080000Z`
 fn basic(seconds: i64) -> String {

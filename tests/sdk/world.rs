@@ -3,6 +3,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_clock_skew::{LocalClock, ManualClock, SkewClock};
+use aws_smithy_async::rt::sleep::{AsyncSleep, Sleep};
+use aws_smithy_async::time::TimeSource;
 
 /// A machine whose boot clock runs true and whose wall clock may be wrong.
 #[derive(Clone, Debug)]
@@ -70,4 +72,20 @@ pub(crate) const DAY: i64 = 86_400;
 
 pub(crate) const fn minutes(count: u64) -> Duration {
     Duration::from_secs(count * 60)
+}
+
+/// The machine's own clock, for clients that are to do without ours.
+impl TimeSource for World {
+    fn now(&self) -> SystemTime {
+        self.machine_wall()
+    }
+}
+
+/// Whoever waits lets virtual time pass, and nobody waits in earnest.
+impl AsyncSleep for World {
+    fn sleep(&self, duration: Duration) -> Sleep {
+        let world = self.clone();
+        // A time-out is made before it is known whether anybody waits for it.
+        Sleep::new(async move { world.advance(duration) })
+    }
 }

@@ -1,0 +1,364 @@
+//! Adaptive retries: the SDK's rate limiter owes an hour's tokens when the clock
+//! goes back an hour.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use aws_clock_skew::{LocalClock as _, SkewClock};
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_sdk_sqs::config::Builder;
+use aws_sdk_sqs::config::retry::RetryPartition;
+use aws_smithy_async::rt::sleep::{AsyncSleep, Sleep};
+use aws_smithy_async::time::SharedTimeSource;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use tokio::sync::Barrier;
+use tokio::task::JoinSet;
+
+use crate::clients::{config, receive};
+use crate::wire::{Answer, Fate, Wire, http_date};
+use crate::world::{DAY, HOUR, MINUTE, World, minutes};
+
+const URL: &str = "https://sqs.us-east-1.amazonaws.com";
+const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
+
+struct Site {
+    world: World,
+    wire: Wire,
+    clock: SkewClock,
+    sqs: aws_sdk_sqs::Client,
+}
+
+impl Site {
+    /// The SDK's limiters are global, one for each name of a partition.
+    fn new(skew: i64, partition: &str) -> Self {
+        let partition = RetryPartition::new(partition.to_owned());
+        Self::of(skew, partition, World::skew_clock)
+    }
+
+    fn of(skew: i64, partition: RetryPartition, clock: fn(&World) -> SkewClock) -> Self {
+        let world = World::with_skew(skew);
+        let wire = Wire::new(&world, minutes(5));
+        let clock = clock(&world);
+        let sqs = client(&world, &clock, partition, wire.clone());
+        Self {
+            sqs,
+            world,
+            wire,
+            clock,
+        }
+    }
+
+    /// How long a call takes, however long the machine sleeps in it.
+    async fn takes(&self) -> Duration {
+        let before = self.world.machine.boot();
+        receive(&self.sqs, QUEUE).await.expect("no call is lost");
+        self.world.machine.boot() - before
+    }
+
+    async fn is_throttled(&self) {
+        self.wire.plan([Fate::from(Answer::throttled())]);
+        receive(&self.sqs, QUEUE).await.expect("the SDK retries");
+    }
+
+    /// Ten calls, one a second: none waits for the clock.
+    #[track_caller]
+    fn goes_on(&self) -> impl Future<Output = ()> {
+        let caller = std::panic::Location::caller();
+        async move {
+            for call in 0..10 {
+                let took = self.takes().await;
+                assert!(
+                    took <= Duration::from_secs(10),
+                    "call {call}: {took:?}, {caller}"
+                );
+                self.world.advance(Duration::from_secs(1));
+            }
+        }
+    }
+}
+
+fn client(
+    world: &World,
+    clock: &SkewClock,
+    partition: RetryPartition,
+    wire: impl HttpClient + 'static,
+) -> aws_sdk_sqs::Client {
+    let config = config(URL)
+        .into_builder()
+        .http_client(wire)
+        .time_source(SharedTimeSource::new(world.clone()))
+        .sleep_impl(world.clone())
+        // It sleeps in every call, and nothing else is to.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .retry_config(RetryConfig::adaptive().with_max_attempts(5))
+        .build();
+    aws_sdk_sqs::Client::from_conf(
+        Builder::from(&config)
+            .retry_partition(partition)
+            .time_source(clock.clone())
+            .interceptor(clock.interceptor())
+            .retry_classifier(clock.retry_classifier())
+            .build(),
+    )
+}
+
+#[tokio::test]
+async fn after_a_move_in_either_direction_the_next_call_does_not_wait() {
+    for skew in [HOUR, DAY, -HOUR, -DAY] {
+        let site = Site::new(skew, &format!("either-direction {skew}"));
+        // Throttled by the wrong clock, rejected, corrected.
+        site.is_throttled().await;
+        assert!(site.clock.status().is_corrected());
+        site.goes_on().await;
+    }
+}
+
+#[tokio::test]
+async fn throttling_goes_on_after_a_move() {
+    for skew in [HOUR, -HOUR] {
+        let site = Site::new(skew, &format!("goes-on {skew}"));
+        site.is_throttled().await;
+        for _ in 0..5 {
+            site.is_throttled().await;
+        }
+        let mut waited = Duration::ZERO;
+        for _ in 0..5 {
+            waited += site.takes().await;
+        }
+        assert!(
+            waited >= Duration::from_secs(2),
+            "{waited:?} for five calls"
+        );
+        assert!(waited <= minutes(1), "{waited:?} for five calls");
+    }
+}
+
+#[tokio::test]
+async fn a_limiter_outlives_the_operation_that_first_had_it() {
+    let site = Site::new(HOUR, "outlives");
+    site.takes().await;
+    site.is_throttled().await;
+    // A second client of the same clock and partition has the same limiter.
+    let second = Site {
+        sqs: client(
+            &site.world,
+            &site.clock,
+            RetryPartition::new("outlives"),
+            site.wire.clone(),
+        ),
+        ..site
+    };
+    let waited = second.takes().await + second.takes().await;
+    assert!(waited > Duration::ZERO);
+    // One of another partition has not.
+    let third = Site {
+        sqs: client(
+            &second.world,
+            &second.clock,
+            RetryPartition::new("outlives-elsewhere"),
+            second.wire.clone(),
+        ),
+        ..second
+    };
+    assert_eq!(third.takes().await, Duration::ZERO);
+}
+
+#[tokio::test]
+async fn a_partition_of_the_users_own_does_not_wait_either() {
+    for skew in [HOUR, -HOUR] {
+        let partition = RetryPartition::custom("own").build();
+        let site = Site::of(skew, partition, World::skew_clock);
+        site.is_throttled().await;
+        site.goes_on().await;
+    }
+}
+
+#[tokio::test]
+async fn neither_a_take_back_nor_a_heal_nor_a_reset_makes_a_call_wait() {
+    let site = Site::new(0, "every-move");
+    let ahead = Answer {
+        status: 403,
+        headers: vec![
+            (
+                "date",
+                http_date(site.world.true_time() + minutes(6 * 24 * 60)),
+            ),
+            ("x-amzn-requestid", "id-1".to_owned()),
+        ],
+        body: r#"{"__type":"AccessDeniedException","message":"no"}"#.to_owned(),
+    };
+    // Six days forward by a lie, throttled there, and back again.
+    site.wire.plan([
+        ahead.clone().into(),
+        Answer::throttled().into(),
+        ahead.into(),
+    ]);
+    let lied_to = receive(&site.sqs, QUEUE).await;
+    assert!(lied_to.is_err());
+    site.world.advance(minutes(1));
+    site.goes_on().await;
+    assert!(!site.clock.status().is_corrected());
+    // Wrong, corrected, and repaired.
+    site.world.set_skew(HOUR);
+    site.is_throttled().await;
+    assert!(site.clock.status().is_corrected());
+    site.world.set_skew(0);
+    site.goes_on().await;
+    // Wrong, corrected, forgotten (an hour forward), and corrected again.
+    site.world.set_skew(HOUR);
+    site.is_throttled().await;
+    site.clock.reset();
+    site.is_throttled().await;
+    site.goes_on().await;
+}
+
+#[tokio::test]
+async fn an_observer_leaves_the_limiter_alone() {
+    let observer: fn(&World) -> SkewClock = |world| {
+        SkewClock::builder()
+            .local_clock(world.machine.clone())
+            .observe_only()
+            .build()
+    };
+    let site = Site::of(-20 * MINUTE, RetryPartition::new("observer"), observer);
+    // Throttled, and then rejected in the same call.
+    site.wire.plan(vec![Fate::from(Answer::throttled()); 3]);
+    site.takes().await;
+    assert!(site.clock.status().is_corrected());
+    assert!(site.takes().await + site.takes().await > Duration::ZERO);
+}
+
+/// A wire on which the first requests wait for each other.
+#[derive(Clone, Debug)]
+struct Together {
+    wire: Wire,
+    barrier: Arc<Barrier>,
+    left: Arc<AtomicUsize>,
+}
+
+impl HttpConnector for Together {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let this = self.clone();
+        let is_held = this
+            .left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(1)
+            })
+            .is_ok();
+        HttpConnectorFuture::new(async move {
+            if is_held {
+                this.barrier.wait().await;
+            }
+            this.wire.answer(&request)
+        })
+    }
+}
+
+impl HttpClient for Together {
+    fn http_connector(
+        &self,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+#[tokio::test]
+async fn fifty_calls_in_flight_at_the_move_do_not_wait() {
+    for skew in [HOUR, -HOUR] {
+        let partition = format!("in-flight {skew}");
+        let site = Site::new(skew, &partition);
+        let together = Together {
+            wire: site.wire.clone(),
+            barrier: Arc::new(Barrier::new(50)),
+            left: Arc::new(AtomicUsize::new(50)),
+        };
+        let sqs = client(
+            &site.world,
+            &site.clock,
+            RetryPartition::new(partition),
+            together,
+        );
+        // One of them is throttled, the others are rejected.
+        site.wire.plan([Fate::from(Answer::throttled())]);
+        let before = site.world.machine.boot();
+        let mut calls = JoinSet::new();
+        for _ in 0..50 {
+            let sqs = sqs.clone();
+            calls.spawn(async move { receive(&sqs, QUEUE).await });
+        }
+        let outcomes = calls.join_all().await;
+        assert_eq!(outcomes.iter().filter(|call| call.is_err()).count(), 0);
+        let took = site.world.machine.boot() - before;
+        assert!(took <= minutes(1), "{took:?} for fifty calls");
+        site.goes_on().await;
+    }
+}
+
+/// Sleeps as the world does, and once has another client move the clock.
+#[derive(Clone, Debug)]
+struct Restless {
+    world: World,
+    teacher: aws_sdk_sqs::Client,
+    is_armed: Arc<AtomicBool>,
+}
+
+impl AsyncSleep for Restless {
+    fn sleep(&self, duration: Duration) -> Sleep {
+        let this = self.clone();
+        Sleep::new(async move {
+            this.world.advance(duration);
+            if this.is_armed.swap(false, Ordering::Relaxed) {
+                let teacher = this.teacher;
+                let taught = tokio::spawn(async move { receive(&teacher, QUEUE).await });
+                let taught = taught.await.expect("it does not panic");
+                taught.expect("no call is lost");
+            }
+        })
+    }
+}
+
+/// The limit: nobody can give another limiter to what sleeps in one. It is the one
+/// that pays; whatever comes after it does not wait.
+#[tokio::test]
+async fn a_call_that_sleeps_in_the_limiter_at_the_move_sleeps_for_as_long() {
+    let site = Site::new(HOUR, "asleep");
+    let sleep = Restless {
+        world: site.world.clone(),
+        teacher: client(
+            &site.world,
+            &site.clock,
+            RetryPartition::new("teacher"),
+            site.wire.clone(),
+        ),
+        is_armed: Arc::default(),
+    };
+    let config = site.sqs.config().to_builder().sleep_impl(sleep.clone());
+    let sleepy = Site {
+        sqs: aws_sdk_sqs::Client::from_conf(config.build()),
+        ..site
+    };
+    let accepted = Answer {
+        status: 200,
+        headers: Vec::new(),
+        body: "{}".to_owned(),
+    };
+    let mut fates = vec![Fate::from(Answer::throttled()); 4];
+    fates.extend([accepted.clone().into(), accepted.into()]);
+    sleepy.wire.plan(fates);
+    sleepy.takes().await;
+    sleepy.takes().await;
+    assert!(!sleepy.clock.status().is_corrected());
+    sleep.is_armed.store(true, Ordering::Relaxed);
+    let took = sleepy.takes().await;
+    assert!(sleepy.clock.status().is_corrected());
+    assert!(took >= minutes(55) && took <= minutes(65), "{took:?}");
+    sleepy.goes_on().await;
+}

@@ -1,0 +1,305 @@
+//! Credentials that end, judged by a clock that moves.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
+
+use aws_clock_skew::SkewClock;
+use aws_clock_skew_endpoint::{ACCESS_KEY_ID, Endpoint, SECRET_ACCESS_KEY};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+use aws_sdk_sqs::config::{Builder, IdentityCache};
+use aws_smithy_async::time::SharedTimeSource;
+use tokio::task::JoinSet;
+
+use crate::clients::{config, receive, send};
+use crate::wire::{Answer, Wire, http_date};
+use crate::world::{DAY, HOUR, World, minutes};
+
+const URL: &str = "https://sqs.us-east-1.amazonaws.com";
+const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
+
+/// Issues credentials that end by the true time.
+#[derive(Clone, Debug)]
+struct Issuer {
+    world: World,
+    lifetime: Duration,
+    says: Says,
+    loads: Arc<AtomicUsize>,
+    access_key: Option<&'static str>,
+}
+
+/// What it says of the end.
+#[derive(Clone, Debug)]
+enum Says {
+    Truth,
+    Nothing,
+    /// IMDS's provider takes what has ended by this clock for an outage, and
+    /// extends it by fifteen minutes.
+    Extends(SharedTimeSource),
+}
+
+impl Issuer {
+    fn new(world: &World, hours: u64, says: Says) -> Self {
+        Self {
+            world: world.clone(),
+            lifetime: minutes(hours * 60),
+            says,
+            loads: Arc::default(),
+            access_key: None,
+        }
+    }
+
+    fn loads(&self) -> usize {
+        self.loads.load(Ordering::Relaxed)
+    }
+
+    fn issue(&self) -> Credentials {
+        self.loads.fetch_add(1, Ordering::Relaxed);
+        let ends = self.world.true_time() + self.lifetime;
+        let seconds = ends
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs();
+        let said = match &self.says {
+            Says::Truth => Some(ends),
+            Says::Nothing => None,
+            Says::Extends(clock) if clock.now() >= ends => Some(clock.now() + minutes(15)),
+            Says::Extends(_) => Some(ends),
+        };
+        let key = self
+            .access_key
+            .map_or_else(|| format!("EXP{seconds}"), str::to_owned);
+        Credentials::new(key, SECRET_ACCESS_KEY, None, said, "issuer")
+    }
+}
+
+impl ProvideCredentials for Issuer {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        if self.access_key.is_none() {
+            return future::ProvideCredentials::ready(Ok(self.issue()));
+        }
+        future::ProvideCredentials::new(async {
+            // Long enough for a stampede.
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+            Ok(self.issue())
+        })
+    }
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Client {
+    /// Time source and identity cache are ours.
+    Whole,
+    /// The identity cache is the SDK's.
+    OwnCache,
+    /// Nothing is ours.
+    Native,
+}
+
+struct Site {
+    world: World,
+    wire: Wire,
+    clock: SkewClock,
+    issuer: Issuer,
+    sqs: aws_sdk_sqs::Client,
+}
+
+impl Site {
+    fn new(client: Client, skew: i64, issuer: fn(&World, &SkewClock) -> Issuer) -> Self {
+        let world = World::with_skew(skew);
+        let clock = world.skew_clock();
+        let issuer = issuer(&world, &clock);
+        Self::with(client, world, clock, issuer)
+    }
+
+    fn with(client: Client, world: World, clock: SkewClock, issuer: Issuer) -> Self {
+        let wire = Wire::new(&world, minutes(5));
+        let config = config(URL)
+            .into_builder()
+            .http_client(wire.clone())
+            .credentials_provider(SharedCredentialsProvider::new(issuer.clone()))
+            .time_source(world.clone())
+            .sleep_impl(world.clone())
+            .build();
+        let builder = Builder::from(&config);
+        let builder = match client {
+            Client::Native => builder,
+            Client::Whole | Client::OwnCache => builder
+                .time_source(clock.clone())
+                .interceptor(clock.interceptor())
+                .retry_classifier(clock.retry_classifier()),
+        };
+        let builder = if client == Client::Whole {
+            builder.identity_cache(clock.identity_cache())
+        } else {
+            builder.identity_cache(IdentityCache::lazy().build())
+        };
+        Self {
+            sqs: aws_sdk_sqs::Client::from_conf(builder.build()),
+            world,
+            wire,
+            clock,
+            issuer,
+        }
+    }
+
+    /// Calls every ten minutes; returns how many fail.
+    async fn lost(&self, hours: usize) -> usize {
+        let mut lost = 0;
+        for _ in 0..hours * 6 {
+            lost += usize::from(receive(&self.sqs, QUEUE).await.is_err());
+            self.world.advance(minutes(10));
+        }
+        lost
+    }
+}
+
+fn extended(world: &World, clock: &SkewClock) -> Issuer {
+    Issuer::new(
+        world,
+        6,
+        Says::Extends(SharedTimeSource::new(clock.clone())),
+    )
+}
+
+fn hourly(world: &World, _: &SkewClock) -> Issuer {
+    Issuer::new(world, 1, Says::Truth)
+}
+
+#[tokio::test]
+async fn what_a_clock_ahead_has_extended_is_loaded_again_at_the_move() {
+    let site = Site::new(Client::Whole, DAY, extended);
+    assert_eq!(site.lost(24).await, 0);
+    let loads = site.issuer.loads();
+    assert!((5..=7).contains(&loads), "{loads} loads in 24 h");
+    // The SDK's own cache keeps it for a day.
+    let site = Site::new(Client::OwnCache, DAY, extended);
+    assert!(site.lost(24).await > 0);
+    assert_eq!(site.issuer.loads(), 1);
+}
+
+#[tokio::test]
+async fn what_states_no_end_is_not_kept_by_a_clock_ahead() {
+    let silent: fn(&World, &SkewClock) -> Issuer = |world, _| Issuer::new(world, 1, Says::Nothing);
+    let site = Site::new(Client::Whole, DAY, silent);
+    assert_eq!(site.lost(24).await, 0);
+    let site = Site::new(Client::OwnCache, DAY, silent);
+    assert!(site.lost(24).await > 0);
+}
+
+#[tokio::test]
+async fn credentials_are_judged_by_the_corrected_clock() {
+    for skew in [-2 * DAY, -20 * 60, 20 * 60, 2 * DAY] {
+        let site = Site::new(Client::Whole, skew, hourly);
+        assert_eq!(site.lost(24).await, 0, "{skew} s");
+        let loads = site.issuer.loads();
+        // Every hour, ten minutes before that at the latest, and at the move.
+        assert!(
+            (24..=30).contains(&loads),
+            "{loads} loads in 24 h, {skew} s"
+        );
+    }
+    // The machine's clock, behind, keeps them when they have ended…
+    let native = Site::new(Client::Native, -2 * DAY, hourly);
+    assert!(native.lost(24).await > 0);
+    // …and ahead, loads them at every call.
+    let native = Site::new(Client::Native, 2 * DAY, hourly);
+    native.lost(24).await;
+    assert!(native.issuer.loads() >= 24 * 6);
+}
+
+#[tokio::test]
+async fn a_repair_of_the_machines_clock_costs_no_more_than_one_load() {
+    for skew in [-DAY, DAY] {
+        let site = Site::new(Client::Whole, skew, extended);
+        assert_eq!(site.lost(1).await, 0);
+        let before = site.issuer.loads();
+        site.world.set_skew(0);
+        assert_eq!(site.lost(1).await, 0);
+        assert!(site.issuer.loads() <= before + 1);
+        assert_eq!(site.lost(23).await, 0);
+    }
+}
+
+/// A provider that was asked while a lying `Date` was believed has judged by it.
+#[tokio::test]
+async fn what_was_loaded_by_a_lie_is_loaded_again_when_it_is_taken_back() {
+    let site = Site::new(Client::Whole, 0, extended);
+    assert_eq!(site.lost(1).await, 0);
+    let lie = Answer {
+        status: 403,
+        headers: vec![
+            (
+                "date",
+                http_date(site.world.true_time() + minutes(6 * 24 * 60)),
+            ),
+            ("x-amzn-requestid", "id-1".to_owned()),
+        ],
+        body: r#"{"__type":"AccessDeniedException","message":"no"}"#.to_owned(),
+    };
+    site.wire.plan([lie.clone().into(), lie.into()]);
+    assert!(receive(&site.sqs, QUEUE).await.is_err());
+    assert!(!site.clock.status().is_corrected(), "taken back");
+    assert_eq!(site.lost(24).await, 0);
+}
+
+#[tokio::test]
+async fn an_observers_cache_is_not_emptied() {
+    let world = World::with_skew(-20 * 60);
+    let clock = SkewClock::builder()
+        .local_clock(world.machine.clone())
+        .observe_only()
+        .build();
+    let issuer = hourly(&world, &clock);
+    let site = Site::with(Client::Whole, world, clock, issuer);
+    for _ in 0..5 {
+        assert_eq!(receive(&site.sqs, QUEUE).await, Ok(()), "the SDK corrects");
+    }
+    assert!(site.clock.status().is_corrected());
+    assert_eq!(site.issuer.loads(), 1);
+}
+
+#[tokio::test]
+async fn five_hundred_calls_at_the_move_share_one_load() {
+    for skew in [-2 * DAY, HOUR, DAY] {
+        let world = World::with_skew(skew);
+        let endpoint = Endpoint::builder(world.clock()).start().await;
+        let endpoint = endpoint.expect("loopback can be bound");
+        endpoint.feed("q", "first");
+        let clock = world.skew_clock();
+        let issuer = Issuer {
+            access_key: Some(ACCESS_KEY_ID),
+            ..extended(&world, &clock)
+        };
+        let config = config(&endpoint.url())
+            .into_builder()
+            .credentials_provider(SharedCredentialsProvider::new(issuer.clone()))
+            .build();
+        let sqs = aws_sdk_sqs::Client::from_conf(
+            Builder::from(&config)
+                .time_source(clock.clone())
+                .interceptor(clock.interceptor())
+                .retry_classifier(clock.retry_classifier())
+                .identity_cache(clock.identity_cache())
+                .build(),
+        );
+        let queue = Arc::<str>::from(endpoint.queue_url("q"));
+        let hold = endpoint.hold(500);
+        let mut calls = JoinSet::new();
+        for _ in 0..500 {
+            let (sqs, queue) = (sqs.clone(), queue.clone());
+            calls.spawn(async move { send(&sqs, &queue).await });
+        }
+        hold.arrived().await;
+        let outcomes = calls.join_all().await;
+        assert_eq!(outcomes.iter().filter(|sent| sent.is_err()).count(), 0);
+        assert_eq!(endpoint.counts().rejected, 500);
+        assert_eq!(issuer.loads(), 2, "{skew} s");
+    }
+}

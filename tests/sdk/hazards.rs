@@ -1,0 +1,168 @@
+//! What else reads the clocks: boot clocks that are slewed, and streams that are
+//! watched for stalling.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use aws_clock_skew::{LocalClock, ManualClock, SkewClock};
+use aws_config::SdkConfig;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt as _};
+use http_body::Frame;
+use http_body_util::StreamBody;
+
+use crate::clients::{config, receive, sqs, without_retries};
+use crate::log::Log;
+use crate::wire::Wire;
+use crate::world::{DAY, MINUTE, World, minutes};
+
+const URL: &str = "https://sqs.us-east-1.amazonaws.com";
+const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
+
+/// A boot clock that NTP slews together with the wall clock, as macOS has one.
+#[derive(Clone, Debug)]
+struct Slewed {
+    machine: ManualClock,
+    behind: Arc<Mutex<Duration>>,
+}
+
+impl LocalClock for Slewed {
+    fn wall(&self) -> SystemTime {
+        self.machine.wall()
+    }
+
+    fn boot(&self) -> Duration {
+        self.machine.boot() - *self.behind.lock().expect("nobody panics with it")
+    }
+}
+
+/// Twenty minutes ahead, corrected, and then repaired by slewing: the correction
+/// follows the slew away from the truth. The limit of such a clock is one
+/// rejection more; no call is lost to it, and what is then learned is that the
+/// machine is right.
+#[tokio::test]
+async fn a_boot_clock_that_is_slewed_costs_one_more_rejection() {
+    for is_slewed in [true, false] {
+        let log = Log::start();
+        let world = World::with_skew(20 * MINUTE);
+        let clocks = Slewed {
+            machine: world.machine.clone(),
+            behind: Arc::default(),
+        };
+        let clock = SkewClock::builder().local_clock(clocks.clone()).build();
+        let (sqs, wire) = client(&world, &clock);
+        assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
+        for left in (0..20).rev() {
+            world.advance(minutes(12));
+            world.set_skew(left * MINUTE);
+            if is_slewed {
+                *clocks.behind.lock().expect("nobody panics with it") += minutes(1);
+            }
+        }
+        let error = world
+            .true_time()
+            .duration_since(clock.now())
+            .unwrap_or_default();
+        if is_slewed {
+            assert!(error >= minutes(19), "{error:?}: the hazard is real");
+        } else {
+            assert_eq!(error, Duration::ZERO);
+        }
+        for _ in 0..5 {
+            assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
+        }
+        let rejected = wire.seen().iter().filter(|accepted| !**accepted).count();
+        assert_eq!(rejected, 1 + usize::from(is_slewed));
+        assert_eq!(clock.now(), world.machine.wall());
+        assert!(!clock.status().is_corrected());
+        assert_eq!(log.names(), ["skew", "healed"]);
+    }
+}
+
+fn client(world: &World, clock: &SkewClock) -> (aws_sdk_sqs::Client, Wire) {
+    let wire = Wire::new(world, minutes(5));
+    (sqs(&over(wire.clone()), clock), wire)
+}
+
+fn over(wire: impl HttpClient + 'static) -> SdkConfig {
+    without_retries(config(URL).into_builder().http_client(wire).build())
+}
+
+/// A wire that accepts whatever comes, and in the midst of its answer has
+/// another client move the clock.
+#[derive(Clone, Debug)]
+struct Halfway(aws_sdk_sqs::Client);
+
+impl HttpConnector for Halfway {
+    fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+        let chunks = stream::unfold((0, self.0.clone()), |(count, teacher)| async move {
+            if count == CHUNKS / 2 {
+                receive(&teacher, QUEUE).await.expect("no call is lost");
+            }
+            let chunk = match count {
+                0 => "{",
+                CHUNKS => "}",
+                _ => " ",
+            };
+            let frame = Frame::data(Bytes::from_static(chunk.as_bytes()));
+            (count <= CHUNKS).then_some((Ok::<_, Error>(frame), (count + 1, teacher)))
+        });
+        // It is polled by one at a time, which the compiler is not to be told.
+        let body = SdkBody::from_body_1_x(StreamBody::new(Exclusive(Mutex::new(Box::pin(
+            chunks.fuse(),
+        )))));
+        let status = StatusCode::try_from(200).expect("a status");
+        HttpConnectorFuture::ready(Ok(HttpResponse::new(status, body)))
+    }
+}
+
+type Error = std::convert::Infallible;
+const CHUNKS: usize = 20;
+
+/// `Sync`, as the SDK wants its bodies.
+struct Exclusive<S>(Mutex<Pin<Box<S>>>);
+
+impl<S: stream::Stream> stream::Stream for Exclusive<S> {
+    type Item = S::Item;
+
+    fn poll_next(
+        self: Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<S::Item>> {
+        let mut inner = self.0.lock().expect("nobody panics with it");
+        inner.as_mut().poll_next(context)
+    }
+}
+
+impl HttpClient for Halfway {
+    fn http_connector(
+        &self,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+/// The SDK divides a stream's time into tenths of a second and goes through all
+/// that have passed: a day is 864,000 of them, and no stall.
+#[tokio::test]
+async fn a_move_in_the_midst_of_a_watched_stream_does_not_end_it() {
+    for skew in [-DAY, DAY] {
+        let world = World::with_skew(skew);
+        let clock = world.skew_clock();
+        let (teacher, _) = client(&world, &clock);
+        let reader = sqs(&over(Halfway(teacher)), &clock);
+        assert!(!clock.status().is_corrected());
+        assert_eq!(receive(&reader, QUEUE).await, Ok(()), "{skew} s");
+        assert!(clock.status().is_corrected());
+    }
+}

@@ -1,0 +1,173 @@
+//! The SDK's own provider of an instance's credentials, whose session with the
+//! metadata service is timed by the clock as well.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_config::imds;
+use aws_config::provider_config::ProviderConfig;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_sqs::config::Builder;
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_async::time::SharedTimeSource;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::date_time::{DateTime, Format};
+
+use crate::clients::{config, receive};
+use crate::wire::Wire;
+use crate::world::{DAY, World, minutes};
+
+const URL: &str = "https://sqs.us-east-1.amazonaws.com";
+const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
+const HOURS: u64 = 3_600;
+
+/// The metadata service: sessions and credentials last six hours.
+#[derive(Clone, Debug)]
+struct Metadata {
+    world: World,
+    issued: Arc<AtomicUsize>,
+}
+
+impl Metadata {
+    fn answer(&self, request: &HttpRequest) -> (u16, String) {
+        let now = seconds(self.world.true_time());
+        if request.method() == "PUT" {
+            return (200, (now + 6 * HOURS).to_string());
+        }
+        let session = request.headers().get("x-aws-ec2-metadata-token");
+        let ends = session.and_then(|session| session.parse::<u64>().ok());
+        if ends.is_none_or(|ends| ends <= now) {
+            return (401, String::new());
+        }
+        if request.uri().ends_with("/security-credentials/") {
+            return (200, "role".to_owned());
+        }
+        self.issued.fetch_add(1, Ordering::Relaxed);
+        let ends = now + 6 * HOURS;
+        let said = DateTime::from(UNIX_EPOCH + Duration::from_secs(ends))
+            .fmt(Format::DateTime)
+            .expect("a year of four digits");
+        let credentials = format!(
+            r#"{{"Code":"Success","Type":"AWS-HMAC","AccessKeyId":"EXP{ends}","SecretAccessKey":"s","Token":"t","Expiration":"{said}"}}"#
+        );
+        (200, credentials)
+    }
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
+}
+
+impl HttpConnector for Metadata {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let (status, body) = self.answer(&request);
+        let status = StatusCode::try_from(status).expect("a status");
+        let mut response = HttpResponse::new(status, SdkBody::from(body));
+        let ttl = (6 * HOURS).to_string();
+        response
+            .headers_mut()
+            .append("x-aws-ec2-metadata-token-ttl-seconds", ttl);
+        HttpConnectorFuture::ready(Ok(response))
+    }
+}
+
+impl HttpClient for Metadata {
+    fn http_connector(
+        &self,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+/// The clock that the provider asks, which is not always the client's.
+#[derive(Clone, Copy, Debug)]
+enum Clock {
+    Ours,
+    Machines,
+}
+
+/// Calls every ten minutes for a day. Returns how many are lost, and how often
+/// credentials were issued.
+async fn day(skew: i64, providers: Clock) -> (Vec<usize>, usize) {
+    let world = World::with_skew(skew);
+    let clock = world.skew_clock();
+    let providers = match providers {
+        Clock::Ours => SharedTimeSource::new(clock.clone()),
+        Clock::Machines => SharedTimeSource::new(world.clone()),
+    };
+    let metadata = Metadata {
+        world: world.clone(),
+        issued: Arc::default(),
+    };
+    let environment = ProviderConfig::empty()
+        .with_time_source(providers)
+        .with_sleep_impl(TokioSleep::new())
+        .with_http_client(metadata.clone());
+    let client = imds::Client::builder()
+        .configure(&environment)
+        .endpoint("http://127.0.0.1:1/")
+        .expect("is an address")
+        .build();
+    let provider = imds::credentials::ImdsCredentialsProvider::builder()
+        .configure(&environment)
+        .imds_client(client)
+        .build();
+    let config = config(URL)
+        .into_builder()
+        .http_client(Wire::new(&world, minutes(5)))
+        .credentials_provider(SharedCredentialsProvider::new(provider))
+        .build();
+    let sqs = aws_sdk_sqs::Client::from_conf(
+        Builder::from(&config)
+            .time_source(clock.clone())
+            .interceptor(clock.interceptor())
+            .retry_classifier(clock.retry_classifier())
+            .identity_cache(clock.identity_cache())
+            .build(),
+    );
+    let mut lost = Vec::new();
+    for call in 0..24 * 6 {
+        if receive(&sqs, QUEUE).await.is_err() {
+            lost.push(call);
+        }
+        world.advance(minutes(10));
+    }
+    (lost, metadata.issued.load(Ordering::Relaxed))
+}
+
+#[tokio::test]
+async fn an_instances_credentials_outlive_a_move_forward() {
+    for skew in [0, -3_600, -DAY] {
+        for clock in [Clock::Ours, Clock::Machines] {
+            let (lost, issued) = day(skew, clock).await;
+            assert_eq!(lost, Vec::<usize>::new(), "{clock:?}, {skew} s");
+            assert!((4..=6).contains(&issued), "{issued} in 24 h, {clock:?}");
+        }
+    }
+}
+
+/// A session that began by a clock a day ahead is kept for a day after it has
+/// ended; the metadata service answers 401, and the provider hands out what it
+/// had: 108 of 144 calls are lost, and of an hour ahead six. By the machine's own
+/// clock the provider keeps on extending what has not ended, with the same result.
+#[tokio::test]
+#[ignore = "not remedied: the session is inside the SDK's provider, and the test waits in earnest"]
+async fn an_instances_credentials_outlive_a_move_back() {
+    for skew in [3_600, DAY] {
+        for clock in [Clock::Ours, Clock::Machines] {
+            let (lost, _) = day(skew, clock).await;
+            assert_eq!(lost, Vec::<usize>::new(), "{clock:?}, {skew} s");
+        }
+    }
+}
