@@ -5,7 +5,6 @@ use std::any::Any;
 use std::env;
 use std::fmt;
 #[cfg(feature = "sdk")]
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -60,7 +59,7 @@ struct Shared {
     state: Mutex<State>,
     changes: watch::Sender<u64>,
     #[cfg(feature = "sdk")]
-    attachment: OnceLock<Box<dyn Any + Send + Sync>>,
+    attachments: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
 }
 
 struct State {
@@ -238,22 +237,19 @@ impl SkewClock {
         });
     }
 
-    /// Returns what a door keeps with the clock, so that all its clients share it.
-    ///
-    /// # Panics
-    ///
-    /// If it is asked for two types; there is room for one.
-    #[cfg(feature = "sdk")]
-    #[expect(
-        clippy::expect_used,
-        reason = "one door asks, always for the same type"
-    )]
-    pub(crate) fn attachment<T: Any + Send + Sync + Default>(&self) -> &T {
-        self.0
-            .attachment
-            .get_or_init(|| Box::new(T::default()))
-            .downcast_ref()
-            .expect("one type is attached")
+    /// Returns what doors keep with the clock, so that all their clients share it;
+    /// one of each type.
+    pub(crate) fn attachment<T: Any + Send + Sync + Default>(&self) -> Arc<T> {
+        let attachments = &self.0.attachments;
+        let mut attachments = attachments.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = attachments
+            .iter()
+            .find_map(|known| known.clone().downcast().ok());
+        known.unwrap_or_else(|| {
+            let new = Arc::<T>::default();
+            attachments.push(new.clone());
+            new
+        })
     }
 
     pub(crate) fn retried(&self, outcome: RetryOutcome) {
@@ -490,7 +486,7 @@ impl SkewClockBuilder {
             }),
             changes: watch::Sender::new(0),
             #[cfg(feature = "sdk")]
-            attachment: OnceLock::new(),
+            attachments: Mutex::default(),
         }));
         clock.publish(&clock.lock());
         clock

@@ -17,6 +17,7 @@ use crate::incident::{Incident, NotResigned};
 use crate::judge::{Attempt, WORTH_A_CORRECTION};
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
+use crate::recent::RecentCredentials;
 use crate::report::RetryOutcome;
 use crate::resign::{Head, Proof, SignatureHeader, prove};
 use crate::ruling::{Door, Exchange};
@@ -143,7 +144,7 @@ pub(crate) async fn prepare<C: Carrier>(
         let distance = ClockOffset::between(signed_at, time).magnitude();
         (distance >= WORTH_A_CORRECTION).then_some(time)?
     };
-    let credentials = carrier.credentials().await?;
+    let credentials = signers(carrier, clock).await?;
     let body = body_of(carrier).await;
     let head = carrier.head();
     let proof = prove(&head, body.as_deref(), &credentials).ok()?;
@@ -175,7 +176,7 @@ pub(crate) async fn recover<C: Carrier>(
     // Whose signature it is, is asked before the clock moves: the credentials of
     // then have made it.
     let proven = if clock.would_resign(&exchange) {
-        Some(proven(carrier).await)
+        Some(proven(carrier, clock).await)
     } else {
         None
     };
@@ -263,10 +264,10 @@ impl Proven {
     }
 }
 
-async fn proven<C: Carrier>(carrier: &mut C) -> Result<Proven, NotResigned> {
+async fn proven<C: Carrier>(carrier: &mut C, clock: &SkewClock) -> Result<Proven, NotResigned> {
     let body = body_of(carrier).await;
     // What must not be touched, must not be touched whatever its body is.
-    let credentials = carrier.credentials().await.ok_or(NotResigned::Identity)?;
+    let credentials = signers(carrier, clock).await.ok_or(NotResigned::Identity)?;
     let proof = prove(&carrier.head(), body.as_deref(), &credentials)?;
     if carrier.is_replayable() {
         Ok(Proven {
@@ -276,6 +277,21 @@ async fn proven<C: Carrier>(carrier: &mut C) -> Result<Proven, NotResigned> {
         })
     } else {
         Err(NotResigned::Body)
+    }
+}
+
+/// Returns the credentials that have signed the request, as far as can be told: the
+/// present ones, or others of late where those have another access key.
+async fn signers<C: Carrier>(carrier: &mut C, clock: &SkewClock) -> Option<Credentials> {
+    let present = carrier.credentials().await;
+    let head = carrier.head();
+    let access_key = head.access_key()?;
+    match present {
+        Some(present) if present.access_key_id() == access_key => Some(present),
+        other => {
+            let recent = clock.attachment::<RecentCredentials>().find(access_key);
+            recent.or(other)
+        }
     }
 }
 

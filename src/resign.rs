@@ -74,6 +74,11 @@ impl<'a> Head<'a> {
         stamp::basic(self.header(DATE)?.as_bytes())
     }
 
+    /// Returns the access key of the signature.
+    pub(crate) fn access_key(&self) -> Option<&'a str> {
+        Some(Authorization::parse(self.header(AUTHORIZATION)?)?.access_key)
+    }
+
     /// Returns the service in the scope of the signature.
     pub(crate) fn service(&self) -> Option<&'a str> {
         Some(Authorization::parse(self.header(AUTHORIZATION)?)?.service)

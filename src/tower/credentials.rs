@@ -8,6 +8,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 
 use crate::clock::SkewClock;
+use crate::recent::RecentCredentials;
 
 /// Shared by all clones of a layer's services.
 #[derive(Clone, Debug)]
@@ -61,6 +62,9 @@ impl CachedCredentials {
         }
         let epoch = clock.epoch();
         let credentials = self.0.provider.provide_credentials().await.ok()?;
+        clock
+            .attachment::<RecentCredentials>()
+            .remember(&credentials);
         let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
         *known = Some(Known {
             credentials: credentials.clone(),

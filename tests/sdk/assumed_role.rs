@@ -11,6 +11,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
+use tokio::task::JoinSet;
 
 use crate::clients::{Door, encrypt, send};
 use crate::log::Log;
@@ -165,6 +166,32 @@ async fn the_first_call_after_a_pause_of_two_hours_succeeds() {
     assert!(offset.abs() <= 1_000, "{offset}");
     story.calls().await;
     assert_eq!(story.endpoint.counts().rejected, 1);
+}
+
+#[tokio::test]
+async fn all_of_two_hundred_calls_in_flight_succeed_though_the_keys_change() {
+    const CALLS: usize = 200;
+    for (asleep, skew) in [(0, -20 * MINUTE), (0, 20 * MINUTE), (120, -2 * DAY)] {
+        let story = Story::new(0).await;
+        story.calls().await;
+        story.world.advance(minutes(asleep));
+        story.world.set_skew(skew);
+        let sqs = aws_sdk_sqs::Client::new(&story.config);
+        let queue = Arc::<str>::from(story.endpoint.queue_url("q"));
+        let hold = story.endpoint.hold(CALLS);
+        let mut calls = JoinSet::new();
+        for _ in 0..CALLS {
+            let (sqs, queue) = (sqs.clone(), queue.clone());
+            calls.spawn(async move { send(&sqs, &queue).await });
+        }
+        hold.arrived().await;
+        let outcomes = calls.join_all().await;
+        let failed = outcomes.into_iter().filter_map(Result::err).count();
+        assert_eq!(failed, 0, "{asleep} min, {skew} s");
+        assert_eq!(story.endpoint.counts().rejected, CALLS as u64);
+        assert_eq!(story.sts_rejections(), 0);
+        assert_eq!(story.log.names(), ["skew"]);
+    }
 }
 
 #[tokio::test]
