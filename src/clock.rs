@@ -4,8 +4,6 @@
 use std::any::Any;
 use std::env;
 use std::fmt;
-#[cfg(feature = "sdk")]
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -60,7 +58,7 @@ struct Shared {
     state: Mutex<State>,
     changes: watch::Sender<u64>,
     #[cfg(feature = "sdk")]
-    attachment: OnceLock<Box<dyn Any + Send + Sync>>,
+    attachments: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
 }
 
 struct State {
@@ -213,6 +211,22 @@ impl SkewClock {
         });
     }
 
+    /// A request with a pending lesson cannot be sent again to try it.
+    pub(crate) fn suppose(&self, exchange: &Exchange<'_>, lesson: &Lesson) {
+        let reading = self.reading();
+        self.change(reading, |estimator, incidents| {
+            ruling::suppose(estimator, exchange, lesson, reading, incidents);
+        });
+    }
+
+    /// A request that another door has ruled on was sent again, and refused.
+    pub(crate) fn refused_again(&self, exchange: &Exchange<'_>) {
+        let reading = self.reading();
+        self.change(reading, |estimator, incidents| {
+            ruling::refused_again(estimator, exchange, reading, incidents);
+        });
+    }
+
     /// Enters an incident that the estimator has no part in.
     pub(crate) fn enter(&self, incident: impl FnOnce(&Estimator, Reading) -> Incident) {
         let reading = self.reading();
@@ -222,22 +236,19 @@ impl SkewClock {
         });
     }
 
-    /// Returns what a door keeps with the clock, so that all its clients share it.
-    ///
-    /// # Panics
-    ///
-    /// If it is asked for two types; there is room for one.
-    #[cfg(feature = "sdk")]
-    #[expect(
-        clippy::expect_used,
-        reason = "one door asks, always for the same type"
-    )]
-    pub(crate) fn attachment<T: Any + Send + Sync + Default>(&self) -> &T {
-        self.0
-            .attachment
-            .get_or_init(|| Box::new(T::default()))
-            .downcast_ref()
-            .expect("one type is attached")
+    /// Returns what doors keep with the clock, so that all their clients share it;
+    /// one of each type.
+    pub(crate) fn attachment<T: Any + Send + Sync + Default>(&self) -> Arc<T> {
+        let attachments = &self.0.attachments;
+        let mut attachments = attachments.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = attachments
+            .iter()
+            .find_map(|known| known.clone().downcast().ok());
+        known.unwrap_or_else(|| {
+            let new = Arc::<T>::default();
+            attachments.push(new.clone());
+            new
+        })
     }
 
     pub(crate) fn retried(&self, outcome: RetryOutcome) {
@@ -474,7 +485,7 @@ impl SkewClockBuilder {
             }),
             changes: watch::Sender::new(0),
             #[cfg(feature = "sdk")]
-            attachment: OnceLock::new(),
+            attachments: Mutex::default(),
         }));
         clock.publish(&clock.lock());
         clock

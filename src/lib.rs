@@ -130,6 +130,8 @@ mod judge;
 mod ledger;
 mod local_clock;
 mod offset;
+#[cfg(any(feature = "sdk", feature = "tower"))]
+mod recent;
 mod report;
 #[cfg(any(feature = "sdk", feature = "tower"))]
 mod resend;

@@ -38,11 +38,9 @@ pub(crate) trait Carrier: Send {
     /// Returns the credentials as they are now.
     fn credentials(&mut self) -> impl Future<Output = Option<Credentials>> + Send;
 
-    /// Returns the credentials that have signed the request, as far as they are at
-    /// hand: a move of the clock has them asked for again, and others may come.
-    fn signer(&mut self) -> impl Future<Output = Option<Credentials>> + Send {
-        self.credentials()
-    }
+    /// Returns credentials of late with this access key, good or not: a move of the
+    /// clock has them asked for again, and others may come.
+    fn recent_credentials(&self, access_key: &str) -> Option<Credentials>;
 
     /// Reads the beginning of an answer's body, and gives the answer back whole.
     fn read(
@@ -73,8 +71,9 @@ pub(crate) trait Carrier: Send {
 pub(crate) enum Seen {
     /// Nothing was to be done, or the request was sent again.
     Settled,
-    /// A new signature can help, and this door could not make it.
-    CouldNotResign,
+    /// A new signature can help, and this door could not make it; the number under
+    /// which the request may have taught the clock.
+    CouldNotResign { request: u64 },
 }
 
 /// The clocks when a request was sent.
@@ -184,21 +183,32 @@ pub(crate) async fn recover<C: Carrier>(
         None
     };
     let ruling = clock.rule(&exchange);
-    let resigned = match proven {
-        Some(proven) if ruling.resign => resigned(carrier, clock, proven, ruling.sign_by).await,
-        _ => {
-            carrier.mark(&mut response, Seen::Settled);
-            return Ok(response);
-        }
+    let Some(proven) = proven.filter(|_| ruling.resign) else {
+        carrier.mark(&mut response, Seen::Settled);
+        return Ok(response);
     };
-    let headers = match resigned {
+    if let (Some(lesson), Ok(proven)) = (&ruling.pending, &proven)
+        && proven.has_expired(lesson.point.at_boot(clock.reading().boot))
+    {
+        // Others are had only by a clock that shows that these have expired.
+        clock.suppose(&exchange, lesson);
+    }
+    let headers = match resigned(carrier, clock, proven, ruling.sign_by).await {
         Ok(headers) => headers,
         Err(reason) => {
+            if let Some(lesson) = ruling.pending {
+                clock.suppose(&exchange, &lesson);
+            }
             clock.retried(RetryOutcome::NotResigned);
             clock.enter(|estimator: &Estimator, reading| {
                 Incident::NotResigned(exchange.facts(estimator, reading), reason)
             });
-            carrier.mark(&mut response, Seen::CouldNotResign);
+            carrier.mark(
+                &mut response,
+                Seen::CouldNotResign {
+                    request: context.request,
+                },
+            );
             return Ok(response);
         }
     };
@@ -248,9 +258,17 @@ struct Proven {
     body: Option<Bytes>,
 }
 
+impl Proven {
+    fn has_expired(&self, now: SystemTime) -> bool {
+        self.credentials
+            .expiry()
+            .is_some_and(|expiry| expiry <= now)
+    }
+}
+
 async fn proven<C: Carrier>(carrier: &mut C) -> Result<Proven, NotResigned> {
     let body = body_of(carrier).await;
-    let credentials = carrier.signer().await.ok_or(NotResigned::Identity)?;
+    let credentials = signers(carrier).await.ok_or(NotResigned::Identity)?;
     let proof = prove(&carrier.head(), body.as_deref(), &credentials)?;
     Ok(Proven {
         proof,
@@ -259,26 +277,39 @@ async fn proven<C: Carrier>(carrier: &mut C) -> Result<Proven, NotResigned> {
     })
 }
 
+/// Returns the credentials that have signed the request, as far as can be told: the
+/// present ones, or others of late where those have another access key.
+async fn signers<C: Carrier>(carrier: &mut C) -> Option<Credentials> {
+    let present = carrier.credentials().await;
+    let head = carrier.head();
+    let Some(access_key) = head.access_key() else {
+        return present;
+    };
+    match present {
+        Some(present) if present.access_key_id() == access_key => Some(present),
+        other => {
+            let recent = carrier.recent_credentials(access_key);
+            recent.or(other)
+        }
+    }
+}
+
 async fn resigned<C: Carrier>(
     carrier: &mut C,
     clock: &SkewClock,
     proven: Result<Proven, NotResigned>,
     sign_by: Option<ClockOffset>,
 ) -> Result<Vec<SignatureHeader>, NotResigned> {
-    let Proven {
-        proof,
-        mut credentials,
-        body,
-    } = proven?;
+    let mut proven = proven?;
     // The clock that signed may have been too slow to see them expire.
-    if credentials
-        .expiry()
-        .is_some_and(|expiry| expiry <= time_by(clock, sign_by))
-    {
-        credentials = carrier.credentials().await.ok_or(NotResigned::Identity)?;
+    if proven.has_expired(time_by(clock, sign_by)) {
+        proven.credentials = carrier.credentials().await.ok_or(NotResigned::Identity)?;
     }
+    let body = proven.body.as_deref();
     let time = time_by(clock, sign_by);
-    proof.sign(&carrier.head(), body.as_deref(), &credentials, time)
+    proven
+        .proof
+        .sign(&carrier.head(), body, &proven.credentials, time)
 }
 
 /// Returns the time by a host's own clock, or by ours.

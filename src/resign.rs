@@ -84,7 +84,6 @@ impl<'a> Head<'a> {
     }
 
     /// Returns the access key of the signature.
-    #[cfg(feature = "tower")]
     pub(crate) fn access_key(&self) -> Option<&'a str> {
         Some(Authorization::parse(self.header(AUTHORIZATION)?)?.access_key)
     }

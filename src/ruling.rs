@@ -118,6 +118,22 @@ pub(crate) fn rule(
     ruling
 }
 
+/// A request that another door has ruled on was sent again, and this is the answer
+/// to that.
+pub(crate) fn refused_again(
+    estimator: &mut Estimator,
+    exchange: &Exchange<'_>,
+    reading: Reading,
+    incidents: &mut Vec<Incident>,
+) {
+    if exchange.evidence.rejection().is_some() {
+        incidents.push(Incident::RetryFailed(exchange.facts(estimator, reading)));
+    }
+    if exchange.evidence.is_refused() && estimator.is_taught_by(exchange.request) {
+        take_back(estimator, reading, incidents);
+    }
+}
+
 /// Takes note of an accepted answer: it confirms, it vouches, and it can end a
 /// correction.
 pub(crate) fn accept(
@@ -167,7 +183,7 @@ pub(crate) fn settle(
     keep_up(estimator, reading, incidents);
     let name = exchange.host.map_or("", Host::name);
     if !exchange.evidence.let_through() {
-        if exchange.evidence.is_refused() {
+        if exchange.evidence.is_refused() && !estimator.is_taught_by(exchange.request) {
             estimator.trust.mute(name, reading.boot);
         }
         return;
@@ -192,6 +208,21 @@ pub(crate) fn settle(
             incidents,
         );
     }
+}
+
+/// A request with a pending lesson cannot be sent again: whatever is signed next
+/// has to try it.
+pub(crate) fn suppose(
+    estimator: &mut Estimator,
+    exchange: &Exchange<'_>,
+    lesson: &Lesson,
+    reading: Reading,
+    incidents: &mut Vec<Incident>,
+) {
+    let commitment = Commitment::Provisional {
+        teacher: exchange.request,
+    };
+    commit(estimator, exchange, lesson, reading, commitment, incidents);
 }
 
 /// Ends what time alone ends.

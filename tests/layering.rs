@@ -19,7 +19,7 @@ const LAYERS: [&[&str]; 17] = [
     &["ledger"],
     &["report"],
     &["clock"],
-    &["resign", "buffered"],
+    &["resign", "recent", "buffered"],
     &["resend"],
     &["sdk", "tower"],
 ];

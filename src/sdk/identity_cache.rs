@@ -1,7 +1,8 @@
 //! [`SkewIdentityCache`]: credentials judged by the clock that is known now.
 
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
+use aws_credential_types::Credentials;
 use aws_smithy_runtime::client::identity::IdentityCache;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::identity::{
@@ -14,6 +15,7 @@ use aws_smithy_runtime_api::shared::IntoShared;
 use aws_smithy_types::config_bag::ConfigBag;
 
 use crate::clock::SkewClock;
+use crate::recent::RecentCredentials;
 
 /// An identity cache that is emptied whenever the clock moves.
 ///
@@ -24,6 +26,7 @@ use crate::clock::SkewClock;
 pub struct SkewIdentityCache {
     clock: SkewClock,
     current: RwLock<(u64, SharedIdentityCache)>,
+    recent: Arc<RecentCredentials>,
 }
 
 impl SkewClock {
@@ -33,6 +36,7 @@ impl SkewClock {
         SkewIdentityCache {
             clock: self.clone(),
             current: RwLock::new((self.epoch(), fresh())),
+            recent: self.attachment(),
         }
     }
 }
@@ -64,9 +68,13 @@ impl ResolveCachedIdentity for SkewIdentityCache {
     ) -> IdentityFuture<'a> {
         let cache = self.current();
         IdentityFuture::new(async move {
-            cache
+            let identity = cache
                 .resolve_cached_identity(resolver, runtime_components, config_bag)
-                .await
+                .await?;
+            if let Some(credentials) = identity.data::<Credentials>() {
+                self.recent.remember(credentials);
+            }
+            Ok(identity)
         })
     }
 

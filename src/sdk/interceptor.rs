@@ -302,21 +302,13 @@ impl SkewInterceptor {
         if !is_of_interest {
             return None;
         }
-        if let Some(seen) = response.extension::<Seen>() {
-            // The HTTP client beside us has judged, learned and reported.
-            if is_second {
-                let text = response.body().bytes().unwrap_or_default();
-                self.clock
-                    .retried(RetryOutcome::of(&Evidence::read(&view(response, text))));
-            }
-            let can_help = *seen == Seen::CouldNotResign
-                && operation.stage == Stage::Fresh
-                && operation.is_replayable;
-            return can_help.then_some(Stage::SignedAgain);
-        }
         let stage = operation.stage;
         let is_replayable = operation.is_replayable;
         let moves_at_signing = operation.moves_at_signing;
+        let seen = response.extension::<Seen>().copied();
+        if let Some(Seen::CouldNotResign { request }) = seen {
+            operation.request.get_or_insert(request);
+        }
         let request = *operation
             .request
             .get_or_insert_with(|| self.clock.next_request());
@@ -335,6 +327,16 @@ impl SkewInterceptor {
             request,
             is_second: stage != Stage::Fresh,
         };
+        if let Some(seen) = seen {
+            // The HTTP client beside us has judged, learned and reported, but for
+            // what it does not know: that this attempt was the second.
+            if is_second && !is_success {
+                self.clock.retried(RetryOutcome::of(&evidence));
+                self.clock.refused_again(&exchange);
+            }
+            let can_help = seen != Seen::Settled && stage == Stage::Fresh && is_replayable;
+            return can_help.then_some(Stage::SignedAgain);
+        }
         if evidence.accepted() {
             self.clock.accept(&exchange);
             let is_settled = host

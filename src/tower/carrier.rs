@@ -98,16 +98,8 @@ where
         self.wiring.credentials.get(&self.wiring.clock).await
     }
 
-    async fn signer(&mut self) -> Option<Credentials> {
-        let credentials = &self.wiring.credentials;
-        let known = self
-            .head()
-            .access_key()
-            .and_then(|access_key| credentials.kept(access_key));
-        match known {
-            Some(known) => Some(known),
-            None => credentials.get(&self.wiring.clock).await,
-        }
+    fn recent_credentials(&self, access_key: &str) -> Option<Credentials> {
+        self.wiring.credentials.recent(access_key)
     }
 
     async fn read(&mut self, response: Answer<R>) -> (Answer<R>, Bytes) {

@@ -1,13 +1,14 @@
 //! [`CachedCredentials`]: asked of their provider until they expire by the clock
 //! that is known now.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 
 use crate::clock::SkewClock;
+use crate::recent::RecentCredentials;
 
 /// Shared by all clones of a layer's services.
 #[derive(Clone, Debug)]
@@ -16,16 +17,11 @@ pub(super) struct CachedCredentials(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     provider: SharedCredentialsProvider,
-    known: Mutex<Kept>,
+    known: Mutex<Option<Known>>,
+    /// Of this layer alone: it signs for nobody else.
+    recent: RecentCredentials,
     /// Held while the provider is asked, so that a thousand requests ask once.
     asking: tokio::sync::Mutex<()>,
-}
-
-#[derive(Debug, Default)]
-struct Kept {
-    last: Option<Known>,
-    /// What the requests may be signed with that are still on their way.
-    last_but_one: Option<Credentials>,
 }
 
 #[derive(Debug)]
@@ -39,15 +35,16 @@ impl CachedCredentials {
     pub(super) fn new(provider: impl ProvideCredentials + 'static) -> Self {
         Self(Arc::new(Inner {
             provider: SharedCredentialsProvider::new(provider),
-            known: Mutex::default(),
+            known: Mutex::new(None),
+            recent: RecentCredentials::default(),
             asking: tokio::sync::Mutex::new(()),
         }))
     }
 
     /// Returns the credentials, if they are known and good.
     pub(super) fn known(&self, clock: &SkewClock) -> Option<Credentials> {
-        self.lock()
-            .last
+        let known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known
             .as_ref()
             .filter(|known| {
                 known.epoch == clock.epoch() && is_good(&known.credentials, clock.now())
@@ -68,31 +65,18 @@ impl CachedCredentials {
         }
         let epoch = clock.epoch();
         let credentials = self.0.provider.provide_credentials().await.ok()?;
-        let mut kept = self.lock();
-        let before = kept.last.replace(Known {
+        self.0.recent.remember(&credentials);
+        let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = Some(Known {
             credentials: credentials.clone(),
             epoch,
         });
-        if let Some(before) = before
-            && before.credentials.access_key_id() != credentials.access_key_id()
-        {
-            kept.last_but_one = Some(before.credentials);
-        }
         Some(credentials)
     }
 
-    /// Returns the credentials with this access key, good or not, if they are
-    /// among those that were known last.
-    pub(super) fn kept(&self, access_key: &str) -> Option<Credentials> {
-        let kept = self.lock();
-        let last = kept.last.as_ref().map(|known| &known.credentials);
-        let mut all = last.into_iter().chain(&kept.last_but_one);
-        all.find(|credentials| credentials.access_key_id() == access_key)
-            .cloned()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Returns the last ones with this access key, good or not.
+    pub(super) fn recent(&self, access_key: &str) -> Option<Credentials> {
+        self.0.recent.find(access_key)
     }
 }
 

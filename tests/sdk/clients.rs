@@ -55,10 +55,14 @@ pub(crate) enum Door {
 impl Door {
     pub(crate) const BOTH: [Self; 2] = [Self::Interceptor, Self::HttpClient];
 
+    /// The HTTP client needs no retries, so it is given none.
     pub(crate) fn sqs(self, config: &SdkConfig, skew: &SkewClock) -> aws_sdk_sqs::Client {
         match self {
             Self::Interceptor => sqs(config, skew),
-            Self::HttpClient => aws_sdk_sqs::Client::new(&behind(config, skew)),
+            Self::HttpClient => {
+                let config = without_retries(behind(config, skew));
+                aws_sdk_sqs::Client::new(&config)
+            }
         }
     }
 }

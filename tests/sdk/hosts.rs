@@ -1,13 +1,18 @@
 //! Whom the clock believes, where the door signs by itself: each host gets
 //! signatures by its own time.
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
 
 use aws_clock_skew::{Incident, SkewClock};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+use tokio::task::JoinSet;
 
 use crate::clients::{config, head, receive, through, without_retries};
 use crate::log::Log;
 use crate::net::Net;
+use crate::tap::Tap;
 use crate::wire::{Answer, Fate, Manner, Wire};
 use crate::world::{DAY, HOUR, MINUTE, World, minutes, shifted};
 
@@ -87,51 +92,57 @@ impl Story {
 
 const MANNERS: [Manner; 3] = [Manner::InFields, Manner::ByCode, Manner::Silently];
 
+/// How the lab says it, and how far the machine and the lab are ahead.
+const CASES: [(Manner, i64, i64); 6] = [
+    (Manner::InFields, 0, HOUR),
+    (Manner::ByCode, 0, HOUR),
+    (Manner::Silently, 0, HOUR),
+    (Manner::Silently, 0, -HOUR),
+    (Manner::ByCode, -20 * MINUTE, HOUR),
+    (Manner::InFields, 2 * DAY, -DAY),
+];
+
 #[tokio::test]
 async fn a_lab_with_a_wrong_clock_costs_aws_nothing() {
-    for manner in MANNERS {
-        for (skew, labs) in [(0, HOUR), (0, -HOUR), (-20 * MINUTE, HOUR), (2 * DAY, -DAY)] {
-            let story = Story::new(skew, manner);
-            story.lab.set_ahead(labs);
-            story.interleaves(true).await;
-            let expected = usize::from(skew != 0);
-            assert_eq!(story.aws.rejected(), expected, "{manner:?} {skew} {labs}");
-            assert_eq!(story.lab.rejected(), 1, "{manner:?} {skew} {labs}");
-            story.knows_the_time();
-            let names = story.log.names();
-            let warnings: Vec<_> = story.log.incidents();
-            let warnings: Vec<_> = warnings
-                .iter()
-                .filter(|event| event.get("incident") == Some("hosts_disagree"))
-                .collect();
-            let [warning] = &warnings[..] else {
-                panic!("{names:?}");
-            };
-            assert_eq!(warning.get("host"), Some("minio.lab.example"));
-            assert_eq!(
-                warning.get("other_host"),
-                Some("sqs.us-east-1.amazonaws.com")
-            );
-            assert_eq!(names.len(), 1 + usize::from(skew != 0), "{names:?}");
-        }
+    for (manner, skew, labs) in CASES {
+        let story = Story::new(skew, manner);
+        story.lab.set_ahead(labs);
+        story.interleaves(true).await;
+        let expected = usize::from(skew != 0);
+        assert_eq!(story.aws.rejected(), expected, "{manner:?} {skew} {labs}");
+        assert_eq!(story.lab.rejected(), 1, "{manner:?} {skew} {labs}");
+        story.knows_the_time();
+        let names = story.log.names();
+        let warnings: Vec<_> = story.log.incidents();
+        let warnings: Vec<_> = warnings
+            .iter()
+            .filter(|event| event.get("incident") == Some("hosts_disagree"))
+            .collect();
+        let [warning] = &warnings[..] else {
+            panic!("{names:?}");
+        };
+        assert_eq!(warning.get("host"), Some("minio.lab.example"));
+        assert_eq!(
+            warning.get("other_host"),
+            Some("sqs.us-east-1.amazonaws.com")
+        );
+        assert_eq!(names.len(), 1 + usize::from(skew != 0), "{names:?}");
     }
 }
 
 #[tokio::test]
 async fn a_lab_that_is_heard_first_costs_aws_one_rejection() {
-    for manner in MANNERS {
-        for (skew, labs) in [(0, HOUR), (0, -HOUR), (-20 * MINUTE, HOUR), (2 * DAY, -DAY)] {
-            let story = Story::new(skew, manner);
-            story.lab.set_ahead(labs);
-            story.interleaves(false).await;
-            assert_eq!(story.aws.rejected(), 1, "{manner:?} {skew} {labs}");
-            // Once before anybody has vouched, and once after.
-            assert_eq!(story.lab.rejected(), 2, "{manner:?} {skew} {labs}");
-            story.knows_the_time();
-            let names = story.log.names();
-            let warnings = names.iter().filter(|name| *name == "hosts_disagree");
-            assert_eq!(warnings.count(), 1, "{names:?}");
-        }
+    for (manner, skew, labs) in CASES {
+        let story = Story::new(skew, manner);
+        story.lab.set_ahead(labs);
+        story.interleaves(false).await;
+        assert_eq!(story.aws.rejected(), 1, "{manner:?} {skew} {labs}");
+        // Once before anybody has vouched, and once after.
+        assert_eq!(story.lab.rejected(), 2, "{manner:?} {skew} {labs}");
+        story.knows_the_time();
+        let names = story.log.names();
+        let warnings = names.iter().filter(|name| *name == "hosts_disagree");
+        assert_eq!(warnings.count(), 1, "{names:?}");
     }
 }
 
@@ -167,6 +178,25 @@ async fn a_date_moves_the_clock_when_its_signature_is_let_through() {
             assert_eq!(story.log.names(), ["skew"]);
             assert_eq!(story.log.incidents()[0].get("source"), Some("date"));
         }
+    }
+}
+
+#[tokio::test]
+async fn fifty_in_flight_that_learn_by_date_are_one_lesson() {
+    const CALLS: usize = 50;
+    for manner in Manner::WITHOUT_WORDS {
+        let story = Story::new(-20 * MINUTE, manner);
+        story.lab.hold(CALLS);
+        let mut calls = JoinSet::new();
+        for _ in 0..CALLS {
+            let minio = story.minio.clone();
+            calls.spawn(async move { head(&minio).await });
+        }
+        assert!(calls.join_all().await.iter().all(Result::is_ok));
+        assert_eq!(story.lab.sent(), 2 * CALLS, "{manner:?}");
+        assert_eq!(story.log.names(), ["skew"]);
+        assert_eq!(story.clock.status().incidents(), 1);
+        story.knows_the_time();
     }
 }
 
@@ -264,5 +294,68 @@ async fn no_signature_for_a_host_in_dispute_is_dated_further_ahead_either() {
             assert_eq!(story.lab.sent(), calls, "{manner:?}");
         }
         story.is_the_machines();
+    }
+}
+
+/// Credentials that end an hour after the machine's time, then others.
+#[derive(Debug)]
+struct Renewed {
+    expiry: SystemTime,
+    loads: AtomicUsize,
+}
+
+impl ProvideCredentials for Renewed {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let is_first = self.loads.fetch_add(1, Ordering::Relaxed) == 0;
+        let (key, expiry) = if is_first {
+            ("OLD", self.expiry)
+        } else {
+            ("NEW", self.expiry + minutes(10_000))
+        };
+        future::ProvideCredentials::ready(Ok(Credentials::new(
+            key,
+            "secret",
+            None,
+            Some(expiry),
+            "test",
+        )))
+    }
+}
+
+#[tokio::test]
+async fn a_time_by_date_is_not_tried_with_credentials_that_have_expired_by_it() {
+    for manner in Manner::WITHOUT_WORDS {
+        let log = Log::start();
+        let world = World::with_skew(-2 * HOUR);
+        let wire = Wire::with_manner(&world, minutes(15), manner);
+        let tap = Tap::new(wire.clone());
+        let clock = world.skew_clock();
+        let provider = Renewed {
+            expiry: world.machine_wall() + minutes(60),
+            loads: AtomicUsize::default(),
+        };
+        let config = through(&without_retries(config(LAB)), tap.clone(), &clock);
+        let config = config
+            .into_builder()
+            .credentials_provider(SharedCredentialsProvider::new(provider));
+        let minio = aws_sdk_s3::config::Builder::from(&config.build()).force_path_style(true);
+        let minio = aws_sdk_s3::Client::from_conf(minio.build());
+        for _ in 0..5 {
+            assert_eq!(head(&minio).await, Ok(()));
+        }
+        let sent = tap.sent();
+        assert_eq!(sent.len(), 6);
+        let keys = sent.iter().map(|sent| {
+            let signature = sent.header("authorization").unwrap_or_default();
+            signature.contains("Credential=NEW/")
+        });
+        assert_eq!(
+            keys.collect::<Vec<_>>(),
+            [false, true, true, true, true, true]
+        );
+        assert_eq!(log.names(), ["skew"]);
     }
 }

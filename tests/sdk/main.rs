@@ -3,7 +3,9 @@
 #![expect(clippy::expect_used, reason = "a test that cannot be set up fails")]
 
 mod adaptive;
+mod assumed_role;
 mod bad_input;
+mod both_doors;
 mod clients;
 mod configured;
 mod credentials;
@@ -16,6 +18,7 @@ mod in_flight;
 mod installation;
 mod limits;
 mod log;
+mod native;
 mod net;
 mod over_http;
 mod provisional;

@@ -5,9 +5,11 @@ use std::time::Duration;
 use aws_clock_skew::SkewClock;
 use aws_clock_skew_endpoint::Endpoint;
 use aws_config::SdkConfig;
+use aws_config::identity::IdentityCache;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::primitives::ByteStream;
+use aws_smithy_async::time::StaticTimeSource;
 use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient};
 use aws_smithy_types::body::SdkBody;
 use futures_util::stream;
@@ -236,23 +238,48 @@ fn once(body: &'static [u8]) -> ByteStream {
 
 #[tokio::test]
 async fn a_body_that_cannot_be_sent_again_passes_once_and_teaches() {
-    let story = Story::with_manner(Manner::InFields);
-    let put = |body| {
-        story
-            .s3()
-            .put_object()
-            .bucket("b")
-            .key("k")
-            .content_length(5)
-            .body(body)
-    };
-    let error = put(once(b"hello")).send().await.expect_err("is lost");
-    assert!(in_words(error).contains("RequestTimeTooSkewed"));
-    assert_eq!(story.wire.sent(), 1);
-    assert_eq!(story.log.names(), ["skew", "not_resigned"]);
-    let refusal = story.log.incidents().pop().expect("just seen");
-    assert_eq!(refusal.get("reason"), Some("body"));
-    assert_eq!(story.log.counted("retries", "outcome", "not_resigned"), 1);
-    assert!(put(once(b"hello")).send().await.is_ok());
-    assert_eq!(story.wire.sent(), 2);
+    for manner in [Manner::InFields, Manner::ByCode] {
+        let story = Story::with_manner(manner);
+        let put = |body| {
+            story
+                .s3()
+                .put_object()
+                .bucket("b")
+                .key("k")
+                .content_length(5)
+                .body(body)
+        };
+        let error = put(once(b"hello")).send().await.expect_err("is lost");
+        assert!(in_words(error).contains("RequestTimeTooSkewed"));
+        assert_eq!(story.wire.sent(), 1);
+        assert_eq!(story.log.names(), ["skew", "not_resigned"]);
+        let refusal = story.log.incidents().pop().expect("just seen");
+        assert_eq!(refusal.get("reason"), Some("body"));
+        assert_eq!(story.log.counted("retries", "outcome", "not_resigned"), 1);
+        assert!(put(once(b"hello")).send().await.is_ok());
+        assert_eq!(story.wire.sent(), 2);
+    }
+}
+
+#[tokio::test]
+async fn what_another_clock_has_signed_is_signed_anew_before_it_is_sent() {
+    let story = Story::new();
+    // A client that was given the HTTP client and nothing else.
+    let own = StaticTimeSource::new(story.world.machine_wall());
+    let config = story.config.to_builder().time_source(own);
+    let config = config.identity_cache(IdentityCache::lazy().build());
+    let retries = RetryConfig::standard().with_initial_backoff(Duration::from_millis(1));
+    let sqs = aws_sdk_sqs::Client::new(&config.retry_config(retries).build());
+    for _ in 0..20 {
+        assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
+    }
+    assert_eq!(story.wire.rejected(), 1);
+    assert_eq!(story.wire.sent(), 21);
+    assert_eq!(story.log.names(), ["skew"]);
+    // And once the machine is right again, it is sent as it comes.
+    story.world.set_skew(0);
+    let own = StaticTimeSource::new(story.world.machine_wall());
+    let sqs = aws_sdk_sqs::Client::new(&story.config.to_builder().time_source(own).build());
+    assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
+    assert_eq!(story.wire.sent(), 22);
 }

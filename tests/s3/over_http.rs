@@ -1,0 +1,72 @@
+//! Over plain HTTP the SDK signs streamed bodies chunk by chunk, each by the time
+//! of the first: only the SDK can sign them again.
+
+use aws_clock_skew::{Incident, NotResigned};
+use aws_sdk_s3::primitives::ByteStream;
+use sha2::{Digest, Sha256};
+
+use crate::site::{BUCKET, Site, content, succeeded};
+
+#[tokio::test]
+async fn signed_chunks_are_refused_and_the_next_upload_is_right() {
+    for is_ahead in [false, true] {
+        let site = Site::start(false).await;
+        let file = site.server.file("bin");
+        let content = content(300_000);
+        std::fs::write(&file, &content).expect("the target directory can be written");
+        let (client, clock) = site.client(is_ahead).await;
+        let before = site.server.requests();
+        for upload in 0..3 {
+            let body = ByteStream::from_path(&file)
+                .await
+                .expect("the file is there");
+            let put = client.put_object().bucket(BUCKET).key("k").body(body);
+            assert_eq!(put.send().await.is_ok(), upload > 0, "{upload}");
+        }
+        assert_eq!(site.server.requests() - before, 3, "nothing was sent twice");
+        let incident = clock.status().last_incident().cloned();
+        assert!(matches!(
+            incident,
+            Some(Incident::NotResigned(_, NotResigned::Chunked))
+        ));
+        assert_eq!(clock.status().incidents(), 2, "the skew, and this");
+        let get = client.get_object().bucket(BUCKET).key("k").send().await;
+        let got = succeeded(get)
+            .body
+            .collect()
+            .await
+            .expect("it holds")
+            .into_bytes();
+        assert_eq!(Sha256::digest(&got), Sha256::digest(&content));
+    }
+}
+
+#[tokio::test]
+async fn with_the_interceptor_beside_it_signed_chunks_succeed() {
+    for is_ahead in [false, true] {
+        let site = Site::start(false).await;
+        let file = site.server.file("bin");
+        let content = content(300_000);
+        std::fs::write(&file, &content).expect("the target directory can be written");
+        let (client, clock) = site.client_of_both(is_ahead).await;
+        let before = (site.server.requests(), site.server.rejected());
+        for _ in 0..3 {
+            let body = ByteStream::from_path(&file)
+                .await
+                .expect("the file is there");
+            let put = client.put_object().bucket(BUCKET).key("k").body(body);
+            succeeded(put.send().await);
+        }
+        assert_eq!(site.server.requests() - before.0, 4);
+        assert_eq!(site.server.rejected() - before.1, 1);
+        assert_eq!(clock.status().incidents(), 2, "the skew, and the refusal");
+        let get = client.get_object().bucket(BUCKET).key("k").send().await;
+        let got = succeeded(get)
+            .body
+            .collect()
+            .await
+            .expect("it holds")
+            .into_bytes();
+        assert_eq!(Sha256::digest(&got), Sha256::digest(&content));
+    }
+}

@@ -1,0 +1,158 @@
+//! `s3s-fs` on loopback, behind TLS or not.
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use http::{HeaderValue, StatusCode};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::TokioIo;
+use s3s::auth::SimpleAuth;
+use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s_fs::FileSystem;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+pub(crate) const ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
+pub(crate) const SECRET_KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+
+/// A server that stops when it is dropped, and its files with it.
+pub(crate) struct Server {
+    pub(crate) url: String,
+    /// What clients have to trust, in PEM.
+    pub(crate) certificate: Option<String>,
+    counts: Arc<Counts>,
+    root: PathBuf,
+    accepting: AbortHandle,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    requests: AtomicUsize,
+    rejected: AtomicUsize,
+}
+
+impl Server {
+    pub(crate) async fn start(is_tls: bool) -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("s3-{}-{number}", std::process::id());
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::create_dir_all(&root).expect("the target directory can be written");
+        let files = FileSystem::new(&root).expect("the directory is there");
+        let mut service = S3ServiceBuilder::new(files);
+        service.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+        let service = service.build();
+
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+        let listener = listener.expect("loopback can be bound");
+        let address = listener.local_addr().expect("it is bound");
+        let (acceptor, certificate) = if is_tls {
+            let (acceptor, certificate) = tls();
+            (Some(acceptor), Some(certificate))
+        } else {
+            (None, None)
+        };
+        let counts = Arc::<Counts>::default();
+        let accepting = tokio::spawn(accept(listener, acceptor, service, counts.clone()));
+        Self {
+            url: format!("http{}://{address}", if is_tls { "s" } else { "" }),
+            certificate,
+            counts,
+            root,
+            accepting: accepting.abort_handle(),
+        }
+    }
+
+    pub(crate) fn requests(&self) -> usize {
+        self.counts.requests.load(Ordering::Relaxed)
+    }
+
+    /// How many were answered by 403.
+    pub(crate) fn rejected(&self) -> usize {
+        self.counts.rejected.load(Ordering::Relaxed)
+    }
+
+    /// A place for files of the test's own.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.root.with_extension(name)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.accepting.abort();
+        drop(std::fs::remove_dir_all(&self.root));
+        drop(std::fs::remove_file(self.file("bin")));
+    }
+}
+
+fn tls() -> (TlsAcceptor, String) {
+    let made = rcgen::generate_simple_self_signed([Ipv4Addr::LOCALHOST.to_string()]);
+    let made = made.expect("a certificate for an address");
+    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], PrivateKeyDer::Pkcs8(key))
+        .expect("the key is the certificate's");
+    (TlsAcceptor::from(Arc::new(config)), made.cert.pem())
+}
+
+async fn accept(
+    listener: TcpListener,
+    acceptor: Option<TlsAcceptor>,
+    service: S3Service,
+    counts: Arc<Counts>,
+) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let (acceptor, service, counts) = (acceptor.clone(), service.clone(), counts.clone());
+        tokio::spawn(async move {
+            match acceptor {
+                None => serve(stream, service, counts).await,
+                Some(acceptor) => {
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        serve(stream, service, counts).await;
+                    }
+                }
+            }
+        });
+    }
+}
+
+async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    service: S3Service,
+    counts: Arc<Counts>,
+) {
+    let service = service_fn(|request: http::Request<Incoming>| {
+        counts.requests.fetch_add(1, Ordering::Relaxed);
+        let answer = Service::call(&service, request);
+        async {
+            let mut answer = answer.await?;
+            if answer.status() == StatusCode::FORBIDDEN {
+                counts.rejected.fetch_add(1, Ordering::Relaxed);
+            }
+            // S3 and the servers like it have one; a bare 403 to a HEAD is no
+            // evidence without.
+            let headers = answer.headers_mut();
+            headers.insert(
+                "x-amz-request-id",
+                HeaderValue::from_static("4442587FB7D0A2F9"),
+            );
+            Ok::<_, s3s::HttpError>(answer)
+        }
+    });
+    // A client that hangs up is its own affair.
+    drop(
+        http1::Builder::new()
+            .serve_connection(TokioIo::new(stream), service)
+            .await,
+    );
+}

@@ -1,0 +1,212 @@
+//! `configure` and credentials that a role is assumed for: the clients inside the
+//! providers come out right as well.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use aws_clock_skew::SkewClock;
+use aws_clock_skew_endpoint::{ACCESS_KEY_ID, Endpoint, RequestRecord, SECRET_ACCESS_KEY};
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
+use tokio::task::JoinSet;
+
+use crate::clients::{Door, encrypt, send};
+use crate::log::Log;
+use crate::world::{DAY, HOUR, MINUTE, World, minutes};
+
+/// A machine whose role is assumed through another one, for an hour each.
+struct Story {
+    log: Log,
+    world: World,
+    /// Seconds for which the machine was paused, clocks and all.
+    paused: Arc<AtomicU64>,
+    clock: SkewClock,
+    endpoint: Endpoint,
+    config: SdkConfig,
+    key: String,
+}
+
+impl Story {
+    async fn new(skew: i64) -> Self {
+        let log = Log::start();
+        let world = World::with_skew(skew);
+        let paused = Arc::<AtomicU64>::default();
+        let (clock, after) = (world.clock(), paused.clone());
+        let truth = move || clock() + Duration::from_secs(after.load(Ordering::Relaxed));
+        let endpoint = Endpoint::builder(truth).start().await;
+        let endpoint = endpoint.expect("loopback can be bound");
+        endpoint.feed("q", "first");
+        let clock = world.skew_clock();
+        let loader = aws_config::defaults(BehaviorVersion::latest())
+            .profile_files(profiles(&endpoint.url()))
+            .profile_name("app")
+            .timeout_config(TimeoutConfig::disabled())
+            .retry_config(RetryConfig::standard());
+        let http_client = aws_smithy_http_client::Builder::new().build_http();
+        let config = clock.configure_with(loader, http_client).load().await;
+        let key = endpoint.create_key();
+        Self {
+            log,
+            world,
+            paused,
+            clock,
+            endpoint,
+            config,
+            key,
+        }
+    }
+
+    /// Twenty calls of two services.
+    async fn calls(&self) {
+        let sqs = aws_sdk_sqs::Client::new(&self.config);
+        let kms = aws_sdk_kms::Client::new(&self.config);
+        for call in 0..20 {
+            let sent = send(&sqs, &self.endpoint.queue_url("q")).await;
+            assert_eq!(sent, Ok(()), "call {call}");
+            let encrypted = encrypt(&kms, &self.key).await;
+            assert_eq!(encrypted, Ok(()), "call {call}");
+            self.world.advance(Duration::from_secs(1));
+        }
+    }
+
+    fn sts(&self) -> Vec<RequestRecord> {
+        let mut records = self.endpoint.requests_log();
+        records.retain(|record| record.request.service == "sts");
+        records
+    }
+
+    fn sts_rejections(&self) -> usize {
+        self.sts().iter().filter(|record| record.rejected()).count()
+    }
+}
+
+fn profiles(url: &str) -> EnvConfigFiles {
+    let config = format!(
+        "[profile app]\n\
+         region = us-east-1\n\
+         endpoint_url = {url}\n\
+         role_arn = arn:aws:iam::123456789012:role/app\n\
+         source_profile = middle\n\
+         [profile middle]\n\
+         role_arn = arn:aws:iam::123456789012:role/middle\n\
+         source_profile = base\n\
+         [profile base]\n\
+         aws_access_key_id = {ACCESS_KEY_ID}\n\
+         aws_secret_access_key = {SECRET_ACCESS_KEY}\n"
+    );
+    EnvConfigFiles::builder()
+        .with_contents(EnvConfigFileKind::Config, config)
+        .build()
+}
+
+const SKEWS: [i64; 4] = [-2 * DAY, -20 * MINUTE, 20 * MINUTE, 2 * DAY];
+
+#[tokio::test]
+async fn a_role_is_assumed_and_assumed_again_for_one_rejection() {
+    for skew in SKEWS {
+        let story = Story::new(skew).await;
+        story.calls().await;
+        let loaded = story.sts().len();
+        for _ in 0..4 {
+            story.world.advance(minutes(61));
+            story.calls().await;
+        }
+        assert!(
+            story.sts().len() >= loaded + 8,
+            "it was loaded again each time"
+        );
+        assert_eq!(story.endpoint.counts().rejected, 1, "{skew}");
+        assert_eq!(story.sts_rejections(), 1, "{skew}");
+        assert_eq!(story.log.names(), ["skew"]);
+        // And a repaired clock goes unnoticed.
+        story.world.set_skew(0);
+        story.calls().await;
+        story.world.advance(minutes(61));
+        story.calls().await;
+        assert_eq!(story.endpoint.counts().rejected, 1, "{skew}");
+        assert_eq!(story.log.names(), ["skew", "healed"]);
+    }
+}
+
+#[tokio::test]
+async fn credentials_that_expire_in_a_sleep_before_the_first_rejection_are_renewed() {
+    for skew in SKEWS {
+        let story = Story::new(0).await;
+        story.calls().await;
+        assert_eq!(story.endpoint.counts().rejected, 0);
+        // It sleeps, and wakes with another time.
+        story.world.advance(minutes(120));
+        story.world.set_skew(skew);
+        story.calls().await;
+        assert_eq!(story.endpoint.counts().rejected, 1, "{skew}");
+        assert!(story.sts_rejections() <= 1);
+        assert_eq!(story.log.names(), ["skew"]);
+        assert_eq!(story.log.counted("retries", "outcome", "accepted"), 1);
+    }
+}
+
+#[tokio::test]
+async fn the_first_call_after_a_pause_of_two_hours_succeeds() {
+    let story = Story::new(0).await;
+    story.calls().await;
+    let loads = story.sts().len();
+    story
+        .paused
+        .store(2 * HOUR.unsigned_abs(), Ordering::Relaxed);
+    let sqs = aws_sdk_sqs::Client::new(&story.config);
+    assert_eq!(send(&sqs, &story.endpoint.queue_url("q")).await, Ok(()));
+    assert_eq!(story.endpoint.counts().rejected, 1);
+    assert_eq!(story.sts_rejections(), 0);
+    assert_eq!(story.sts().len(), loads + 2, "both roles, once");
+    assert_eq!(story.log.names(), ["skew"]);
+    let offset = story.clock.status().offset().as_millis() - 2 * HOUR * 1_000;
+    assert!(offset.abs() <= 1_000, "{offset}");
+    story.calls().await;
+    assert_eq!(story.endpoint.counts().rejected, 1);
+}
+
+#[tokio::test]
+async fn all_of_two_hundred_calls_in_flight_succeed_though_the_keys_change() {
+    const CALLS: usize = 200;
+    for (asleep, skew) in [(0, -20 * MINUTE), (0, 20 * MINUTE), (120, -2 * DAY)] {
+        let story = Story::new(0).await;
+        story.calls().await;
+        story.world.advance(minutes(asleep));
+        story.world.set_skew(skew);
+        let sqs = aws_sdk_sqs::Client::new(&story.config);
+        let queue = Arc::<str>::from(story.endpoint.queue_url("q"));
+        let hold = story.endpoint.hold(CALLS);
+        let mut calls = JoinSet::new();
+        for _ in 0..CALLS {
+            let (sqs, queue) = (sqs.clone(), queue.clone());
+            calls.spawn(async move { send(&sqs, &queue).await });
+        }
+        hold.arrived().await;
+        let outcomes = calls.join_all().await;
+        let failed = outcomes.into_iter().filter_map(Result::err).count();
+        assert_eq!(failed, 0, "{asleep} min, {skew} s");
+        assert_eq!(story.endpoint.counts().rejected, CALLS as u64);
+        assert_eq!(story.sts_rejections(), 0);
+        assert_eq!(story.log.names(), ["skew"]);
+    }
+}
+
+#[tokio::test]
+async fn the_interceptor_beside_it_changes_nothing_of_that() {
+    for skew in SKEWS {
+        let story = Story::new(skew).await;
+        let sqs = Door::Interceptor.sqs(&story.config, &story.clock);
+        for _ in 0..3 {
+            for _ in 0..20 {
+                assert_eq!(send(&sqs, &story.endpoint.queue_url("q")).await, Ok(()));
+            }
+            story.world.advance(minutes(61));
+        }
+        assert_eq!(story.endpoint.counts().rejected, 1, "{skew}");
+        assert_eq!(story.log.names(), ["skew"]);
+        assert_eq!(story.log.counted("retries", "outcome", "accepted"), 1);
+    }
+}

@@ -1,0 +1,187 @@
+//! The interceptor and the HTTP client on one client: whatever happens is learned
+//! once, told once and sent again once.
+
+use aws_clock_skew::SkewClock;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
+use futures_util::stream;
+use http_body::Frame;
+use http_body_util::StreamBody;
+use tokio::task::JoinSet;
+
+use crate::clients::{Door, behind, config_on, in_words, receive, s3, without_retries};
+use crate::log::Log;
+use crate::wire::{Answer, Fate, Manner, Wire};
+use crate::world::{DAY, HOUR, MINUTE, World, minutes, shifted};
+
+const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
+const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
+/// Without TLS the SDK signs a body that is streamed chunk by chunk.
+const LAB: &str = "http://minio.lab.example";
+
+struct Story {
+    log: Log,
+    world: World,
+    wire: Wire,
+    clock: SkewClock,
+    sqs: aws_sdk_sqs::Client,
+    minio: aws_sdk_s3::Client,
+}
+
+impl Story {
+    fn new(skew: i64, manner: Manner) -> Self {
+        let log = Log::start();
+        let world = World::with_skew(skew);
+        let wire = Wire::with_manner(&world, minutes(15), manner);
+        let clock = world.skew_clock();
+        let behind = |url| behind(&without_retries(config_on(&wire, url)), &clock);
+        Self {
+            sqs: Door::Interceptor.sqs(&behind(AWS), &clock),
+            minio: s3(&behind(LAB), &clock),
+            log,
+            world,
+            wire,
+            clock,
+        }
+    }
+
+    async fn receives(&self) -> Result<(), String> {
+        receive(&self.sqs, QUEUE).await
+    }
+
+    /// Puts a body whose chunks are signed.
+    async fn puts(&self) -> Result<(), String> {
+        let body = SdkBody::retryable(|| {
+            let frame = Frame::data(Bytes::from_static(b"hello"));
+            let frames = stream::iter([Ok::<_, std::io::Error>(frame)]);
+            SdkBody::from_body_1_x(StreamBody::new(frames))
+        });
+        let put = self.minio.put_object().bucket("b").key("k");
+        let put = put.content_length(5).body(ByteStream::new(body));
+        put.send().await.map(drop).map_err(in_words)
+    }
+}
+
+#[tokio::test]
+async fn one_rejection_is_one_lesson_and_one_retry() {
+    for skew in [-2 * DAY, -20 * MINUTE, 20 * MINUTE, 9 * HOUR] {
+        let story = Story::new(skew, Manner::InWords);
+        for _ in 0..20 {
+            assert_eq!(story.receives().await, Ok(()));
+        }
+        assert_eq!(story.wire.sent(), 21);
+        assert_eq!(story.log.names(), ["skew"]);
+        assert_eq!(story.clock.status().incidents(), 1);
+        assert_eq!(story.log.counted("retries", "outcome", "accepted"), 1);
+    }
+}
+
+#[tokio::test]
+async fn two_hundred_in_flight_are_sent_twice_each() {
+    const CALLS: usize = 200;
+    let story = Story::new(-20 * MINUTE, Manner::InWords);
+    story.wire.hold(CALLS);
+    let mut calls = JoinSet::new();
+    for _ in 0..CALLS {
+        let sqs = story.sqs.clone();
+        calls.spawn(async move { receive(&sqs, QUEUE).await });
+    }
+    assert!(calls.join_all().await.iter().all(Result::is_ok));
+    assert_eq!(story.wire.sent(), 2 * CALLS);
+    assert_eq!(story.log.names(), ["skew"]);
+    assert_eq!(story.log.counted("retries", "outcome", "accepted"), CALLS);
+}
+
+#[tokio::test]
+async fn a_stale_signature_is_told_once() {
+    let story = Story::new(0, Manner::InWords);
+    let frozen = Fate {
+        before: minutes(20),
+        ..Fate::default()
+    };
+    story.wire.plan([frozen]);
+    assert_eq!(story.receives().await, Ok(()));
+    assert_eq!(story.wire.seen(), [false, true]);
+    assert_eq!(story.clock.status().incidents(), 1);
+    assert_eq!(story.log.names(), ["stale_signature"]);
+}
+
+#[tokio::test]
+async fn a_second_rejection_is_not_followed_by_a_third_send() {
+    let story = Story::new(-20 * MINUTE, Manner::InWords);
+    let frozen = Fate {
+        before: minutes(25),
+        ..Fate::default()
+    };
+    story.wire.plan([Fate::default(), frozen]);
+    assert!(story.receives().await.is_err());
+    assert_eq!(story.wire.sent(), 2);
+    assert_eq!(story.log.names(), ["skew", "retry_failed"]);
+    assert_eq!(story.log.counted("retries", "outcome", "rejected"), 1);
+}
+
+#[tokio::test]
+async fn a_second_send_that_is_lost_is_not_followed_by_a_third() {
+    let story = Story::new(-20 * MINUTE, Manner::InWords);
+    story.wire.plan([Fate::default(), Fate::lost()]);
+    let error = story.receives().await.expect_err("it was lost");
+    assert!(error.contains("connection reset"), "{error}");
+    assert_eq!(story.wire.sent(), 2);
+    assert_eq!(story.log.counted("retries", "outcome", "failed"), 1);
+}
+
+#[tokio::test]
+async fn what_the_client_may_not_sign_again_the_sdk_does() {
+    for manner in [Manner::InFields, Manner::ByCode, Manner::Silently] {
+        for skew in [-2 * DAY, 9 * HOUR] {
+            let story = Story::new(skew, manner);
+            for _ in 0..5 {
+                assert_eq!(story.puts().await, Ok(()), "{manner:?} {skew}");
+            }
+            assert_eq!(story.wire.sent(), 6, "{manner:?} {skew}");
+            assert_eq!(story.log.names(), ["skew", "not_resigned"]);
+            assert_eq!(story.log.incidents()[1].get("reason"), Some("chunked"));
+            assert_eq!(story.log.counted("retries", "outcome", "not_resigned"), 1);
+            assert_eq!(story.log.counted("retries", "outcome", "accepted"), 1);
+            assert!(story.clock.status().is_corrected());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_date_that_the_sdk_has_tried_in_vain_is_taken_back_at_once() {
+    let story = Story::new(0, Manner::ByCode);
+    let lie = Answer {
+        body: "<Error><Code>RequestTimeTooSkewed</Code></Error>".to_owned(),
+        ..Answer::empty_403(shifted(story.world.true_time(), 2 * HOUR))
+    };
+    story.wire.plan(vec![Fate::answered(lie); 2]);
+    assert!(story.puts().await.is_err());
+    assert_eq!(story.wire.sent(), 2);
+    assert_eq!(story.clock.now(), story.world.machine_wall());
+    assert_eq!(
+        story.log.names(),
+        ["skew", "not_resigned", "retry_failed", "withdrawn"]
+    );
+    assert_eq!(story.puts().await, Ok(()));
+    assert_eq!(story.wire.sent(), 3);
+}
+
+#[tokio::test]
+async fn a_host_in_dispute_gets_signatures_by_its_own_time() {
+    let story = Story::new(0, Manner::ByCode);
+    let aws = Wire::new(&story.world, minutes(5));
+    let on_aws = behind(&without_retries(config_on(&aws, AWS)), &story.clock);
+    let sqs = Door::Interceptor.sqs(&on_aws, &story.clock);
+    let url = "https://minio.lab.example";
+    let on_lab = behind(&without_retries(config_on(&story.wire, url)), &story.clock);
+    let minio = s3(&on_lab, &story.clock);
+    story.wire.set_ahead(HOUR);
+    for _ in 0..100 {
+        assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
+        assert_eq!(crate::clients::head(&minio).await, Ok(()));
+    }
+    assert_eq!((aws.rejected(), story.wire.rejected()), (0, 1));
+    assert_eq!(story.log.names(), ["hosts_disagree"]);
+}
