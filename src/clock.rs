@@ -1,6 +1,6 @@
 //! [`SkewClock`]: the clock that all clients share. The only shared state.
 
-#[cfg(feature = "sdk")]
+#[cfg(any(feature = "sdk", feature = "tower"))]
 use std::any::Any;
 use std::env;
 use std::fmt;
@@ -57,7 +57,7 @@ struct Shared {
     observe_only: bool,
     state: Mutex<State>,
     changes: watch::Sender<u64>,
-    #[cfg(feature = "sdk")]
+    #[cfg(any(feature = "sdk", feature = "tower"))]
     attachments: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
 }
 
@@ -220,6 +220,7 @@ impl SkewClock {
     }
 
     /// A request that another door has ruled on was sent again, and refused.
+    #[cfg(feature = "sdk")]
     pub(crate) fn refused_again(&self, exchange: &Exchange<'_>) {
         let reading = self.reading();
         self.change(reading, |estimator, incidents| {
@@ -238,6 +239,7 @@ impl SkewClock {
 
     /// Returns what doors keep with the clock, so that all their clients share it;
     /// one of each type.
+    #[cfg(any(feature = "sdk", feature = "tower"))]
     pub(crate) fn attachment<T: Any + Send + Sync + Default>(&self) -> Arc<T> {
         let attachments = &self.0.attachments;
         let mut attachments = attachments.lock().unwrap_or_else(PoisonError::into_inner);
@@ -484,7 +486,7 @@ impl SkewClockBuilder {
                 version: 0,
             }),
             changes: watch::Sender::new(0),
-            #[cfg(feature = "sdk")]
+            #[cfg(any(feature = "sdk", feature = "tower"))]
             attachments: Mutex::default(),
         }));
         clock.publish(&clock.lock());

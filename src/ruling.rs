@@ -120,6 +120,7 @@ pub(crate) fn rule(
 
 /// A request that another door has ruled on was sent again, and this is the answer
 /// to that.
+#[cfg(feature = "sdk")]
 pub(crate) fn refused_again(
     estimator: &mut Estimator,
     exchange: &Exchange<'_>,
@@ -346,6 +347,7 @@ fn ended_facts(ended: Option<&Estimate>, reading: Reading) -> Facts {
 
 impl Exchange<'_> {
     /// In place of a number of moves: the shared clock has not signed it.
+    #[cfg(feature = "sdk")]
     pub(crate) const SIGNED_BY_ANOTHER: u64 = u64::MAX;
 
     /// Returns the numbers and names of this exchange, with the estimate as it

@@ -2,13 +2,17 @@
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
-use hyper::body::Incoming;
+use http_body_util::BodyExt;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
-use hyper::service::{Service, service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
@@ -19,6 +23,7 @@ use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tower::Service;
 
 pub(crate) const ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
 pub(crate) const SECRET_KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
@@ -94,6 +99,27 @@ impl Drop for Server {
     }
 }
 
+/// A body of which the rest is still there when its reader is gone.
+#[derive(Clone)]
+struct Lent(Arc<Mutex<Incoming>>);
+
+impl Body for Lent {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let mut body = self.0.lock().expect("nobody panics with it");
+        Pin::new(&mut *body).poll_frame(cx)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.lock().expect("nobody panics with it").size_hint()
+    }
+}
+
 fn tls() -> (TlsAcceptor, String) {
     let made = rcgen::generate_simple_self_signed([Ipv4Addr::LOCALHOST.to_string()]);
     let made = made.expect("a certificate for an address");
@@ -133,9 +159,16 @@ async fn serve(
 ) {
     let service = service_fn(|request: http::Request<Incoming>| {
         counts.requests.fetch_add(1, Ordering::Relaxed);
-        let answer = Service::call(&service, request);
-        async {
-            let mut answer = answer.await?;
+        let mut service = service.clone();
+        let (head, body) = request.into_parts();
+        let body = Lent(Arc::new(Mutex::new(body)));
+        let request = http::Request::from_parts(head, body.clone());
+        let counts = &counts;
+        async move {
+            let mut answer = Service::call(&mut service, request).await?;
+            // Who hangs up on a client that still writes takes the answer from it.
+            let mut rest = body;
+            while let Some(Ok(_)) = rest.frame().await {}
             if answer.status() == StatusCode::FORBIDDEN {
                 counts.rejected.fetch_add(1, Ordering::Relaxed);
             }
