@@ -131,20 +131,38 @@ pub(crate) fn has_to_prepare(clock: &SkewClock) -> bool {
     clock.is_corrected() || clock.has_disputes()
 }
 
+/// A request has to be signed anew before it is sent at all.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Anew {
+    sign_by: Option<ClockOffset>,
+}
+
+impl Anew {
+    /// Returns `None` if the signature is near what this host takes for the time.
+    pub(crate) fn of(
+        clock: &SkewClock,
+        signed_at: Option<SystemTime>,
+        host: impl FnOnce() -> Option<Host>,
+    ) -> Option<Self> {
+        let sign_by = if clock.has_disputes() {
+            host().and_then(|host| clock.disputed(&host))
+        } else {
+            None
+        };
+        let distance = ClockOffset::between(signed_at?, time_by(clock, sign_by)).magnitude();
+        (distance >= WORTH_A_CORRECTION).then_some(Self { sign_by })
+    }
+}
+
 /// Signs the request anew before it is sent at all, if its signature is far from
 /// what this host takes for the time.
 pub(crate) async fn prepare<C: Carrier>(
     carrier: &mut C,
     clock: &SkewClock,
 ) -> Option<Vec<SignatureHeader>> {
-    let sign_by = {
+    let Anew { sign_by } = {
         let head = carrier.head();
-        let signed_at = head.signed_at()?;
-        let host = Host::of_uri(&head.uri);
-        let disputed = host.as_ref().and_then(|host| clock.disputed(host));
-        let time = time_by(clock, disputed);
-        let distance = ClockOffset::between(signed_at, time).magnitude();
-        (distance >= WORTH_A_CORRECTION).then_some(disputed)?
+        Anew::of(clock, head.signed_at(), || Host::of_uri(&head.uri))?
     };
     let proven = proven(carrier).await;
     resigned(carrier, clock, proven, sign_by).await.ok()

@@ -15,8 +15,9 @@ use super::body::{ReplayBody, SkewBody, bytes_of};
 use super::service::Wiring;
 use crate::buffered::Buffered;
 use crate::evidence::ResponseView;
+use crate::evidence::stamp;
 use crate::host::Host;
-use crate::resend::{Carrier, LARGEST_READ, LONGEST_READ, REQUEST_IDS};
+use crate::resend::{Anew, Carrier, LARGEST_READ, LONGEST_READ, REQUEST_IDS, has_to_prepare};
 use crate::resign::{Head, NOT_TEXT, SignatureHeader};
 
 pub(super) struct TowerCarrier<S, B> {
@@ -58,6 +59,16 @@ impl<S, B: ReplayBody> TowerCarrier<S, B> {
             uri.authority()?.as_str(),
             uri.scheme() == Some(&Scheme::HTTPS),
         )
+    }
+
+    /// Returns whether the request may have to be signed anew before it is sent.
+    pub(super) fn has_to_prepare(&self) -> bool {
+        let clock = &self.wiring.clock;
+        has_to_prepare(clock) && {
+            let date = self.copy.headers().get("x-amz-date");
+            let signed_at = date.and_then(|date| stamp::basic(date.as_bytes()));
+            Anew::of(clock, signed_at, || self.host()).is_some()
+        }
     }
 
     pub(super) fn put(&mut self, headers: &[SignatureHeader]) {
