@@ -18,7 +18,7 @@ use crate::judge::{Attempt, WORTH_A_CORRECTION};
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
 use crate::report::RetryOutcome;
-use crate::resign::{Head, Proof, SignatureHeader, prove};
+use crate::resign::{Head, Proof, SignatureHeader, prove, service_of, stamp_of};
 use crate::ruling::{Door, Exchange};
 
 /// What a door can do with the one request it carries: it keeps a copy of it.
@@ -28,6 +28,16 @@ pub(crate) trait Carrier: Send {
 
     /// Returns the copy of the request.
     fn head(&self) -> Head<'_>;
+
+    /// Returns one of its headers.
+    fn header(&self, name: &str) -> Option<&str> {
+        self.head().header(name)
+    }
+
+    /// Returns the host that it is for.
+    fn host(&self) -> Option<Host> {
+        Host::of_uri(&self.head().uri)
+    }
 
     /// Returns whether the body can be sent again.
     fn is_replayable(&self) -> bool;
@@ -91,9 +101,9 @@ impl Departure {
         }
     }
 
-    fn arrived(self, received: Reading, head: &Head<'_>) -> Attempt {
+    fn arrived(self, received: Reading, signed_at: Option<SystemTime>) -> Attempt {
         Attempt {
-            signed_at: head.signed_at(),
+            signed_at,
             signing_boot: self.reading.boot,
             sent: self.reading,
             received,
@@ -119,15 +129,48 @@ pub(crate) fn accept<C: Carrier>(
     received: Reading,
     response: &C::Response,
 ) {
-    let head = carrier.head();
     let evidence = Evidence::read(&C::view(response, &[]));
-    let context = Context::of(&head, clock);
-    clock.accept(&context.exchange(&evidence, departure.arrived(received, &head), departure));
+    let signed_at = carrier.header("x-amz-date").and_then(stamp_of);
+    let host = carrier.host();
+    clock.accept(&Exchange {
+        attempt: departure.arrived(received, signed_at),
+        evidence: &evidence,
+        host: host.as_ref(),
+        service: carrier.header("authorization").and_then(service_of),
+        operation: None,
+        door: Door::of(clock),
+        moves_at_signing: departure.moves,
+        request: clock.next_request(),
+        is_second: false,
+    });
 }
 
 /// Returns whether a request may have to be signed anew before it is sent.
 pub(crate) fn has_to_prepare(clock: &SkewClock) -> bool {
     clock.is_corrected() || clock.has_disputes()
+}
+
+/// A request has to be signed anew before it is sent at all.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Anew {
+    sign_by: Option<ClockOffset>,
+}
+
+impl Anew {
+    /// Returns `None` if the signature is near what this host takes for the time.
+    pub(crate) fn of(
+        clock: &SkewClock,
+        signed_at: Option<SystemTime>,
+        host: impl FnOnce() -> Option<Host>,
+    ) -> Option<Self> {
+        let sign_by = if clock.has_disputes() {
+            host().and_then(|host| clock.disputed(&host))
+        } else {
+            None
+        };
+        let distance = ClockOffset::between(signed_at?, time_by(clock, sign_by)).magnitude();
+        (distance >= WORTH_A_CORRECTION).then_some(Self { sign_by })
+    }
 }
 
 /// Signs the request anew before it is sent at all, if its signature is far from
@@ -136,14 +179,9 @@ pub(crate) async fn prepare<C: Carrier>(
     carrier: &mut C,
     clock: &SkewClock,
 ) -> Option<Vec<SignatureHeader>> {
-    let sign_by = {
+    let Anew { sign_by } = {
         let head = carrier.head();
-        let signed_at = head.signed_at()?;
-        let host = Host::of_uri(&head.uri);
-        let disputed = host.as_ref().and_then(|host| clock.disputed(host));
-        let time = time_by(clock, disputed);
-        let distance = ClockOffset::between(signed_at, time).magnitude();
-        (distance >= WORTH_A_CORRECTION).then_some(disputed)?
+        Anew::of(clock, head.signed_at(), || Host::of_uri(&head.uri))?
     };
     let proven = proven(carrier).await;
     resigned(carrier, clock, proven, sign_by).await.ok()
@@ -167,7 +205,7 @@ pub(crate) async fn recover<C: Carrier>(
         let head = carrier.head();
         (
             Context::of(&head, clock),
-            departure.arrived(received, &head),
+            departure.arrived(received, head.signed_at()),
         )
     };
     let exchange = context.exchange(&evidence, attempt, departure);
@@ -230,10 +268,7 @@ pub(crate) async fn recover<C: Carrier>(
         carrier.read(second).await
     };
     let evidence = Evidence::read(&C::view(&second, &text));
-    let attempt = Attempt {
-        signed_at: signed_for,
-        ..departure.arrived(received, &carrier.head())
-    };
+    let attempt = departure.arrived(received, signed_for);
     let answer = Exchange {
         is_second: true,
         ..context.exchange(&evidence, attempt, departure)
@@ -330,7 +365,18 @@ async fn body_of<C: Carrier>(carrier: &mut C) -> Option<Bytes> {
 
 fn amz_date(headers: &[SignatureHeader]) -> Option<SystemTime> {
     let header = headers.iter().find(|header| header.name == "x-amz-date")?;
-    crate::evidence::stamp::basic(header.value.as_bytes())
+    stamp_of(&header.value)
+}
+
+impl Door {
+    /// Who only observes signs nothing again.
+    fn of(clock: &SkewClock) -> Self {
+        if clock.observes_only() {
+            Self::Signer
+        } else {
+            Self::Resigner
+        }
+    }
 }
 
 /// What both exchanges of a request have in common.
@@ -345,12 +391,7 @@ impl Context {
     fn of(head: &Head<'_>, clock: &SkewClock) -> Self {
         Self {
             request: clock.next_request(),
-            // Who only observes signs nothing again.
-            door: if clock.observes_only() {
-                Door::Signer
-            } else {
-                Door::Resigner
-            },
+            door: Door::of(clock),
             host: Host::of_uri(&head.uri),
             service: head.service().map(str::to_owned),
         }

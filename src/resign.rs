@@ -8,8 +8,8 @@
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>.
 
 mod authorization;
+mod head;
 
-use std::borrow::Cow;
 use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
@@ -20,18 +20,10 @@ use aws_sigv4::http_request::{
 use aws_sigv4::sign::v4;
 
 use self::authorization::Authorization;
-use crate::evidence::stamp;
+#[cfg(feature = "tower")]
+pub(crate) use self::head::NOT_TEXT;
+pub(crate) use self::head::{Head, service_of, stamp_of};
 use crate::incident::NotResigned;
-
-/// A request as its signature sees it.
-#[derive(Clone)]
-pub(crate) struct Head<'a> {
-    pub(crate) method: &'a str,
-    pub(crate) uri: Cow<'a, str>,
-    /// In the order of the request; names in lower case, and [`NOT_TEXT`] for a
-    /// value that is none.
-    pub(crate) headers: Vec<(&'a str, &'a str)>,
-}
 
 /// A header of a new signature. Its value is not for logs.
 pub(crate) struct SignatureHeader {
@@ -64,35 +56,6 @@ enum Payload {
 /// services normalize it and encode it once more. Nothing in a request says
 /// which, and third-party servers differ, so all are tried.
 type Form = (PercentEncodingMode, UriPathNormalizationMode);
-
-impl<'a> Head<'a> {
-    pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
-        self.headers
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, value)| *value)
-    }
-
-    /// Returns the time that the request was signed for.
-    pub(crate) fn signed_at(&self) -> Option<SystemTime> {
-        stamp::basic(self.header(DATE)?.as_bytes())
-    }
-
-    /// Returns the service in the scope of the signature.
-    pub(crate) fn service(&self) -> Option<&'a str> {
-        Some(Authorization::parse(self.header(AUTHORIZATION)?)?.service)
-    }
-
-    /// Returns the access key of the signature.
-    pub(crate) fn access_key(&self) -> Option<&'a str> {
-        Some(Authorization::parse(self.header(AUTHORIZATION)?)?.access_key)
-    }
-
-    /// Returns whether the hash of the body is needed to reproduce the signature.
-    pub(crate) fn needs_body(&self) -> bool {
-        self.header(CONTENT_SHA256).is_none()
-    }
-}
 
 /// Returns whether an `Authorization` header holds a SigV4 or SigV4a signature:
 /// the age of any other, such as a bearer token, says nothing of our clock.
@@ -362,11 +325,6 @@ struct Signature {
     scope_date: String,
     signed_headers: String,
 }
-
-/// In the place of a header's value that is no UTF-8: whoever signed that cannot be
-/// reproduced, and whether a header stands twice can still be told.
-#[cfg(feature = "tower")]
-pub(crate) const NOT_TEXT: &str = "\u{fffd}";
 
 const AUTHORIZATION: &str = "authorization";
 const DATE: &str = "x-amz-date";

@@ -92,7 +92,6 @@ async fn long_refusals_in_pieces_go_on_where_reading_stopped() {
     assert!(whole[100_000..].iter().all(|byte| *byte == b'y'));
 }
 
-#[cfg(any())]
 #[tokio::test(start_paused = true)]
 async fn slow_refusals_are_waited_for_five_seconds() {
     let (frames, body) = channel();
@@ -109,7 +108,6 @@ async fn slow_refusals_are_waited_for_five_seconds() {
 }
 
 /// The rejection is in the part that came in time.
-#[cfg(any())]
 #[tokio::test(start_paused = true)]
 async fn a_rejection_that_hangs_is_recovered_from_all_the_same() {
     let world = World::with_skew(-60 * MINUTE);
