@@ -137,8 +137,11 @@ print("sent 10, received", len(got["Messages"]))
 #[tokio::test]
 async fn botocore_works() {
     let python = std::env::var("AWS_CLOCK_SKEW_PYTHON").unwrap_or("python3".to_owned());
-    let check = Command::new(&python).args(["-c", "import botocore"]);
-    let has_botocore = { check }.stderr(Stdio::null()).status().await;
+    let has_botocore = Command::new(&python)
+        .args(["-c", "import botocore"])
+        .stderr(Stdio::null())
+        .status()
+        .await;
     if !has_botocore.is_ok_and(|status| status.success()) {
         eprintln!("skipped: {python} has no botocore (pip install botocore)");
         return;
