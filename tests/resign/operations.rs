@@ -24,8 +24,10 @@ pub(crate) struct Given {
 
 pub(crate) struct Operation {
     pub(crate) name: &'static str,
-    call: fn(&SdkConfig, &Given) -> Pin<Box<dyn Future<Output = ()>>>,
+    call: fn(&SdkConfig, &Given) -> Call,
 }
+
+type Call = Pin<Box<dyn Future<Output = ()>>>;
 
 impl Operation {
     pub(crate) fn is_s3(&self) -> bool {
