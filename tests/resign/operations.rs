@@ -22,12 +22,12 @@ pub(crate) struct Given {
     pub(crate) body: Vec<u8>,
 }
 
-type Call = fn(&SdkConfig, &Given) -> Pin<Box<dyn Future<Output = ()>>>;
-
 pub(crate) struct Operation {
     pub(crate) name: &'static str,
-    call: Call,
+    call: fn(&SdkConfig, &Given) -> Call,
 }
+
+type Call = Pin<Box<dyn Future<Output = ()>>>;
 
 impl Operation {
     pub(crate) fn is_s3(&self) -> bool {

@@ -1,7 +1,7 @@
 //! The contract of `tower::Service`.
 
 use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
 use aws_clock_skew::SkewClock;
 use aws_credential_types::Credentials;
@@ -70,7 +70,7 @@ async fn only_a_service_that_is_ready_is_called() {
 #[tokio::test]
 async fn the_clone_that_is_left_has_to_become_ready_itself() {
     let world = World::with_skew(0);
-    let mut skew = world.skew_clock().layer(credentials());
+    let skew = world.skew_clock().layer(credentials());
     let mut service = tower::Layer::layer(&skew, Script::new(&world));
     drop(ready(&mut service).await.unwrap().call(signed(&world)));
     let again = std::panic::AssertUnwindSafe(|| drop(service.call(signed(&world))));

@@ -4,6 +4,7 @@
 #![expect(clippy::expect_used, reason = "a test may panic")]
 
 mod answers;
+mod by_date;
 mod contract;
 mod healthy;
 mod in_flight;

@@ -1,0 +1,77 @@
+//! Which requests are corrected.
+//!
+//! A proof says whose a signature is, not when it was made: an expired request
+//! that somebody kept would be revived by a new signature. So each signature is
+//! corrected once, and none that is more than 15 minutes older than the newest
+//! that a server has accepted from that access key: a clock may be wrong, but it
+//! goes forward.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::NaiveDateTime;
+use http::HeaderMap;
+
+/// What is known of each access key.
+#[derive(Debug, Default)]
+pub(crate) struct Gate(Mutex<HashMap<String, Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    newest: Option<NaiveDateTime>,
+    /// The signatures that have been corrected, with their times. Those that are
+    /// too old to pass are forgotten.
+    spent: BTreeMap<String, NaiveDateTime>,
+}
+
+/// A request that may be corrected.
+#[derive(Clone, Debug)]
+pub(crate) struct Ticket {
+    access_key: String,
+    signed_at: NaiveDateTime,
+}
+
+impl Gate {
+    /// Lets a request be corrected, once.
+    pub(crate) fn admit(&self, headers: &HeaderMap) -> Option<Ticket> {
+        let authorization = headers.get("authorization")?.to_str().ok()?;
+        let (_, rest) = authorization.split_once("Credential=")?;
+        let (access_key, _) = rest.split_once('/')?;
+        let (_, signature) = authorization.split_once("Signature=")?;
+        let date = headers.get("x-amz-date")?.to_str().ok()?;
+        let signed_at = NaiveDateTime::parse_from_str(date, "%Y%m%dT%H%M%SZ").ok()?;
+
+        let mut all = self.lock();
+        let known = all.entry(access_key.to_owned()).or_default();
+        let is_too_old = known
+            .newest
+            .is_some_and(|newest| signed_at + LIFETIME < newest);
+        if is_too_old || known.spent.contains_key(signature) {
+            return None;
+        }
+        known.spent.insert(signature.to_owned(), signed_at);
+        Some(Ticket {
+            access_key: access_key.to_owned(),
+            signed_at,
+        })
+    }
+
+    /// A server has accepted it, as it was or corrected: its signature was proven.
+    pub(crate) fn accepted(&self, ticket: Ticket) {
+        let mut all = self.lock();
+        let known = all.entry(ticket.access_key).or_default();
+        let newest = known.newest.max(Some(ticket.signed_at));
+        known.newest = newest;
+        known
+            .spent
+            .retain(|_, signed_at| newest.is_none_or(|newest| *signed_at + LIFETIME >= newest));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Known>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// As long as AWS accepts a signature.
+const LIFETIME: Duration = Duration::from_mins(15);

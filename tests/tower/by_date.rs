@@ -1,0 +1,94 @@
+//! Rejections that state no time but in their `Date`: the request is tried with
+//! that, and the clock moves only if it is let through.
+
+use aws_clock_skew::Incident;
+use http::{HeaderValue, Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use tower::{Layer, ServiceExt};
+
+use crate::log::Log;
+use crate::script::{Lost, Script, response, signed};
+use crate::stack::credentials;
+use crate::world::{HOUR, World};
+
+/// As MinIO and Ceph word it, or as a `HEAD` is answered.
+const TEXTS: [&str; 2] = ["<Error><Code>RequestTimeTooSkewed</Code></Error>", ""];
+
+fn dated(world: &World, text: &str) -> Response<UnsyncBoxBody<bytes::Bytes, Lost>> {
+    let mut rejection = response(403, text);
+    let date = httpdate::fmt_http_date(world.true_time());
+    let headers = rejection.headers_mut();
+    headers.insert(
+        "date",
+        HeaderValue::from_str(&date).expect("a date is a value"),
+    );
+    headers.insert("x-amz-request-id", HeaderValue::from_static("id-1"));
+    rejection
+}
+
+#[tokio::test]
+async fn the_date_is_tried_and_learned_when_it_was_right() {
+    for text in TEXTS {
+        let log = Log::start();
+        let world = World::with_skew(-HOUR);
+        let script = Script::new(&world);
+        script.plan([Some(Ok(dated(&world, text)))]);
+        let clock = world.skew_clock();
+        let layer = clock.layer(credentials());
+        for sent in 2..=4 {
+            let answer = layer.layer(script.clone()).oneshot(signed(&world)).await;
+            assert_eq!(answer.map(|answer| answer.status()), Ok(StatusCode::OK));
+            assert_eq!(script.sent().len(), sent);
+        }
+        assert_eq!(log.names(), ["skew"], "{text}");
+        assert_eq!(log.incidents()[0].get("source"), Some("date"));
+        assert!(matches!(
+            clock.status().last_incident(),
+            Some(Incident::Skew(_))
+        ));
+    }
+}
+
+#[tokio::test]
+async fn the_date_is_not_learned_when_it_was_wrong() {
+    for text in TEXTS {
+        // The machine is right; something before the service is not.
+        let world = World::with_skew(0);
+        let elsewhere = World::with_skew(0);
+        elsewhere.advance(std::time::Duration::from_hours(3));
+        let script = Script::new(&world);
+        script.plan([Some(Ok(dated(&elsewhere, text))), None, None]);
+        let clock = world.skew_clock();
+        let layer = clock.layer(credentials());
+        let answer = layer.layer(script.clone()).oneshot(signed(&world)).await;
+        assert_eq!(
+            answer.map(|answer| answer.status()),
+            Ok(StatusCode::FORBIDDEN)
+        );
+        assert_eq!(script.sent().len(), 2);
+        assert_eq!(clock.now(), world.machine_wall());
+        let answer = layer.layer(script.clone()).oneshot(signed(&world)).await;
+        assert_eq!(answer.map(|answer| answer.status()), Ok(StatusCode::OK));
+        assert_eq!(script.sent().len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn an_ordinary_refusal_is_not_sent_again() {
+    let world = World::with_skew(-60);
+    let script = Script::new(&world);
+    let denied = "<Error><Code>AccessDenied</Code></Error>";
+    script.plan([Some(Ok(dated(&world, denied)))]);
+    let clock = world.skew_clock();
+    let answer = clock
+        .layer(credentials())
+        .layer(script.clone())
+        .oneshot(signed(&world))
+        .await;
+    assert_eq!(
+        answer.map(|answer| answer.status()),
+        Ok(StatusCode::FORBIDDEN)
+    );
+    assert_eq!(script.sent().len(), 1);
+    assert_eq!(clock.status().incidents(), 0);
+}
