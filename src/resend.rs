@@ -285,14 +285,14 @@ async fn proven<C: Carrier>(carrier: &mut C, clock: &SkewClock) -> Result<Proven
 async fn signers<C: Carrier>(carrier: &mut C, clock: &SkewClock) -> Option<Credentials> {
     let present = carrier.credentials().await;
     let head = carrier.head();
-    let access_key = head.access_key()?;
-    match present {
-        Some(present) if present.access_key_id() == access_key => Some(present),
-        other => {
-            let recent = clock.attachment::<RecentCredentials>().find(access_key);
-            recent.or(other)
-        }
+    let Some(access_key) = head.access_key() else {
+        return present;
+    };
+    if present.as_ref().map(Credentials::access_key_id) == Some(access_key) {
+        return present;
     }
+    let recent = clock.attachment::<RecentCredentials>().find(access_key);
+    recent.or(present)
 }
 
 async fn resigned<C: Carrier>(
