@@ -15,6 +15,10 @@ impl Host {
     /// Returns the host of an absolute URI, or `None` if it has none.
     pub(crate) fn of_uri(uri: &str) -> Option<Self> {
         let (scheme, rest) = uri.split_once("://")?;
+        if scheme.contains(['/', '?', '#']) {
+            // A path that holds another URI.
+            return None;
+        }
         let authority = rest.split(['/', '?', '#']).next()?;
         Self::new(authority, scheme.eq_ignore_ascii_case("https"))
     }
@@ -182,6 +186,8 @@ mod tests {
     fn a_uri_without_a_host_has_none() {
         for uri in [
             "/path",
+            "/proxy/http://host/",
+            "?https://host/",
             "https://",
             "https://:443/",
             "https://./",

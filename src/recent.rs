@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_credential_types::Credentials;
 
-/// The last few, of all clients of a clock.
+/// The last few.
 #[derive(Debug, Default)]
 pub(crate) struct RecentCredentials(Mutex<VecDeque<Credentials>>);
 

@@ -17,9 +17,8 @@ use crate::incident::{Incident, NotResigned};
 use crate::judge::{Attempt, WORTH_A_CORRECTION};
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
-use crate::recent::RecentCredentials;
 use crate::report::RetryOutcome;
-use crate::resign::{Head, Proof, SignatureHeader, prove};
+use crate::resign::{Head, Proof, SignatureHeader, prove, service_of, stamp_of};
 use crate::ruling::{Door, Exchange};
 
 /// What a door can do with the one request it carries: it keeps a copy of it.
@@ -30,6 +29,16 @@ pub(crate) trait Carrier: Send {
     /// Returns the copy of the request.
     fn head(&self) -> Head<'_>;
 
+    /// Returns one of its headers.
+    fn header(&self, name: &str) -> Option<&str> {
+        self.head().header(name)
+    }
+
+    /// Returns the host that it is for.
+    fn host(&self) -> Option<Host> {
+        Host::of_uri(&self.head().uri)
+    }
+
     /// Returns whether the body can be sent again.
     fn is_replayable(&self) -> bool;
 
@@ -38,6 +47,10 @@ pub(crate) trait Carrier: Send {
 
     /// Returns the credentials as they are now.
     fn credentials(&mut self) -> impl Future<Output = Option<Credentials>> + Send;
+
+    /// Returns credentials of late with this access key, good or not: a move of the
+    /// clock has them asked for again, and others may come.
+    fn recent_credentials(&self, access_key: &str) -> Option<Credentials>;
 
     /// Reads the beginning of an answer's body, and gives the answer back whole.
     fn read(
@@ -88,9 +101,9 @@ impl Departure {
         }
     }
 
-    fn arrived(self, received: Reading, head: &Head<'_>) -> Attempt {
+    fn arrived(self, received: Reading, signed_at: Option<SystemTime>) -> Attempt {
         Attempt {
-            signed_at: head.signed_at(),
+            signed_at,
             signing_boot: self.reading.boot,
             sent: self.reading,
             received,
@@ -116,15 +129,48 @@ pub(crate) fn accept<C: Carrier>(
     received: Reading,
     response: &C::Response,
 ) {
-    let head = carrier.head();
     let evidence = Evidence::read(&C::view(response, &[]));
-    let context = Context::of(&head, clock);
-    clock.accept(&context.exchange(&evidence, departure.arrived(received, &head), departure));
+    let signed_at = carrier.header("x-amz-date").and_then(stamp_of);
+    let host = carrier.host();
+    clock.accept(&Exchange {
+        attempt: departure.arrived(received, signed_at),
+        evidence: &evidence,
+        host: host.as_ref(),
+        service: carrier.header("authorization").and_then(service_of),
+        operation: None,
+        door: Door::of(clock),
+        moves_at_signing: departure.moves,
+        request: clock.next_request(),
+        is_second: false,
+    });
 }
 
 /// Returns whether a request may have to be signed anew before it is sent.
 pub(crate) fn has_to_prepare(clock: &SkewClock) -> bool {
     clock.is_corrected() || clock.has_disputes()
+}
+
+/// A request has to be signed anew before it is sent at all.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Anew {
+    sign_by: Option<ClockOffset>,
+}
+
+impl Anew {
+    /// Returns `None` if the signature is near what this host takes for the time.
+    pub(crate) fn of(
+        clock: &SkewClock,
+        signed_at: Option<SystemTime>,
+        host: impl FnOnce() -> Option<Host>,
+    ) -> Option<Self> {
+        let sign_by = if clock.has_disputes() {
+            host().and_then(|host| clock.disputed(&host))
+        } else {
+            None
+        };
+        let distance = ClockOffset::between(signed_at?, time_by(clock, sign_by)).magnitude();
+        (distance >= WORTH_A_CORRECTION).then_some(Self { sign_by })
+    }
 }
 
 /// Signs the request anew before it is sent at all, if its signature is far from
@@ -133,22 +179,12 @@ pub(crate) async fn prepare<C: Carrier>(
     carrier: &mut C,
     clock: &SkewClock,
 ) -> Option<Vec<SignatureHeader>> {
-    let time = {
+    let Anew { sign_by } = {
         let head = carrier.head();
-        let signed_at = head.signed_at()?;
-        let host = Host::of_uri(&head.uri);
-        let time = match host.as_ref().and_then(|host| clock.disputed(host)) {
-            Some(point) => point.at_boot(clock.reading().boot),
-            None => clock.now(),
-        };
-        let distance = ClockOffset::between(signed_at, time).magnitude();
-        (distance >= WORTH_A_CORRECTION).then_some(time)?
+        Anew::of(clock, head.signed_at(), || Host::of_uri(&head.uri))?
     };
-    let credentials = signers(carrier, clock).await?;
-    let body = body_of(carrier).await;
-    let head = carrier.head();
-    let proof = prove(&head, body.as_deref(), &credentials).ok()?;
-    proof.sign(&head, body.as_deref(), &credentials, time).ok()
+    let proven = proven(carrier).await;
+    resigned(carrier, clock, proven, sign_by).await.ok()
 }
 
 /// Hears an answer that is not an accepted one. Returns what the caller gets.
@@ -169,14 +205,18 @@ pub(crate) async fn recover<C: Carrier>(
         let head = carrier.head();
         (
             Context::of(&head, clock),
-            departure.arrived(received, &head),
+            departure.arrived(received, head.signed_at()),
         )
     };
     let exchange = context.exchange(&evidence, attempt, departure);
     // Whose signature it is, is asked before the clock moves: the credentials of
     // then have made it.
     let proven = if clock.would_resign(&exchange) {
-        Some(proven(carrier, clock).await)
+        let proven = proven(carrier).await;
+        Some(proven.and_then(|proven| {
+            let is_replayable = carrier.is_replayable();
+            is_replayable.then_some(proven).ok_or(NotResigned::Body)
+        }))
     } else {
         None
     };
@@ -228,10 +268,7 @@ pub(crate) async fn recover<C: Carrier>(
         carrier.read(second).await
     };
     let evidence = Evidence::read(&C::view(&second, &text));
-    let attempt = Attempt {
-        signed_at: signed_for,
-        ..departure.arrived(received, &carrier.head())
-    };
+    let attempt = departure.arrived(received, signed_for);
     let answer = Exchange {
         is_second: true,
         ..context.exchange(&evidence, attempt, departure)
@@ -264,35 +301,32 @@ impl Proven {
     }
 }
 
-async fn proven<C: Carrier>(carrier: &mut C, clock: &SkewClock) -> Result<Proven, NotResigned> {
+async fn proven<C: Carrier>(carrier: &mut C) -> Result<Proven, NotResigned> {
     let body = body_of(carrier).await;
-    // What must not be touched, must not be touched whatever its body is.
-    let credentials = signers(carrier, clock).await.ok_or(NotResigned::Identity)?;
+    let credentials = signers(carrier).await.ok_or(NotResigned::Identity)?;
     let proof = prove(&carrier.head(), body.as_deref(), &credentials)?;
-    if carrier.is_replayable() {
-        Ok(Proven {
-            proof,
-            credentials,
-            body,
-        })
-    } else {
-        Err(NotResigned::Body)
-    }
+    Ok(Proven {
+        proof,
+        credentials,
+        body,
+    })
 }
 
 /// Returns the credentials that have signed the request, as far as can be told: the
 /// present ones, or others of late where those have another access key.
-async fn signers<C: Carrier>(carrier: &mut C, clock: &SkewClock) -> Option<Credentials> {
+async fn signers<C: Carrier>(carrier: &mut C) -> Option<Credentials> {
     let present = carrier.credentials().await;
     let head = carrier.head();
     let Some(access_key) = head.access_key() else {
         return present;
     };
-    if present.as_ref().map(Credentials::access_key_id) == Some(access_key) {
-        return present;
+    match present {
+        Some(present) if present.access_key_id() == access_key => Some(present),
+        other => {
+            let recent = carrier.recent_credentials(access_key);
+            recent.or(other)
+        }
     }
-    let recent = clock.attachment::<RecentCredentials>().find(access_key);
-    recent.or(present)
 }
 
 async fn resigned<C: Carrier>(
@@ -302,17 +336,23 @@ async fn resigned<C: Carrier>(
     sign_by: Option<ClockOffset>,
 ) -> Result<Vec<SignatureHeader>, NotResigned> {
     let mut proven = proven?;
-    let time = |clock: &SkewClock| match sign_by {
-        Some(point) => point.at_boot(clock.reading().boot),
-        None => clock.now(),
-    };
     // The clock that signed may have been too slow to see them expire.
-    if proven.has_expired(time(clock)) {
+    if proven.has_expired(time_by(clock, sign_by)) {
         proven.credentials = carrier.credentials().await.ok_or(NotResigned::Identity)?;
     }
     let body = proven.body.as_deref();
-    let (head, time) = (carrier.head(), time(clock));
-    proven.proof.sign(&head, body, &proven.credentials, time)
+    let time = time_by(clock, sign_by);
+    proven
+        .proof
+        .sign(&carrier.head(), body, &proven.credentials, time)
+}
+
+/// Returns the time by a host's own clock, or by ours.
+fn time_by(clock: &SkewClock, point: Option<ClockOffset>) -> SystemTime {
+    match point {
+        Some(point) => point.at_boot(clock.reading().boot),
+        None => clock.now(),
+    }
 }
 
 async fn body_of<C: Carrier>(carrier: &mut C) -> Option<Bytes> {
@@ -325,7 +365,18 @@ async fn body_of<C: Carrier>(carrier: &mut C) -> Option<Bytes> {
 
 fn amz_date(headers: &[SignatureHeader]) -> Option<SystemTime> {
     let header = headers.iter().find(|header| header.name == "x-amz-date")?;
-    crate::evidence::stamp::basic(header.value.as_bytes())
+    stamp_of(&header.value)
+}
+
+impl Door {
+    /// Who only observes signs nothing again.
+    fn of(clock: &SkewClock) -> Self {
+        if clock.observes_only() {
+            Self::Signer
+        } else {
+            Self::Resigner
+        }
+    }
 }
 
 /// What both exchanges of a request have in common.
@@ -340,12 +391,7 @@ impl Context {
     fn of(head: &Head<'_>, clock: &SkewClock) -> Self {
         Self {
             request: clock.next_request(),
-            // Who only observes signs nothing again.
-            door: if clock.observes_only() {
-                Door::Signer
-            } else {
-                Door::Resigner
-            },
+            door: Door::of(clock),
             host: Host::of_uri(&head.uri),
             service: head.service().map(str::to_owned),
         }

@@ -7,7 +7,9 @@
 //! Source of the forms: "Create a signed AWS API request",
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>.
 
-use std::borrow::Cow;
+mod authorization;
+mod head;
+
 use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
@@ -17,17 +19,11 @@ use aws_sigv4::http_request::{
 };
 use aws_sigv4::sign::v4;
 
-use crate::evidence::stamp;
+use self::authorization::Authorization;
+#[cfg(feature = "tower")]
+pub(crate) use self::head::NOT_TEXT;
+pub(crate) use self::head::{Head, service_of, stamp_of};
 use crate::incident::NotResigned;
-
-/// A request as its signature sees it.
-#[derive(Clone)]
-pub(crate) struct Head<'a> {
-    pub(crate) method: &'a str,
-    pub(crate) uri: Cow<'a, str>,
-    /// In the order of the request; names in lower case.
-    pub(crate) headers: Vec<(&'a str, &'a str)>,
-}
 
 /// A header of a new signature. Its value is not for logs.
 pub(crate) struct SignatureHeader {
@@ -60,35 +56,6 @@ enum Payload {
 /// services normalize it and encode it once more. Nothing in a request says
 /// which, and third-party servers differ, so all are tried.
 type Form = (PercentEncodingMode, UriPathNormalizationMode);
-
-impl<'a> Head<'a> {
-    pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
-        self.headers
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, value)| *value)
-    }
-
-    /// Returns the time that the request was signed for.
-    pub(crate) fn signed_at(&self) -> Option<SystemTime> {
-        stamp::basic(self.header(DATE)?.as_bytes())
-    }
-
-    /// Returns the access key of the signature.
-    pub(crate) fn access_key(&self) -> Option<&'a str> {
-        Some(Authorization::parse(self.header(AUTHORIZATION)?)?.access_key)
-    }
-
-    /// Returns the service in the scope of the signature.
-    pub(crate) fn service(&self) -> Option<&'a str> {
-        Some(Authorization::parse(self.header(AUTHORIZATION)?)?.service)
-    }
-
-    /// Returns whether the hash of the body is needed to reproduce the signature.
-    pub(crate) fn needs_body(&self) -> bool {
-        self.header(CONTENT_SHA256).is_none()
-    }
-}
 
 /// Returns whether an `Authorization` header holds a SigV4 or SigV4a signature:
 /// the age of any other, such as a bearer token, says nothing of our clock.
@@ -313,11 +280,9 @@ pub(crate) fn sign_anew(
         (None, Some(body)) => SignableBody::Bytes(body),
         (None, None) => SignableBody::UnsignedPayload,
     };
-    let headers = head
-        .headers
-        .iter()
-        .copied()
-        .filter(|(name, _)| !WRITTEN.contains(name) && !UNSIGNED.contains(name));
+    let headers = head.headers.iter().copied().filter(|(name, value)| {
+        !WRITTEN.contains(name) && !UNSIGNED.contains(name) && *value != NOT_TEXT
+    });
     let settings = settings(
         form,
         PayloadChecksumKind::XAmzSha256,
@@ -333,12 +298,18 @@ pub(crate) fn sign_anew(
 
 impl Payload {
     fn of(head: &Head<'_>, original: &Authorization<'_>) -> Result<Self, NotResigned> {
-        let Some(stated) = head.header(CONTENT_SHA256) else {
-            return Ok(Self::Body);
-        };
-        // The signatures of the chunks are chained to this one, by its time.
-        if stated.starts_with("STREAMING-AWS4-") {
+        let stated = head.header(CONTENT_SHA256);
+        // The signatures of the chunks are chained to this one, by its time. SDKs
+        // do not all say so: of a stream of events, Rust's signs no hash.
+        let is_chunked = stated.is_some_and(|stated| stated.starts_with("STREAMING-AWS4-"))
+            || head
+                .header("content-type")
+                .is_some_and(|kind| kind.starts_with(EVENT_STREAM));
+        if is_chunked {
             return Err(NotResigned::Chunked);
+        }
+        if stated.is_none() {
+            return Ok(Self::Body);
         }
         Ok(if original.signs(CONTENT_SHA256) {
             Self::Header
@@ -353,47 +324,6 @@ struct Signature {
     signature: String,
     scope_date: String,
     signed_headers: String,
-}
-
-/// An `Authorization` header of SigV4, in parts.
-struct Authorization<'a> {
-    access_key: &'a str,
-    scope_date: &'a str,
-    region: &'a str,
-    service: &'a str,
-    signed_headers: &'a str,
-    signature: &'a str,
-}
-
-impl<'a> Authorization<'a> {
-    fn parse(value: &'a str) -> Option<Self> {
-        let fields = value.strip_prefix("AWS4-HMAC-SHA256")?;
-        let field = |name: &str| {
-            let mut named = fields
-                .split(',')
-                .filter_map(|field| field.trim().strip_prefix(name)?.strip_prefix('='));
-            // A field that stands twice says nothing.
-            named.next().filter(|_| named.next().is_none())
-        };
-        // Access keys of other vendors may hold slashes; the scope has four parts.
-        let mut credential = field("Credential")?.rsplitn(5, '/');
-        let terminator = credential.next()?;
-        let (service, region, scope_date) =
-            (credential.next()?, credential.next()?, credential.next()?);
-        let access_key = credential.next()?;
-        (terminator == "aws4_request").then_some(Self {
-            access_key,
-            scope_date,
-            region,
-            service,
-            signed_headers: field("SignedHeaders")?,
-            signature: field("Signature")?,
-        })
-    }
-
-    fn signs(&self, name: &str) -> bool {
-        self.signed_headers.split(';').any(|signed| signed == name)
-    }
 }
 
 const AUTHORIZATION: &str = "authorization";
@@ -412,6 +342,8 @@ const UNSIGNED: [&str; 5] = [
     "expect",
     "connection",
 ];
+
+const EVENT_STREAM: &str = "application/vnd.amazon.eventstream";
 
 const FORMS: [Form; 4] = [
     (

@@ -29,6 +29,7 @@ use crate::buffered::Buffered;
 use crate::clock::SkewClock;
 use crate::evidence::ResponseView;
 use crate::host::Host;
+use crate::recent::RecentCredentials;
 use crate::resend::{
     self, Carrier, Departure, LARGEST_READ, LONGEST_READ, Seen, accept, minds_accepted, prepare,
     recover,
@@ -223,6 +224,11 @@ impl Carrier for SdkCarrier {
             .await
             .ok()?;
         identity.data::<Credentials>().cloned()
+    }
+
+    fn recent_credentials(&self, access_key: &str) -> Option<Credentials> {
+        let recent = self.connector.clock.attachment::<RecentCredentials>();
+        recent.find(access_key)
     }
 
     async fn read(&mut self, mut response: HttpResponse) -> (HttpResponse, Bytes) {

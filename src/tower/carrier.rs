@@ -7,7 +7,7 @@ use std::sync::Arc;
 use aws_credential_types::Credentials;
 use bytes::Bytes;
 use http::uri::Scheme;
-use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use http_body::Body;
 use tower_service::Service;
 
@@ -16,8 +16,8 @@ use super::service::Wiring;
 use crate::buffered::Buffered;
 use crate::evidence::ResponseView;
 use crate::host::Host;
-use crate::resend::{Carrier, LARGEST_READ, LONGEST_READ, REQUEST_IDS};
-use crate::resign::{Head, SignatureHeader};
+use crate::resend::{Anew, Carrier, LARGEST_READ, LONGEST_READ, REQUEST_IDS, has_to_prepare};
+use crate::resign::{Head, NOT_TEXT, SignatureHeader, stamp_of};
 
 pub(super) struct TowerCarrier<S, B> {
     /// The service that was ready and called: it is made ready again for the
@@ -51,13 +51,14 @@ impl<S, B: ReplayBody> TowerCarrier<S, B> {
         &self.wiring
     }
 
-    /// Returns the host that the request is for.
-    pub(super) fn host(&self) -> Option<Host> {
-        let uri = self.copy.uri();
-        Host::new(
-            uri.authority()?.as_str(),
-            uri.scheme() == Some(&Scheme::HTTPS),
-        )
+    /// Returns whether the request may have to be signed anew before it is sent.
+    pub(super) fn has_to_prepare(&self) -> bool {
+        let clock = &self.wiring.clock;
+        has_to_prepare(clock) && {
+            let date = self.copy.headers().get("x-amz-date");
+            let signed_at = date.and_then(as_text).and_then(stamp_of);
+            Anew::of(clock, signed_at, || host_of(self.copy.uri())).is_some()
+        }
     }
 
     pub(super) fn put(&mut self, headers: &[SignatureHeader]) {
@@ -85,6 +86,14 @@ where
         )
     }
 
+    fn header(&self, name: &str) -> Option<&str> {
+        self.copy.headers().get(name).and_then(as_text)
+    }
+
+    fn host(&self) -> Option<Host> {
+        host_of(self.copy.uri())
+    }
+
     fn is_replayable(&self) -> bool {
         self.copy.body().is_some()
     }
@@ -96,6 +105,10 @@ where
 
     async fn credentials(&mut self) -> Option<Credentials> {
         self.wiring.credentials.get(&self.wiring.clock).await
+    }
+
+    fn recent_credentials(&self, access_key: &str) -> Option<Credentials> {
+        self.wiring.credentials.recent(access_key)
     }
 
     async fn read(&mut self, response: Answer<R>) -> (Answer<R>, Bytes) {
@@ -175,8 +188,7 @@ pub(super) fn head_of<'a>(method: &'a Method, uri: String, headers: &'a HeaderMa
         uri: Cow::Owned(uri),
         headers: headers
             .iter()
-            // A signature over what is no text cannot be reproduced.
-            .filter_map(|(name, value)| Some((name.as_str(), as_text(value)?)))
+            .map(|(name, value)| (name.as_str(), as_text(value).unwrap_or(NOT_TEXT)))
             .collect(),
     }
 }
@@ -189,6 +201,13 @@ pub(super) fn put(headers: &[SignatureHeader], map: &mut HeaderMap) {
             map.insert(header.name, value);
         }
     }
+}
+
+fn host_of(uri: &Uri) -> Option<Host> {
+    Host::new(
+        uri.authority()?.as_str(),
+        uri.scheme() == Some(&Scheme::HTTPS),
+    )
 }
 
 fn as_text(value: &HeaderValue) -> Option<&str> {

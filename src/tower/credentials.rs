@@ -18,6 +18,8 @@ pub(super) struct CachedCredentials(Arc<Inner>);
 struct Inner {
     provider: SharedCredentialsProvider,
     known: Mutex<Option<Known>>,
+    /// Of this layer alone: it signs for nobody else.
+    recent: RecentCredentials,
     /// Held while the provider is asked, so that a thousand requests ask once.
     asking: tokio::sync::Mutex<()>,
 }
@@ -34,6 +36,7 @@ impl CachedCredentials {
         Self(Arc::new(Inner {
             provider: SharedCredentialsProvider::new(provider),
             known: Mutex::new(None),
+            recent: RecentCredentials::default(),
             asking: tokio::sync::Mutex::new(()),
         }))
     }
@@ -62,15 +65,18 @@ impl CachedCredentials {
         }
         let epoch = clock.epoch();
         let credentials = self.0.provider.provide_credentials().await.ok()?;
-        clock
-            .attachment::<RecentCredentials>()
-            .remember(&credentials);
+        self.0.recent.remember(&credentials);
         let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
         *known = Some(Known {
             credentials: credentials.clone(),
             epoch,
         });
         Some(credentials)
+    }
+
+    /// Returns the last ones with this access key, good or not.
+    pub(super) fn recent(&self, access_key: &str) -> Option<Credentials> {
+        self.0.recent.find(access_key)
     }
 }
 

@@ -13,7 +13,7 @@ use tower_service::Service;
 
 use super::body::{ReplayBody, SkewBody};
 use super::carrier::{Arrived, TowerCarrier};
-use crate::resend::{Departure, accept, minds_accepted, recover};
+use crate::resend::{Carrier, Departure, accept, minds_accepted, recover};
 
 pin_project! {
     /// Resolves to the response, or to that of the second send.

@@ -15,7 +15,7 @@ use super::carrier::TowerCarrier;
 use super::credentials::CachedCredentials;
 use super::future::SkewFuture;
 use crate::clock::SkewClock;
-use crate::resend::{Departure, has_to_prepare, prepare};
+use crate::resend::{Departure, prepare};
 use crate::resign::is_signature;
 
 /// Signs and sends a request once more if it was rejected because of its time.
@@ -72,7 +72,7 @@ impl<S> Skew<S> {
     }
 
     /// Sends a signed request. `self` is ready.
-    pub(super) fn carry<B, R>(mut self, request: Request<B>) -> SkewFuture<S, B, R>
+    pub(super) fn carry<B, R>(self, request: Request<B>) -> SkewFuture<S, B, R>
     where
         S: Service<Request<B>, Response = Response<R>> + Send + 'static,
         S::Future: Send + 'static,
@@ -81,28 +81,24 @@ impl<S> Skew<S> {
         R: Body + Send + 'static,
         R::Error: Send,
     {
+        let clock = self.wiring.clock.clone();
         let copy = TowerCarrier::<S, B>::copy_of(&request);
-        if has_to_prepare(&self.wiring.clock) {
-            return SkewFuture::boxed(async move {
-                let mut request = request;
-                let clock = self.wiring.clock.clone();
-                let mut carrier = TowerCarrier::new(self.inner, self.wiring, copy);
-                if let Some(headers) = prepare(&mut carrier, &clock).await {
-                    carrier.put(&headers);
-                    super::carrier::put(&headers, request.headers_mut());
-                }
-                let departure = Departure::now(&clock);
-                let sent = carrier.service.call(request);
-                SkewFuture::first(sent, carrier, departure).await
-            });
+        let mut carrier = TowerCarrier::new(self.inner, self.wiring, copy);
+        if !carrier.has_to_prepare() {
+            let departure = Departure::now(&clock);
+            let sent = carrier.service.call(request);
+            return SkewFuture::first(sent, carrier, departure);
         }
-        let departure = Departure::now(&self.wiring.clock);
-        let sent = self.inner.call(request);
-        SkewFuture::first(
-            sent,
-            TowerCarrier::new(self.inner, self.wiring, copy),
-            departure,
-        )
+        SkewFuture::boxed(async move {
+            let mut request = request;
+            if let Some(headers) = prepare(&mut carrier, &clock).await {
+                carrier.put(&headers);
+                super::carrier::put(&headers, request.headers_mut());
+            }
+            let departure = Departure::now(&clock);
+            let sent = carrier.service.call(request);
+            SkewFuture::first(sent, carrier, departure).await
+        })
     }
 }
 

@@ -84,7 +84,7 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let ready = self.skew.take_ready();
-        if request.headers().contains_key(AUTHORIZATION) {
+        if is_signed(&request) {
             return ready.pass(request);
         }
         let wiring = ready.wiring();
@@ -120,6 +120,15 @@ where
             }
         })
     }
+}
+
+/// In a header, or in the query as presigned URLs are.
+fn is_signed<B>(request: &Request<B>) -> bool {
+    let query = request.uri().query().unwrap_or_default();
+    request.headers().contains_key(AUTHORIZATION)
+        || query
+            .split('&')
+            .any(|pair| pair.starts_with("X-Amz-Signature="))
 }
 
 impl<S: fmt::Debug> fmt::Debug for Signing<S> {

@@ -1,0 +1,62 @@
+//! [`Head`]: a request as its signature sees it.
+
+use std::borrow::Cow;
+use std::time::SystemTime;
+
+use super::authorization::Authorization;
+use super::{AUTHORIZATION, CONTENT_SHA256, DATE};
+use crate::evidence::stamp;
+
+/// A request as its signature sees it.
+#[derive(Clone)]
+pub(crate) struct Head<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) uri: Cow<'a, str>,
+    /// In the order of the request; names in lower case, and [`NOT_TEXT`] for a
+    /// value that is none.
+    pub(crate) headers: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Head<'a> {
+    pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
+        self.headers
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| *value)
+    }
+
+    /// Returns the time that the request was signed for.
+    pub(crate) fn signed_at(&self) -> Option<SystemTime> {
+        stamp_of(self.header(DATE)?)
+    }
+
+    /// Returns the service in the scope of the signature.
+    pub(crate) fn service(&self) -> Option<&'a str> {
+        service_of(self.header(AUTHORIZATION)?)
+    }
+
+    /// Returns the access key of the signature.
+    pub(crate) fn access_key(&self) -> Option<&'a str> {
+        Some(Authorization::parse(self.header(AUTHORIZATION)?)?.access_key)
+    }
+
+    /// Returns whether the hash of the body is needed to reproduce the signature.
+    pub(crate) fn needs_body(&self) -> bool {
+        self.header(CONTENT_SHA256).is_none()
+    }
+}
+
+/// Returns the time in an `x-amz-date` header.
+pub(crate) fn stamp_of(date: &str) -> Option<SystemTime> {
+    stamp::basic(date.as_bytes())
+}
+
+/// Returns the service in the scope of an `Authorization` header.
+pub(crate) fn service_of(authorization: &str) -> Option<&str> {
+    Some(Authorization::parse(authorization)?.service)
+}
+
+/// In the place of a header's value that is no UTF-8: whoever signed that cannot be
+/// reproduced, and whether a header stands twice can still be told.
+#[cfg(feature = "tower")]
+pub(crate) const NOT_TEXT: &str = "\u{fffd}";

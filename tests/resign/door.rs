@@ -1,0 +1,155 @@
+//! The door: a layer over a server that rejects the first send for its time.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_clock_skew::{Incident, ManualClock, NotResigned, SkewClock};
+use aws_credential_types::Credentials;
+use aws_smithy_types::date_time::{DateTime, Format};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use tower::{Layer, Service, ServiceExt};
+
+/// When everything here is signed first: 2027-01-15T08:00:00Z.
+pub(crate) fn signed_at() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+}
+
+/// How the server words its rejection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Rejection {
+    /// The server's clock agrees with ours: sign again, by the same clock.
+    SameTime,
+    /// The server's clock is this far ahead: sign again by that.
+    Ahead(Duration),
+}
+
+/// What the server has seen, and what came of it.
+#[derive(Debug)]
+pub(crate) struct Passage {
+    pub(crate) sent: Vec<Request<Bytes>>,
+    pub(crate) status: StatusCode,
+    pub(crate) reason: Option<NotResigned>,
+}
+
+/// Sends a request through the layer; the server rejects it once.
+pub(crate) async fn pass(
+    request: &Request<Bytes>,
+    credentials: &Credentials,
+    rejection: Rejection,
+) -> Passage {
+    let clock = SkewClock::builder()
+        .local_clock(ManualClock::new(signed_at()))
+        .build();
+    let server = Server::new([rejection.response()]);
+    let request = request.clone().map(Full::new);
+    let layer = clock.layer(credentials.clone());
+    let Ok(response) = layer.layer(server.clone()).oneshot(request).await;
+    let reason = match clock.status().last_incident() {
+        Some(Incident::NotResigned(_, reason)) => Some(*reason),
+        _ => None,
+    };
+    Passage {
+        sent: server.sent(),
+        status: response.status(),
+        reason,
+    }
+}
+
+impl Rejection {
+    fn response(self) -> Response<Full<Bytes>> {
+        let (time, text) = match self {
+            Self::SameTime => {
+                let text = "<Error><Code>RequestTimeTooSkewed</Code></Error>".to_owned();
+                (signed_at(), text)
+            }
+            Self::Ahead(by) => {
+                let now = signed_at() + by;
+                let bound = now - Duration::from_mins(15);
+                let text = format!(
+                    r#"{{"__type":"InvalidSignatureException","message":"Signature expired: {} is now earlier than {} ({} - 15 min.)"}}"#,
+                    basic(signed_at()),
+                    basic(bound),
+                    basic(now)
+                );
+                (now, text)
+            }
+        };
+        let mut response = Response::new(Full::from(text));
+        *response.status_mut() = StatusCode::FORBIDDEN;
+        let date = DateTime::from(time)
+            .fmt(Format::HttpDate)
+            .unwrap_or_default();
+        let headers = response.headers_mut();
+        headers.extend(
+            [("date", date), ("x-amz-request-id", "id-1".to_owned())].map(|(name, value)| {
+                let value = value.parse().unwrap_or(http::HeaderValue::from_static(""));
+                (http::HeaderName::from_static(name), value)
+            }),
+        );
+        response
+    }
+}
+
+/// `20270115T080000Z`
+pub(crate) fn basic(time: SystemTime) -> String {
+    let seconds = DateTime::from_secs(DateTime::from(time).secs());
+    let text = seconds.fmt(Format::DateTime).unwrap_or_default();
+    text.replace(['-', ':'], "")
+}
+
+/// Keeps what it is sent; answers as planned, and then that all is well.
+#[derive(Clone, Debug)]
+struct Server(Arc<Mutex<Seen>>);
+
+#[derive(Debug)]
+struct Seen {
+    sent: Vec<Request<Full<Bytes>>>,
+    answers: VecDeque<Response<Full<Bytes>>>,
+}
+
+impl Server {
+    fn new(answers: impl IntoIterator<Item = Response<Full<Bytes>>>) -> Self {
+        Self(Arc::new(Mutex::new(Seen {
+            sent: Vec::new(),
+            answers: answers.into_iter().collect(),
+        })))
+    }
+
+    fn sent(&self) -> Vec<Request<Bytes>> {
+        let seen = self.0.lock().expect("nobody panics with it");
+        let whole = |request: &Request<Full<Bytes>>| request.clone().map(bytes_of);
+        seen.sent.iter().map(whole).collect()
+    }
+}
+
+impl Service<Request<Full<Bytes>>> for Server {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Full<Bytes>>) -> Self::Future {
+        let mut seen = self.0.lock().expect("nobody panics with it");
+        seen.sent.push(request);
+        ready(Ok(seen.answers.pop_front().unwrap_or_default()))
+    }
+}
+
+fn bytes_of(body: Full<Bytes>) -> Bytes {
+    use http_body::Body;
+    let mut body = std::pin::pin!(body);
+    let mut cx = Context::from_waker(std::task::Waker::noop());
+    match body.as_mut().poll_frame(&mut cx) {
+        Poll::Ready(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
+        _ => Bytes::new(),
+    }
+}

@@ -1,0 +1,12 @@
+//! Prove, then re-sign: what real SDK clients have signed, and what must not be
+//! touched, through the public door for requests that somebody else has signed.
+
+#![expect(clippy::expect_used, reason = "a test may panic")]
+
+mod door;
+mod odd_headers;
+mod operations;
+mod refusals;
+mod same_signature;
+mod signer;
+mod verifier;

@@ -1,0 +1,120 @@
+//! What the SDK has signed comes out identical at the same time, and is right at
+//! another.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+use crate::door::{Rejection, basic, pass, signed_at};
+use crate::operations::{Given, all};
+use crate::signer::{SECRET, Wire, credentials};
+use crate::verifier::{is_known_to_scratchstack, scratchstack, unsigned_headers, verify};
+
+const TWO_DAYS: Duration = Duration::from_hours(48);
+const CASES: u32 = 12;
+
+/// How often each operation was signed again, and by whom it was verified.
+#[derive(Debug, Default)]
+struct Counts {
+    operations: BTreeMap<&'static str, u32>,
+    by_scratchstack: u32,
+    unsigned_payloads: u32,
+}
+
+async fn same_signature(given: &Given, token: Option<&str>, counts: &mut Counts) {
+    let wire = Wire::default();
+    let credentials = credentials(token);
+    let config = wire.config(&credentials);
+    for operation in all() {
+        operation.call(&config, given).await;
+        for original in wire.taken() {
+            let name = operation.name;
+            verify(&original, SECRET, operation.is_s3())
+                .unwrap_or_else(|e| panic!("the SDK, {name}, {given:?}: {e}"));
+
+            let same = pass(&original, &credentials, Rejection::SameTime).await;
+            assert_eq!(same.reason, None, "{name}, {given:?}");
+            let [first, second] = &same.sent[..] else {
+                panic!("{name} was sent {} times: {given:?}", same.sent.len());
+            };
+            assert_eq!(first.headers(), original.headers(), "{name}");
+            assert_eq!(second.headers(), original.headers(), "{name}, {given:?}");
+
+            let later = pass(&original, &credentials, Rejection::Ahead(TWO_DAYS)).await;
+            let second = &later.sent[1];
+            assert_eq!(
+                second.headers()["x-amz-date"],
+                basic(signed_at() + TWO_DAYS),
+                "{name}"
+            );
+            assert_eq!(second.uri(), original.uri());
+            assert_eq!(second.method(), original.method());
+            assert_eq!(second.body(), original.body());
+            assert_eq!(unsigned_headers(second), unsigned_headers(&original));
+            verify(second, SECRET, operation.is_s3())
+                .unwrap_or_else(|e| panic!("{name}, {given:?}: {e}"));
+            if is_known_to_scratchstack(second) {
+                let verified = scratchstack(second, SECRET).await;
+                verified.unwrap_or_else(|e| panic!("{name}, {given:?}: {e}"));
+                counts.by_scratchstack += 1;
+            }
+            let stated = original.headers().get("x-amz-content-sha256");
+            if stated.is_some_and(|stated| stated.as_bytes().contains(&b'U')) {
+                counts.unsigned_payloads += 1;
+            }
+            *counts.operations.entry(name).or_default() += 1;
+        }
+    }
+}
+
+fn given() -> impl Strategy<Value = Given> {
+    // Labels of a host must not be empty, nor may a path's.
+    let text = "[ -~äß漢€🦀]{0,12}[a-zA-Z0-9 ./%+*~'()!$&=;:@,_-]{1,8}[a-z]";
+    (
+        text,
+        "[ -~é]{1,12}",
+        "[!-~]([ !-~]{0,20}[!-~])?",
+        proptest::collection::vec(any::<u8>(), 0..2_000),
+    )
+        .prop_map(|(text, other, header, body)| Given {
+            text,
+            other,
+            header,
+            body,
+        })
+}
+
+#[test]
+fn what_the_sdk_signs_comes_out_identical() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let mut counts = Counts::default();
+    let mut runner = TestRunner::new(Config {
+        failure_persistence: None,
+        ..Config::with_cases(CASES)
+    });
+    let counts_of_cases = std::cell::RefCell::new(&mut counts);
+    let strategy = (given(), proptest::option::of("[a-zA-Z0-9/+=]{1,600}"));
+    runner
+        .run(&strategy, |(given, token)| {
+            let counts = &mut counts_of_cases.borrow_mut();
+            runtime.block_on(same_signature(&given, token.as_deref(), counts));
+            Ok(())
+        })
+        .unwrap();
+    assert!(counts.operations.len() >= 50, "{counts:?}");
+    assert!(counts.by_scratchstack > 26 * CASES, "{counts:?}");
+    assert!(counts.unsigned_payloads > 0, "{counts:?}");
+    println!(
+        "{} operations, signed again {} times; {} verified by scratchstack too, {} with an \
+         unsigned payload",
+        counts.operations.len(),
+        counts.operations.values().sum::<u32>(),
+        counts.by_scratchstack,
+        counts.unsigned_payloads,
+    );
+}

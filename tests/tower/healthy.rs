@@ -1,0 +1,85 @@
+//! A machine whose clock is right: its time is never touched, whatever happens on
+//! the way.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use aws_clock_skew::SkewClock;
+use aws_clock_skew_endpoint::Endpoint;
+
+use crate::log::Log;
+use crate::stack::{DOORS, Door, send, stack};
+use crate::world::{World, minutes};
+
+struct Healthy {
+    log: Log,
+    endpoint: Endpoint,
+    clock: SkewClock,
+}
+
+impl Healthy {
+    /// The first request, and its answer, are this long on their way.
+    async fn with(door: Door, before: Duration, after: Duration) -> Self {
+        let log = Log::start();
+        let world = World::with_skew(0);
+        let (there, back) = (world.clone(), world.clone());
+        let (sent, answered) = (AtomicBool::new(false), AtomicBool::new(false));
+        let endpoint = Endpoint::builder(world.clock())
+            .before_verify(move |_| {
+                if !sent.swap(true, Ordering::Relaxed) {
+                    there.advance(before);
+                }
+            })
+            .after_verify(move |_| {
+                if !answered.swap(true, Ordering::Relaxed) {
+                    back.advance(after);
+                }
+            })
+            .start()
+            .await
+            .expect("loopback can be bound");
+        endpoint.feed("q", "first");
+        let clock = world.skew_clock();
+        let sqs = stack(door, &world, &clock, "sqs");
+        for call in 0..5 {
+            assert_eq!(send(&sqs, &endpoint).await, Ok(()), "call {call}");
+            assert_eq!(clock.now(), world.machine_wall());
+        }
+        assert!(!clock.status().is_corrected());
+        Self {
+            log,
+            endpoint,
+            clock,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_call_of_fourteen_minutes_is_no_skew() {
+    for door in DOORS {
+        let healthy = Healthy::with(door, Duration::ZERO, minutes(14)).await;
+        assert_eq!(healthy.endpoint.counts().rejected, 0);
+        assert_eq!(healthy.log.names(), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn a_freeze_between_signing_and_arrival_costs_a_new_signature() {
+    for door in DOORS {
+        for frozen in [16, 50] {
+            let healthy = Healthy::with(door, minutes(frozen), Duration::ZERO).await;
+            assert_eq!(healthy.endpoint.counts().rejected, 1);
+            assert_eq!(healthy.log.names(), ["stale_signature"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_freeze_with_the_answer_on_its_way_costs_a_new_signature() {
+    for door in DOORS {
+        let healthy = Healthy::with(door, minutes(16), minutes(30)).await;
+        assert_eq!(healthy.endpoint.counts().rejected, 1);
+        assert_eq!(healthy.log.names(), ["stale_signature"]);
+        assert_eq!(healthy.clock.status().incidents(), 1);
+    }
+}

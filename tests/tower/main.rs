@@ -1,0 +1,20 @@
+//! The layers for `tower` services: under a hyper client over real HTTP, and over
+//! services inside the process that do what a test says.
+
+#![expect(clippy::expect_used, reason = "a test may panic")]
+
+mod answers;
+mod contract;
+mod healthy;
+mod in_flight;
+#[path = "../sdk/log.rs"]
+mod log;
+mod over_http;
+mod repair;
+mod request_bodies;
+mod script;
+mod second_send;
+mod signing;
+mod stack;
+#[path = "../sdk/world.rs"]
+mod world;

@@ -1,0 +1,190 @@
+//! One rejection for a wrong clock, over real HTTP, against an endpoint that
+//! verifies every signature with somebody else's code.
+
+use aws_clock_skew::{Incident, SkewClock};
+use aws_clock_skew_endpoint::{ACCESS_KEY_ID, Endpoint, SECRET_ACCESS_KEY};
+use aws_credential_types::Credentials;
+
+use crate::log::Log;
+use crate::stack::{DOORS, Door, encrypt, send, stack, stack_with};
+use crate::world::{DAY, HOUR, MINUTE, World};
+
+const SKEWS: [i64; 4] = [-2 * DAY, -20 * MINUTE, 20 * MINUTE, 9 * HOUR];
+const CALLS: usize = 20;
+
+async fn endpoint(world: &World, sends_date: bool) -> Endpoint {
+    let endpoint = Endpoint::builder(world.clock())
+        .send_date(sends_date)
+        .start()
+        .await
+        .expect("loopback can be bound");
+    endpoint.feed("q", "first");
+    endpoint
+}
+
+/// Twenty calls each of SQS and KMS: no call fails, and one request is rejected
+/// in the whole process. The foreign signer never learns: what it signs is signed
+/// anew before it is sent.
+async fn one_rejection(door: Door, skew: i64, sends_date: bool) {
+    let world = World::with_skew(skew);
+    let endpoint = endpoint(&world, sends_date).await;
+    let clock = world.skew_clock();
+    let key = endpoint.create_key();
+    let sqs = stack(door, &world, &clock, "sqs");
+    let kms = stack(door, &world, &clock, "kms");
+    let mut failed = Vec::new();
+    for call in 0..CALLS {
+        failed.extend(send(&sqs, &endpoint).await.err());
+        assert_eq!(
+            endpoint.counts().rejected,
+            1,
+            "call {call}, {door:?}, {skew} s"
+        );
+    }
+    for _ in 0..CALLS {
+        failed.extend(encrypt(&kms, &endpoint, &key).await.err());
+    }
+    assert_eq!(failed, Vec::<String>::new(), "{door:?}, {skew} s");
+    let counts = endpoint.counts();
+    assert_eq!(counts.rejected, 1, "{door:?}, {skew} s");
+    assert_eq!(counts.requests, 2 * CALLS as u64 + 1);
+    knows(&clock, -skew);
+}
+
+#[track_caller]
+fn knows(clock: &SkewClock, offset: i64) {
+    let status = clock.status();
+    assert!(status.is_corrected());
+    let error = status.offset().as_millis() - offset * 1_000;
+    assert!(error.abs() <= 1_000, "off by {error} ms: {status:?}");
+    assert!(matches!(status.last_incident(), Some(Incident::Skew(_))));
+    assert_eq!(status.incidents(), 1);
+}
+
+#[tokio::test]
+async fn any_skew_costs_one_rejection_and_no_call() {
+    for door in DOORS {
+        for skew in SKEWS {
+            one_rejection(door, skew, true).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_date_header_is_needed() {
+    for door in DOORS {
+        for skew in SKEWS {
+            one_rejection(door, skew, false).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_second_send_is_the_same_request_byte_for_byte() {
+    for door in DOORS {
+        let world = World::with_skew(-2 * DAY);
+        let endpoint = endpoint(&world, true).await;
+        let sqs = stack(door, &world, &world.skew_clock(), "sqs");
+        assert_eq!(send(&sqs, &endpoint).await, Ok(()));
+        let log = endpoint.requests_log();
+        let [first, second] = &log[..] else {
+            panic!("not two requests: {log:?}");
+        };
+        assert_eq!(first.request.body_sha256, second.request.body_sha256);
+        assert_eq!(first.request.operation, second.request.operation);
+        assert_eq!(first.request.amz_date, "20270114T080000Z");
+        assert_eq!(second.request.amz_date, "20270116T080000Z");
+    }
+}
+
+#[tokio::test]
+async fn one_event_tells_of_it() {
+    for door in DOORS {
+        let log = Log::start();
+        let world = World::with_skew(-2 * DAY);
+        let endpoint = endpoint(&world, true).await;
+        let sqs = stack(door, &world, &world.skew_clock(), "sqs");
+        assert_eq!(send(&sqs, &endpoint).await, Ok(()));
+        let incidents = log.incidents();
+        let [skew] = &incidents[..] else {
+            panic!("not one event: {incidents:?}");
+        };
+        assert_eq!(skew.level, tracing::Level::WARN);
+        for (field, value) in [
+            ("incident", "skew"),
+            ("source", "message"),
+            ("service", "sqs"),
+            ("host", "127.0.0.1"),
+            ("error_code", "InvalidSignatureException"),
+        ] {
+            assert_eq!(skew.get(field), Some(value), "{field} of {skew:?}");
+        }
+        assert_eq!(log.counted("retries", "outcome", "accepted"), 1);
+    }
+}
+
+#[tokio::test]
+async fn session_tokens_are_signed_again() {
+    for door in DOORS {
+        let world = World::with_skew(9 * HOUR);
+        let endpoint = Endpoint::builder(world.clock())
+            .credentials(ACCESS_KEY_ID, SECRET_ACCESS_KEY, Some("a token"))
+            .start()
+            .await
+            .expect("loopback can be bound");
+        endpoint.feed("q", "first");
+        let token = Some("a token".to_owned());
+        let credentials = Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, token, None, "test");
+        let sqs = stack_with(door, &world, &world.skew_clock(), "sqs", credentials);
+        for _ in 0..3 {
+            assert_eq!(send(&sqs, &endpoint).await, Ok(()));
+        }
+        assert_eq!(endpoint.counts().rejected, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_secret_on_a_skewed_machine_is_told_apart() {
+    for door in DOORS {
+        for skew in [-20 * MINUTE, 0] {
+            let log = Log::start();
+            let world = World::with_skew(skew);
+            let endpoint = endpoint(&world, true).await;
+            let secret = format!("X{}", &SECRET_ACCESS_KEY[1..]);
+            let credentials = Credentials::new(ACCESS_KEY_ID, secret, None, None, "test");
+            let sqs = stack_with(door, &world, &world.skew_clock(), "sqs", credentials);
+            for call in 1..=4_u64 {
+                let error = send(&sqs, &endpoint).await.expect_err("the key is wrong");
+                assert!(
+                    error.contains("The request signature we calculated"),
+                    "{error}"
+                );
+                let first_call_costs = u64::from(skew != 0);
+                assert_eq!(endpoint.counts().requests, call + first_call_costs);
+            }
+            let expected = if skew == 0 {
+                &["not_the_clock"][..]
+            } else {
+                &["skew", "not_the_clock"]
+            };
+            assert_eq!(log.names(), expected);
+        }
+    }
+}
+
+#[tokio::test]
+async fn beyond_the_limit_the_caller_gets_the_services_own_error() {
+    for door in DOORS {
+        let log = Log::start();
+        // Over plain HTTP the limit is seven days.
+        let world = World::with_skew(-8 * DAY);
+        let endpoint = endpoint(&world, true).await;
+        let clock = world.skew_clock();
+        let sqs = stack(door, &world, &clock, "sqs");
+        let error = send(&sqs, &endpoint).await.expect_err("the clock is wrong");
+        assert!(error.contains("Signature expired"), "{error}");
+        assert_eq!(endpoint.counts().requests, 1);
+        assert!(!clock.status().is_corrected());
+        assert_eq!(log.names(), ["refused"]);
+    }
+}

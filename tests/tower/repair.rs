@@ -1,0 +1,61 @@
+//! NTP repairs the machine's clock after a lesson.
+
+use std::time::Duration;
+
+use aws_clock_skew_endpoint::Endpoint;
+
+use crate::log::Log;
+use crate::stack::{DOORS, Door, send, stack};
+use crate::world::{DAY, MINUTE, World};
+
+async fn repaired(door: Door, skew: i64, slews: bool) {
+    let log = Log::start();
+    let world = World::with_skew(skew);
+    let endpoint = Endpoint::builder(world.clock())
+        .start()
+        .await
+        .expect("loopback can be bound");
+    endpoint.feed("q", "first");
+    let clock = world.skew_clock();
+    let sqs = stack(door, &world, &clock, "sqs");
+    assert_eq!(send(&sqs, &endpoint).await, Ok(()));
+
+    if slews {
+        // At chrony's fastest, 1/12 a second for every second.
+        for left in (0..skew.abs() / 60).rev() {
+            world.advance(Duration::from_mins(12));
+            world.set_skew(left * 60 * skew.signum());
+            assert_eq!(send(&sqs, &endpoint).await, Ok(()));
+        }
+    }
+    world.set_skew(0);
+    assert_eq!(
+        clock.now(),
+        world.machine_wall(),
+        "right from the first read on"
+    );
+    for _ in 0..20 {
+        assert_eq!(send(&sqs, &endpoint).await, Ok(()));
+    }
+    assert_eq!(endpoint.counts().rejected, 1, "{door:?}, {skew} s");
+    assert_eq!(log.names(), ["skew", "healed"], "{door:?}, {skew} s");
+    assert!(!clock.status().is_corrected());
+}
+
+#[tokio::test]
+async fn the_next_request_is_right_after_a_step() {
+    for door in DOORS {
+        for skew in [-2 * DAY, -20 * MINUTE, 20 * MINUTE] {
+            repaired(door, skew, false).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_next_request_is_right_after_a_slew() {
+    for door in DOORS {
+        for skew in [-20 * MINUTE, 20 * MINUTE] {
+            repaired(door, skew, true).await;
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! A service inside the process that answers as the test says, and insists on the
+//! contract of `tower::Service`.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_smithy_types::date_time::{DateTime, Format};
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, Version};
+use http_body::Body;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use tower::Service;
+
+use crate::world::World;
+
+pub(crate) type Answer = Result<Response<UnsyncBoxBody<Bytes, Lost>>, Lost>;
+
+/// The connection was lost.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Lost;
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("connection lost")
+    }
+}
+
+impl std::error::Error for Lost {}
+
+/// A service with the true time and a tolerance of five minutes. It looks at the
+/// time of a signature only; what verifies signatures is the endpoint.
+#[derive(Debug)]
+pub(crate) struct Script {
+    shared: Arc<Mutex<Shared>>,
+    world: World,
+    /// `poll_ready` said so, to this very clone.
+    is_ready: bool,
+    readiness: Pending,
+}
+
+struct Shared {
+    sent: Vec<Sent>,
+    planned: VecDeque<Option<Answer>>,
+    unready: VecDeque<Lost>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+/// A request as the service got it.
+#[derive(Clone, Debug)]
+pub(crate) struct Sent {
+    pub(crate) headers: HeaderMap,
+    pub(crate) version: Version,
+    pub(crate) marker: Option<u32>,
+    pub(crate) declared: Option<u64>,
+    pub(crate) body: Bytes,
+}
+
+impl Script {
+    pub(crate) fn new(world: &World) -> Self {
+        Self {
+            shared: Arc::new(Mutex::new(Shared {
+                sent: Vec::new(),
+                planned: VecDeque::new(),
+                unready: VecDeque::new(),
+            })),
+            world: world.clone(),
+            is_ready: false,
+            readiness: Pending::default(),
+        }
+    }
+
+    /// Says how the next requests are answered; `None` by the service itself.
+    pub(crate) fn plan(&self, answers: impl IntoIterator<Item = Option<Answer>>) {
+        self.shared().planned.extend(answers);
+    }
+
+    /// The service becomes unusable from now on.
+    pub(crate) fn break_down(&self) {
+        self.shared().unready.push_back(Lost);
+    }
+
+    pub(crate) fn sent(&self) -> Vec<Sent> {
+        self.shared().sent.clone()
+    }
+
+    fn shared(&self) -> std::sync::MutexGuard<'_, Shared> {
+        self.shared.lock().expect("nobody panics with it")
+    }
+}
+
+impl Clone for Script {
+    fn clone(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            world: self.world.clone(),
+            is_ready: false,
+            readiness: Pending::default(),
+        }
+    }
+}
+
+impl<B> Service<Request<B>> for Script
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: fmt::Debug,
+{
+    type Response = Response<UnsyncBoxBody<Bytes, Lost>>;
+    type Error = Lost;
+    type Future = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
+        if self.readiness.is_pending(cx) {
+            return Poll::Pending;
+        }
+        if let Some(lost) = self.shared().unready.pop_front() {
+            return Poll::Ready(Err(lost));
+        }
+        self.is_ready = true;
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        assert!(
+            std::mem::take(&mut self.is_ready),
+            "called before it was ready"
+        );
+        let (shared, world) = (self.shared.clone(), self.world.clone());
+        Box::pin(async move {
+            let (parts, body) = request.into_parts();
+            let declared = body.size_hint().exact();
+            tokio::task::yield_now().await;
+            let body = body.collect().await.expect("a request's body").to_bytes();
+            let own = answer(&parts.headers, world.true_time());
+            let planned = {
+                let mut shared = shared.lock().expect("nobody panics with it");
+                shared.sent.push(Sent {
+                    marker: parts.extensions.get().copied(),
+                    headers: parts.headers,
+                    version: parts.version,
+                    declared,
+                    body,
+                });
+                shared.planned.pop_front().flatten()
+            };
+            tokio::task::yield_now().await;
+            planned.unwrap_or(own)
+        })
+    }
+}
+
+fn answer(headers: &HeaderMap, now: SystemTime) -> Answer {
+    let signed_at = headers
+        .get("x-amz-date")
+        .and_then(|date| date.to_str().ok());
+    let signed_at = signed_at.unwrap_or_default();
+    let tolerance = Duration::from_mins(5);
+    let (low, high) = (basic(now - tolerance), basic(now + tolerance));
+    // The layout sorts as the times do.
+    let message = if signed_at < low.as_str() {
+        format!(
+            "Signature expired: {signed_at} is now earlier than {low} ({} - 5 min.)",
+            basic(now)
+        )
+    } else if signed_at > high.as_str() {
+        format!(
+            "Signature not yet current: {signed_at} is still later than {high} ({} + 5 min.)",
+            basic(now)
+        )
+    } else {
+        return Ok(response(200, "{}"));
+    };
+    Ok(response(403, &rejection(&message)))
+}
+
+pub(crate) fn rejection(message: &str) -> String {
+    format!(r#"{{"__type":"InvalidSignatureException","message":"{message}"}}"#)
+}
+
+pub(crate) fn response(status: u16, body: &str) -> Response<UnsyncBoxBody<Bytes, Lost>> {
+    with_body(
+        status,
+        Full::from(body.to_owned()).map_err(|never| match never {}),
+    )
+}
+
+pub(crate) fn with_body(
+    status: u16,
+    body: impl Body<Data = Bytes, Error = Lost> + Send + 'static,
+) -> Response<UnsyncBoxBody<Bytes, Lost>> {
+    let mut response = Response::new(body.boxed_unsync());
+    *response.status_mut() = status.try_into().expect("a status");
+    response
+}
+
+/// `20270115T080000Z`
+pub(crate) fn basic(time: SystemTime) -> String {
+    let seconds = time
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
+    let text = DateTime::from_secs(seconds.try_into().unwrap_or_default()).fmt(Format::DateTime);
+    text.unwrap_or_default().replace(['-', ':'], "")
+}
+
+/// Pending every other time.
+#[derive(Debug, Default)]
+struct Pending(bool);
+
+impl Pending {
+    fn is_pending(&mut self, cx: &Context<'_>) -> bool {
+        self.0 = !self.0;
+        if self.0 {
+            cx.waker().wake_by_ref();
+        }
+        self.0
+    }
+}
+
+/// A signed request, by the machine's clock.
+pub(crate) fn signed(world: &World) -> Request<Full<Bytes>> {
+    let request = crate::stack::operation("http://sqs.test/", "AmazonSQS.Op", "hello".to_owned());
+    crate::stack::signed(
+        request,
+        "sqs",
+        &crate::stack::credentials(),
+        world.machine_wall(),
+    )
+}

@@ -1,0 +1,203 @@
+//! The second send, and what can become of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use aws_clock_skew::SkewClock;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, future};
+use bytes::Bytes;
+use http::{Response, StatusCode, Version};
+use http_body_util::BodyExt;
+use tower::{Layer, ServiceExt};
+
+use crate::log::Log;
+use crate::script::{Lost, Script, basic, response, signed};
+use crate::stack::credentials;
+use crate::world::{HOUR, World};
+
+struct Second {
+    log: Log,
+    world: World,
+    clock: SkewClock,
+    script: Script,
+}
+
+impl Second {
+    fn new() -> Self {
+        let world = World::with_skew(-HOUR);
+        Self {
+            log: Log::start(),
+            clock: world.skew_clock(),
+            script: Script::new(&world),
+            world,
+        }
+    }
+
+    async fn call(
+        &self,
+        credentials: impl ProvideCredentials + 'static,
+    ) -> Result<Response<Bytes>, Lost> {
+        let service = self.clock.layer(credentials).layer(self.script.clone());
+        let mut request = signed(&self.world);
+        *request.version_mut() = Version::HTTP_2;
+        request.extensions_mut().insert(7_u32);
+        let (parts, body) = service.oneshot(request).await?.into_parts();
+        Ok(Response::from_parts(
+            parts,
+            body.collect().await?.to_bytes(),
+        ))
+    }
+
+    fn retries(&self, outcome: &str) -> usize {
+        self.log.counted("retries", "outcome", outcome)
+    }
+}
+
+#[tokio::test]
+async fn only_the_signature_differs() {
+    let second = Second::new();
+    let answer = second.call(credentials()).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    let sent = second.script.sent();
+    let [first, again] = &sent[..] else {
+        panic!("sent {} times", sent.len());
+    };
+    assert_eq!(again.version, Version::HTTP_2);
+    assert_eq!(again.marker, Some(7));
+    assert_eq!((&again.body, again.declared), (&first.body, Some(5)));
+    assert_eq!(again.headers.len(), first.headers.len());
+    let is_other = |name: &&http::HeaderName| again.headers.get(*name) != first.headers.get(*name);
+    let mut names: Vec<_> = first
+        .headers
+        .keys()
+        .filter(is_other)
+        .map(|name| name.as_str())
+        .collect();
+    names.sort_unstable();
+    assert_eq!(names, ["authorization", "x-amz-date"]);
+    assert_eq!(again.headers["x-amz-date"], basic(second.world.true_time()));
+}
+
+#[tokio::test]
+async fn a_connection_lost_on_it_is_the_callers_error() {
+    let second = Second::new();
+    second.script.plan([None, Some(Err(Lost))]);
+    assert_eq!(second.call(credentials()).await.map(drop), Err(Lost));
+    assert_eq!(second.script.sent().len(), 2);
+    assert!(second.clock.status().is_corrected(), "the lesson stays");
+    assert_eq!(second.retries("failed"), 1);
+}
+
+#[tokio::test]
+async fn a_second_rejection_is_the_callers_answer() {
+    let second = Second::new();
+    let future = second.world.true_time() + std::time::Duration::from_hours(3);
+    let text = format!(
+        "Signature expired: {} is now earlier than {} ({} - 5 min.)",
+        basic(second.world.true_time()),
+        basic(future - std::time::Duration::from_mins(5)),
+        basic(future)
+    );
+    let rejection = crate::script::rejection(&text);
+    second
+        .script
+        .plan([None, Some(Ok(response(403, &rejection)))]);
+    let answer = second.call(credentials()).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+    assert_eq!(answer.body(), &rejection);
+    assert_eq!(
+        second.script.sent().len(),
+        2,
+        "nothing is sent a third time"
+    );
+    assert_eq!(second.retries("rejected"), 1);
+    let failed = second
+        .log
+        .incidents()
+        .into_iter()
+        .find(|e| e.get("incident") == Some("retry_failed"));
+    assert_eq!(failed.map(|event| event.level), Some(tracing::Level::ERROR));
+}
+
+#[tokio::test]
+async fn another_error_of_the_second_is_the_callers_answer() {
+    let second = Second::new();
+    second.script.plan([None, Some(Ok(response(503, "busy")))]);
+    let answer = second.call(credentials()).await.unwrap();
+    assert_eq!(
+        (answer.status().as_u16(), &answer.body()[..]),
+        (503, &b"busy"[..])
+    );
+    assert_eq!(second.script.sent().len(), 2);
+}
+
+/// Credentials that cannot be had.
+#[derive(Debug)]
+struct Missing;
+
+impl ProvideCredentials for Missing {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::ready(Err(CredentialsError::not_loaded("none")))
+    }
+}
+
+#[tokio::test]
+async fn without_credentials_the_caller_gets_the_first_answer_and_the_lesson_is_learned() {
+    let second = Second::new();
+    let answer = second.call(Missing).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+    assert!(answer.body().starts_with(b"{\"__type\""), "{answer:?}");
+    assert_eq!(second.script.sent().len(), 1);
+    assert!(second.clock.status().is_corrected());
+    assert_eq!(second.log.names(), ["skew", "not_resigned"]);
+    let incidents = second.log.incidents();
+    assert_eq!(incidents[1].get("reason"), Some("identity"));
+    assert_eq!(second.retries("not_resigned"), 1);
+    // While it is corrected, what cannot be signed anew goes as it came.
+    let answer = second.call(Missing).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+    assert_eq!(second.script.sent().len(), 2);
+}
+
+/// A session of its own for everyone who asks, as `AssumeRole` gives them.
+#[derive(Debug, Default)]
+struct Sessions(Arc<AtomicUsize>);
+
+impl ProvideCredentials for Sessions {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let session = self.0.fetch_add(1, Ordering::Relaxed);
+        let key = if session == 0 {
+            credentials().access_key_id().to_owned()
+        } else {
+            format!("AKIASESSION{session}")
+        };
+        let secret = credentials().secret_access_key().to_owned();
+        let expiry = Some(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_900_000_000));
+        future::ProvideCredentials::ready(Ok(Credentials::new(key, secret, None, expiry, "test")))
+    }
+}
+
+/// What was signed before the clock moved is proven with the credentials of then,
+/// although the move has them asked for again.
+#[tokio::test]
+async fn all_in_flight_are_proven_with_the_credentials_that_signed_them() {
+    let second = Second::new();
+    let service = second
+        .clock
+        .layer(Sessions::default())
+        .layer(second.script.clone());
+    let calls = (0..10).map(|_| service.clone().oneshot(signed(&second.world)));
+    for answer in futures_util::future::join_all(calls).await {
+        assert_eq!(answer.unwrap().status(), StatusCode::OK);
+    }
+    assert_eq!(second.log.names(), ["skew"]);
+    assert_eq!(second.script.sent().len(), 20);
+}
