@@ -44,7 +44,15 @@ use crate::sdk::operation::view;
 /// included, whether or not they retry. The credentials are those of the client
 /// itself. A response says `Age: 0` unless it says its age already: this is what
 /// keeps the SDK's own correction from acting on top, which skips responses that
-/// come from a cache. Made by [`SkewClock::http_client`].
+/// come from a cache.
+///
+/// What is signed in pieces, each by the time of the first, only the SDK can sign
+/// again: S3 uploads of streams over plain `http:`, and event streams. They pass as
+/// they are, and what their rejection says of the time is learned. For them install
+/// [`interceptor`](SkewClock::interceptor) and
+/// [`retry_classifier`](SkewClock::retry_classifier) in the client as well.
+///
+/// Made by [`SkewClock::http_client`].
 #[derive(Clone, Debug)]
 pub struct SkewHttpClient {
     clock: SkewClock,

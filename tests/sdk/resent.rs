@@ -96,6 +96,42 @@ async fn the_legacy_client_inside_does_as_well_as_the_current_one() {
 }
 
 #[tokio::test]
+async fn a_body_arrives_the_second_time_byte_for_byte() {
+    let current = aws_smithy_http_client::Builder::new().build_http();
+    for inner in [current, legacy_client()] {
+        let world = World::with_skew(-20 * MINUTE);
+        let endpoint = Endpoint::builder(world.clock()).start().await;
+        let endpoint = endpoint.expect("loopback can be bound");
+        endpoint.feed("q", "first");
+        let config = without_retries(config(&endpoint.url()));
+        let sqs = aws_sdk_sqs::Client::new(&through(&config, inner, &world.skew_clock()));
+        let body = "a message of some length, \u{fc}, \u{1f550} ".repeat(5_000);
+        let send = sqs.send_message().queue_url(endpoint.queue_url("q"));
+        let sent = send.message_body(&body).send().await.map_err(in_words);
+        let digest = hex::encode(Sha256::digest(&body));
+        let records = endpoint.requests_log();
+        let [first, second] = &records[..] else {
+            panic!("{sent:?} {}", records.len());
+        };
+        assert!(sent.is_ok() && first.rejected() && !second.rejected());
+        assert_eq!(first.request.body_sha256, second.request.body_sha256);
+        assert_eq!(first.request.invocation_id, second.request.invocation_id);
+        let receive = sqs.receive_message().queue_url(endpoint.queue_url("q"));
+        let received = receive.max_number_of_messages(10).send().await;
+        let received = received.expect("the clock is known");
+        let bodies = received
+            .messages()
+            .iter()
+            .filter_map(|message| message.body());
+        assert!(
+            bodies
+                .map(|body| hex::encode(Sha256::digest(body)))
+                .any(|it| it == digest)
+        );
+    }
+}
+
+#[tokio::test]
 async fn settings_and_the_name_of_the_inner_client_are_passed_on() {
     let story = Story::new();
     let timeouts = TimeoutConfig::builder()
