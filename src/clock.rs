@@ -1,8 +1,13 @@
 //! [`SkewClock`]: the clock that all clients share. The only shared state.
 
-#[cfg(any(feature = "sdk", feature = "tower"))]
+mod builder;
+mod changes;
+#[cfg(test)]
+mod healthy;
+mod status;
+
+#[cfg(feature = "sdk")]
 use std::any::Any;
-use std::env;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,12 +20,15 @@ use crate::host::Host;
 use crate::incident::Incident;
 use crate::judge::{Lesson, judge};
 use crate::ledger::{Ledger, Notice};
-use crate::local_clock::{LocalClock, Reading, SystemClock};
+use crate::local_clock::{LocalClock, Reading};
 use crate::offset::ClockOffset;
 use crate::report::{self, RetryOutcome};
 use crate::ruling::{self, Exchange, Ruling};
-use crate::trust::Limits;
 use crate::word::Word;
+
+pub use builder::SkewClockBuilder;
+pub use changes::SkewChanges;
+pub use status::SkewStatus;
 
 /// A clock that knows the time even where the machine does not.
 ///
@@ -57,7 +65,7 @@ struct Shared {
     observe_only: bool,
     state: Mutex<State>,
     changes: watch::Sender<u64>,
-    #[cfg(any(feature = "sdk", feature = "tower"))]
+    #[cfg(feature = "sdk")]
     attachments: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
 }
 
@@ -239,7 +247,7 @@ impl SkewClock {
 
     /// Returns what doors keep with the clock, so that all their clients share it;
     /// one of each type.
-    #[cfg(any(feature = "sdk", feature = "tower"))]
+    #[cfg(feature = "sdk")]
     pub(crate) fn attachment<T: Any + Send + Sync + Default>(&self) -> Arc<T> {
         let attachments = &self.0.attachments;
         let mut attachments = attachments.lock().unwrap_or_else(PoisonError::into_inner);
@@ -419,179 +427,5 @@ fn gauges_of(estimator: &Estimator, reading: Reading) -> (ClockOffset, Duration)
     (estimator.offset(reading), uncertainty)
 }
 
-/// Builds a [`SkewClock`] that differs from the default.
-#[derive(Debug)]
-pub struct SkewClockBuilder {
-    local: Box<dyn LocalClock>,
-    limits: Limits,
-    initial_offset: Option<ClockOffset>,
-    observe_only: bool,
-}
-
-impl SkewClockBuilder {
-    /// Sets the machine's clocks; [`SystemClock`] if not called.
-    #[must_use]
-    pub fn local_clock(mut self, clock: impl LocalClock + 'static) -> Self {
-        self.local = Box::new(clock);
-        self
-    }
-
-    /// Sets how far a correction may go.
-    #[must_use]
-    pub const fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// Starts corrected by a known offset, server − machine; what other SDKs call
-    /// `systemClockOffset`. Evidence replaces it like any other estimate. An
-    /// offset of 30 s or less is none.
-    #[must_use]
-    pub const fn initial_offset(mut self, offset: ClockOffset) -> Self {
-        self.initial_offset = Some(offset);
-        self
-    }
-
-    /// Learns and reports, shifts and retries nothing, and leaves the SDK's own
-    /// correction as it is set.
-    #[must_use]
-    pub const fn observe_only(mut self) -> Self {
-        self.observe_only = true;
-        self
-    }
-
-    /// Returns the clock.
-    ///
-    /// With `AWS_DISABLE_CLOCK_SKEW_CORRECTION=true` in the environment (the
-    /// variable that switches off the SDK's own correction) it only observes.
-    pub fn build(self) -> SkewClock {
-        let mut estimator = Estimator::new(self.limits);
-        if let Some(offset) = self.initial_offset {
-            estimator.start_at(offset, Reading::take(&*self.local));
-        }
-        let clock = SkewClock(Arc::new(Shared {
-            local: self.local,
-            word: AtomicU64::new(Word::UNCORRECTED),
-            epoch: AtomicU64::new(0),
-            moves: AtomicU64::new(0),
-            minds_accepted: AtomicBool::new(false),
-            has_disputes: AtomicBool::new(false),
-            next_vouch: AtomicU64::new(0),
-            next_request: AtomicU64::new(0),
-            observe_only: self.observe_only || is_switched_off(),
-            state: Mutex::new(State {
-                estimator,
-                ledger: Ledger::default(),
-                unreported: Vec::new(),
-                version: 0,
-            }),
-            changes: watch::Sender::new(0),
-            #[cfg(any(feature = "sdk", feature = "tower"))]
-            attachments: Mutex::default(),
-        }));
-        clock.publish(&clock.lock());
-        clock
-    }
-}
-
-impl Default for SkewClockBuilder {
-    fn default() -> Self {
-        Self {
-            local: Box::new(SystemClock::new()),
-            limits: Limits::default(),
-            initial_offset: None,
-            observe_only: false,
-        }
-    }
-}
-
-fn is_switched_off() -> bool {
-    env::var("AWS_DISABLE_CLOCK_SKEW_CORRECTION")
-        .is_ok_and(|value| value.trim().eq_ignore_ascii_case("true"))
-}
-
-/// Where a [`SkewClock`] stands.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct SkewStatus {
-    is_corrected: bool,
-    offset: ClockOffset,
-    uncertainty: Duration,
-    incidents: u64,
-    last_incident: Option<Incident>,
-}
-
-impl SkewStatus {
-    fn of(state: &State, reading: Reading) -> Self {
-        let (offset, uncertainty) = gauges_of(&state.estimator, reading);
-        Self {
-            is_corrected: state.estimator.estimate().is_some(),
-            offset,
-            uncertainty,
-            incidents: state.ledger.total(),
-            last_incident: state.ledger.last().cloned(),
-        }
-    }
-
-    /// Returns whether the machine's clock is known to be wrong. A clock that
-    /// only observes says so as well.
-    pub const fn is_corrected(&self) -> bool {
-        self.is_corrected
-    }
-
-    /// Returns server − machine; zero if the machine's clock is taken to be right.
-    pub const fn offset(&self) -> ClockOffset {
-        self.offset
-    }
-
-    /// Returns how far [`offset`](Self::offset) can be from the truth; zero if
-    /// nothing is corrected.
-    pub const fn uncertainty(&self) -> Duration {
-        self.uncertainty
-    }
-
-    /// Returns how many incidents there were. An ordinary `AccessDenied` is none.
-    pub const fn incidents(&self) -> u64 {
-        self.incidents
-    }
-
-    /// Returns the last of them.
-    pub const fn last_incident(&self) -> Option<&Incident> {
-        self.last_incident.as_ref()
-    }
-}
-
-/// Tells of the changes of a [`SkewClock`]: incidents and moves.
-///
-/// Holds nothing that could keep the clock from being read or changed.
-#[derive(Clone, Debug)]
-pub struct SkewChanges {
-    clock: SkewClock,
-    versions: watch::Receiver<u64>,
-}
-
-impl SkewChanges {
-    /// Returns where the clock stands now.
-    pub fn get(&self) -> SkewStatus {
-        self.clock.status()
-    }
-
-    /// Waits for the next change since this listener was made or last waited.
-    /// Several changes in between are told once.
-    ///
-    /// A correction that ends because the wall clock was repaired is told at the
-    /// next answer of a service, or call of [`get`](Self::get).
-    ///
-    /// # Cancel safety
-    ///
-    /// A change is not lost if the future is dropped.
-    pub async fn changed(&mut self) {
-        // The sender lives in the clock that this listener holds.
-        drop(self.versions.changed().await);
-    }
-}
-
 /// AWS is asked to vouch once a minute at most.
 const BETWEEN_VOUCHES: u64 = 60;
-
-#[cfg(test)]
-mod healthy;

@@ -1,0 +1,106 @@
+//! How a [`SkewClock`] comes to be.
+
+use std::env;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::watch;
+
+use super::{Shared, SkewClock, State};
+use crate::estimator::Estimator;
+use crate::ledger::Ledger;
+use crate::local_clock::{LocalClock, Reading, SystemClock};
+use crate::offset::ClockOffset;
+use crate::trust::Limits;
+use crate::word::Word;
+
+/// Builds a [`SkewClock`] that differs from the default.
+#[derive(Debug)]
+pub struct SkewClockBuilder {
+    local: Box<dyn LocalClock>,
+    limits: Limits,
+    initial_offset: Option<ClockOffset>,
+    observe_only: bool,
+}
+
+impl SkewClockBuilder {
+    /// Sets the machine's clocks; [`SystemClock`] if not called.
+    #[must_use]
+    pub fn local_clock(mut self, clock: impl LocalClock + 'static) -> Self {
+        self.local = Box::new(clock);
+        self
+    }
+
+    /// Sets how far a correction may go.
+    #[must_use]
+    pub const fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Starts corrected by a known offset, server − machine; what other SDKs call
+    /// `systemClockOffset`. Evidence replaces it like any other estimate. An
+    /// offset of 30 s or less is none.
+    #[must_use]
+    pub const fn initial_offset(mut self, offset: ClockOffset) -> Self {
+        self.initial_offset = Some(offset);
+        self
+    }
+
+    /// Learns and reports, shifts and retries nothing, and leaves the SDK's own
+    /// correction as it is set.
+    #[must_use]
+    pub const fn observe_only(mut self) -> Self {
+        self.observe_only = true;
+        self
+    }
+
+    /// Returns the clock.
+    ///
+    /// With `AWS_DISABLE_CLOCK_SKEW_CORRECTION=true` in the environment (the
+    /// variable that switches off the SDK's own correction) it only observes.
+    pub fn build(self) -> SkewClock {
+        let mut estimator = Estimator::new(self.limits);
+        if let Some(offset) = self.initial_offset {
+            estimator.start_at(offset, Reading::take(&*self.local));
+        }
+        let clock = SkewClock(Arc::new(Shared {
+            local: self.local,
+            word: AtomicU64::new(Word::UNCORRECTED),
+            epoch: AtomicU64::new(0),
+            moves: AtomicU64::new(0),
+            minds_accepted: AtomicBool::new(false),
+            has_disputes: AtomicBool::new(false),
+            next_vouch: AtomicU64::new(0),
+            next_request: AtomicU64::new(0),
+            observe_only: self.observe_only || is_switched_off(),
+            state: Mutex::new(State {
+                estimator,
+                ledger: Ledger::default(),
+                unreported: Vec::new(),
+                version: 0,
+            }),
+            changes: watch::Sender::new(0),
+            #[cfg(feature = "sdk")]
+            attachments: Mutex::default(),
+        }));
+        clock.publish(&clock.lock());
+        clock
+    }
+}
+
+impl Default for SkewClockBuilder {
+    fn default() -> Self {
+        Self {
+            local: Box::new(SystemClock::new()),
+            limits: Limits::default(),
+            initial_offset: None,
+            observe_only: false,
+        }
+    }
+}
+
+fn is_switched_off() -> bool {
+    env::var("AWS_DISABLE_CLOCK_SKEW_CORRECTION")
+        .is_ok_and(|value| value.trim().eq_ignore_ascii_case("true"))
+}
