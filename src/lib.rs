@@ -118,6 +118,8 @@
 )]
 
 pub mod evidence;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 
 #[cfg(any(feature = "sdk", feature = "tower"))]
 mod buffered;

@@ -1,0 +1,15 @@
+//! The guide: why the crate does what it does, and what was measured.
+//!
+//! Each page is also a file in the repository's `docs` folder.
+
+#[doc = include_str!("../docs/trust.md")]
+pub mod trust {}
+
+#[doc = include_str!("../docs/proof.md")]
+pub mod proof {}
+
+#[doc = include_str!("../docs/incidents.md")]
+pub mod incidents {}
+
+#[doc = include_str!("../docs/performance.md")]
+pub mod performance {}
