@@ -58,7 +58,10 @@ fn every_file_has_a_layer() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let is_known = LAYERS.iter().any(|layer| layer.contains(&name.as_str()));
-        assert!(is_known || ["guide", "lib"].contains(&name.as_str()), "{name} has no layer");
+        assert!(
+            is_known || ["guide", "lib"].contains(&name.as_str()),
+            "{name} has no layer"
+        );
     }
 }
 
