@@ -8,6 +8,7 @@ mod bad_input;
 mod both_doors;
 mod clients;
 mod configured;
+mod conformance;
 mod credentials;
 mod denied;
 mod hazards;
