@@ -4,13 +4,15 @@ mod builder;
 mod changes;
 #[cfg(test)]
 mod healthy;
+#[cfg(all(test, clock_skew_loom))]
+mod interleavings;
 mod status;
 
 #[cfg(feature = "sdk")]
 use std::any::Any;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
@@ -24,6 +26,7 @@ use crate::local_clock::{LocalClock, Reading};
 use crate::offset::ClockOffset;
 use crate::report::{self, RetryOutcome};
 use crate::ruling::{self, Exchange, Ruling};
+use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard};
 use crate::word::Word;
 
 pub use builder::SkewClockBuilder;

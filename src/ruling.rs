@@ -347,7 +347,7 @@ fn ended_facts(ended: Option<&Estimate>, reading: Reading) -> Facts {
 
 impl Exchange<'_> {
     /// In place of a number of moves: the shared clock has not signed it.
-    #[cfg(feature = "sdk")]
+    #[cfg(any(feature = "sdk", test))]
     pub(crate) const SIGNED_BY_ANOTHER: u64 = u64::MAX;
 
     /// Returns the numbers and names of this exchange, with the estimate as it

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Files and folders of `src/`, from the top down. Doors stand side by side.
-const LAYERS: [&[&str]; 17] = [
+const LAYERS: [&[&str]; 18] = [
+    &["sync"],
     &["offset"],
     &["interval"],
     &["local_clock"],
