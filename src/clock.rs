@@ -202,14 +202,16 @@ impl SkewClock {
 
     /// Takes note of an accepted answer.
     pub(crate) fn accept(&self, exchange: &Exchange<'_>) {
-        let received = exchange.attempt.received;
-        let is_signed_by_us_now = exchange.moves_at_signing == self.moves();
-        if is_signed_by_us_now && exchange.host.is_some_and(Host::is_aws) {
-            let next = received.boot.as_secs().saturating_add(BETWEEN_VOUCHES);
-            self.0.next_vouch.store(next, Ordering::Relaxed);
-        }
         let reading = self.reading();
         self.change(reading, |estimator, incidents| {
+            // Under the lock: a move must not come between the look and the store,
+            // or nobody is asked to vouch for the moved clock for a minute.
+            let is_signed_by_us_now = exchange.moves_at_signing == self.moves();
+            if is_signed_by_us_now && exchange.host.is_some_and(Host::is_aws) {
+                let received = exchange.attempt.received.boot.as_secs();
+                let next = received.saturating_add(BETWEEN_VOUCHES);
+                self.0.next_vouch.store(next, Ordering::Relaxed);
+            }
             ruling::accept(estimator, exchange, reading, incidents);
         });
     }
