@@ -29,6 +29,7 @@ mod resent;
 mod streams;
 mod suspects;
 mod tap;
+mod threads;
 mod trust;
 mod untouched;
 mod weak;
