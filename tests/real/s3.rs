@@ -182,7 +182,13 @@ async fn one_rejection_a_process(make: Make) {
     let objects = objects();
     for door in [Door::Interceptor, Door::HttpClient] {
         for seconds in [-7_200, 32_400] {
-            for begins_with_head in [false, true] {
+            // Without a request id, a HEAD's refusal says too little to try anything.
+            let begins = if make == Make::S3rver {
+                &[false][..]
+            } else {
+                &[false, true]
+            };
+            for &begins_with_head in begins {
                 let clock = SkewClock::builder().local_clock(Off(seconds)).build();
                 let client = client(&relay, make, &clock, door);
                 let (rejected, answers) = (relay.rejected(), relay.answers());
