@@ -2,6 +2,7 @@
 
 mod builder;
 mod changes;
+mod diagnose;
 #[cfg(test)]
 mod healthy;
 mod status;

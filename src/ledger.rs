@@ -58,9 +58,9 @@ impl Ledger {
         }
     }
 
-    /// Returns how many incidents were counted.
-    pub(crate) fn total(&self) -> u64 {
-        self.counts.iter().sum()
+    /// Returns how many there were of each kind, in the order of [`Kind::ALL`].
+    pub(crate) const fn counts(&self) -> [u64; Kind::COUNT] {
+        self.counts
     }
 
     pub(crate) const fn last(&self) -> Option<&Incident> {
@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(enter(59), None);
         assert_eq!(enter(60), Some(2));
         assert_eq!(enter(61), None);
-        assert_eq!(ledger.total(), 5);
+        assert_eq!(ledger.counts()[Kind::Skew as usize], 5);
         let other = Incident::Healed(Facts::default());
         assert_eq!(ledger.enter(other, Duration::from_secs(1_061)).log, Some(0));
     }

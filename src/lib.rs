@@ -97,6 +97,7 @@
 //! | `evidence` | what a response says of the time |
 //! | `incident` | what happened, as a value |
 //! | `judge` | one exchange → a verdict |
+//! | `diagnosis` | what was wrong with a failed call, in words |
 //! | `trust` | limits, and which of two servers has the last word |
 //! | `estimator`, `ruling` | verdicts → what is known of the time, and what to do |
 //! | `word`, `ledger`, `report` | publishing it: to readers, counts, and `tracing` |
@@ -117,6 +118,7 @@
     )
 )]
 
+pub mod diagnosis;
 pub mod evidence;
 #[cfg(any(doc, doctest))]
 pub mod guide;
@@ -149,6 +151,7 @@ mod word;
 mod sdk;
 
 pub use clock::{SkewChanges, SkewClock, SkewClockBuilder, SkewStatus};
+pub use diagnosis::Diagnosis;
 pub use incident::{Facts, Incident, Label, Missing, NotResigned};
 #[cfg(feature = "test-util")]
 pub use local_clock::ManualClock;

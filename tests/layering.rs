@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Files and folders of `src/`, from the top down. Doors stand side by side.
-const LAYERS: [&[&str]; 17] = [
+const LAYERS: [&[&str]; 18] = [
     &["offset"],
     &["interval"],
     &["local_clock"],
@@ -12,6 +12,7 @@ const LAYERS: [&[&str]; 17] = [
     &["evidence"],
     &["incident"],
     &["judge"],
+    &["diagnosis"],
     &["trust"],
     &["estimator"],
     &["ruling"],

@@ -26,6 +26,24 @@ pub enum OtherCause {
     Denied,
 }
 
+impl OtherCause {
+    /// The `cause` field of the log event.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::WrongKey => "wrong_key",
+            Self::ExpiredCredentials => "expired_credentials",
+            Self::ExpiredUrl => "expired_url",
+            Self::CredentialScope => "credential_scope",
+            Self::UnknownCredentials => "unknown_credentials",
+            Self::MissingAuthentication => "missing_authentication",
+            Self::MalformedDate => "malformed_date",
+            Self::MalformedSignature => "malformed_signature",
+            Self::Denied => "denied",
+        }
+    }
+}
+
 /// The cause that is named where the clock is not.
 pub(super) fn named(message: &str, class: Class) -> Option<OtherCause> {
     let by_code = match class {
@@ -47,6 +65,8 @@ const DENIED: &str = "notauthorizedtoperform";
 
 const CAUSES: [(&str, OtherCause); 19] = [
     (WRONG_KEY, OtherCause::WrongKey),
+    // Before the tokens: Google says both of a signed URL.
+    ("requestsignatureexpiredat", OtherCause::ExpiredUrl),
     (
         "tokenincludedintherequestisexpired",
         OtherCause::ExpiredCredentials,
@@ -56,7 +76,6 @@ const CAUSES: [(&str, OtherCause); 19] = [
     ("tokenmustberedeemed", OtherCause::ExpiredCredentials),
     ("responsehasexpired", OtherCause::ExpiredCredentials),
     ("requesthasexpired", OtherCause::ExpiredUrl),
-    ("requestsignatureexpiredat", OtherCause::ExpiredUrl),
     ("policyexpired", OtherCause::ExpiredUrl),
     ("credentialshouldbescoped", OtherCause::CredentialScope),
     ("credentialmustbescoped", OtherCause::CredentialScope),
