@@ -36,7 +36,8 @@ const NEGATIVES: [(&str, Cause); 32] = [
     ("neg-040", Cause::Other(OtherCause::ExpiredCredentials)),
     ("neg-041", Cause::Other(OtherCause::ExpiredCredentials)),
     ("neg-042", Cause::Other(OtherCause::ExpiredCredentials)),
-    ("neg-046", Cause::Other(OtherCause::ExpiredUrl)),
+    // A URL's, which Google says in a field beside the message only.
+    ("neg-046", Cause::Other(OtherCause::ExpiredCredentials)),
     ("neg-047", Cause::Other(OtherCause::ExpiredUrl)),
     ("neg-048", Cause::Other(OtherCause::UnknownCredentials)),
     ("neg-049", Cause::Other(OtherCause::MissingAuthentication)),

@@ -65,8 +65,6 @@ const DENIED: &str = "notauthorizedtoperform";
 
 const CAUSES: [(&str, OtherCause); 19] = [
     (WRONG_KEY, OtherCause::WrongKey),
-    // Before the tokens: Google says both of a signed URL.
-    ("requestsignatureexpiredat", OtherCause::ExpiredUrl),
     (
         "tokenincludedintherequestisexpired",
         OtherCause::ExpiredCredentials,
@@ -76,6 +74,7 @@ const CAUSES: [(&str, OtherCause); 19] = [
     ("tokenmustberedeemed", OtherCause::ExpiredCredentials),
     ("responsehasexpired", OtherCause::ExpiredCredentials),
     ("requesthasexpired", OtherCause::ExpiredUrl),
+    ("requestsignatureexpiredat", OtherCause::ExpiredUrl),
     ("policyexpired", OtherCause::ExpiredUrl),
     ("credentialshouldbescoped", OtherCause::CredentialScope),
     ("credentialmustbescoped", OtherCause::CredentialScope),
