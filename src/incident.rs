@@ -263,6 +263,11 @@ impl Label {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    pub(crate) fn into_lower_case(mut self) -> Self {
+        self.0.make_ascii_lowercase();
+        self
+    }
 }
 
 impl fmt::Debug for Label {

@@ -68,8 +68,10 @@ impl Ledger {
     }
 
     /// A metric's `service` is one of the first 64 seen, then `other`: services
-    /// of proxied requests are whatever a client writes.
+    /// of proxied requests are whatever a client writes. In lower case, since
+    /// `SQS` is `sqs` in a signature's scope.
     fn admit(&mut self, service: Label) -> Label {
+        let service = service.into_lower_case();
         if self.services.contains(&service) {
             return service;
         }

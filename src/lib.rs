@@ -74,12 +74,16 @@
 //! fields, at most one a minute of each kind, and metric events of target
 //! `aws_clock_skew::metrics` in the form that `tracing-opentelemetry` collects. No
 //! header value is logged but the request id, no body, credential or signature.
+//! [`guide::incidents`] lists every event, field and metric, with alerts and what
+//! to do. [`SkewClock::status`] tells where the clock stands, and
+//! [`SkewClock::diagnose`] what was wrong with a call that failed.
 //!
 //! # Features
 //!
 //! * `sdk` (default): the doors for the AWS SDK for Rust.
 //! * `aws-config` (default): [`SkewClock::configure`].
 //! * `tower` (default): the layers.
+//! * `serde`: `Serialize` for [`SkewStatus`] and [`Incident`].
 //! * `test-util`: `ManualClock`, for your tests.
 //!
 //! Without any of them there is the core: [`evidence`], and a clock that nobody

@@ -117,10 +117,11 @@ impl fmt::Display for Cause {
                  the service does not say by how much",
             ),
             Self::StaleSignature(Some(age)) => {
-                let age = ClockOffset::from_duration(*age);
+                let age = format!("{:+}", ClockOffset::from_duration(*age));
                 write!(
                     f,
-                    "the signature was {age:+} old when it arrived; this machine's clock is right"
+                    "the signature was {} old when it arrived; this machine's clock is right",
+                    age.trim_start_matches('+')
                 )
             }
             Self::StaleSignature(None) => f.write_str(
