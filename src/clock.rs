@@ -6,6 +6,8 @@ mod diagnose;
 #[cfg(test)]
 mod healthy;
 mod status;
+#[cfg(any(feature = "sdk", feature = "tower"))]
+mod synchronize;
 
 #[cfg(feature = "sdk")]
 use std::any::Any;

@@ -104,6 +104,7 @@
 //! | `diagnosis` | what was wrong with a failed call, in words |
 //! | `trust` | limits, and which of two servers has the last word |
 //! | `estimator`, `ruling` | verdicts → what is known of the time, and what to do |
+//! | `synchronize` | what unsigned answers say of the time |
 //! | `word`, `ledger`, `report` | publishing it: to readers, counts, and `tracing` |
 //! | `clock` | the handle; the one file with shared state |
 //! | `resign`, `buffered`, `resend` | prove, then sign and send again |
@@ -146,6 +147,8 @@ mod resend;
 #[cfg(any(feature = "sdk", feature = "tower"))]
 mod resign;
 mod ruling;
+#[cfg(any(feature = "sdk", feature = "tower"))]
+mod synchronize;
 #[cfg(feature = "tower")]
 mod tower;
 mod trust;
@@ -163,6 +166,8 @@ pub use local_clock::{LocalClock, SystemClock};
 pub use offset::ClockOffset;
 #[cfg(feature = "sdk")]
 pub use sdk::{SkewHttpClient, SkewIdentityCache, SkewInterceptor, SkewRetryClassifier};
+#[cfg(any(feature = "sdk", feature = "tower"))]
+pub use synchronize::SynchronizeError;
 #[cfg(feature = "tower")]
 pub use tower::{Once, ReplayBody, Signing, SigningLayer, Skew, SkewBody, SkewFuture, SkewLayer};
 pub use trust::Limits;

@@ -264,6 +264,25 @@ fn learn(
     commit(estimator, exchange, lesson, reading, commitment, incidents)
 }
 
+/// Learns what no rejection teaches: somebody has asked for the time.
+#[cfg(any(feature = "sdk", feature = "tower"))]
+pub(crate) fn adopt(
+    estimator: &mut Estimator,
+    exchange: &Exchange<'_>,
+    lesson: &Lesson,
+    reading: Reading,
+    incidents: &mut Vec<Incident>,
+) -> Ruling {
+    commit(
+        estimator,
+        exchange,
+        lesson,
+        reading,
+        Commitment::Firm,
+        incidents,
+    )
+}
+
 fn commit(
     estimator: &mut Estimator,
     exchange: &Exchange<'_>,

@@ -10,6 +10,8 @@ mod limiter;
 mod native;
 mod operation;
 mod retry_classifier;
+#[cfg(feature = "aws-config")]
+mod synchronize;
 mod time_source;
 
 pub use http_client::SkewHttpClient;

@@ -8,6 +8,7 @@ mod future;
 mod layer;
 mod service;
 mod sign;
+mod synchronize;
 
 pub use body::{Once, ReplayBody, SkewBody};
 pub use future::SkewFuture;
