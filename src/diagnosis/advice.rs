@@ -48,7 +48,7 @@ pub(super) const fn on(cause: Cause) -> &'static str {
         Cause::Unrelated => "Read the error itself.",
         Cause::Unknown => {
             "Check the access key and its secret, the region, and this machine's clock \
-             (`cargo run --example doctor` compares it with a server's)."
+             (the example `doctor` of this crate compares it with a server's)."
         }
     }
 }
