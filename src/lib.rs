@@ -43,7 +43,8 @@
 //!
 //! For one client, see [`SkewClock::interceptor`]; both at once work, and correct
 //! once. For other HTTP stacks, see [`SkewClock::layer`] and
-//! [`SkewClock::signing_layer`].
+//! [`SkewClock::signing_layer`]. [`SkewClock::synchronize`] asks for the time before
+//! the first signature, if even the first request has to be right.
 //!
 //! # How it decides
 //!
