@@ -174,6 +174,9 @@ impl Estimator {
         self.moves += 1;
         self.contradictions = 0;
         self.trust.moved(host, reading.boot);
+        if let Some(host) = host {
+            self.trust.settle(host);
+        }
         Learned::Moved
     }
 
