@@ -63,10 +63,10 @@
 //! It does not set the machine's clock, change presigned URLs (make them with
 //! `start_time(skew.now())`), send a request a third time, or sign again what it
 //! cannot prove to have been signed with the credentials at hand. It cannot help
-//! where TLS itself fails because of the clock. One case is out of reach of one
-//! retry: the machine froze, or its clock was set, between sending and the answer,
-//! *and* its clock is wrong as well; then the second rejection teaches, and the next
-//! call is right.
+//! where TLS itself fails because of the clock, where an upload takes longer than the
+//! service's tolerance, or with SigV4a. One case is out of reach of one retry: the
+//! machine froze, or its clock was set, between sending and the answer, *and* its clock
+//! is wrong as well; then the second rejection teaches, and the next call is right.
 //!
 //! # What is logged
 //!
@@ -160,6 +160,11 @@ pub use sdk::{SkewHttpClient, SkewIdentityCache, SkewInterceptor, SkewRetryClass
 pub use tower::{Once, ReplayBody, Signing, SigningLayer, Skew, SkewBody, SkewFuture, SkewLayer};
 pub use trust::Limits;
 
-#[cfg(all(doctest, feature = "sdk"))]
+#[cfg(all(
+    doctest,
+    feature = "aws-config",
+    feature = "tower",
+    feature = "test-util"
+))]
 #[doc = include_str!("../README.md")]
 struct Readme;
