@@ -1,5 +1,7 @@
 //! README and crate docs: what both say, they say alike, and what is linked is there.
 
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
+
 use std::fs;
 use std::path::Path;
 

@@ -35,6 +35,7 @@ use crate::resend::{
     recover,
 };
 use crate::resign::{Head, SignatureHeader, is_signature};
+use crate::sdk::metadata_session;
 use crate::sdk::operation::view;
 
 /// Sends through another HTTP client, and signs and sends a request once more if
@@ -45,6 +46,9 @@ use crate::sdk::operation::view;
 /// itself. A response says `Age: 0` unless it says its age already: this is what
 /// keeps the SDK's own correction from acting on top, which skips responses that
 /// come from a cache.
+///
+/// Of an instance's metadata service it begins another session where a move of the
+/// clock has made the SDK keep one beyond its end.
 ///
 /// What is signed in pieces, each by the time of the first, only the SDK can sign
 /// again: S3 uploads of streams over plain `http:`, and event streams. They pass as
@@ -108,9 +112,9 @@ impl HttpClient for SkewHttpClient {
 
 /// The connector of one attempt of one client.
 #[derive(Clone, Debug)]
-struct Connector {
+pub(super) struct Connector {
     clock: SkewClock,
-    inner: SharedHttpConnector,
+    pub(super) inner: SharedHttpConnector,
     components: Arc<RuntimeComponents>,
 }
 
@@ -122,11 +126,33 @@ impl HttpConnector for Connector {
 }
 
 impl Connector {
+    /// Reads the beginning of an answer's body, and gives the answer back whole.
+    pub(super) async fn read(&self, mut response: HttpResponse) -> (HttpResponse, Bytes) {
+        let sleep = self.components.sleep_impl();
+        let deadline = async move {
+            match sleep {
+                Some(sleep) => sleep.sleep(LONGEST_READ).await,
+                None => pending().await,
+            }
+        };
+        let body = std::mem::replace(response.body_mut(), SdkBody::taken());
+        let (body, text) = Buffered::read(body, LARGEST_READ, deadline).await;
+        *response.body_mut() = match body.whole() {
+            Some(whole) => SdkBody::from(whole),
+            None => SdkBody::from_body_1_x(body),
+        };
+        (response, text)
+    }
+
     async fn carry(self, mut request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
         let authorization = request.headers().get("authorization");
         if !authorization.is_some_and(|value| is_signature(value.as_bytes())) {
             // Nothing was signed, so nothing is learned.
-            let response = self.inner.call(request).await?;
+            let session = metadata_session::Kept::of(&request, &self.clock);
+            let mut response = self.inner.call(request).await?;
+            if let Some(session) = session {
+                response = session.answered(response, &self).await;
+            }
             return Ok(self.clock.aged(response));
         }
         let mut carrier = SdkCarrier::new(self, &request);
@@ -231,21 +257,11 @@ impl Carrier for SdkCarrier {
         recent.find(access_key)
     }
 
-    async fn read(&mut self, mut response: HttpResponse) -> (HttpResponse, Bytes) {
-        let sleep = self.connector.components.sleep_impl();
-        let deadline = async move {
-            match sleep {
-                Some(sleep) => sleep.sleep(LONGEST_READ).await,
-                None => pending().await,
-            }
-        };
-        let body = std::mem::replace(response.body_mut(), SdkBody::taken());
-        let (body, text) = Buffered::read(body, LARGEST_READ, deadline).await;
-        *response.body_mut() = match body.whole() {
-            Some(whole) => SdkBody::from(whole),
-            None => SdkBody::from_body_1_x(body),
-        };
-        (response, text)
+    fn read(
+        &mut self,
+        response: HttpResponse,
+    ) -> impl Future<Output = (HttpResponse, Bytes)> + Send {
+        self.connector.read(response)
     }
 
     fn is_success(response: &HttpResponse) -> bool {

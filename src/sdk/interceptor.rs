@@ -49,6 +49,7 @@ use crate::sdk::time_source::Asked;
 /// | what | what a move does | remedy |
 /// |---|---|---|
 /// | identity cache, IMDS's extended expiries | credentials are kept for as long as the clock went back | [`SkewClock::identity_cache`] |
+/// | sessions with the metadata service (IMDS) | one is used for as long after its end as the clock went back | [`SkewClock::http_client`], which begins another |
 /// | adaptive retries | the rate limiter makes the next call wait for as long as the clock went back | a new limiter after every move, by this interceptor; an operation that waits in the old one at that moment cannot be helped |
 /// | stalled-stream protection | going back, it stops watching that stream; going forward, one poll takes 40 ms for a week | none needed |
 /// | a retry quota that refills by time | going forward, it is full; going back, it keeps what it has | none needed |
