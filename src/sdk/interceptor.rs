@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::client::interceptors::context::{
     FinalizerInterceptorContextMut,
 };
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
-use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata};
 use aws_smithy_runtime_api::client::retries::RequestAttempts;
 use aws_smithy_runtime_api::client::retries::classifiers::ClassifyRetry;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
@@ -25,8 +25,8 @@ use crate::incident::{Facts, Incident, Label, Missing, NotResigned};
 use crate::report::RetryOutcome;
 use crate::resend::Seen;
 use crate::ruling::{Door, Exchange};
-use crate::sdk::native;
-use crate::sdk::operation::{Native, Operation, Stage, view};
+use crate::sdk::{limiter, native};
+use crate::sdk::operation::{Native, Operation, Stage, date_of, view};
 use crate::sdk::retry_classifier::{self, SignAgain};
 use crate::sdk::time_source::Asked;
 
@@ -113,7 +113,8 @@ impl Intercept for SkewInterceptor {
     ) -> Result<(), BoxError> {
         // Two interceptors of one clock are one; and a clock that only observes
         // stands back for one that corrects.
-        let is_taken = cfg.load::<Operation>().is_some_and(|operation| {
+        let known = cfg.get_mut_from_interceptor_state::<Operation>();
+        let is_taken = known.is_some_and(|operation| {
             operation.belongs_to(&self.clock) || self.clock.observes_only()
         });
         if is_taken {
@@ -146,20 +147,6 @@ impl Intercept for SkewInterceptor {
         Ok(())
     }
 
-    fn read_before_signing(
-        &self,
-        _context: &BeforeTransmitInterceptorContextRef<'_>,
-        _components: &RuntimeComponents,
-        cfg: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        if let Some(operation) = self.operation(cfg) {
-            operation.begin_attempt(self.clock.reading().boot, self.clock.moves());
-        } else if cfg.load::<Operation>().is_none() {
-            native::Memory::resume(cfg);
-        }
-        Ok(())
-    }
-
     fn read_before_transmit(
         &self,
         context: &BeforeTransmitInterceptorContextRef<'_>,
@@ -167,21 +154,27 @@ impl Intercept for SkewInterceptor {
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         if let Some(operation) = self.operation(cfg) {
-            operation.remember(context.request(), self.clock.reading());
+            let moves = self.clock.moves();
+            operation.depart(context.request(), self.clock.reading(), moves);
+        } else if cfg.load::<Operation>().is_none() {
+            native::Memory::resume(cfg);
         }
         Ok(())
     }
 
     fn read_after_transmit(
         &self,
-        _context: &BeforeDeserializationInterceptorContextRef<'_>,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
         _components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if let Some(operation) = self.operation(cfg) {
-            operation.received = Some(self.clock.reading());
-        } else {
+        let Some(operation) = self.operation(cfg) else {
             self.native_memory.renew(cfg);
+            return Ok(());
+        };
+        let is_second = operation.stage == Stage::SignedAgain;
+        if is_second || self.is_of_interest(operation, context.response()) {
+            operation.received = Some(self.clock.reading());
         }
         Ok(())
     }
@@ -199,11 +192,20 @@ impl Intercept for SkewInterceptor {
         if !operation.hears_of(attempt) {
             return Ok(());
         }
+        let is_quiet = operation.received.is_none() && operation.stage != Stage::SignedAgain;
+        if is_quiet {
+            operation.begin_attempt(self.clock.moves());
+            self.renew_limiter(cfg);
+            return Ok(());
+        }
         if let Some(users) = operation.lent.take() {
             cfg.interceptor_state().store_put(users);
         }
         if let Some(stage) = self.completes(context, cfg) {
             self.ask_for_one_more(stage, context, cfg);
+        }
+        if let Some(operation) = self.operation(cfg) {
+            operation.begin_attempt(self.clock.moves());
         }
         // The limiter is asked next, by the clock as it is now.
         self.renew_limiter(cfg);
@@ -259,7 +261,7 @@ impl SkewInterceptor {
     }
 
     fn renew_limiter(&self, cfg: &mut ConfigBag) {
-        if self.clock.moves() == 0 {
+        if self.clock.moves() == 0 || !limiter::is_adaptive(cfg) {
             return;
         }
         let Some(operation) = self.operation(cfg) else {
@@ -294,14 +296,10 @@ impl SkewInterceptor {
         if is_success && is_second {
             self.clock.retried(RetryOutcome::Accepted);
         }
-        let native = operation.native;
-        let is_of_interest = !is_success
-            || native == Native::Acting
-            || self.clock.minds_accepted()
-            || self.can_vouch(operation, attempt.received.boot);
-        if !is_of_interest {
+        if is_second && !self.is_of_interest(operation, response) {
             return None;
         }
+        let native = operation.native;
         let stage = operation.stage;
         let is_replayable = operation.is_replayable;
         let moves_at_signing = operation.moves_at_signing;
@@ -370,6 +368,19 @@ impl SkewInterceptor {
             return None;
         }
         Some(Stage::SignedAgain)
+    }
+
+    /// Returns whether an answer that has just come says anything new. Most do not,
+    /// and are not looked at again.
+    fn is_of_interest(&self, operation: &Operation, response: &HttpResponse) -> bool {
+        let Some(sent) = operation.sent else {
+            // Nothing was signed, so nothing is learned.
+            return false;
+        };
+        !response.status().is_success()
+            || operation.native == Native::Acting
+            || self.clock.minds_accepted(|| date_of(response))
+            || self.can_vouch(operation, sent.boot)
     }
 
     /// Returns whether this answer may be one of AWS, at a time when that matters.
