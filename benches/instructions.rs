@@ -28,7 +28,7 @@ impl Calls {
 fn prepared(door: Door, offset: i64) -> Calls {
     let offset = ClockOffset::from_millis(offset);
     let clock = SkewClock::builder().initial_offset(offset).build();
-    let wire = Wire::at(clock.now());
+    let wire = Wire::ahead(Duration::from_millis(offset.as_millis().unsigned_abs()));
     let calls = Calls {
         runtime: tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -87,6 +87,7 @@ library_benchmark_group!(name = doors, benchmarks = accepted);
 library_benchmark_group!(name = clocks, benchmarks = [machine, now]);
 
 gungraun::main!(
-    config = LibraryBenchmarkConfig::default().env("GLIBC_TUNABLES", std::env::var("TUN").unwrap_or_default()),
+    config =
+        LibraryBenchmarkConfig::default().env("GLIBC_TUNABLES", "glibc.malloc.tcache_count=2000"),
     library_benchmark_groups = [doors, clocks]
 );

@@ -11,7 +11,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
@@ -290,16 +290,18 @@ impl SkewClock {
         self.0.has_disputes.load(Ordering::Relaxed)
     }
 
-    /// The rare path of [`now`](Self::now).
+    /// The rare path of [`now`](Self::now), kept out of the other's way.
+    #[cold]
+    #[inline(never)]
     fn corrected_now(&self, word: Word) -> SystemTime {
         let reading = self.reading();
-        let time = word.point().at_boot(reading.boot);
-        let distance = ClockOffset::between(time, reading.wall).magnitude();
+        let time = word.point().since_1970(reading.boot);
+        let wall = reading.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
         // The boot clock has run for longer than the estimate is old, so this
         // band holds every wall clock that agrees with it.
         let band = word.band() + Estimate::drift(reading.boot);
-        if distance > band && !word.is_provisional() {
-            return time;
+        if time.abs_diff(wall) > band && !word.is_provisional() {
+            return word.point().at_boot(reading.boot);
         }
         let mut state = self.lock();
         let mut incidents = Vec::new();

@@ -5,4 +5,4 @@ mod client;
 mod wire;
 
 pub use client::{Door, accepted_call, client};
-pub use wire::{Wire, http_date};
+pub use wire::Wire;

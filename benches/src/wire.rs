@@ -1,7 +1,8 @@
 //! [`Wire`]: an SQS inside the process, so that nothing but the client is measured.
 
-use std::time::SystemTime;
+use std::time::Duration;
 
+use aws_clock_skew::{LocalClock, SystemClock};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
@@ -10,18 +11,16 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 
 /// Accepts every request, at a time of its own.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Wire {
-    date: String,
+    ahead: Duration,
 }
 
 impl Wire {
-    /// Returns a service whose clock stands at `time`.
+    /// Returns a service whose clock is so far ahead of the machine's.
     #[must_use]
-    pub fn at(time: SystemTime) -> Self {
-        Self {
-            date: http_date(time),
-        }
+    pub const fn ahead(ahead: Duration) -> Self {
+        Self { ahead }
     }
 }
 
@@ -33,7 +32,10 @@ impl HttpConnector for Wire {
             unreachable!("it has no extensions and no header that is not UTF-8")
         };
         let headers = response.headers_mut();
-        headers.insert("date", self.date.clone());
+        headers.insert(
+            "date",
+            httpdate::fmt_http_date(SystemClock::new().wall() + self.ahead),
+        );
         headers.insert("x-amzn-requestid", "d38e5c4b-494a-8fb7-f645-5d646dcc89c4");
         headers.insert("content-type", "application/x-amz-json-1.0");
         HttpConnectorFuture::ready(Ok(response))
@@ -46,12 +48,6 @@ impl HttpClient for Wire {
         _: &HttpConnectorSettings,
         _: &RuntimeComponents,
     ) -> SharedHttpConnector {
-        SharedHttpConnector::new(self.clone())
+        SharedHttpConnector::new(*self)
     }
-}
-
-/// Returns a time as the header `Date` has it.
-#[must_use]
-pub fn http_date(time: SystemTime) -> String {
-    httpdate::fmt_http_date(time)
 }

@@ -36,7 +36,7 @@ use crate::resend::{
     Anew, Carrier, Departure, LARGEST_READ, LONGEST_READ, Seen, accept, has_to_prepare,
     minds_accepted, prepare, recover,
 };
-use crate::resign::{Head, SignatureHeader, is_signature, stamp_of};
+use crate::resign::{Head, SignatureHeader, stamp_of};
 use crate::sdk::operation::{date_of, view};
 
 use kept::Kept;
@@ -125,13 +125,11 @@ impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let wiring = self.0.clone();
         let clock = &wiring.clock;
-        let authorization = request.headers().get_bytes("authorization");
-        if !authorization.is_some_and(is_signature) {
+        let Some(kept) = Kept::of(&request) else {
             // Nothing was signed, so nothing is learned.
             let sent = wiring.inner.call(request);
             return HttpConnectorFuture::new(async move { Ok(wiring.clock.aged(sent.await?)) });
-        }
-        let kept = Kept::of(&request);
+        };
         if has_to_prepare(clock) {
             let date = request.headers().get("x-amz-date").and_then(stamp_of);
             if Anew::of(clock, date, || Host::of_uri(request.uri())).is_some() {
@@ -193,8 +191,7 @@ fn is_of_interest(
     response: &HttpResponse,
     host: impl FnOnce() -> Option<Host>,
 ) -> bool {
-    !response.status().is_success()
-        || minds_accepted(clock, departure, || date_of(response), host)
+    !response.status().is_success() || minds_accepted(clock, departure, || date_of(response), host)
 }
 
 impl SkewClock {
@@ -202,8 +199,9 @@ impl SkewClock {
     /// does not look at its `Date` (aws-runtime, `service_clock_skew.rs`): with
     /// this clock as time source it would correct a second time.
     fn aged(&self, mut response: HttpResponse) -> HttpResponse {
-        if !self.observes_only() && !response.headers().contains_key("age") {
-            response.headers_mut().insert("age", "0");
+        let is_age = |(name, _)| name == "age";
+        if !self.observes_only() && !response.headers().iter_bytes().any(is_age) {
+            response.headers_mut().insert(http::header::AGE, "0");
         }
         response
     }

@@ -1,5 +1,6 @@
 //! [`SkewInterceptor`]: watches the answers of one client.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -25,10 +26,10 @@ use crate::incident::{Facts, Incident, Label, Missing, NotResigned};
 use crate::report::RetryOutcome;
 use crate::resend::Seen;
 use crate::ruling::{Door, Exchange};
-use crate::sdk::{limiter, native};
 use crate::sdk::operation::{Native, Operation, Stage, date_of, view};
 use crate::sdk::retry_classifier::{self, SignAgain};
 use crate::sdk::time_source::Asked;
+use crate::sdk::{limiter, native};
 
 /// Watches the answers of one client, teaches the clock what they say of the
 /// time, and asks for one more attempt where a new signature can help.
@@ -61,6 +62,8 @@ use crate::sdk::time_source::Asked;
 pub struct SkewInterceptor {
     clock: SkewClock,
     has_complained: AtomicBool,
+    /// The user has switched the SDK's own correction off.
+    native_is_off: OnceLock<bool>,
     /// Where a part is missing.
     native_memory: native::Memory,
     /// This client talks to a host in dispute.
@@ -92,6 +95,7 @@ impl SkewClock {
         SkewInterceptor {
             clock: self.clone(),
             has_complained: AtomicBool::new(false),
+            native_is_off: OnceLock::new(),
             native_memory: native::Memory::default(),
             is_in_dispute: AtomicBool::new(false),
             no_vouch_until: AtomicU64::new(0),
@@ -143,6 +147,11 @@ impl Intercept for SkewInterceptor {
         _components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        if self.has_complained.load(Ordering::Relaxed) && cfg.load::<Operation>().is_none() {
+            // The SDK's own correction has come to this point before us, and has
+            // begun without its memory.
+            native::Memory::resume(cfg);
+        }
         self.renew_limiter(cfg);
         Ok(())
     }
@@ -156,8 +165,6 @@ impl Intercept for SkewInterceptor {
         if let Some(operation) = self.operation(cfg) {
             let moves = self.clock.moves();
             operation.depart(context.request(), self.clock.reading(), moves);
-        } else if cfg.load::<Operation>().is_none() {
-            native::Memory::resume(cfg);
         }
         Ok(())
     }
@@ -250,10 +257,14 @@ impl SkewInterceptor {
 
     /// We do, or the SDK itself, for a host in dispute.
     fn settle_who_corrects(&self, cfg: &mut ConfigBag) -> Native {
-        if native::is_off(cfg) {
+        // It is a setting of the client. An operation that differs is seen where the
+        // client has it off; where it has it on, switching it off twice is no harm.
+        let may_be_off = *self.native_is_off.get_or_init(|| native::is_off(cfg));
+        let is_in_dispute = self.is_in_dispute.load(Ordering::Relaxed);
+        if (may_be_off || is_in_dispute) && native::is_off(cfg) {
             return Native::AsSet;
         }
-        if self.is_in_dispute.load(Ordering::Relaxed) {
+        if is_in_dispute {
             return Native::Acting;
         }
         native::switch_off(cfg);

@@ -13,6 +13,7 @@ use crate::host::Host;
 use crate::judge::Attempt;
 use crate::local_clock::Reading;
 use crate::resend::REQUEST_IDS;
+use crate::resign::is_signature;
 use crate::ruling::Exchange;
 use crate::sdk::limiter::Lease;
 
@@ -109,12 +110,20 @@ impl Operation {
     /// what may be needed when it is gone.
     pub(super) fn depart(&mut self, request: &HttpRequest, now: Reading, moves: u64) {
         self.sent = None;
-        // Whatever is signed in its headers bears it, and little else.
-        let Some(date) = request.headers().get("x-amz-date") else {
+        let mut is_signed = false;
+        self.amz_date = [0; AMZ_DATE];
+        // Going through a dozen headers once is cheaper than looking one up.
+        for (name, value) in request.headers().iter_bytes() {
+            match name {
+                "x-amz-date" => self.amz_date = value.try_into().unwrap_or([0; AMZ_DATE]),
+                "authorization" => is_signed = is_signature(value),
+                _ => {}
+            }
+        }
+        if !is_signed {
             return;
-        };
+        }
         self.sent = Some(now);
-        self.amz_date = date.as_bytes().try_into().unwrap_or([0; AMZ_DATE]);
         // It was signed a moment ago. If the clock has moved since the attempt began,
         // nobody knows by which of the two.
         self.moves_at_signing = if moves == self.moves && self.native != Native::Acting {
@@ -173,7 +182,9 @@ pub(super) fn view<'a>(response: &'a HttpResponse, text: &'a [u8]) -> ResponseVi
 
 /// Returns the first `Date`, and nothing else that the answer says.
 pub(super) fn date_of(response: &HttpResponse) -> Option<SystemTime> {
-    stamp::http_date(response.headers().get("date")?)
+    let mut headers = response.headers().iter_bytes();
+    let (_, date) = headers.find(|(name, _)| *name == "date")?;
+    stamp::http_date(std::str::from_utf8(date).ok()?)
 }
 
 /// The beginning of a URI, without an allocation: it is looked into only when it

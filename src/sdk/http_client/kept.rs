@@ -6,11 +6,13 @@ use aws_smithy_runtime_api::client::connection::CaptureSmithyConnection;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 
+use crate::resign::is_signature;
+
 /// A request written into one piece of memory. That is cheaper by far than a copy of
 /// it, with an allocation or two for each header; what it says is read when it is
 /// needed.
 pub(super) struct Kept {
-    /// The method, the URI, the headers, each as a [`Field`], and a small body.
+    /// The method, the URI, each [`Header`], and a small body.
     text: Vec<u8>,
     method_ends: usize,
     uri_ends: usize,
@@ -30,15 +32,20 @@ enum Body {
 }
 
 impl Kept {
-    pub(super) fn of(request: &HttpRequest) -> Self {
+    /// Returns `None` if the request is not signed.
+    pub(super) fn of(request: &HttpRequest) -> Option<Self> {
         let mut text = Vec::with_capacity(USUAL);
         text.extend_from_slice(request.method().as_bytes());
         let method_ends = text.len();
         text.extend_from_slice(request.uri().as_bytes());
         let uri_ends = text.len();
+        let mut is_signed = false;
         for (name, value) in request.headers().iter_bytes() {
-            Field::write(name.as_bytes(), &mut text);
-            Field::write(value, &mut text);
+            is_signed |= name == "authorization" && is_signature(value);
+            Header::write(name.as_bytes(), value, &mut text);
+        }
+        if !is_signed {
+            return None;
         }
         let headers_end = text.len();
         let body = match request.body().bytes() {
@@ -51,14 +58,14 @@ impl Kept {
                 None => Body::Gone,
             },
         };
-        Self {
+        Some(Self {
             text,
             method_ends,
             uri_ends,
             headers_end,
             body,
             connection: request.extension::<CaptureSmithyConnection>().cloned(),
-        }
+        })
     }
 
     pub(super) fn uri(&self) -> &str {
@@ -70,12 +77,17 @@ impl Kept {
         let mut request = HttpRequest::new(SdkBody::taken());
         let mut is_whole = request.set_method(self.part(0, self.method_ends)).is_ok()
             && request.set_uri(self.uri()).is_ok();
-        let mut headers = self.text.get(self.uri_ends..self.headers_end).unwrap_or(&[]);
-        while let Some((name, value)) = Field::read(&mut headers).zip(Field::read(&mut headers)) {
+        let mut headers = self
+            .text
+            .get(self.uri_ends..self.headers_end)
+            .unwrap_or(&[]);
+        while let Some((name, value)) = Header::read(&mut headers) {
             // No client of the SDK can make a header that is not UTF-8.
             let added = str::from_utf8(name).ok().zip(str::from_utf8(value).ok());
             is_whole &= added.is_some_and(|(name, value)| {
-                let added = request.headers_mut().try_append(name.to_owned(), value.to_owned());
+                let added = request
+                    .headers_mut()
+                    .try_append(name.to_owned(), value.to_owned());
                 added.is_ok()
             });
         }
@@ -100,23 +112,29 @@ impl Kept {
     }
 }
 
-/// A length, and as many bytes.
-struct Field;
+/// Two lengths, and as many bytes.
+struct Header;
 
-impl Field {
-    fn write(bytes: &[u8], text: &mut Vec<u8>) {
-        text.extend_from_slice(&bytes.len().to_ne_bytes());
-        text.extend_from_slice(bytes);
+impl Header {
+    fn write(name: &[u8], value: &[u8], text: &mut Vec<u8>) {
+        text.reserve(2 * LENGTH + name.len() + value.len());
+        text.extend_from_slice(&name.len().to_ne_bytes());
+        text.extend_from_slice(&value.len().to_ne_bytes());
+        text.extend_from_slice(name);
+        text.extend_from_slice(value);
     }
 
-    fn read<'a>(text: &mut &'a [u8]) -> Option<&'a [u8]> {
-        let (length, rest) = text.split_first_chunk()?;
-        let (bytes, rest) = rest.split_at_checked(usize::from_ne_bytes(*length))?;
+    fn read<'a>(text: &mut &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+        let (name, rest) = text.split_first_chunk()?;
+        let (value, rest) = rest.split_first_chunk()?;
+        let (name, rest) = rest.split_at_checked(usize::from_ne_bytes(*name))?;
+        let (value, rest) = rest.split_at_checked(usize::from_ne_bytes(*value))?;
         *text = rest;
-        Some(bytes)
+        Some((name, value))
     }
 }
 
+const LENGTH: usize = size_of::<usize>();
 /// Where one allocation does as a rule: a head has about 800 bytes, and a small body
 /// of JSON.
 const USUAL: usize = 1_024;

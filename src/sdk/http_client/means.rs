@@ -1,11 +1,10 @@
 //! [`Means`]: what a client signs with.
 
 use aws_credential_types::Credentials;
+use aws_runtime::auth::sigv4::SigV4AuthScheme;
 use aws_smithy_async::rt::sleep::SharedAsyncSleep;
 use aws_smithy_async::time::SharedTimeSource;
-use aws_smithy_runtime_api::client::auth::{
-    AuthScheme, AuthSchemeId, SharedAuthScheme, SharedAuthSchemeOptionResolver,
-};
+use aws_smithy_runtime_api::client::auth::{AuthSchemeId, SharedAuthSchemeOptionResolver};
 use aws_smithy_runtime_api::client::endpoint::SharedEndpointResolver;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::identity::{
@@ -13,7 +12,7 @@ use aws_smithy_runtime_api::client::identity::{
 };
 use aws_smithy_runtime_api::client::retries::SharedRetryStrategy;
 use aws_smithy_runtime_api::client::runtime_components::{
-    RuntimeComponents, RuntimeComponentsBuilder,
+    GetIdentityResolver, RuntimeComponents, RuntimeComponentsBuilder,
 };
 use aws_smithy_types::config_bag::ConfigBag;
 
@@ -22,7 +21,6 @@ use aws_smithy_types::config_bag::ConfigBag;
 /// of this door.
 #[derive(Debug)]
 pub(super) struct Means {
-    scheme: SharedAuthScheme,
     resolver: SharedIdentityResolver,
     cache: SharedIdentityCache,
     options: SharedAuthSchemeOptionResolver,
@@ -36,13 +34,10 @@ pub(super) struct Means {
 impl Means {
     /// Returns `None` if the client does not sign with SigV4.
     pub(super) fn of(components: &RuntimeComponents) -> Option<Self> {
-        // Never "sigv4-s3express": its resolver panics without the operation's
-        // config.
-        let scheme = components.auth_scheme(SIGV4)?;
-        let resolver = scheme.identity_resolver(components)?;
         Some(Self {
-            scheme,
-            resolver,
+            // Never that of "sigv4-s3express": it panics without the operation's
+            // config.
+            resolver: components.identity_resolver(SIGV4)?,
             cache: components.identity_cache(),
             options: components.auth_scheme_option_resolver(),
             endpoints: components.endpoint_resolver(),
@@ -71,7 +66,7 @@ impl Means {
 
     fn components(&self) -> Option<RuntimeComponents> {
         RuntimeComponentsBuilder::new("aws-clock-skew")
-            .with_auth_scheme(self.scheme.clone())
+            .with_auth_scheme(SigV4AuthScheme::new())
             .with_identity_resolver(SIGV4, self.resolver.clone())
             .with_identity_cache(Some(self.cache.clone()))
             .with_auth_scheme_option_resolver(Some(self.options.clone()))
