@@ -126,14 +126,15 @@ impl Departure {
     }
 }
 
-/// Returns whether an accepted answer is worth a look.
+/// Returns whether an accepted answer that has just come is worth a look.
 pub(crate) fn minds_accepted(
     clock: &SkewClock,
-    received: Reading,
+    departure: Departure,
+    date: impl FnOnce() -> Option<SystemTime>,
     host: impl FnOnce() -> Option<Host>,
 ) -> bool {
-    clock.minds_accepted()
-        || (clock.wants_vouch(received.boot) && host().as_ref().is_some_and(Host::is_aws))
+    clock.minds_accepted(date)
+        || (clock.wants_vouch(departure.reading.boot) && host().as_ref().is_some_and(Host::is_aws))
 }
 
 /// Takes note of an accepted answer.

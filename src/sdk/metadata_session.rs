@@ -5,17 +5,20 @@
 //! makes it forget one. A clock that goes back by a day makes that a day longer
 //! than it lasts, and the service answers 401 until then: no credentials.
 
-use aws_smithy_runtime_api::client::http::HttpConnector;
+use std::future::pending;
+
+use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 
+use crate::buffered::Buffered;
 use crate::clock::SkewClock;
-use crate::sdk::http_client::Connector;
+use crate::resend::LARGEST_READ;
 
 /// A request of a session, kept in case that the session has ended.
-pub(super) struct Kept(HttpRequest);
+pub(super) struct InSession(HttpRequest);
 
-impl Kept {
+impl InSession {
     /// Returns `None` for what belongs to no session, and while no move of the
     /// clock can have made one last too long.
     pub(super) fn of(request: &HttpRequest, clock: &SkewClock) -> Option<Self> {
@@ -31,29 +34,29 @@ impl Kept {
     pub(super) async fn answered(
         mut self,
         response: HttpResponse,
-        connector: &Connector,
+        inner: &SharedHttpConnector,
     ) -> HttpResponse {
         if response.status().as_u16() != 401 {
             return response;
         }
-        let Some(token) = self.begin(connector).await else {
+        let Some(token) = self.begin(inner).await else {
             return response;
         };
         self.0.headers_mut().insert(TOKEN, token);
-        connector.inner.call(self.0).await.unwrap_or(response)
+        inner.call(self.0).await.unwrap_or(response)
     }
 
     /// Begins a session with the same service. Returns its token.
-    async fn begin(&self, connector: &Connector) -> Option<String> {
+    async fn begin(&self, inner: &SharedHttpConnector) -> Option<String> {
         let mut begin = HttpRequest::new(SdkBody::empty());
         begin.set_method("PUT").ok()?;
         begin.set_uri(token_uri(self.0.uri())?).ok()?;
         begin.headers_mut().insert(TTL, LASTS);
-        let answer = connector.inner.call(begin).await.ok()?;
+        let answer = inner.call(begin).await.ok()?;
         if !answer.status().is_success() {
             return None;
         }
-        let (_, token) = connector.read(answer).await;
+        let (_, token) = Buffered::read(answer.into_body(), LARGEST_READ, pending()).await;
         String::from_utf8(token.to_vec()).ok()
     }
 }
