@@ -4,13 +4,15 @@ mod builder;
 mod changes;
 #[cfg(test)]
 mod healthy;
+#[cfg(all(test, clock_skew_loom))]
+mod interleavings;
 mod status;
 
 #[cfg(feature = "sdk")]
 use std::any::Any;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
@@ -24,6 +26,7 @@ use crate::local_clock::{LocalClock, MachineClock, Reading};
 use crate::offset::ClockOffset;
 use crate::report::{self, RetryOutcome};
 use crate::ruling::{self, Exchange, Ruling};
+use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard};
 use crate::word::Word;
 
 pub use builder::SkewClockBuilder;
@@ -206,14 +209,16 @@ impl SkewClock {
 
     /// Takes note of an accepted answer.
     pub(crate) fn accept(&self, exchange: &Exchange<'_>) {
-        let received = exchange.attempt.received;
-        let is_signed_by_us_now = exchange.moves_at_signing == self.moves();
-        if is_signed_by_us_now && exchange.host.is_some_and(Host::is_aws) {
-            let next = received.boot.as_secs().saturating_add(BETWEEN_VOUCHES);
-            self.0.next_vouch.store(next, Ordering::Relaxed);
-        }
         let reading = self.reading();
         self.change(reading, |estimator, incidents| {
+            // Under the lock: a move must not come between the look and the store,
+            // or nobody is asked to vouch for the moved clock for a minute.
+            let is_signed_by_us_now = exchange.moves_at_signing == self.moves();
+            if is_signed_by_us_now && exchange.host.is_some_and(Host::is_aws) {
+                let received = exchange.attempt.received.boot.as_secs();
+                let next = received.saturating_add(BETWEEN_VOUCHES);
+                self.0.next_vouch.store(next, Ordering::Relaxed);
+            }
             ruling::accept(estimator, exchange, reading, incidents);
         });
     }

@@ -91,6 +91,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `sync` | atomics and the mutex, exchanged where their interleavings are tried |
 //! | `offset`, `interval` | signed distances between clocks, and ranges of them |
 //! | `local_clock` | the machine's clocks; the one file that reads them |
 //! | `host` | who answered, and whether that is AWS |
@@ -140,6 +141,7 @@ mod resend;
 #[cfg(any(feature = "sdk", feature = "tower"))]
 mod resign;
 mod ruling;
+mod sync;
 #[cfg(feature = "tower")]
 mod tower;
 mod trust;

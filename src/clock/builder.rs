@@ -1,8 +1,7 @@
 //! How a [`SkewClock`] comes to be.
 
 use std::env;
-use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use tokio::sync::watch;
 
@@ -11,6 +10,7 @@ use crate::estimator::Estimator;
 use crate::ledger::Ledger;
 use crate::local_clock::{LocalClock, MachineClock, Reading, SystemClock};
 use crate::offset::ClockOffset;
+use crate::sync::{AtomicBool, AtomicU64, Mutex};
 use crate::trust::Limits;
 use crate::word::Word;
 
