@@ -2,6 +2,7 @@
 
 mod builder;
 mod changes;
+mod diagnose;
 #[cfg(test)]
 mod healthy;
 #[cfg(all(test, clock_skew_loom))]

@@ -153,6 +153,7 @@ impl Estimator {
             let is_first = host.is_some_and(|host| self.trust.dispute(host, lesson.point));
             return Learned::Objection { by, is_first };
         }
+        let estimate = Estimate::of_lesson(lesson, host, self.estimate.as_ref());
         if let Commitment::Provisional { teacher } = commitment {
             let name = host.map_or("", Host::name);
             if self.trust.is_muted(name, reading.boot) || self.provisional.is_some() {
@@ -168,7 +169,6 @@ impl Estimator {
             self.provisional = None;
             self.epoch += 1;
         }
-        let estimate = Estimate::of_lesson(lesson, host);
         // A server that says what the wall clock says needs no correction.
         self.estimate = (!estimate.agrees_with_wall(reading)).then_some(estimate);
         self.moves += 1;

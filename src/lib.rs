@@ -74,12 +74,16 @@
 //! fields, at most one a minute of each kind, and metric events of target
 //! `aws_clock_skew::metrics` in the form that `tracing-opentelemetry` collects. No
 //! header value is logged but the request id, no body, credential or signature.
+//! [`guide::incidents`] lists every event, field and metric, with alerts and what
+//! to do. [`SkewClock::status`] tells where the clock stands, and
+//! [`SkewClock::diagnose`] what was wrong with a call that failed.
 //!
 //! # Features
 //!
 //! * `sdk` (default): the doors for the AWS SDK for Rust.
 //! * `aws-config` (default): [`SkewClock::configure`].
 //! * `tower` (default): the layers.
+//! * `serde`: `Serialize` for [`SkewStatus`] and [`Incident`].
 //! * `test-util`: `ManualClock`, for your tests.
 //!
 //! Without any of them there is the core: [`evidence`], and a clock that nobody
@@ -98,6 +102,7 @@
 //! | `evidence` | what a response says of the time |
 //! | `incident` | what happened, as a value |
 //! | `judge` | one exchange → a verdict |
+//! | `diagnosis` | what was wrong with a failed call, in words |
 //! | `trust` | limits, and which of two servers has the last word |
 //! | `estimator`, `ruling` | verdicts → what is known of the time, and what to do |
 //! | `word`, `ledger`, `report` | publishing it: to readers, counts, and `tracing` |
@@ -118,6 +123,7 @@
     )
 )]
 
+pub mod diagnosis;
 pub mod evidence;
 #[cfg(any(doc, doctest))]
 pub mod guide;
@@ -151,6 +157,7 @@ mod word;
 mod sdk;
 
 pub use clock::{SkewChanges, SkewClock, SkewClockBuilder, SkewStatus};
+pub use diagnosis::Diagnosis;
 pub use incident::{Facts, Incident, Label, Missing, NotResigned};
 #[cfg(feature = "test-util")]
 pub use local_clock::ManualClock;

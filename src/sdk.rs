@@ -2,6 +2,7 @@
 
 #[cfg(feature = "aws-config")]
 mod configure;
+mod diagnose;
 mod http_client;
 mod identity_cache;
 mod interceptor;

@@ -3,6 +3,7 @@
 mod body;
 mod carrier;
 mod credentials;
+mod diagnose;
 mod future;
 mod layer;
 mod service;

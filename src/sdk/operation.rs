@@ -162,13 +162,19 @@ impl Operation {
 /// Returns what the answer says, as far as it concerns the clock. `text` is the
 /// body of an answer that is no success.
 pub(super) fn view<'a>(response: &'a HttpResponse, text: &'a [u8]) -> ResponseView<'a> {
+    let view = view_without_age(response, text);
+    match response.headers().get("age") {
+        Some(age) => view.with_age(age),
+        None => view,
+    }
+}
+
+/// The same, with the `Date` of a response to which we have given an age.
+pub(super) fn view_without_age<'a>(response: &'a HttpResponse, text: &'a [u8]) -> ResponseView<'a> {
     let headers = response.headers();
     let mut view = ResponseView::new(response.status().as_u16(), text);
     for date in headers.get_all("date") {
         view = view.with_date(date);
-    }
-    if let Some(age) = headers.get("age") {
-        view = view.with_age(age);
     }
     if let Some(code) = headers.get("x-amzn-errortype") {
         view = view.with_error_code(code);
