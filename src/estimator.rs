@@ -174,6 +174,9 @@ impl Estimator {
         self.moves += 1;
         self.contradictions = 0;
         self.trust.moved(host, reading.boot);
+        if let Some(host) = host {
+            self.trust.settle(host);
+        }
         Learned::Moved
     }
 
@@ -233,6 +236,11 @@ impl Estimator {
             .is_some_and(|provisional| boot.saturating_sub(provisional.since) >= PROVISIONAL_LASTS)
     }
 
+    /// Returns whether the last accepted answer spoke against the estimate.
+    pub(crate) const fn is_doubted(&self) -> bool {
+        self.contradictions > 0
+    }
+
     /// Returns whether an accepted answer speaks for the machine's wall clock and
     /// against the estimate.
     pub(crate) fn is_contradicted_by(&self, interval: Interval, reading: Reading) -> bool {
@@ -277,6 +285,13 @@ impl Estimator {
 /// another time.
 pub(crate) fn contradicts(interval: Interval, point: ClockOffset, reading: Reading) -> bool {
     interval.contains(wall_on_boot(reading)) && !interval.widened(GRACE).contains(point)
+}
+
+/// Returns whether an accepted answer that has just come with this `Date` cannot
+/// [contradict](contradicts) a clock that reads `now`, however fast it was.
+pub(crate) fn agrees(date: SystemTime, now: SystemTime) -> bool {
+    // Of the two bounds this is the nearer one, so it holds for both.
+    ClockOffset::between(date, now).magnitude() < GRACE
 }
 
 const PROVISIONAL_LASTS: Duration = Duration::from_secs(60);

@@ -64,10 +64,10 @@
 //! It does not set the machine's clock, change presigned URLs (make them with
 //! `start_time(skew.now())`), send a request a third time, or sign again what it
 //! cannot prove to have been signed with the credentials at hand. It cannot help
-//! where TLS itself fails because of the clock. One case is out of reach of one
-//! retry: the machine froze, or its clock was set, between sending and the answer,
-//! *and* its clock is wrong as well; then the second rejection teaches, and the next
-//! call is right.
+//! where TLS itself fails because of the clock, where an upload takes longer than the
+//! service's tolerance, or with SigV4a. One case is out of reach of one retry: the
+//! machine froze, or its clock was set, between sending and the answer, *and* its clock
+//! is wrong as well; then the second rejection teaches, and the next call is right.
 //!
 //! # What is logged
 //!
@@ -96,6 +96,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `sync` | atomics and the mutex, exchanged where their interleavings are tried |
 //! | `offset`, `interval` | signed distances between clocks, and ranges of them |
 //! | `local_clock` | the machine's clocks; the one file that reads them |
 //! | `host` | who answered, and whether that is AWS |
@@ -148,6 +149,7 @@ mod resend;
 #[cfg(any(feature = "sdk", feature = "tower"))]
 mod resign;
 mod ruling;
+mod sync;
 #[cfg(any(feature = "sdk", feature = "tower"))]
 mod synchronize;
 #[cfg(feature = "tower")]
@@ -173,6 +175,11 @@ pub use synchronize::SynchronizeError;
 pub use tower::{Once, ReplayBody, Signing, SigningLayer, Skew, SkewBody, SkewFuture, SkewLayer};
 pub use trust::Limits;
 
-#[cfg(all(doctest, feature = "sdk"))]
+#[cfg(all(
+    doctest,
+    feature = "aws-config",
+    feature = "tower",
+    feature = "test-util"
+))]
 #[doc = include_str!("../README.md")]
 struct Readme;

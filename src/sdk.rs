@@ -7,6 +7,7 @@ mod http_client;
 mod identity_cache;
 mod interceptor;
 mod limiter;
+mod metadata_session;
 mod native;
 mod operation;
 mod retry_classifier;

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
 use bytes::Bytes;
+use http::header::DATE;
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use http_body::Body;
@@ -15,6 +17,7 @@ use super::body::{ReplayBody, SkewBody, bytes_of};
 use super::service::Wiring;
 use crate::buffered::Buffered;
 use crate::evidence::ResponseView;
+use crate::evidence::stamp::http_date;
 use crate::host::Host;
 use crate::resend::{Anew, Carrier, LARGEST_READ, LONGEST_READ, REQUEST_IDS, has_to_prepare};
 use crate::resign::{Head, NOT_TEXT, SignatureHeader, stamp_of};
@@ -185,6 +188,11 @@ pub(super) fn put(headers: &[SignatureHeader], map: &mut HeaderMap) {
             map.insert(header.name, value);
         }
     }
+}
+
+/// Returns the first `Date`, and nothing else that the answer says.
+pub(super) fn date_of<B>(response: &Response<B>) -> Option<SystemTime> {
+    http_date(as_text(response.headers().get(DATE)?)?)
 }
 
 /// Returns what a response says of the clock, with the beginning of its body.

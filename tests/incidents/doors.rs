@@ -1,6 +1,7 @@
 //! One call through each door, over the same wire.
 
 use std::fmt;
+use std::future::{Ready, ready};
 use std::sync::{Arc, Mutex};
 
 use aws_clock_skew::SkewClock;
@@ -185,9 +186,7 @@ impl Line {
 
     pub(crate) fn serve(
         &self,
-    ) -> impl Fn(Request<Full<Bytes>>) -> std::future::Ready<Result<Response<Full<Bytes>>, BoxError>>
-    + Clone
-    + use<> {
+    ) -> impl Fn(Request<Full<Bytes>>) -> Ready<Result<Served, BoxError>> + Clone + use<> {
         let line = self.clone();
         move |request: Request<Full<Bytes>>| {
             let answer = HttpRequest::try_from(request.map(|_| SdkBody::empty()))
@@ -201,10 +200,12 @@ impl Line {
                         Full::from(Bytes::copy_from_slice(bytes))
                     }))
                 });
-            std::future::ready(answer)
+            ready(answer)
         }
     }
 }
+
+type Served = Response<Full<Bytes>>;
 
 impl fmt::Debug for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

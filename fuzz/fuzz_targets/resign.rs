@@ -1,0 +1,347 @@
+//! Any request through the layer: what is sent again is the same, but for its
+//! signature.
+#![no_main]
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use arbitrary::Arbitrary;
+use aws_clock_skew::{ManualClock, SkewClock};
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
+use http_body_util::{BodyExt, Full};
+use libfuzzer_sys::fuzz_target;
+use tokio::runtime::{Builder, Runtime};
+use tower::{Layer, ServiceExt, service_fn};
+
+#[derive(Arbitrary, Debug)]
+struct Input {
+    method: u8,
+    target: String,
+    headers: Vec<(String, Vec<u8>)>,
+    body: Vec<u8>,
+    /// Days by which the machine is behind or ahead.
+    days: i8,
+    /// What is done to the request after it was signed.
+    tampering: Tampering,
+    /// What the server says, if it is not what AWS says.
+    answer: Option<(u16, String)>,
+}
+
+#[derive(Arbitrary, Debug)]
+enum Tampering {
+    None,
+    Body(Vec<u8>),
+    Header(String, Vec<u8>),
+    Authorization(Vec<u8>),
+    Date(Vec<u8>),
+}
+
+fuzz_target!(|input: Input| {
+    let Some(request) = request(&input) else {
+        return;
+    };
+    RUNTIME.with(|runtime| runtime.borrow().block_on(passes(&input, request)));
+});
+
+thread_local! {
+    static RUNTIME: RefCell<Runtime> =
+        RefCell::new(Builder::new_current_thread().enable_time().build().unwrap());
+}
+
+/// A request, its body and whatever the server saw of both.
+type Seen = (Request<()>, Bytes);
+
+async fn passes(input: &Input, mut request: Request<Full<Bytes>>) {
+    let machine = ManualClock::new(noon());
+    machine.advance_boot(Duration::from_secs(1_000));
+    let truth = shifted(noon(), i64::from(input.days));
+    let clock = SkewClock::builder().local_clock(machine).build();
+
+    let is_signed = signed(&mut request, noon());
+    let is_genuine = is_signed && tampered(&mut request, &input.tampering);
+    let given = seen(request.clone()).await;
+
+    let server = Arc::<Mutex<Vec<Seen>>>::default();
+    let service = service_fn({
+        let server = server.clone();
+        let answer = input.answer.clone();
+        move |request: Request<_>| {
+            let (server, answer) = (server.clone(), answer.clone());
+            async move {
+                let sent = seen(request).await;
+                let is_first = server.lock().unwrap().is_empty();
+                let (status, body) = match answer {
+                    _ if !is_first => (200, String::new()),
+                    Some(answer) => answer,
+                    None => (403, rejection(&sent.0, truth)),
+                };
+                server.lock().unwrap().push(sent);
+                let response = Response::builder()
+                    .status(status.clamp(200, 599))
+                    .header("date", httpdate::fmt_http_date(truth))
+                    .header("x-amzn-requestid", "id-1");
+                Ok::<_, Infallible>(response.body(Full::<Bytes>::from(body)).unwrap())
+            }
+        }
+    });
+    let response = clock.layer(credentials()).layer(service).oneshot(request);
+    let response = response.await.unwrap();
+    let body = response.into_body().collect().await.unwrap();
+    drop(body);
+
+    let server = server.lock().unwrap();
+    let [first, rest @ ..] = &server[..] else {
+        panic!("nothing was sent");
+    };
+    assert_same(first, &given, true);
+    assert!(rest.len() <= 1, "sent {} times", server.len());
+    for second in rest {
+        assert!(is_genuine, "what nobody signed was signed");
+        assert_same(second, &given, false);
+        let mut again = given.0.clone();
+        let time = httpdate::parse_http_date(&http_date_of(&second.0)).unwrap();
+        let covers = |name: &str| {
+            let header = given.0.headers()["authorization"].to_str().unwrap();
+            let (_, rest) = header.split_once("SignedHeaders=").unwrap();
+            let (names, _) = rest.split_once(',').unwrap();
+            names.split(';').any(|known| known == name)
+        };
+        again.headers_mut().remove("authorization");
+        again.headers_mut().remove("x-amz-date");
+        let mut again = again.map(|()| Full::from(given.1.clone()));
+        // Whatever was added after signing is not covered, then or now.
+        let added: Vec<_> = again.headers().keys().cloned().collect();
+        for name in added {
+            if !covers(name.as_str()) {
+                again.headers_mut().remove(name);
+            }
+        }
+        assert!(signed(&mut again, time));
+        assert_eq!(
+            again.headers()["authorization"],
+            second.0.headers()["authorization"]
+        );
+    }
+    if is_genuine && input.answer.is_none() && input.days != 0 && input.days.abs() <= 6 {
+        assert_eq!(rest.len(), 1, "a genuine request was given up");
+    }
+}
+
+fn assert_same(sent: &Seen, given: &Seen, with_signature: bool) {
+    assert_eq!(sent.0.method(), given.0.method());
+    assert_eq!(sent.0.uri(), given.0.uri());
+    assert_eq!(sent.1, given.1);
+    let headers = |seen: &Seen| {
+        let mut headers: Vec<_> = seen.0.headers().clone().into_iter().collect();
+        headers.retain(|(name, _)| {
+            let name = name.as_ref().map(HeaderName::as_str);
+            with_signature || !matches!(name, Some("authorization" | "x-amz-date"))
+        });
+        headers
+    };
+    assert_eq!(headers(sent), headers(given));
+}
+
+fn request(input: &Input) -> Option<Request<Full<Bytes>>> {
+    let methods = [
+        Method::GET,
+        Method::PUT,
+        Method::POST,
+        Method::HEAD,
+        Method::DELETE,
+    ];
+    let uri: Uri = format!("https://service.example/{}", input.target)
+        .parse()
+        .ok()?;
+    let mut request = Request::builder()
+        .method(methods[usize::from(input.method) % methods.len()].clone())
+        .uri(uri)
+        .body(Full::from(input.body.clone()))
+        .ok()?;
+    for (name, value) in &input.headers {
+        let name: HeaderName = name.parse().ok()?;
+        // What a signer writes itself.
+        if name == "authorization" || name == "host" || name.as_str().starts_with("x-amz-") {
+            return None;
+        }
+        request
+            .headers_mut()
+            .append(name, HeaderValue::from_bytes(value).ok()?);
+    }
+    Some(request)
+}
+
+/// Signs, if the signer can.
+fn signed(request: &mut Request<Full<Bytes>>, time: SystemTime) -> bool {
+    let identity = credentials().into();
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region("us-east-1")
+        .name("sqs")
+        .time(time)
+        .settings(SigningSettings::default())
+        .build()
+        .unwrap();
+    let body = body_of(request.body());
+    let headers = request.headers().iter();
+    let headers: Option<Vec<_>> = headers
+        .map(|(name, value)| Some((name.as_str(), str::from_utf8(value.as_bytes()).ok()?)))
+        .collect();
+    let Some(headers) = headers else {
+        return false;
+    };
+    let uri = request.uri().to_string();
+    let body = SignableBody::Bytes(&body);
+    let method = request.method().as_str().to_owned();
+    let Ok(signable) = SignableRequest::new(&method, uri, headers.into_iter(), body) else {
+        return false;
+    };
+    let Ok(output) = sign(signable, &params.into()) else {
+        return false;
+    };
+    let (instructions, _) = output.into_parts();
+    instructions.apply_to_request_http1x(request);
+    true
+}
+
+/// Returns whether the signature is still good.
+fn tampered(request: &mut Request<Full<Bytes>>, tampering: &Tampering) -> bool {
+    let mut set = |name: HeaderName, value: &[u8]| {
+        let Ok(value) = HeaderValue::from_bytes(value) else {
+            return true;
+        };
+        request.headers_mut().insert(name, value);
+        false
+    };
+    match tampering {
+        Tampering::None => true,
+        Tampering::Body(body) => {
+            let is_same = body_of(request.body()) == *body;
+            *request.body_mut() = Full::from(body.clone());
+            is_same
+        }
+        Tampering::Header(name, value) => {
+            let Ok(name) = name.parse::<HeaderName>() else {
+                return true;
+            };
+            let (was, text) = (request.headers().get(&name).cloned(), name.as_str());
+            // What no signature covers.
+            let is_free = was.is_none() && !text.starts_with("x-amz-") && text != "host";
+            let Ok(value) = HeaderValue::from_bytes(value) else {
+                return true;
+            };
+            let is_same = was.as_ref() == Some(&value);
+            request.headers_mut().insert(name, value);
+            is_free || is_same
+        }
+        Tampering::Authorization(value) => set(http::header::AUTHORIZATION, value),
+        Tampering::Date(value) => set(HeaderName::from_static("x-amz-date"), value),
+    }
+}
+
+async fn seen(request: Request<Full<Bytes>>) -> Seen {
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    (Request::from_parts(parts, ()), body)
+}
+
+/// It is there as a whole.
+fn body_of(body: &Full<Bytes>) -> Bytes {
+    let mut collecting = pin!(body.clone().collect());
+    match collecting
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()))
+    {
+        Poll::Ready(Ok(body)) => body.to_bytes(),
+        Poll::Ready(Err(never)) => match never {},
+        Poll::Pending => unreachable!("a whole body is ready"),
+    }
+}
+
+/// The words of AWS.
+fn rejection(request: &Request<()>, truth: SystemTime) -> String {
+    let signed = request.headers().get("x-amz-date");
+    let signed = signed.and_then(|value| value.to_str().ok()).unwrap_or("");
+    let (words, sign, bound) = if signed < stamp(truth).as_str() {
+        ("Signature expired", "-", truth - TOLERANCE)
+    } else {
+        ("Signature not yet current", "+", truth + TOLERANCE)
+    };
+    let order = if sign == "-" {
+        "now earlier"
+    } else {
+        "still later"
+    };
+    let message = format!(
+        "{words}: {signed} is {order} than {} ({} {sign} 15 min.)",
+        stamp(bound),
+        stamp(truth)
+    );
+    format!(r#"{{"__type":"InvalidSignatureException","message":"{message}"}}"#)
+}
+
+const TOLERANCE: Duration = Duration::from_secs(900);
+
+fn credentials() -> Credentials {
+    Credentials::new(
+        "AKIDEXAMPLE",
+        "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+        None,
+        None,
+        "fuzz",
+    )
+}
+
+/// 2027-01-15T12:00:00Z
+fn noon() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_800_014_400)
+}
+
+fn shifted(time: SystemTime, days: i64) -> SystemTime {
+    let distance = Duration::from_secs(days.unsigned_abs() * 86_400);
+    if days > 0 {
+        time + distance
+    } else {
+        time - distance
+    }
+}
+
+/// `20270115T120000Z`
+fn stamp(time: SystemTime) -> String {
+    let date = httpdate::fmt_http_date(time);
+    let month = MONTHS
+        .iter()
+        .position(|month| *month == &date[8..11])
+        .unwrap()
+        + 1;
+    let clock = date[17..25].replace(':', "");
+    format!("{}{month:02}{}T{clock}Z", &date[12..16], &date[5..7])
+}
+
+/// `x-amz-date`, as an HTTP date.
+fn http_date_of(request: &Request<()>) -> String {
+    let stamp = request.headers()["x-amz-date"].to_str().unwrap();
+    let month: usize = stamp[4..6].parse().unwrap();
+    // The name of the day is not looked at.
+    format!(
+        "Mon, {} {} {} {}:{}:{} GMT",
+        &stamp[6..8],
+        MONTHS[month - 1],
+        &stamp[..4],
+        &stamp[9..11],
+        &stamp[11..13],
+        &stamp[13..15]
+    )
+}
+
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
