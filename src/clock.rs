@@ -2,27 +2,30 @@
 
 mod builder;
 mod changes;
+mod diagnose;
 #[cfg(test)]
 mod healthy;
 #[cfg(all(test, clock_skew_loom))]
 mod interleavings;
 mod status;
+#[cfg(any(feature = "sdk", feature = "tower"))]
+mod synchronize;
 
 #[cfg(feature = "sdk")]
 use std::any::Any;
 use std::fmt;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
-use crate::estimator::{Estimate, Estimator};
+use crate::estimator::{Estimate, Estimator, agrees};
 use crate::host::Host;
 use crate::incident::Incident;
 use crate::judge::{Lesson, judge};
 use crate::ledger::{Ledger, Notice};
-use crate::local_clock::{LocalClock, Reading};
+use crate::local_clock::{LocalClock, MachineClock, Reading};
 use crate::offset::ClockOffset;
 use crate::report::{self, RetryOutcome};
 use crate::ruling::{self, Exchange, Ruling};
@@ -50,15 +53,16 @@ pub use status::SkewStatus;
 pub struct SkewClock(Arc<Shared>);
 
 struct Shared {
-    local: Box<dyn LocalClock>,
+    local: MachineClock,
     /// What [`SkewClock::now`] needs of `state`, published by whoever changes it.
     word: AtomicU64,
     /// [`Estimator::epoch`], for those who compare it at every call.
     epoch: AtomicU64,
     /// [`Estimator::moves`], the same.
     moves: AtomicU64,
-    /// Accepted answers are of interest: there is something that they can confirm
-    /// or end, or something that [`now`](SkewClock::now) has left unsaid.
+    /// Every accepted answer is of interest: there is something that it can confirm
+    /// or settle, a contradiction to another one that it can answer, or something
+    /// that [`now`](SkewClock::now) has left unsaid.
     minds_accepted: AtomicBool,
     has_disputes: AtomicBool,
     /// The second, on the boot clock, from which on an accepted answer of AWS is
@@ -140,7 +144,7 @@ impl SkewClock {
 
     /// Takes both clocks of the machine.
     pub(crate) fn reading(&self) -> Reading {
-        Reading::take(&*self.0.local)
+        Reading::take(&self.0.local)
     }
 
     pub(crate) fn observes_only(&self) -> bool {
@@ -190,9 +194,15 @@ impl SkewClock {
     }
 
     /// Returns whether [`accept`](Self::accept) has anything to do, whoever
-    /// answered.
-    pub(crate) fn minds_accepted(&self) -> bool {
+    /// answered. `date` is that of the answer; it is not read where it does not
+    /// matter.
+    ///
+    /// While the clock is corrected, an answer that agrees with it says nothing new.
+    /// Any other may speak against the correction, and so may one that comes after
+    /// such: three have to come in a row.
+    pub(crate) fn minds_accepted(&self, date: impl FnOnce() -> Option<SystemTime>) -> bool {
         self.0.minds_accepted.load(Ordering::Relaxed)
+            || (self.is_corrected() && date().is_some_and(|date| !agrees(date, self.now())))
     }
 
     /// Returns whether it is time for an AWS endpoint to vouch for the clock again.
@@ -288,16 +298,18 @@ impl SkewClock {
         self.0.has_disputes.load(Ordering::Relaxed)
     }
 
-    /// The rare path of [`now`](Self::now).
+    /// The rare path of [`now`](Self::now), kept out of the other's way.
+    #[cold]
+    #[inline(never)]
     fn corrected_now(&self, word: Word) -> SystemTime {
         let reading = self.reading();
-        let time = word.point().at_boot(reading.boot);
-        let distance = ClockOffset::between(time, reading.wall).magnitude();
+        let time = word.point().since_1970(reading.boot);
+        let wall = reading.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
         // The boot clock has run for longer than the estimate is old, so this
         // band holds every wall clock that agrees with it.
         let band = word.band() + Estimate::drift(reading.boot);
-        if distance > band && !word.is_provisional() {
-            return time;
+        if time.abs_diff(wall) > band && !word.is_provisional() {
+            return word.point().at_boot(reading.boot);
         }
         let mut state = self.lock();
         let mut incidents = Vec::new();
@@ -388,8 +400,10 @@ impl SkewClock {
         self.0
             .has_disputes
             .store(estimator.trust.has_disputes(), Ordering::Relaxed);
-        let minds_accepted = estimator.estimate().is_some()
-            || estimator.is_provisional()
+        let is_corrected = estimator.estimate().is_some();
+        let minds_accepted = estimator.is_provisional()
+            || estimator.is_doubted()
+            || (is_corrected && (self.0.observe_only || estimator.trust.has_disputes()))
             || !state.unreported.is_empty();
         self.0
             .minds_accepted

@@ -153,6 +153,7 @@ impl Estimator {
             let is_first = host.is_some_and(|host| self.trust.dispute(host, lesson.point));
             return Learned::Objection { by, is_first };
         }
+        let estimate = Estimate::of_lesson(lesson, host, self.estimate.as_ref());
         if let Commitment::Provisional { teacher } = commitment {
             let name = host.map_or("", Host::name);
             if self.trust.is_muted(name, reading.boot) || self.provisional.is_some() {
@@ -168,12 +169,14 @@ impl Estimator {
             self.provisional = None;
             self.epoch += 1;
         }
-        let estimate = Estimate::of_lesson(lesson, host);
         // A server that says what the wall clock says needs no correction.
         self.estimate = (!estimate.agrees_with_wall(reading)).then_some(estimate);
         self.moves += 1;
         self.contradictions = 0;
         self.trust.moved(host, reading.boot);
+        if let Some(host) = host {
+            self.trust.settle(host);
+        }
         Learned::Moved
     }
 
@@ -233,6 +236,11 @@ impl Estimator {
             .is_some_and(|provisional| boot.saturating_sub(provisional.since) >= PROVISIONAL_LASTS)
     }
 
+    /// Returns whether the last accepted answer spoke against the estimate.
+    pub(crate) const fn is_doubted(&self) -> bool {
+        self.contradictions > 0
+    }
+
     /// Returns whether an accepted answer speaks for the machine's wall clock and
     /// against the estimate.
     pub(crate) fn is_contradicted_by(&self, interval: Interval, reading: Reading) -> bool {
@@ -277,6 +285,13 @@ impl Estimator {
 /// another time.
 pub(crate) fn contradicts(interval: Interval, point: ClockOffset, reading: Reading) -> bool {
     interval.contains(wall_on_boot(reading)) && !interval.widened(GRACE).contains(point)
+}
+
+/// Returns whether an accepted answer that has just come with this `Date` cannot
+/// [contradict](contradicts) a clock that reads `now`, however fast it was.
+pub(crate) fn agrees(date: SystemTime, now: SystemTime) -> bool {
+    // Of the two bounds this is the nearer one, so it holds for both.
+    ClockOffset::between(date, now).magnitude() < GRACE
 }
 
 const PROVISIONAL_LASTS: Duration = Duration::from_secs(60);

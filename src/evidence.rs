@@ -69,12 +69,9 @@ impl Evidence {
             date: response.date(),
             other_cause: None,
             error_code: None,
-            request_id: response
-                .request_id
-                .map(codes::visible)
-                .filter(|id| !id.is_empty())
-                .map(Into::into),
+            request_id: None,
         };
+        // An accepted answer: nobody asks for its request id.
         if silent.is_success() && response.body.is_empty() && response.error_code.is_none() {
             return silent;
         }
@@ -100,6 +97,11 @@ impl Evidence {
             times: said.times,
             other_cause,
             error_code: code.name.map(Into::into),
+            request_id: response
+                .request_id
+                .map(codes::visible)
+                .filter(|id| !id.is_empty())
+                .map(Into::into),
             ..silent
         }
     }

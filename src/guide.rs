@@ -16,3 +16,6 @@ pub mod incidents {}
 
 #[doc = include_str!("../docs/performance.md")]
 pub mod performance {}
+
+#[doc = include_str!("../docs/migration.md")]
+pub mod migration {}

@@ -68,6 +68,23 @@ fn is_aws_name(name: &str) -> bool {
     under_aws && !is_customers_name(name)
 }
 
+/// Returns the suffix under which the endpoints of a region are (`partitions.json`).
+#[cfg(feature = "aws-config")]
+pub(crate) fn dns_suffix_of(region: &str) -> &'static str {
+    let partitions = [
+        ("cn-", "amazonaws.com.cn"),
+        ("eusc-", "amazonaws.eu"),
+        ("us-iso-", "c2s.ic.gov"),
+        ("us-isob-", "sc2s.sgov.gov"),
+        ("eu-isoe-", "cloud.adc-e.uk"),
+        ("us-isof-", "csp.hci.ic.gov"),
+    ];
+    partitions
+        .iter()
+        .find_map(|(prefix, suffix)| region.starts_with(prefix).then_some(*suffix))
+        .unwrap_or("amazonaws.com")
+}
+
 /// A first label is the service's own API (`es.us-east-1.amazonaws.com`); behind
 /// it, the same label says that customers' names stand before it
 /// (`search-x.us-east-1.es.amazonaws.com`).
@@ -133,6 +150,26 @@ mod tests {
             is_aws(&format!("https://{suffix}"), true);
             is_aws(&format!("http://sqs.some-region-1.{suffix}/"), false);
             is_aws(&format!("https://sqs{suffix}/"), false);
+        }
+    }
+
+    #[cfg(feature = "aws-config")]
+    #[test]
+    fn sts_of_every_region_is_aws() {
+        for region in [
+            "us-east-1",
+            "us-gov-west-1",
+            "cn-north-1",
+            "eusc-de-east-1",
+            "us-iso-east-1",
+            "us-isob-east-1",
+            "eu-isoe-west-1",
+            "us-isof-south-1",
+        ] {
+            is_aws(
+                &format!("https://sts.{region}.{}", dns_suffix_of(region)),
+                true,
+            );
         }
     }
 

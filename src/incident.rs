@@ -7,9 +7,17 @@ use std::time::{Duration, SystemTime};
 use crate::evidence::{OtherCause, Source};
 use crate::offset::ClockOffset;
 
+mod fields;
+#[cfg(feature = "serde")]
+mod serialize;
+
+pub(crate) use fields::{Fields, iso_8601};
+
 /// Something that a clock, or a signature's age, did to a call.
 ///
-/// Each is one log event and one metric; see the crate docs for their fields.
+/// Each is one log event and one metric; their fields are listed in
+/// [`guide::incidents`](crate::guide::incidents). With the feature `serde` it
+/// serializes as a map of the same fields.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Incident {
@@ -64,6 +72,16 @@ impl Incident {
         }
     }
 
+    /// Returns the field that only its kind has, with its value.
+    pub(crate) fn detail(&self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::NotResigned(_, reason) => Some(("reason", reason.as_str())),
+            Self::NotTheClock(_, cause) => cause.map(|cause| ("cause", cause.as_str())),
+            Self::HalfInstalled(_, missing) => Some(("missing", missing.as_str())),
+            _ => None,
+        }
+    }
+
     pub(crate) const fn kind(&self) -> Kind {
         match self {
             Self::Skew(_) => Kind::Skew,
@@ -105,6 +123,20 @@ pub(crate) enum Kind {
 
 impl Kind {
     pub(crate) const COUNT: usize = 10;
+
+    /// In the order of their discriminants.
+    pub(crate) const ALL: [Self; Self::COUNT] = [
+        Self::Skew,
+        Self::StaleSignature,
+        Self::Healed,
+        Self::Withdrawn,
+        Self::HostsDisagree,
+        Self::NotResigned,
+        Self::RetryFailed,
+        Self::Refused,
+        Self::NotTheClock,
+        Self::HalfInstalled,
+    ];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -231,6 +263,11 @@ impl Label {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    pub(crate) fn into_lower_case(mut self) -> Self {
+        self.0.make_ascii_lowercase();
+        self
+    }
 }
 
 impl fmt::Debug for Label {
@@ -251,6 +288,13 @@ const LONGEST_LABEL: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kinds_stand_in_the_order_of_their_discriminants() {
+        for (index, kind) in Kind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, index, "{kind:?}");
+        }
+    }
 
     #[test]
     fn a_label_is_cut_to_64_visible_ascii_characters() {

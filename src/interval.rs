@@ -42,6 +42,28 @@ impl Interval {
         }
     }
 
+    /// Returns the offsets that both allow, or `None` if they contradict each
+    /// other.
+    #[cfg(any(feature = "sdk", feature = "tower"))]
+    pub(crate) fn intersect(self, other: Self) -> Option<Self> {
+        Self::new(
+            self.earliest.max(other.earliest),
+            self.latest.min(other.latest),
+        )
+    }
+
+    /// Returns the offset of the range that is nearest to `offset`.
+    #[cfg(any(feature = "sdk", feature = "tower"))]
+    pub(crate) fn clamp(self, offset: ClockOffset) -> ClockOffset {
+        offset.clamp(self.earliest, self.latest)
+    }
+
+    /// Returns the least of them.
+    #[cfg(any(feature = "sdk", feature = "tower"))]
+    pub(crate) const fn earliest(self) -> ClockOffset {
+        self.earliest
+    }
+
     /// Returns the distance from `offset` to the nearest bound, or zero inside.
     pub(crate) fn distance_to(self, offset: ClockOffset) -> Duration {
         if offset < self.earliest {

@@ -58,9 +58,9 @@ impl Ledger {
         }
     }
 
-    /// Returns how many incidents were counted.
-    pub(crate) fn total(&self) -> u64 {
-        self.counts.iter().sum()
+    /// Returns how many there were of each kind, in the order of [`Kind::ALL`].
+    pub(crate) const fn counts(&self) -> [u64; Kind::COUNT] {
+        self.counts
     }
 
     pub(crate) const fn last(&self) -> Option<&Incident> {
@@ -68,8 +68,10 @@ impl Ledger {
     }
 
     /// A metric's `service` is one of the first 64 seen, then `other`: services
-    /// of proxied requests are whatever a client writes.
+    /// of proxied requests are whatever a client writes. In lower case, since
+    /// `SQS` is `sqs` in a signature's scope.
     fn admit(&mut self, service: Label) -> Label {
+        let service = service.into_lower_case();
         if self.services.contains(&service) {
             return service;
         }
@@ -119,7 +121,7 @@ mod tests {
         assert_eq!(enter(59), None);
         assert_eq!(enter(60), Some(2));
         assert_eq!(enter(61), None);
-        assert_eq!(ledger.total(), 5);
+        assert_eq!(ledger.counts()[Kind::Skew as usize], 5);
         let other = Incident::Healed(Facts::default());
         assert_eq!(ledger.enter(other, Duration::from_secs(1_061)).log, Some(0));
     }

@@ -43,7 +43,8 @@
 //!
 //! For one client, see [`SkewClock::interceptor`]; both at once work, and correct
 //! once. For other HTTP stacks, see [`SkewClock::layer`] and
-//! [`SkewClock::signing_layer`].
+//! [`SkewClock::signing_layer`]. [`SkewClock::synchronize`] asks for the time before
+//! the first signature, if even the first request has to be right.
 //!
 //! # How it decides
 //!
@@ -63,10 +64,10 @@
 //! It does not set the machine's clock, change presigned URLs (make them with
 //! `start_time(skew.now())`), send a request a third time, or sign again what it
 //! cannot prove to have been signed with the credentials at hand. It cannot help
-//! where TLS itself fails because of the clock. One case is out of reach of one
-//! retry: the machine froze, or its clock was set, between sending and the answer,
-//! *and* its clock is wrong as well; then the second rejection teaches, and the next
-//! call is right.
+//! where TLS itself fails because of the clock, where an upload takes longer than the
+//! service's tolerance, or with SigV4a. One case is out of reach of one retry: the
+//! machine froze, or its clock was set, between sending and the answer, *and* its clock
+//! is wrong as well; then the second rejection teaches, and the next call is right.
 //!
 //! # What is logged
 //!
@@ -74,12 +75,16 @@
 //! fields, at most one a minute of each kind, and metric events of target
 //! `aws_clock_skew::metrics` in the form that `tracing-opentelemetry` collects. No
 //! header value is logged but the request id, no body, credential or signature.
+//! [`guide::incidents`] lists every event, field and metric, with alerts and what
+//! to do. [`SkewClock::status`] tells where the clock stands, and
+//! [`SkewClock::diagnose`] what was wrong with a call that failed.
 //!
 //! # Features
 //!
 //! * `sdk` (default): the doors for the AWS SDK for Rust.
 //! * `aws-config` (default): [`SkewClock::configure`].
 //! * `tower` (default): the layers.
+//! * `serde`: `Serialize` for [`SkewStatus`] and [`Incident`].
 //! * `test-util`: `ManualClock`, for your tests.
 //!
 //! Without any of them there is the core: [`evidence`], and a clock that nobody
@@ -98,8 +103,10 @@
 //! | `evidence` | what a response says of the time |
 //! | `incident` | what happened, as a value |
 //! | `judge` | one exchange → a verdict |
+//! | `diagnosis` | what was wrong with a failed call, in words |
 //! | `trust` | limits, and which of two servers has the last word |
 //! | `estimator`, `ruling` | verdicts → what is known of the time, and what to do |
+//! | `synchronize` | what unsigned answers say of the time |
 //! | `word`, `ledger`, `report` | publishing it: to readers, counts, and `tracing` |
 //! | `clock` | the handle; the one file with shared state |
 //! | `resign`, `buffered`, `resend` | prove, then sign and send again |
@@ -118,6 +125,7 @@
     )
 )]
 
+pub mod diagnosis;
 pub mod evidence;
 #[cfg(any(doc, doctest))]
 pub mod guide;
@@ -142,6 +150,8 @@ mod resend;
 mod resign;
 mod ruling;
 mod sync;
+#[cfg(any(feature = "sdk", feature = "tower"))]
+mod synchronize;
 #[cfg(feature = "tower")]
 mod tower;
 mod trust;
@@ -151,6 +161,7 @@ mod word;
 mod sdk;
 
 pub use clock::{SkewChanges, SkewClock, SkewClockBuilder, SkewStatus};
+pub use diagnosis::Diagnosis;
 pub use incident::{Facts, Incident, Label, Missing, NotResigned};
 #[cfg(feature = "test-util")]
 pub use local_clock::ManualClock;
@@ -158,10 +169,17 @@ pub use local_clock::{LocalClock, SystemClock};
 pub use offset::ClockOffset;
 #[cfg(feature = "sdk")]
 pub use sdk::{SkewHttpClient, SkewIdentityCache, SkewInterceptor, SkewRetryClassifier};
+#[cfg(any(feature = "sdk", feature = "tower"))]
+pub use synchronize::SynchronizeError;
 #[cfg(feature = "tower")]
 pub use tower::{Once, ReplayBody, Signing, SigningLayer, Skew, SkewBody, SkewFuture, SkewLayer};
 pub use trust::Limits;
 
-#[cfg(all(doctest, feature = "sdk"))]
+#[cfg(all(
+    doctest,
+    feature = "aws-config",
+    feature = "tower",
+    feature = "test-util"
+))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -51,6 +51,7 @@ impl LocalClock for SystemClock {
         clippy::disallowed_methods,
         reason = "the one place that reads the machine's clock"
     )]
+    #[inline]
     fn wall(&self) -> SystemTime {
         SystemTime::now()
     }
@@ -62,6 +63,7 @@ impl LocalClock for SystemClock {
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod platform {
+    use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::Duration;
 
     use rustix::time::{ClockId, clock_gettime};
@@ -71,6 +73,21 @@ mod platform {
     /// not count suspend. The difference of the first two is the time spent in
     /// suspend, whatever the slew.
     pub(super) fn boot() -> Duration {
+        let running = read(ClockId::Monotonic);
+        let raw = read(ClockId::MonotonicRaw);
+        let total = read(ClockId::Boottime);
+        let known = SUSPENDED.load(Ordering::Relaxed);
+        // A suspend in between, or at any time since the last reading, shows here,
+        // and so does a process that was stopped between the readings.
+        if total.saturating_sub(running).abs_diff(known) <= CLOSE {
+            return Duration::from_nanos(raw.saturating_add(known));
+        }
+        measured()
+    }
+
+    /// The same, where the time spent in suspend is not the known one.
+    #[cold]
+    fn measured() -> Duration {
         // A process stopped between the readings would take the pause for
         // suspend. Read again until they lie close together; the bound is for
         // machines so slow, or under valgrind, that they never do.
@@ -78,25 +95,31 @@ mod platform {
         loop {
             let before = read(ClockId::Monotonic);
             let raw = read(ClockId::MonotonicRaw);
-            let boottime = read(ClockId::Boottime);
+            let total = read(ClockId::Boottime);
             let after = read(ClockId::Monotonic);
             attempts -= 1;
             if after.saturating_sub(before) <= CLOSE || attempts == 0 {
-                return raw + boottime.saturating_sub(before);
+                let suspended = total.saturating_sub(before);
+                SUSPENDED.store(suspended, Ordering::Relaxed);
+                return Duration::from_nanos(raw.saturating_add(suspended));
             }
         }
     }
 
-    fn read(clock: ClockId) -> Duration {
+    /// In nanoseconds, which last for 584 years.
+    fn read(clock: ClockId) -> u64 {
         let time = clock_gettime(clock);
         // Clocks that count from the machine's start are not negative.
         let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-        let nanos = u32::try_from(time.tv_nsec).unwrap_or(0);
-        Duration::new(seconds, nanos)
+        let nanos = u64::try_from(time.tv_nsec).unwrap_or(0);
+        seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
     }
 
-    /// A thousand times what the four readings take.
-    const CLOSE: Duration = Duration::from_micros(200);
+    /// Nanoseconds in suspend, as last measured. It saves the fourth reading, and
+    /// makes up for what lies between the first and the third.
+    static SUSPENDED: AtomicU64 = AtomicU64::new(u64::MAX);
+    /// In nanoseconds: a thousand times what the readings take.
+    const CLOSE: u64 = 200_000;
     const ATTEMPTS: u32 = 16;
 }
 
@@ -145,8 +168,32 @@ pub(crate) struct Reading {
     pub(crate) boot: Duration,
 }
 
+/// The clocks of a machine: the usual ones without the detour through a table.
+#[derive(Debug)]
+pub(crate) enum MachineClock {
+    System(SystemClock),
+    Other(Box<dyn LocalClock>),
+}
+
+impl LocalClock for MachineClock {
+    #[inline]
+    fn wall(&self) -> SystemTime {
+        match self {
+            Self::System(clock) => clock.wall(),
+            Self::Other(clock) => clock.wall(),
+        }
+    }
+
+    fn boot(&self) -> Duration {
+        match self {
+            Self::System(clock) => clock.boot(),
+            Self::Other(clock) => clock.boot(),
+        }
+    }
+}
+
 impl Reading {
-    pub(crate) fn take(clock: &dyn LocalClock) -> Self {
+    pub(crate) fn take(clock: &impl LocalClock) -> Self {
         Self {
             wall: clock.wall(),
             boot: clock.boot(),

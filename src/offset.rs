@@ -65,8 +65,17 @@ impl ClockOffset {
     /// platform's `SystemTime` cannot hold the sum.
     pub(crate) fn at_boot(self, boot: Duration) -> SystemTime {
         UNIX_EPOCH
-            .checked_add(boot)
-            .map_or(UNIX_EPOCH, |time| self.shift(time))
+            .checked_add(self.since_1970(boot))
+            .unwrap_or(UNIX_EPOCH)
+    }
+
+    /// Returns how long after 1970 that is, zero if it is before, saturated.
+    pub(crate) const fn since_1970(self, boot: Duration) -> Duration {
+        if self.0 >= 0 {
+            boot.saturating_add(self.magnitude())
+        } else {
+            boot.saturating_sub(self.magnitude())
+        }
     }
 
     /// Returns `time` moved by the offset; never before 1970, and `time` itself

@@ -4,10 +4,10 @@
 //! signature.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use crate::evidence::{Evidence, OtherCause};
-use crate::incident::{Facts, Incident};
+use crate::incident::{Fields, Incident};
 use crate::ledger::Notice;
 use crate::offset::ClockOffset;
 
@@ -174,7 +174,7 @@ fn log(incident: &Incident, suppressed: u64) {
             suppressed
         ),
         Incident::NotTheClock(facts, cause) => {
-            let cause = cause.map(name_of);
+            let cause = cause.map(OtherCause::as_str);
             if facts.is_conspicuous {
                 event!(
                     Level::WARN,
@@ -201,86 +201,6 @@ fn log(incident: &Incident, suppressed: u64) {
             missing = missing.as_str()
         ),
     }
-}
-
-/// A fact's fields, as tracing takes them: absent where they are not known.
-struct Fields<'a> {
-    offset_ms: Option<i64>,
-    previous_offset_ms: Option<i64>,
-    uncertainty_ms: Option<u64>,
-    age_ms: Option<u64>,
-    source: Option<&'static str>,
-    signed_at: Option<String>,
-    server_time: Option<String>,
-    service: Option<&'a str>,
-    operation: Option<&'a str>,
-    host: Option<&'a str>,
-    other_host: Option<&'a str>,
-    request_id: Option<&'a str>,
-    error_code: Option<&'a str>,
-}
-
-impl<'a> Fields<'a> {
-    fn of(facts: &'a Facts) -> Self {
-        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        Self {
-            offset_ms: facts.offset.map(ClockOffset::as_millis),
-            previous_offset_ms: facts.previous_offset.map(ClockOffset::as_millis),
-            uncertainty_ms: facts.uncertainty.map(millis),
-            age_ms: facts.age.map(millis),
-            source: facts.source.map(|source| source.as_str()),
-            signed_at: facts.signed_at.and_then(iso_8601),
-            server_time: facts.server_time.and_then(iso_8601),
-            service: facts.service.as_ref().map(|label| label.as_str()),
-            operation: facts.operation.as_ref().map(|label| label.as_str()),
-            host: facts.host.as_ref().map(|label| label.as_str()),
-            other_host: facts.other_host.as_ref().map(|label| label.as_str()),
-            request_id: facts.request_id.as_ref().map(|label| label.as_str()),
-            error_code: facts.error_code.as_ref().map(|label| label.as_str()),
-        }
-    }
-}
-
-const fn name_of(cause: OtherCause) -> &'static str {
-    match cause {
-        OtherCause::WrongKey => "wrong_key",
-        OtherCause::ExpiredCredentials => "expired_credentials",
-        OtherCause::ExpiredUrl => "expired_url",
-        OtherCause::CredentialScope => "credential_scope",
-        OtherCause::UnknownCredentials => "unknown_credentials",
-        OtherCause::MissingAuthentication => "missing_authentication",
-        OtherCause::MalformedDate => "malformed_date",
-        OtherCause::MalformedSignature => "malformed_signature",
-        OtherCause::Denied => "denied",
-    }
-}
-
-/// `2026-11-23T08:15:00.250Z`, or `None` before 1970.
-fn iso_8601(time: SystemTime) -> Option<String> {
-    let since = time.duration_since(UNIX_EPOCH).ok()?;
-    let seconds = since.as_secs();
-    let (days, of_day) = (seconds / 86_400, seconds % 86_400);
-    // Days to civil date, by 400-year eras that begin on 1 March
-    // (https://howardhinnant.github.io/date_algorithms.html).
-    let shifted = days + 719_468;
-    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    Some(format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:03}Z",
-        of_day / 3_600,
-        of_day / 60 % 60,
-        of_day % 60,
-        since.subsec_millis()
-    ))
 }
 
 /// A subscriber that panics must not fail a call.

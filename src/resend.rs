@@ -109,16 +109,32 @@ impl Departure {
             received,
         }
     }
+
+    /// Returns which clock signed what left then: ours, unless the signature is of
+    /// another time, as that of a foreign signer or one for a host in dispute is.
+    fn moves_at_signing(self, clock: &SkewClock, signed_at: Option<SystemTime>) -> u64 {
+        let since = clock.reading().boot.saturating_sub(self.reading.boot);
+        let stood_at = ClockOffset::ZERO.minus(since).shift(clock.now());
+        let is_ours = signed_at.is_some_and(|signed_at| {
+            ClockOffset::between(signed_at, stood_at).magnitude() < WORTH_A_CORRECTION
+        });
+        if is_ours {
+            self.moves
+        } else {
+            Exchange::SIGNED_BY_ANOTHER
+        }
+    }
 }
 
-/// Returns whether an accepted answer is worth a look.
+/// Returns whether an accepted answer that has just come is worth a look.
 pub(crate) fn minds_accepted(
     clock: &SkewClock,
-    received: Reading,
+    departure: Departure,
+    date: impl FnOnce() -> Option<SystemTime>,
     host: impl FnOnce() -> Option<Host>,
 ) -> bool {
-    clock.minds_accepted()
-        || (clock.wants_vouch(received.boot) && host().as_ref().is_some_and(Host::is_aws))
+    clock.minds_accepted(date)
+        || (clock.wants_vouch(departure.reading.boot) && host().as_ref().is_some_and(Host::is_aws))
 }
 
 /// Takes note of an accepted answer.
@@ -139,7 +155,7 @@ pub(crate) fn accept<C: Carrier>(
         service: carrier.header("authorization").and_then(service_of),
         operation: None,
         door: Door::of(clock),
-        moves_at_signing: departure.moves,
+        moves_at_signing: departure.moves_at_signing(clock, signed_at),
         request: clock.next_request(),
         is_second: false,
     });
@@ -208,7 +224,8 @@ pub(crate) async fn recover<C: Carrier>(
             departure.arrived(received, head.signed_at()),
         )
     };
-    let exchange = context.exchange(&evidence, attempt, departure);
+    let moves = departure.moves_at_signing(clock, attempt.signed_at);
+    let exchange = context.exchange(&evidence, attempt, moves);
     // Whose signature it is, is asked before the clock moves: the credentials of
     // then have made it.
     let proven = if clock.would_resign(&exchange) {
@@ -269,9 +286,10 @@ pub(crate) async fn recover<C: Carrier>(
     };
     let evidence = Evidence::read(&C::view(&second, &text));
     let attempt = departure.arrived(received, signed_for);
+    let moves = departure.moves_at_signing(clock, signed_for);
     let answer = Exchange {
         is_second: true,
-        ..context.exchange(&evidence, attempt, departure)
+        ..context.exchange(&evidence, attempt, moves)
     };
     clock.retried(RetryOutcome::of(&evidence));
     if let Some(lesson) = ruling.pending {
@@ -401,7 +419,7 @@ impl Context {
         &'a self,
         evidence: &'a Evidence,
         attempt: Attempt,
-        departure: Departure,
+        moves_at_signing: u64,
     ) -> Exchange<'a> {
         Exchange {
             attempt,
@@ -410,7 +428,7 @@ impl Context {
             service: self.service.as_deref(),
             operation: None,
             door: self.door,
-            moves_at_signing: departure.moves,
+            moves_at_signing,
             request: self.request,
             is_second: false,
         }

@@ -95,7 +95,14 @@ pub(crate) fn rule(
             }
             Ruling::RESIGN
         }
-        Verdict::Unknown { .. } | Verdict::AlreadyLearned | Verdict::Unsure => Ruling {
+        Verdict::AlreadyLearned => {
+            // A host in dispute that says so agrees with the clock again.
+            if let Some(host) = exchange.host {
+                estimator.trust.settle(host);
+            }
+            Ruling::RESIGN
+        }
+        Verdict::Unknown { .. } | Verdict::Unsure => Ruling {
             resign: verdict.wants_resign(),
             ..Ruling::pass()
         },
@@ -264,6 +271,25 @@ fn learn(
     commit(estimator, exchange, lesson, reading, commitment, incidents)
 }
 
+/// Learns what no rejection teaches: somebody has asked for the time.
+#[cfg(any(feature = "sdk", feature = "tower"))]
+pub(crate) fn adopt(
+    estimator: &mut Estimator,
+    exchange: &Exchange<'_>,
+    lesson: &Lesson,
+    reading: Reading,
+    incidents: &mut Vec<Incident>,
+) -> Ruling {
+    commit(
+        estimator,
+        exchange,
+        lesson,
+        reading,
+        Commitment::Firm,
+        incidents,
+    )
+}
+
 fn commit(
     estimator: &mut Estimator,
     exchange: &Exchange<'_>,
@@ -347,7 +373,6 @@ fn ended_facts(ended: Option<&Estimate>, reading: Reading) -> Facts {
 
 impl Exchange<'_> {
     /// In place of a number of moves: the shared clock has not signed it.
-    #[cfg(any(feature = "sdk", test))]
     pub(crate) const SIGNED_BY_ANOTHER: u64 = u64::MAX;
 
     /// Returns the numbers and names of this exchange, with the estimate as it

@@ -2,13 +2,17 @@
 
 #[cfg(feature = "aws-config")]
 mod configure;
+mod diagnose;
 mod http_client;
 mod identity_cache;
 mod interceptor;
 mod limiter;
+mod metadata_session;
 mod native;
 mod operation;
 mod retry_classifier;
+#[cfg(feature = "aws-config")]
+mod synchronize;
 mod time_source;
 
 pub use http_client::SkewHttpClient;

@@ -3,10 +3,12 @@
 mod body;
 mod carrier;
 mod credentials;
+mod diagnose;
 mod future;
 mod layer;
 mod service;
 mod sign;
+mod synchronize;
 
 pub use body::{Once, ReplayBody, SkewBody};
 pub use future::SkewFuture;

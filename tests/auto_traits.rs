@@ -2,10 +2,11 @@
 
 use std::fmt::Debug;
 
+use aws_clock_skew::diagnosis::{Cause, Remedy};
 use aws_clock_skew::evidence::{Evidence, OtherCause, Rejection, ResponseView, Source};
 use aws_clock_skew::{
-    ClockOffset, Facts, Incident, Label, Limits, LocalClock, ManualClock, Missing, NotResigned,
-    SkewChanges, SkewClock, SkewClockBuilder, SkewStatus, SystemClock,
+    ClockOffset, Diagnosis, Facts, Incident, Label, Limits, LocalClock, ManualClock, Missing,
+    NotResigned, SkewChanges, SkewClock, SkewClockBuilder, SkewStatus, SystemClock,
 };
 
 fn is_plain<T: Send + Sync + Unpin + Debug + 'static>() {}
@@ -31,6 +32,9 @@ fn values_are_compared() {
     is_value::<NotResigned>();
     is_value::<Missing>();
     is_value::<Limits>();
+    is_value::<Diagnosis>();
+    is_value::<Cause>();
+    is_value::<Remedy>();
     is_value::<Evidence>();
     is_value::<Rejection>();
     is_value::<OtherCause>();
@@ -55,6 +59,15 @@ fn the_doors_of_the_sdk_are_shared() {
     is_plain::<SkewIdentityCache>();
     is_handle::<SkewHttpClient>();
     is_handle::<SkewRetryClassifier>();
+}
+
+#[cfg(feature = "aws-config")]
+#[test]
+fn a_synchronization_can_be_spawned() {
+    fn is_sent<T: Send>(_: T) {}
+    let config = aws_config::SdkConfig::builder().build();
+    is_sent(SkewClock::new().synchronize(&config));
+    is_plain::<aws_clock_skew::SynchronizeError>();
 }
 
 #[cfg(feature = "tower")]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Files and folders of `src/`, from the top down. Doors stand side by side.
-const LAYERS: [&[&str]; 18] = [
+const LAYERS: [&[&str]; 20] = [
     &["sync"],
     &["offset"],
     &["interval"],
@@ -13,9 +13,11 @@ const LAYERS: [&[&str]; 18] = [
     &["evidence"],
     &["incident"],
     &["judge"],
+    &["diagnosis"],
     &["trust"],
     &["estimator"],
     &["ruling"],
+    &["synchronize"],
     &["word"],
     &["ledger"],
     &["report"],

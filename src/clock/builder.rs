@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::{Shared, SkewClock, State};
 use crate::estimator::Estimator;
 use crate::ledger::Ledger;
-use crate::local_clock::{LocalClock, Reading, SystemClock};
+use crate::local_clock::{LocalClock, MachineClock, Reading, SystemClock};
 use crate::offset::ClockOffset;
 use crate::sync::{AtomicBool, AtomicU64, Mutex};
 use crate::trust::Limits;
@@ -17,7 +17,7 @@ use crate::word::Word;
 /// Builds a [`SkewClock`] that differs from the default.
 #[derive(Debug)]
 pub struct SkewClockBuilder {
-    local: Box<dyn LocalClock>,
+    local: MachineClock,
     limits: Limits,
     initial_offset: Option<ClockOffset>,
     observe_only: bool,
@@ -27,7 +27,7 @@ impl SkewClockBuilder {
     /// Sets the machine's clocks; [`SystemClock`] if not called.
     #[must_use]
     pub fn local_clock(mut self, clock: impl LocalClock + 'static) -> Self {
-        self.local = Box::new(clock);
+        self.local = MachineClock::Other(Box::new(clock));
         self
     }
 
@@ -62,7 +62,7 @@ impl SkewClockBuilder {
     pub fn build(self) -> SkewClock {
         let mut estimator = Estimator::new(self.limits);
         if let Some(offset) = self.initial_offset {
-            estimator.start_at(offset, Reading::take(&*self.local));
+            estimator.start_at(offset, Reading::take(&self.local));
         }
         let clock = SkewClock(Arc::new(Shared {
             local: self.local,
@@ -92,7 +92,7 @@ impl SkewClockBuilder {
 impl Default for SkewClockBuilder {
     fn default() -> Self {
         Self {
-            local: Box::new(SystemClock::new()),
+            local: MachineClock::System(SystemClock::new()),
             limits: Limits::default(),
             initial_offset: None,
             observe_only: false,

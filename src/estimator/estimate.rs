@@ -1,6 +1,6 @@
 //! [`Estimate`]: where the true time lies on the boot clock.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::host::Host;
 use crate::interval::Interval;
@@ -16,16 +16,19 @@ pub(crate) struct Estimate {
     /// The range in which the truth lay at `learned_at`.
     interval: Interval,
     learned_at: Duration,
+    /// The boot clock when the correction began that this one goes on with.
+    since: Duration,
     host: Option<Host>,
 }
 
 impl Estimate {
-    /// Returns what a lesson of `host` says.
-    pub(super) fn of_lesson(lesson: &Lesson, host: Option<&Host>) -> Self {
+    /// Returns what a lesson of `host` says, in the place of `previous`.
+    pub(super) fn of_lesson(lesson: &Lesson, host: Option<&Host>, previous: Option<&Self>) -> Self {
         Self {
             point: lesson.point,
             interval: lesson.interval,
             learned_at: lesson.at,
+            since: previous.map_or(lesson.at, |previous| previous.since),
             host: host.cloned(),
         }
     }
@@ -36,6 +39,7 @@ impl Estimate {
             point,
             interval: Interval::exactly(point),
             learned_at: boot,
+            since: boot,
             host: None,
         }
     }
@@ -47,6 +51,11 @@ impl Estimate {
     /// Returns how far the point can be from the truth.
     pub(crate) fn uncertainty(&self, boot: Duration) -> Duration {
         self.interval_at(boot).worst_error_of(self.point)
+    }
+
+    /// Returns the time, as it is known now, when the correction began.
+    pub(crate) fn since(&self) -> SystemTime {
+        self.point.at_boot(self.since)
     }
 
     /// Returns how long ago it was learned.

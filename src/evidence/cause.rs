@@ -26,6 +26,24 @@ pub enum OtherCause {
     Denied,
 }
 
+impl OtherCause {
+    /// The `cause` field of the log event.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::WrongKey => "wrong_key",
+            Self::ExpiredCredentials => "expired_credentials",
+            Self::ExpiredUrl => "expired_url",
+            Self::CredentialScope => "credential_scope",
+            Self::UnknownCredentials => "unknown_credentials",
+            Self::MissingAuthentication => "missing_authentication",
+            Self::MalformedDate => "malformed_date",
+            Self::MalformedSignature => "malformed_signature",
+            Self::Denied => "denied",
+        }
+    }
+}
+
 /// The cause that is named where the clock is not.
 pub(super) fn named(message: &str, class: Class) -> Option<OtherCause> {
     let by_code = match class {

@@ -64,7 +64,7 @@ impl SkewClock {
 }
 
 /// The client that the SDK would take by itself.
-fn default_https_client() -> Option<SharedHttpClient> {
+pub(super) fn default_https_client() -> Option<SharedHttpClient> {
     default_http_client_plugin_v2(BehaviorVersion::latest())?
         .runtime_components(&RuntimeComponentsBuilder::new("aws-clock-skew"))
         .http_client()

@@ -1,5 +1,8 @@
 //! [`SkewHttpClient`]: corrects every client that sends through it.
 
+mod kept;
+mod means;
+
 use std::borrow::Cow;
 use std::future::{Future, pending};
 use std::sync::Arc;
@@ -7,14 +10,12 @@ use std::sync::Arc;
 use aws_credential_types::Credentials;
 use aws_smithy_async::rt::sleep::AsyncSleep;
 use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_runtime_api::client::auth::{AuthScheme, AuthSchemeId};
 use aws_smithy_runtime_api::client::connection::CaptureSmithyConnection;
 use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
     SharedHttpConnector,
 };
-use aws_smithy_runtime_api::client::identity::ResolveCachedIdentity;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::{
@@ -29,13 +30,18 @@ use crate::buffered::Buffered;
 use crate::clock::SkewClock;
 use crate::evidence::ResponseView;
 use crate::host::Host;
+use crate::local_clock::Reading;
 use crate::recent::RecentCredentials;
 use crate::resend::{
-    self, Carrier, Departure, LARGEST_READ, LONGEST_READ, Seen, accept, minds_accepted, prepare,
-    recover,
+    Anew, Carrier, Departure, LARGEST_READ, LONGEST_READ, Seen, accept, has_to_prepare,
+    minds_accepted, prepare, recover,
 };
-use crate::resign::{Head, SignatureHeader, is_signature};
-use crate::sdk::operation::view;
+use crate::resign::{Head, SignatureHeader, stamp_of};
+use crate::sdk::metadata_session;
+use crate::sdk::operation::{date_of, view};
+
+use kept::Kept;
+use means::Means;
 
 /// Sends through another HTTP client, and signs and sends a request once more if
 /// it was rejected because of its time.
@@ -45,6 +51,9 @@ use crate::sdk::operation::view;
 /// itself. A response says `Age: 0` unless it says its age already: this is what
 /// keeps the SDK's own correction from acting on top, which skips responses that
 /// come from a cache.
+///
+/// Of an instance's metadata service it begins another session where a move of the
+/// clock has made the SDK keep one beyond its end.
 ///
 /// What is signed in pieces, each by the time of the first, only the SDK can sign
 /// again: S3 uploads of streams over plain `http:`, and event streams. They pass as
@@ -75,13 +84,11 @@ impl HttpClient for SkewHttpClient {
         settings: &HttpConnectorSettings,
         components: &RuntimeComponents,
     ) -> SharedHttpConnector {
-        let inner = self.inner.http_connector(settings, components);
-        let components = Arc::new(components.clone());
-        Connector {
+        Connector(Arc::new(Wiring {
             clock: self.clock.clone(),
-            inner,
-            components,
-        }
+            inner: self.inner.http_connector(settings, components),
+            means: Means::of(components),
+        }))
         .into_shared()
     }
 
@@ -108,47 +115,101 @@ impl HttpClient for SkewHttpClient {
 
 /// The connector of one attempt of one client.
 #[derive(Clone, Debug)]
-struct Connector {
+struct Connector(Arc<Wiring>);
+
+#[derive(Debug)]
+struct Wiring {
     clock: SkewClock,
     inner: SharedHttpConnector,
-    components: Arc<RuntimeComponents>,
+    /// `None` if the client does not sign.
+    means: Option<Means>,
 }
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let connector = self.clone();
-        HttpConnectorFuture::new(async move { connector.carry(request).await })
+        let wiring = self.0.clone();
+        let clock = &wiring.clock;
+        let Some(kept) = Kept::of(&request) else {
+            // Nothing was signed, so nothing is learned.
+            let session = metadata_session::InSession::of(&request, clock);
+            let sent = wiring.inner.call(request);
+            return HttpConnectorFuture::new(unsigned(wiring, session, sent));
+        };
+        if has_to_prepare(clock) {
+            let date = request.headers().get("x-amz-date").and_then(stamp_of);
+            if Anew::of(clock, date, || Host::of_uri(request.uri())).is_some() {
+                return HttpConnectorFuture::new(prepare_and_send(wiring, kept, request));
+            }
+        }
+        let departure = Departure::now(clock);
+        let sent = wiring.inner.call(request);
+        HttpConnectorFuture::new(first(wiring, kept, departure, sent))
     }
 }
 
-impl Connector {
-    async fn carry(self, mut request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
-        let authorization = request.headers().get("authorization");
-        if !authorization.is_some_and(|value| is_signature(value.as_bytes())) {
-            // Nothing was signed, so nothing is learned.
-            let response = self.inner.call(request).await?;
-            return Ok(self.clock.aged(response));
-        }
-        let mut carrier = SdkCarrier::new(self, &request);
-        let clock = carrier.connector.clock.clone();
-        if resend::has_to_prepare(&clock)
-            && let Some(headers) = prepare(&mut carrier, &clock).await
-        {
-            put(&headers, &mut request);
-            put(&headers, &mut carrier.copy);
-        }
-        let departure = Departure::now(&clock);
-        let response = carrier.connector.inner.call(request).await?;
-        let received = clock.reading();
-        if !SdkCarrier::is_success(&response) {
-            let response = recover(&mut carrier, &clock, departure, received, response).await?;
-            return Ok(clock.aged(response));
-        }
-        if minds_accepted(&clock, received, || Host::of_uri(carrier.copy.uri())) {
-            accept(&carrier, &clock, departure, received, &response);
-        }
+/// A request of a client that does not sign.
+async fn unsigned(
+    wiring: Arc<Wiring>,
+    session: Option<metadata_session::InSession>,
+    sent: HttpConnectorFuture,
+) -> Result<HttpResponse, ConnectorError> {
+    let mut response = sent.await?;
+    if let Some(session) = session {
+        response = session.answered(response, &wiring.inner).await;
+    }
+    Ok(wiring.clock.aged(response))
+}
+
+/// A request that has to be signed anew before it is sent at all.
+async fn prepare_and_send(
+    wiring: Arc<Wiring>,
+    kept: Kept,
+    mut request: HttpRequest,
+) -> Result<HttpResponse, ConnectorError> {
+    let mut carrier = SdkCarrier::new(wiring, kept);
+    let clock = carrier.wiring.clock.clone();
+    if let Some(headers) = prepare(&mut carrier, &clock).await {
+        put(&headers, &mut request);
+        put(&headers, &mut carrier.copy);
+    }
+    let departure = Departure::now(&clock);
+    let response = carrier.wiring.inner.call(request).await?;
+    let received = clock.reading();
+    let host = || Host::of_uri(carrier.copy.uri());
+    if is_of_interest(&clock, departure, &response, host) {
+        carrier.hear(departure, received, response).await
+    } else {
         Ok(clock.aged(response))
     }
+}
+
+/// The first send of a request, and as a rule the only one.
+async fn first(
+    wiring: Arc<Wiring>,
+    kept: Kept,
+    departure: Departure,
+    sent: HttpConnectorFuture,
+) -> Result<HttpResponse, ConnectorError> {
+    let response = sent.await?;
+    if !is_of_interest(&wiring.clock, departure, &response, || {
+        Host::of_uri(kept.uri())
+    }) {
+        return Ok(wiring.clock.aged(response));
+    }
+    let received = wiring.clock.reading();
+    let carrier = SdkCarrier::new(wiring, kept);
+    // On the heap, as few answers come this far.
+    Box::pin(carrier.hear(departure, received, response)).await
+}
+
+/// Returns whether an answer that has just come says anything new.
+fn is_of_interest(
+    clock: &SkewClock,
+    departure: Departure,
+    response: &HttpResponse,
+    host: impl FnOnce() -> Option<Host>,
+) -> bool {
+    !response.status().is_success() || minds_accepted(clock, departure, || date_of(response), host)
 }
 
 impl SkewClock {
@@ -156,8 +217,9 @@ impl SkewClock {
     /// does not look at its `Date` (aws-runtime, `service_clock_skew.rs`): with
     /// this clock as time source it would correct a second time.
     fn aged(&self, mut response: HttpResponse) -> HttpResponse {
-        if !self.observes_only() && !response.headers().contains_key("age") {
-            response.headers_mut().insert("age", "0");
+        let is_age = |(name, _)| name == "age";
+        if !self.observes_only() && !response.headers().iter_bytes().any(is_age) {
+            response.headers_mut().insert(http::header::AGE, "0");
         }
         response
     }
@@ -166,27 +228,35 @@ impl SkewClock {
 /// A request on its way, and a copy of it. Where the body cannot be sent twice,
 /// the copy has none.
 struct SdkCarrier {
-    connector: Connector,
+    wiring: Arc<Wiring>,
     copy: HttpRequest,
     is_replayable: bool,
 }
 
 impl SdkCarrier {
-    fn new(connector: Connector, request: &HttpRequest) -> Self {
-        let copy = request.try_clone();
-        let is_replayable = copy.is_some();
-        let mut copy = copy.unwrap_or_else(|| head_of(request));
-        // Copies have no extensions. This one lets the SDK close a connection
-        // that turned out broken; the telemetry of the attempt is the first
-        // send's.
-        if let Some(connection) = request.extension::<CaptureSmithyConnection>() {
-            copy.add_extension(connection.clone());
-        }
+    fn new(wiring: Arc<Wiring>, kept: Kept) -> Self {
+        let (copy, is_replayable) = kept.into_request();
         Self {
-            connector,
+            wiring,
             copy,
             is_replayable,
         }
+    }
+
+    async fn hear(
+        mut self,
+        departure: Departure,
+        received: Reading,
+        response: HttpResponse,
+    ) -> Result<HttpResponse, ConnectorError> {
+        let clock = self.wiring.clock.clone();
+        let response = if Self::is_success(&response) {
+            accept(&self, &clock, departure, received, &response);
+            response
+        } else {
+            recover(&mut self, &clock, departure, received, response).await?
+        };
+        Ok(clock.aged(response))
     }
 }
 
@@ -212,27 +282,17 @@ impl Carrier for SdkCarrier {
     }
 
     async fn credentials(&mut self) -> Option<Credentials> {
-        let components = &self.connector.components;
-        // Never "sigv4-s3express": its resolver panics without the operation's
-        // config.
-        let scheme = components.auth_scheme(AuthSchemeId::from("sigv4"))?;
-        let resolver = scheme.identity_resolver(&**components)?;
-        let cfg = ConfigBag::base();
-        let identity = components
-            .identity_cache()
-            .resolve_cached_identity(resolver, components, &cfg)
-            .await
-            .ok()?;
-        identity.data::<Credentials>().cloned()
+        self.wiring.means.as_ref()?.credentials().await
     }
 
     fn recent_credentials(&self, access_key: &str) -> Option<Credentials> {
-        let recent = self.connector.clock.attachment::<RecentCredentials>();
+        let recent = self.wiring.clock.attachment::<RecentCredentials>();
         recent.find(access_key)
     }
 
     async fn read(&mut self, mut response: HttpResponse) -> (HttpResponse, Bytes) {
-        let sleep = self.connector.components.sleep_impl();
+        let means = self.wiring.means.as_ref();
+        let sleep = means.and_then(Means::sleep);
         let deadline = async move {
             match sleep {
                 Some(sleep) => sleep.sleep(LONGEST_READ).await,
@@ -261,13 +321,12 @@ impl Carrier for SdkCarrier {
         headers: Vec<SignatureHeader>,
     ) -> impl Future<Output = Result<HttpResponse, ConnectorError>> + Send {
         put(&headers, &mut self.copy);
-        let connection = self.copy.extension::<CaptureSmithyConnection>().cloned();
         let mut request = head_of(&self.copy);
         *request.body_mut() = std::mem::replace(self.copy.body_mut(), SdkBody::taken());
-        if let Some(connection) = connection {
-            request.add_extension(connection);
+        if let Some(connection) = self.copy.extension::<CaptureSmithyConnection>() {
+            request.add_extension(connection.clone());
         }
-        self.connector.inner.call(request)
+        self.wiring.inner.call(request)
     }
 
     fn mark(&self, response: &mut HttpResponse, seen: Seen) {

@@ -1,5 +1,6 @@
 //! [`SkewInterceptor`]: watches the answers of one client.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use aws_smithy_runtime_api::client::interceptors::context::{
     FinalizerInterceptorContextMut,
 };
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
-use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata};
 use aws_smithy_runtime_api::client::retries::RequestAttempts;
 use aws_smithy_runtime_api::client::retries::classifiers::ClassifyRetry;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
@@ -25,10 +26,10 @@ use crate::incident::{Facts, Incident, Label, Missing, NotResigned};
 use crate::report::RetryOutcome;
 use crate::resend::Seen;
 use crate::ruling::{Door, Exchange};
-use crate::sdk::native;
-use crate::sdk::operation::{Native, Operation, Stage, view};
+use crate::sdk::operation::{Native, Operation, Stage, date_of, view};
 use crate::sdk::retry_classifier::{self, SignAgain};
 use crate::sdk::time_source::Asked;
+use crate::sdk::{limiter, native};
 
 /// Watches the answers of one client, teaches the clock what they say of the
 /// time, and asks for one more attempt where a new signature can help.
@@ -49,6 +50,7 @@ use crate::sdk::time_source::Asked;
 /// | what | what a move does | remedy |
 /// |---|---|---|
 /// | identity cache, IMDS's extended expiries | credentials are kept for as long as the clock went back | [`SkewClock::identity_cache`] |
+/// | sessions with the metadata service (IMDS) | one is used for as long after its end as the clock went back | [`SkewClock::http_client`], which begins another |
 /// | adaptive retries | the rate limiter makes the next call wait for as long as the clock went back | a new limiter after every move, by this interceptor; an operation that waits in the old one at that moment cannot be helped |
 /// | stalled-stream protection | going back, it stops watching that stream; going forward, one poll takes 40 ms for a week | none needed |
 /// | a retry quota that refills by time | going forward, it is full; going back, it keeps what it has | none needed |
@@ -61,6 +63,8 @@ use crate::sdk::time_source::Asked;
 pub struct SkewInterceptor {
     clock: SkewClock,
     has_complained: AtomicBool,
+    /// The user has switched the SDK's own correction off.
+    native_is_off: OnceLock<bool>,
     /// Where a part is missing.
     native_memory: native::Memory,
     /// This client talks to a host in dispute.
@@ -92,6 +96,7 @@ impl SkewClock {
         SkewInterceptor {
             clock: self.clone(),
             has_complained: AtomicBool::new(false),
+            native_is_off: OnceLock::new(),
             native_memory: native::Memory::default(),
             is_in_dispute: AtomicBool::new(false),
             no_vouch_until: AtomicU64::new(0),
@@ -113,7 +118,8 @@ impl Intercept for SkewInterceptor {
     ) -> Result<(), BoxError> {
         // Two interceptors of one clock are one; and a clock that only observes
         // stands back for one that corrects.
-        let is_taken = cfg.load::<Operation>().is_some_and(|operation| {
+        let known = cfg.get_mut_from_interceptor_state::<Operation>();
+        let is_taken = known.is_some_and(|operation| {
             operation.belongs_to(&self.clock) || self.clock.observes_only()
         });
         if is_taken {
@@ -142,21 +148,12 @@ impl Intercept for SkewInterceptor {
         _components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        self.renew_limiter(cfg);
-        Ok(())
-    }
-
-    fn read_before_signing(
-        &self,
-        _context: &BeforeTransmitInterceptorContextRef<'_>,
-        _components: &RuntimeComponents,
-        cfg: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        if let Some(operation) = self.operation(cfg) {
-            operation.begin_attempt(self.clock.reading().boot, self.clock.moves());
-        } else if cfg.load::<Operation>().is_none() {
+        if self.has_complained.load(Ordering::Relaxed) && cfg.load::<Operation>().is_none() {
+            // The SDK's own correction has come to this point before us, and has
+            // begun without its memory.
             native::Memory::resume(cfg);
         }
+        self.renew_limiter(cfg);
         Ok(())
     }
 
@@ -167,21 +164,25 @@ impl Intercept for SkewInterceptor {
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         if let Some(operation) = self.operation(cfg) {
-            operation.remember(context.request(), self.clock.reading());
+            let moves = self.clock.moves();
+            operation.depart(context.request(), self.clock.reading(), moves);
         }
         Ok(())
     }
 
     fn read_after_transmit(
         &self,
-        _context: &BeforeDeserializationInterceptorContextRef<'_>,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
         _components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if let Some(operation) = self.operation(cfg) {
-            operation.received = Some(self.clock.reading());
-        } else {
+        let Some(operation) = self.operation(cfg) else {
             self.native_memory.renew(cfg);
+            return Ok(());
+        };
+        let is_second = operation.stage == Stage::SignedAgain;
+        if is_second || self.is_of_interest(operation, context.response()) {
+            operation.received = Some(self.clock.reading());
         }
         Ok(())
     }
@@ -199,11 +200,20 @@ impl Intercept for SkewInterceptor {
         if !operation.hears_of(attempt) {
             return Ok(());
         }
+        let is_quiet = operation.received.is_none() && operation.stage != Stage::SignedAgain;
+        if is_quiet {
+            operation.begin_attempt(self.clock.moves());
+            self.renew_limiter(cfg);
+            return Ok(());
+        }
         if let Some(users) = operation.lent.take() {
             cfg.interceptor_state().store_put(users);
         }
         if let Some(stage) = self.completes(context, cfg) {
             self.ask_for_one_more(stage, context, cfg);
+        }
+        if let Some(operation) = self.operation(cfg) {
+            operation.begin_attempt(self.clock.moves());
         }
         // The limiter is asked next, by the clock as it is now.
         self.renew_limiter(cfg);
@@ -248,10 +258,14 @@ impl SkewInterceptor {
 
     /// We do, or the SDK itself, for a host in dispute.
     fn settle_who_corrects(&self, cfg: &mut ConfigBag) -> Native {
-        if native::is_off(cfg) {
+        // It is a setting of the client. An operation that differs is seen where the
+        // client has it off; where it has it on, switching it off twice is no harm.
+        let may_be_off = *self.native_is_off.get_or_init(|| native::is_off(cfg));
+        let is_in_dispute = self.is_in_dispute.load(Ordering::Relaxed);
+        if (may_be_off || is_in_dispute) && native::is_off(cfg) {
             return Native::AsSet;
         }
-        if self.is_in_dispute.load(Ordering::Relaxed) {
+        if is_in_dispute {
             return Native::Acting;
         }
         native::switch_off(cfg);
@@ -259,7 +273,7 @@ impl SkewInterceptor {
     }
 
     fn renew_limiter(&self, cfg: &mut ConfigBag) {
-        if self.clock.moves() == 0 {
+        if self.clock.moves() == 0 || !limiter::is_adaptive(cfg) {
             return;
         }
         let Some(operation) = self.operation(cfg) else {
@@ -294,14 +308,10 @@ impl SkewInterceptor {
         if is_success && is_second {
             self.clock.retried(RetryOutcome::Accepted);
         }
-        let native = operation.native;
-        let is_of_interest = !is_success
-            || native == Native::Acting
-            || self.clock.minds_accepted()
-            || self.can_vouch(operation, attempt.received.boot);
-        if !is_of_interest {
+        if is_second && !self.is_of_interest(operation, response) {
             return None;
         }
+        let native = operation.native;
         let stage = operation.stage;
         let is_replayable = operation.is_replayable;
         let moves_at_signing = operation.moves_at_signing;
@@ -370,6 +380,19 @@ impl SkewInterceptor {
             return None;
         }
         Some(Stage::SignedAgain)
+    }
+
+    /// Returns whether an answer that has just come says anything new. Most do not,
+    /// and are not looked at again.
+    fn is_of_interest(&self, operation: &Operation, response: &HttpResponse) -> bool {
+        let Some(sent) = operation.sent else {
+            // Nothing was signed, so nothing is learned.
+            return false;
+        };
+        !response.status().is_success()
+            || operation.native == Native::Acting
+            || self.clock.minds_accepted(|| date_of(response))
+            || self.can_vouch(operation, sent.boot)
     }
 
     /// Returns whether this answer may be one of AWS, at a time when that matters.

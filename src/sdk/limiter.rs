@@ -33,12 +33,9 @@ pub(super) struct Lease {
 }
 
 impl Lease {
-    /// Puts a limiter that knows only the present clock into the bag, if the
-    /// operation retries adaptively and the clock has ever moved.
+    /// Puts a limiter that knows only the present clock into the bag of an operation
+    /// that retries adaptively.
     pub(super) fn renew(&mut self, clock: &SkewClock, cfg: &mut ConfigBag) {
-        if clock.moves() == 0 || !is_adaptive(cfg) {
-            return;
-        }
         let (moves, now) = stable(clock);
         if self.moves == moves {
             return;
@@ -96,7 +93,7 @@ fn stable(clock: &SkewClock) -> (u64, SystemTime) {
     }
 }
 
-fn is_adaptive(cfg: &ConfigBag) -> bool {
+pub(super) fn is_adaptive(cfg: &ConfigBag) -> bool {
     cfg.load::<RetryConfig>()
         .is_some_and(|config| config.mode() == RetryMode::Adaptive)
 }

@@ -1,6 +1,6 @@
 //! [`Operation`]: what the interceptor remembers of one call of a client.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use aws_smithy_runtime::client::retries::TokenBucket;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
@@ -29,16 +29,18 @@ pub(super) struct Operation {
     pub(super) native: Native,
     /// The number of the request, once it was rejected.
     pub(super) request: Option<u64>,
-    pub(super) signing_boot: Duration,
+    /// Which clock signs an attempt that begins now, unless it moves.
+    moves: u64,
     pub(super) moves_at_signing: u64,
     pub(super) sent: Option<Reading>,
+    /// Not read where the answer says nothing new.
     pub(super) received: Option<Reading>,
     pub(super) is_replayable: bool,
     /// The user's token bucket, while ours is in its place.
     pub(super) lent: Option<TokenBucket>,
     pub(super) lease: Lease,
     amz_date: [u8; AMZ_DATE],
-    authority: Authority,
+    uri: Beginning,
 }
 
 impl Storable for Operation {
@@ -73,15 +75,15 @@ impl Operation {
             heard: None,
             native,
             request: None,
-            signing_boot: Duration::ZERO,
-            moves_at_signing: 0,
+            moves: clock.moves(),
+            moves_at_signing: Exchange::SIGNED_BY_ANOTHER,
             sent: None,
             received: None,
             is_replayable: true,
             lent: None,
             lease: Lease::default(),
             amz_date: [0; AMZ_DATE],
-            authority: Authority::new(),
+            uri: Beginning::new(),
         }
     }
 
@@ -97,31 +99,39 @@ impl Operation {
         is_news
     }
 
-    /// Forgets the attempt before.
-    pub(super) fn begin_attempt(&mut self, boot: Duration, moves: u64) {
-        self.signing_boot = boot;
-        self.moves_at_signing = if self.native == Native::Acting {
-            Exchange::SIGNED_BY_ANOTHER
-        } else {
-            moves
-        };
+    /// Forgets the attempt before, as one may fail before it departs.
+    pub(super) fn begin_attempt(&mut self, moves: u64) {
+        self.moves = moves;
         self.sent = None;
         self.received = None;
     }
 
-    /// Copies of a signed request what may be needed when it is gone.
-    pub(super) fn remember(&mut self, request: &HttpRequest, sent: Reading) {
-        let authorization = request.headers().get("authorization");
-        if !authorization.is_some_and(|value| is_signature(value.as_bytes())) {
+    /// Copies of a signed request, by `now` and after so many moves of the clock,
+    /// what may be needed when it is gone.
+    pub(super) fn depart(&mut self, request: &HttpRequest, now: Reading, moves: u64) {
+        self.sent = None;
+        let mut is_signed = false;
+        self.amz_date = [0; AMZ_DATE];
+        // Going through a dozen headers once is cheaper than looking one up.
+        for (name, value) in request.headers().iter_bytes() {
+            match name {
+                "x-amz-date" => self.amz_date = value.try_into().unwrap_or([0; AMZ_DATE]),
+                "authorization" => is_signed = is_signature(value),
+                _ => {}
+            }
+        }
+        if !is_signed {
             return;
         }
-        self.sent = Some(sent);
-        self.amz_date = request
-            .headers()
-            .get("x-amz-date")
-            .and_then(|date| date.as_bytes().try_into().ok())
-            .unwrap_or([0; AMZ_DATE]);
-        self.authority.set(request.uri());
+        self.sent = Some(now);
+        // It was signed a moment ago. If the clock has moved since the attempt began,
+        // nobody knows by which of the two.
+        self.moves_at_signing = if moves == self.moves && self.native != Native::Acting {
+            moves
+        } else {
+            Exchange::SIGNED_BY_ANOTHER
+        };
+        self.uri.set(request.uri());
         let body = request.body();
         // A body in memory can always be sent again; only others are asked.
         self.is_replayable = body.bytes().is_some() || body.try_clone().is_some();
@@ -133,14 +143,15 @@ impl Operation {
         let sent = self.sent?;
         Some(Attempt {
             signed_at: self.signed_at(),
-            signing_boot: self.signing_boot,
+            // Nothing is waited for between signing and sending.
+            signing_boot: sent.boot,
             sent,
             received: self.received?,
         })
     }
 
     pub(super) fn host(&self) -> Option<Host> {
-        self.authority.host()
+        self.uri.host()
     }
 
     fn signed_at(&self) -> Option<SystemTime> {
@@ -151,13 +162,19 @@ impl Operation {
 /// Returns what the answer says, as far as it concerns the clock. `text` is the
 /// body of an answer that is no success.
 pub(super) fn view<'a>(response: &'a HttpResponse, text: &'a [u8]) -> ResponseView<'a> {
+    let view = view_without_age(response, text);
+    match response.headers().get("age") {
+        Some(age) => view.with_age(age),
+        None => view,
+    }
+}
+
+/// The same, with the `Date` of a response to which we have given an age.
+pub(super) fn view_without_age<'a>(response: &'a HttpResponse, text: &'a [u8]) -> ResponseView<'a> {
     let headers = response.headers();
     let mut view = ResponseView::new(response.status().as_u16(), text);
     for date in headers.get_all("date") {
         view = view.with_date(date);
-    }
-    if let Some(age) = headers.get("age") {
-        view = view.with_age(age);
     }
     if let Some(code) = headers.get("x-amzn-errortype") {
         view = view.with_error_code(code);
@@ -169,48 +186,49 @@ pub(super) fn view<'a>(response: &'a HttpResponse, text: &'a [u8]) -> ResponseVi
     view
 }
 
-/// `https://host:port` of a URI, without an allocation: a name in the DNS has 253
-/// characters at most.
-struct Authority {
-    bytes: [u8; LONGEST_AUTHORITY],
-    length: u16,
-    is_tls: bool,
+/// Returns the first `Date`, and nothing else that the answer says.
+pub(super) fn date_of(response: &HttpResponse) -> Option<SystemTime> {
+    let mut headers = response.headers().iter_bytes();
+    let (_, date) = headers.find(|(name, _)| *name == "date")?;
+    stamp::http_date(std::str::from_utf8(date).ok()?)
 }
 
-impl Authority {
+/// The beginning of a URI, without an allocation: it is looked into only when it
+/// matters who answers.
+struct Beginning {
+    bytes: [u8; LONGEST_ORIGIN],
+    length: u16,
+}
+
+impl Beginning {
     const fn new() -> Self {
         Self {
-            bytes: [0; LONGEST_AUTHORITY],
+            bytes: [0; LONGEST_ORIGIN],
             length: 0,
-            is_tls: false,
         }
     }
 
     fn set(&mut self, uri: &str) {
-        self.length = 0;
-        let Some((scheme, rest)) = uri.split_once("://") else {
-            return;
-        };
-        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let Some(authority) = rest.as_bytes().get(..end) else {
-            return;
-        };
-        // What does not fit is no host that anything can be learned from.
-        let Some(room) = self.bytes.get_mut(..authority.len()) else {
-            return;
-        };
-        room.copy_from_slice(authority);
-        self.length = u16::try_from(authority.len()).unwrap_or(0);
-        self.is_tls = scheme.eq_ignore_ascii_case("https");
+        let length = uri.len().min(LONGEST_ORIGIN);
+        let room = self.bytes.get_mut(..length);
+        if let (Some(room), Some(beginning)) = (room, uri.as_bytes().get(..length)) {
+            room.copy_from_slice(beginning);
+            self.length = u16::try_from(length).unwrap_or(0);
+        }
     }
 
     fn host(&self) -> Option<Host> {
-        let authority = self.bytes.get(..usize::from(self.length))?;
-        Host::new(std::str::from_utf8(authority).ok()?, self.is_tls)
+        let bytes = self.bytes.get(..usize::from(self.length))?;
+        // A character may be cut at the end, behind all that is of interest.
+        let uri = bytes.utf8_chunks().next()?.valid();
+        let (_, rest) = uri.split_once("://")?;
+        // What is cut itself is no host that anything can be learned from.
+        let is_whole = bytes.len() < LONGEST_ORIGIN || rest.contains(['/', '?', '#']);
+        Host::of_uri(uri).filter(|_| is_whole)
     }
 }
 
-impl std::fmt::Debug for Authority {
+impl std::fmt::Debug for Beginning {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Debug::fmt(&self.host(), f)
     }
@@ -218,5 +236,5 @@ impl std::fmt::Debug for Authority {
 
 /// `20240522T115159Z`
 const AMZ_DATE: usize = 16;
-/// A DNS name, a colon and a port.
-const LONGEST_AUTHORITY: usize = 260;
+/// `https://`, a DNS name of 253 characters, a port and a slash.
+const LONGEST_ORIGIN: usize = 268;

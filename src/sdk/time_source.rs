@@ -12,11 +12,13 @@ use crate::clock::SkewClock;
 impl TimeSource for SkewClock {
     fn now(&self) -> SystemTime {
         let now = Self::now(self);
-        // Reading the time can move it; its number comes after.
-        LAST_ASKED.set(Some(Asked {
-            address: self.address(),
-            moves: self.moves(),
-        }));
+        if IS_ASKING.get() {
+            // Reading the time can move it; its number comes after.
+            ANSWER.set(Some(Asked {
+                address: self.address(),
+                moves: self.moves(),
+            }));
+        }
         now
     }
 }
@@ -33,9 +35,11 @@ impl Asked {
     /// Returns which clock this time source asks, or `None` if it is none of ours.
     pub(crate) fn by(source: &SharedTimeSource) -> Option<Self> {
         // A time source cannot be looked into, but it can be asked.
-        LAST_ASKED.set(None);
+        ANSWER.set(None);
+        IS_ASKING.set(true);
         let _ = source.now();
-        LAST_ASKED.get()
+        IS_ASKING.set(false);
+        ANSWER.get()
     }
 
     pub(crate) fn is(self, clock: &SkewClock) -> bool {
@@ -44,5 +48,7 @@ impl Asked {
 }
 
 thread_local! {
-    static LAST_ASKED: Cell<Option<Asked>> = const { Cell::new(None) };
+    /// Somebody on this thread wants to know which clock answers.
+    static IS_ASKING: Cell<bool> = const { Cell::new(false) };
+    static ANSWER: Cell<Option<Asked>> = const { Cell::new(None) };
 }

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
 use bytes::Bytes;
+use http::header::DATE;
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use http_body::Body;
@@ -15,6 +17,7 @@ use super::body::{ReplayBody, SkewBody, bytes_of};
 use super::service::Wiring;
 use crate::buffered::Buffered;
 use crate::evidence::ResponseView;
+use crate::evidence::stamp::http_date;
 use crate::host::Host;
 use crate::resend::{Anew, Carrier, LARGEST_READ, LONGEST_READ, REQUEST_IDS, has_to_prepare};
 use crate::resign::{Head, NOT_TEXT, SignatureHeader, stamp_of};
@@ -128,23 +131,7 @@ where
     }
 
     fn view<'a>(response: &'a Answer<R>, text: &'a [u8]) -> ResponseView<'a> {
-        let headers = response.headers();
-        let get = |name: &str| headers.get(name).and_then(as_text);
-        let mut view = ResponseView::new(response.status().as_u16(), text);
-        for date in headers.get_all("date") {
-            // What cannot be read is still a second header.
-            view = view.with_date(as_text(date).unwrap_or_default());
-        }
-        if let Some(age) = get("age") {
-            view = view.with_age(age);
-        }
-        if let Some(code) = get("x-amzn-errortype") {
-            view = view.with_error_code(code);
-        }
-        if let Some(request_id) = REQUEST_IDS.into_iter().find_map(get) {
-            view = view.with_request_id(request_id);
-        }
-        view
+        view(response, text)
     }
 
     async fn send(&mut self, headers: Vec<SignatureHeader>) -> Result<Answer<R>, S::Error> {
@@ -201,6 +188,32 @@ pub(super) fn put(headers: &[SignatureHeader], map: &mut HeaderMap) {
             map.insert(header.name, value);
         }
     }
+}
+
+/// Returns the first `Date`, and nothing else that the answer says.
+pub(super) fn date_of<B>(response: &Response<B>) -> Option<SystemTime> {
+    http_date(as_text(response.headers().get(DATE)?)?)
+}
+
+/// Returns what a response says of the clock, with the beginning of its body.
+pub(super) fn view<'a, T>(response: &'a Response<T>, text: &'a [u8]) -> ResponseView<'a> {
+    let headers = response.headers();
+    let get = |name: &str| headers.get(name).and_then(as_text);
+    let mut view = ResponseView::new(response.status().as_u16(), text);
+    for date in headers.get_all("date") {
+        // What cannot be read is still a second header.
+        view = view.with_date(as_text(date).unwrap_or_default());
+    }
+    if let Some(age) = get("age") {
+        view = view.with_age(age);
+    }
+    if let Some(code) = get("x-amzn-errortype") {
+        view = view.with_error_code(code);
+    }
+    if let Some(request_id) = REQUEST_IDS.into_iter().find_map(get) {
+        view = view.with_request_id(request_id);
+    }
+    view
 }
 
 fn host_of(uri: &Uri) -> Option<Host> {

@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::body::{ReplayBody, SkewBody};
-use super::carrier::{Arrived, TowerCarrier};
+use super::carrier::{Arrived, TowerCarrier, date_of};
 use crate::resend::{Carrier, Departure, accept, minds_accepted, recover};
 
 pin_project! {
@@ -114,13 +114,17 @@ where
                     let Some(mut carrier) = carrier.take() else {
                         return Poll::Pending;
                     };
-                    let clock = carrier.wiring().clock.clone();
-                    let received = clock.reading();
+                    let clock = &carrier.wiring().clock;
                     let departure = *departure;
-                    if response.status().is_success() {
-                        if minds_accepted(&clock, received, || carrier.host()) {
-                            accept(&carrier, &clock, departure, received, &response);
-                        }
+                    let is_success = response.status().is_success();
+                    let date = || date_of(&response);
+                    if is_success && !minds_accepted(clock, departure, date, || carrier.host()) {
+                        return Poll::Ready(Ok(response.map(Arrived::into_body)));
+                    }
+                    let clock = clock.clone();
+                    let received = clock.reading();
+                    if is_success {
+                        accept(&carrier, &clock, departure, received, &response);
                         return Poll::Ready(Ok(response.map(Arrived::into_body)));
                     }
                     async move {

@@ -10,6 +10,7 @@ mod faked;
 mod other_sdks;
 mod poller;
 mod program;
+mod recipes;
 mod relay;
 mod s3;
 mod servers;

@@ -9,7 +9,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use tokio::task::JoinSet;
 
-use crate::clients::{config, head, receive, through, without_retries};
+use crate::clients::{Door, config, config_on, head, receive, through, without_retries};
 use crate::log::Log;
 use crate::net::Net;
 use crate::tap::Tap;
@@ -159,6 +159,58 @@ async fn a_lab_that_is_repaired_costs_one_rejection() {
         assert_eq!(story.aws.rejected(), 0);
         story.is_the_machines();
     }
+}
+
+#[tokio::test]
+async fn a_lab_that_is_repaired_and_sends_no_dates_costs_one_rejection() {
+    for manner in [Manner::InWords, Manner::InFields] {
+        let story = Story::new(0, manner);
+        story.lab.leave_out_dates();
+        story.lab.set_ahead(HOUR);
+        story.interleaves(true).await;
+        assert_eq!(story.lab.rejected(), 1);
+        story.lab.set_ahead(0);
+        story.interleaves(true).await;
+        assert_eq!(story.lab.rejected(), 2, "{manner:?}");
+        assert_eq!(story.aws.rejected(), 0);
+        story.is_the_machines();
+    }
+}
+
+#[tokio::test]
+async fn a_lab_that_the_clock_follows_at_last_is_in_dispute_no_more() {
+    let story = Story::new(0, Manner::InFields);
+    story.lab.leave_out_dates();
+    story.lab.set_ahead(HOUR);
+    assert_eq!(story.calls_aws().await, Ok(()));
+    assert_eq!(story.calls_lab().await, Ok(()));
+    // Nobody has vouched for the clock for long, and the lab's was set.
+    story.world.advance(minutes(120));
+    story.lab.set_ahead(2 * HOUR);
+    for _ in 0..10 {
+        assert_eq!(story.calls_lab().await, Ok(()));
+    }
+    assert_eq!(story.lab.rejected(), 2);
+}
+
+#[tokio::test]
+async fn a_signature_by_the_labs_time_confirms_nobody_elses() {
+    let story = Story::new(0, Manner::InFields);
+    story.lab.set_ahead(HOUR);
+    assert_eq!(story.calls_aws().await, Ok(()));
+    assert_eq!(story.calls_lab().await, Ok(()));
+    // A `Date` that lies moves the clock for a try, of which nothing is heard.
+    let ec2 = Wire::with_manner(&story.world, minutes(5), Manner::AuthFailure);
+    let lie = Answer::empty_403(shifted(story.world.true_time(), 20 * MINUTE));
+    ec2.plan([Fate::answered(lie), Fate::lost()]);
+    let tried = without_retries(config_on(&ec2, AWS));
+    let tried = Door::Interceptor.sqs(&tried, &story.clock);
+    assert!(receive(&tried, &format!("{AWS}/1/q")).await.is_err());
+    assert!(story.clock.status().is_corrected());
+    assert_eq!(story.calls_lab().await, Ok(()));
+    story.world.advance(minutes(2));
+    story.is_the_machines();
+    assert_eq!(story.log.names(), ["hosts_disagree", "skew", "withdrawn"]);
 }
 
 // ---- Evidence by `Date` alone.

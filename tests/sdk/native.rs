@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::clients::{behind, config, config_on, receive, send, through, without_retries};
 use crate::log::Log;
+use crate::observer::observer;
 use crate::tap::Tap;
 use crate::wire::{Answer, Fate, Wire};
 use crate::world::{DAY, HOUR, MINUTE, World, minutes};
@@ -125,13 +126,6 @@ async fn a_client_that_is_given_another_http_client_corrects_by_itself() {
 }
 
 // ---- Who only observes.
-
-fn observer(world: &World) -> SkewClock {
-    SkewClock::builder()
-        .local_clock(world.machine.clone())
-        .observe_only()
-        .build()
-}
 
 #[tokio::test]
 async fn who_only_observes_reports_and_changes_nothing() {

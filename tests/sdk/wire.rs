@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -135,6 +135,7 @@ struct Inner {
     manner: Manner,
     /// How far its clock is ahead of the true time.
     ahead: Mutex<i64>,
+    is_dateless: AtomicBool,
     gate: Mutex<Option<Arc<Barrier>>>,
     fates: Mutex<VecDeque<Fate>>,
     sent: AtomicUsize,
@@ -153,6 +154,7 @@ impl Wire {
             tolerance: Mutex::new(tolerance),
             manner,
             ahead: Mutex::default(),
+            is_dateless: AtomicBool::default(),
             gate: Mutex::default(),
             fates: Mutex::default(),
             sent: AtomicUsize::default(),
@@ -163,6 +165,11 @@ impl Wire {
     /// Sets the service's clock to `seconds` ahead of the true time.
     pub(crate) fn set_ahead(&self, seconds: i64) {
         *self.0.ahead.lock().expect("nobody panics with it") = seconds;
+    }
+
+    /// From now on no answer has a `Date`.
+    pub(crate) fn leave_out_dates(&self) {
+        self.0.is_dateless.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn set_tolerance(&self, tolerance: Duration) {
@@ -221,7 +228,11 @@ impl Wire {
         }
         let status = StatusCode::try_from(answer.status).expect("a status");
         let mut response = HttpResponse::new(status, SdkBody::from(answer.body));
+        let is_dateless = inner.is_dateless.load(Ordering::Relaxed);
         for (name, value) in answer.headers {
+            if is_dateless && name == "date" {
+                continue;
+            }
             response.headers_mut().append(name, value);
         }
         Ok(response)

@@ -1,0 +1,94 @@
+//! Clients through each door.
+
+use aws_clock_skew::SkewClock;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_sqs::Client;
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_async::time::SystemTimeSource;
+use aws_smithy_runtime_api::client::http::HttpClient;
+
+/// Who corrects a client.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(clippy::exhaustive_enums, reason = "nobody but the benchmarks uses it")]
+pub enum Door {
+    /// Nobody: the SDK's own correction is off.
+    Nobody,
+    /// The SDK itself.
+    Native,
+    /// Our interceptor.
+    Interceptor,
+    /// Our HTTP client.
+    HttpClient,
+    /// Our interceptor and our HTTP client.
+    Both,
+}
+
+impl Door {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Nobody,
+        Self::Native,
+        Self::Interceptor,
+        Self::HttpClient,
+        Self::Both,
+    ];
+
+    fn has_interceptor(self) -> bool {
+        matches!(self, Self::Interceptor | Self::Both)
+    }
+
+    fn has_http_client(self) -> bool {
+        matches!(self, Self::HttpClient | Self::Both)
+    }
+}
+
+/// Returns a client that is corrected by `clock` through a door.
+pub fn client(door: Door, clock: &SkewClock, wire: impl HttpClient + 'static) -> Client {
+    let credentials = Credentials::new("AKIDEXAMPLE", SECRET, None, None, "benchmark");
+    let config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .sleep_impl(TokioSleep::new());
+    let mut config = if door.has_http_client() {
+        config
+            .http_client(clock.http_client(wire))
+            .time_source(clock.clone())
+            .identity_cache(clock.identity_cache())
+    } else {
+        config
+            .http_client(wire)
+            .time_source(SystemTimeSource::new())
+            .identity_cache(aws_config::identity::IdentityCache::lazy().build())
+    };
+    if door == Door::Nobody {
+        config = config.disable_clock_skew_correction(true);
+    }
+    let mut config = aws_sdk_sqs::config::Builder::from(&config.build());
+    if door.has_interceptor() {
+        config = config
+            .time_source(clock.clone())
+            .interceptor(clock.interceptor())
+            .retry_classifier(clock.retry_classifier());
+    }
+    Client::from_conf(config.build())
+}
+
+/// Makes one call that is accepted.
+///
+/// # Panics
+///
+/// If it fails.
+#[expect(clippy::expect_used, reason = "a benchmark of failures is none")]
+pub async fn accepted_call(client: &Client) {
+    client
+        .receive_message()
+        .queue_url("https://sqs.us-east-1.amazonaws.com/123456789012/queue")
+        .send()
+        .await
+        .expect("the wire accepts everything");
+}
+
+const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";

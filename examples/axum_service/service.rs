@@ -1,0 +1,56 @@
+//! The service: takes orders, and tells how its clock is.
+
+use aws_clock_skew::{SkewClock, SkewStatus};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+
+use super::telemetry::Telemetry;
+
+/// What all requests share.
+#[derive(Clone)]
+pub(crate) struct Service {
+    pub(crate) sqs: aws_sdk_sqs::Client,
+    pub(crate) queue_url: String,
+    pub(crate) skew: SkewClock,
+    pub(crate) telemetry: Telemetry,
+}
+
+impl Service {
+    pub(crate) fn router(self) -> Router {
+        Router::new()
+            .route("/healthz", get(health))
+            .route("/metrics", get(metrics))
+            .route("/orders", post(order))
+            .with_state(self)
+    }
+}
+
+/// A corrected clock is no reason to fail: calls succeed. It is told, and an alert
+/// wakes somebody.
+async fn health(State(service): State<Service>) -> Json<SkewStatus> {
+    Json(service.skew.status())
+}
+
+async fn metrics(State(service): State<Service>) -> Result<String, StatusCode> {
+    // A clock that was repaired since the last call says so now.
+    service.skew.status();
+    let page = service.telemetry.scrape();
+    page.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+async fn order(
+    State(service): State<Service>,
+    order: String,
+) -> Result<String, (StatusCode, String)> {
+    let message = service.sqs.send_message().queue_url(&service.queue_url);
+    match message.message_body(order).send().await {
+        Ok(sent) => Ok(sent.message_id.unwrap_or_default()),
+        Err(error) => {
+            let diagnosis = service.skew.diagnose_error(&error);
+            tracing::error!(%diagnosis, advice = diagnosis.advice(), "an order is lost");
+            Err((StatusCode::BAD_GATEWAY, diagnosis.to_string()))
+        }
+    }
+}

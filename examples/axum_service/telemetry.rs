@@ -1,0 +1,77 @@
+//! Logs in JSON, and metrics for Prometheus. Made to be copied.
+
+use std::io;
+
+use opentelemetry_prometheus::exporter;
+use opentelemetry_sdk::error::OTelSdkError;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use prometheus::{Registry, TextEncoder};
+use tracing::{Subscriber, level_filters::LevelFilter};
+use tracing_opentelemetry::MetricsLayer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::{self, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{EnvFilter, Layer};
+
+/// What is collected for Prometheus. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Telemetry {
+    registry: Registry,
+    /// Dropped, it would end the collection.
+    _provider: SdkMeterProvider,
+}
+
+impl Telemetry {
+    /// Returns it with the subscriber that feeds it. `filter` is for the log alone.
+    ///
+    /// # Errors
+    ///
+    /// If the exporter cannot be registered.
+    pub(crate) fn new<W>(
+        filter: EnvFilter,
+        log: W,
+    ) -> Result<(Self, impl Subscriber + Send + Sync), OTelSdkError>
+    where
+        W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+    {
+        let registry = Registry::new();
+        let reader = exporter()
+            .with_registry(registry.clone())
+            .scope_info_enabled(false)
+            .without_target_info()
+            .build()?;
+        let provider = SdkMeterProvider::builder().with_reader(reader).build();
+        // Each layer has a filter of its own. One for all would do to the metrics
+        // what `RUST_LOG=error` does to the log: their events are of level INFO.
+        let metrics_only = Targets::new().with_target("aws_clock_skew::metrics", LevelFilter::INFO);
+        let no_metrics = Targets::new()
+            .with_default(LevelFilter::TRACE)
+            .with_target("aws_clock_skew::metrics", LevelFilter::OFF);
+        let subscriber = tracing_subscriber::registry()
+            .with(
+                fmt::layer()
+                    .json()
+                    .flatten_event(true)
+                    .with_writer(log)
+                    .with_filter(no_metrics)
+                    .with_filter(filter),
+            )
+            .with(MetricsLayer::new(provider.clone()).with_filter(metrics_only));
+        let telemetry = Self {
+            registry,
+            _provider: provider,
+        };
+        Ok((telemetry, subscriber))
+    }
+
+    /// Returns what Prometheus scrapes.
+    ///
+    /// # Errors
+    ///
+    /// If a metric cannot be encoded.
+    pub(crate) fn scrape(&self) -> io::Result<String> {
+        let families = self.registry.gather();
+        let text = TextEncoder::new().encode_to_string(&families);
+        text.map_err(io::Error::other)
+    }
+}

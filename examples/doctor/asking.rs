@@ -1,0 +1,130 @@
+//! Asking a server for the time.
+
+use std::time::{Duration, SystemTime};
+
+use aws_clock_skew::LocalClock;
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::HttpConnector;
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::body::SdkBody;
+
+/// Server − machine, in milliseconds: somewhere between these two.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Range {
+    pub(crate) low: i64,
+    pub(crate) high: i64,
+}
+
+impl Range {
+    pub(crate) fn intersect(self, other: Self) -> Option<Self> {
+        let (low, high) = (self.low.max(other.low), self.high.min(other.high));
+        (low <= high).then_some(Self { low, high })
+    }
+
+    pub(crate) const fn middle(self) -> i64 {
+        i64::midpoint(self.low, self.high)
+    }
+
+    /// Returns how far the middle can be from the truth.
+    pub(crate) const fn margin(self) -> i64 {
+        (self.high - self.low + 1) / 2
+    }
+
+    /// Returns how far zero is from it.
+    pub(crate) fn distance(self) -> i64 {
+        self.low.max(-self.high).max(0)
+    }
+}
+
+/// What one server says.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    pub(crate) name: String,
+    pub(crate) answers: usize,
+    /// `None` if it did not answer, or contradicts itself.
+    pub(crate) range: Option<Range>,
+    pub(crate) round_trip: Option<Duration>,
+    pub(crate) trouble: Option<String>,
+}
+
+/// Asks a server [`QUESTIONS`] times; what its answers have in common is narrower
+/// than any of them.
+pub(crate) async fn ask(machine: &dyn LocalClock, url: &str, pause: Duration) -> Server {
+    let connector = Connector::builder();
+    let connector = connector
+        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+        .build();
+    let name = url.split("://").last().unwrap_or(url);
+    let mut server = Server {
+        name: name.trim_end_matches('/').to_owned(),
+        answers: 0,
+        range: None,
+        round_trip: None,
+        trouble: None,
+    };
+    for question in 0..QUESTIONS {
+        if question > 0 {
+            tokio::time::sleep(pause).await;
+        }
+        let (wall, boot) = (machine.wall(), machine.boot());
+        let date = tokio::time::timeout(PATIENCE, date_of(&connector, url)).await;
+        let elapsed = machine.boot().saturating_sub(boot);
+        match date.unwrap_or_else(|_| Err("no answer in time".into())) {
+            Ok(date) => {
+                // It was stamped between the two readings. Seconds are cut off, and
+                // servers write the same date for a second.
+                let sample = Range {
+                    low: millis_between(wall + elapsed, date),
+                    high: millis_between(wall, date) + 2_000,
+                };
+                let before = server.range.unwrap_or(sample);
+                server.range = before.intersect(sample);
+                server.answers += 1;
+                let shortest = server.round_trip.unwrap_or(elapsed).min(elapsed);
+                server.round_trip = Some(shortest);
+                if server.range.is_none() {
+                    server.trouble = Some("contradicts itself".into());
+                    break;
+                }
+            }
+            Err(error) => server.trouble = Some(root_of(&*error)),
+        }
+    }
+    server
+}
+
+async fn date_of(
+    connector: &Connector,
+    url: &str,
+) -> Result<SystemTime, Box<dyn std::error::Error>> {
+    let mut request = HttpRequest::new(SdkBody::empty());
+    request.set_method("HEAD")?;
+    request.set_uri(url)?;
+    let response = connector.call(request).await?;
+    let date = response.headers().get("date").ok_or("no Date")?;
+    if response.headers().contains_key("age") {
+        return Err("a cache has answered".into());
+    }
+    Ok(httpdate::parse_http_date(date)?)
+}
+
+/// Returns the words of the first cause: what is around it says little.
+fn root_of(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut root = error;
+    while let Some(source) = root.source() {
+        root = source;
+    }
+    root.to_string()
+}
+
+fn millis_between(from: SystemTime, to: SystemTime) -> i64 {
+    let millis = |distance: Duration| i64::try_from(distance.as_millis()).unwrap_or(i64::MAX);
+    match to.duration_since(from) {
+        Ok(ahead) => millis(ahead),
+        Err(behind) => -millis(behind.duration()),
+    }
+}
+
+const QUESTIONS: usize = 5;
+const PATIENCE: Duration = Duration::from_secs(5);

@@ -1,0 +1,151 @@
+//! An event stream on a machine whose clock is twenty minutes behind.
+//!
+//! Each frame of a stream is signed by itself, with a date of its own, for as long
+//! as the stream lasts, and no part of a stream can be sent again. So the client has
+//! the clock as its time source, and the clock knows the time before the stream
+//! begins: here it has asked, elsewhere another client's call has taught it.
+//!
+//! ```text
+//! cargo run --example event_stream
+//! ```
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_clock_skew::{LocalClock, ManualClock, SkewClock};
+use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::Credentials;
+use aws_sdk_transcribestreaming::primitives::Blob;
+use aws_sdk_transcribestreaming::primitives::event_stream::HeaderValue;
+use aws_sdk_transcribestreaming::types::error::AudioStreamError;
+use aws_sdk_transcribestreaming::types::{AudioEvent, AudioStream, LanguageCode, MediaEncoding};
+use aws_smithy_eventstream::frame::{DecodedFrame, MessageFrameDecoder};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::byte_stream::ByteStream;
+use bytes::BytesMut;
+use futures_util::{StreamExt, stream};
+
+const CHUNKS: usize = 3;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let machine = ManualClock::new(UNIX_EPOCH);
+    machine.set_wall(true_time(&machine) - Duration::from_mins(20));
+    // In a program of your own: `SkewClock::new()`.
+    let skew = SkewClock::builder().local_clock(machine.clone()).build();
+    let service = Service {
+        machine: machine.clone(),
+        right: Arc::default(),
+    };
+    // In place of `configure`, with a service inside this process.
+    let config = skew.configure_with(
+        aws_config::defaults(BehaviorVersion::latest())
+            .region(Region::from_static("us-east-1"))
+            .credentials_provider(Credentials::new("AKID", "secret", None, None, "example")),
+        service.clone(),
+    );
+    let config = config.load().await;
+    let status = skew.synchronize(&config).await?;
+    println!("this machine's clock is {}", status.offset());
+
+    let transcribe = aws_sdk_transcribestreaming::Client::new(&config);
+    let audio = stream::iter(0..CHUNKS).map(move |_| {
+        // A stream lasts.
+        machine.advance(Duration::from_mins(30));
+        let event = AudioEvent::builder().audio_chunk(Blob::new("la")).build();
+        Ok::<_, AudioStreamError>(AudioStream::AudioEvent(event))
+    });
+    transcribe
+        .start_stream_transcription()
+        .language_code(LanguageCode::EnGb)
+        .media_sample_rate_hertz(8_000)
+        .media_encoding(MediaEncoding::Pcm)
+        .audio_stream(audio.into())
+        .send()
+        .await?;
+    let right = service.right.load(Ordering::Relaxed);
+    println!("frames {}, dated right {right}", CHUNKS + 1);
+    Ok(())
+}
+
+/// Looks at the dates of frames as Transcribe does.
+#[derive(Clone)]
+struct Service {
+    machine: ManualClock,
+    right: Arc<AtomicUsize>,
+}
+
+impl Service {
+    async fn hear(&self, body: SdkBody) {
+        let mut decoder = MessageFrameDecoder::new();
+        let mut received = BytesMut::new();
+        let mut body = ByteStream::new(body);
+        while let Some(Ok(chunk)) = body.next().await {
+            received.extend_from_slice(&chunk);
+            while let Ok(DecodedFrame::Complete(frame)) = decoder.decode_frame(&mut received) {
+                let date = frame
+                    .headers()
+                    .iter()
+                    .find_map(|header| match header.value() {
+                        HeaderValue::Timestamp(date) => SystemTime::try_from(*date).ok(),
+                        _ => None,
+                    });
+                let error = date.map(|date| distance(date, true_time(&self.machine)));
+                println!("a frame, its date off by {error:?}");
+                let is_right = error.is_some_and(|error| error < Duration::from_secs(2));
+                self.right
+                    .fetch_add(usize::from(is_right), Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+impl HttpConnector for Service {
+    fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
+        let service = self.clone();
+        HttpConnectorFuture::new(async move {
+            let body = std::mem::replace(request.body_mut(), SdkBody::empty());
+            service.hear(body).await;
+            let ok = StatusCode::try_from(200).unwrap_or_else(|_| unreachable!("200 is one"));
+            let mut response = HttpResponse::new(ok, SdkBody::empty());
+            let date = httpdate::fmt_http_date(true_time(&service.machine));
+            response.headers_mut().insert("date", date);
+            Ok(response)
+        })
+    }
+}
+
+impl HttpClient for Service {
+    fn http_connector(
+        &self,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Service")
+    }
+}
+
+fn distance(one: SystemTime, other: SystemTime) -> Duration {
+    one.duration_since(other)
+        .unwrap_or_else(|before| before.duration())
+}
+
+/// The boot clock runs true, whatever the wall clock shows.
+fn true_time(machine: &ManualClock) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_800_000_000) + machine.boot()
+}

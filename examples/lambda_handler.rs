@@ -1,0 +1,144 @@
+//! A function that is frozen between invocations, as those of AWS Lambda are.
+//!
+//! A freeze does two things to signatures. A machine that thaws may show the time of
+//! before until NTP has repaired it; and a request that was signed before the freeze
+//! and sent after it arrives with a signature that is too old, though the clock is
+//! right. Both cost one rejected request and no failed call.
+//!
+//! ```text
+//! cargo run --example lambda_handler
+//! ```
+
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_clock_skew::{LocalClock, ManualClock, SkewClock};
+use aws_clock_skew_endpoint::{ACCESS_KEY_ID, Endpoint, SECRET_ACCESS_KEY};
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_sqs::config::Credentials;
+
+/// What lives as long as the sandbox: made once, outside the handler.
+struct Function {
+    sqs: aws_sdk_sqs::Client,
+    queue_url: String,
+}
+
+impl Function {
+    /// The initialization: one clock for all clients, and kept with them.
+    async fn new(skew: &SkewClock, endpoint: &Endpoint) -> Self {
+        let credentials = Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None, None, "example");
+        let config = skew.configure(
+            aws_config::defaults(BehaviorVersion::latest())
+                .region(Region::from_static("us-east-1"))
+                .credentials_provider(credentials)
+                .endpoint_url(endpoint.url()),
+        );
+        Self {
+            sqs: aws_sdk_sqs::Client::new(&config.load().await),
+            queue_url: endpoint.queue_url("orders"),
+        }
+    }
+
+    /// The handler.
+    async fn handle(&self, event: &str) -> Result<(), impl Error + use<>> {
+        let message = self.sqs.send_message().queue_url(&self.queue_url);
+        message.message_body(event).send().await.map(drop)
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let sandbox = Sandbox::new();
+    let endpoint = sandbox.endpoint().await?;
+    // On Lambda: `SkewClock::new()`.
+    let skew = SkewClock::builder()
+        .local_clock(sandbox.machine.clone())
+        .build();
+    let function = Function::new(&skew, &endpoint).await;
+
+    let mut failed = 0;
+    for (number, what) in WHAT_HAPPENS.iter().enumerate() {
+        match number {
+            1 => sandbox.thaws_with_the_time_of_before(),
+            2 => sandbox.is_repaired_by_ntp(),
+            3 => sandbox
+                .freezes_the_next_request
+                .store(true, Ordering::Relaxed),
+            _ => {}
+        }
+        let before = endpoint.counts().rejected;
+        let outcome = function.handle(&format!("event {number}")).await;
+        failed += u32::from(outcome.is_err());
+        println!(
+            "invocation {number}, {what}: {}, {} rejected on the way",
+            if outcome.is_ok() { "done" } else { "failed" },
+            endpoint.counts().rejected - before
+        );
+    }
+    for (kind, count) in skew
+        .status()
+        .incidents_by_kind()
+        .filter(|(_, count)| *count > 0)
+    {
+        println!("incidents of kind {kind}: {count}");
+    }
+    let rejected = endpoint.counts().rejected;
+    println!(
+        "invocations {}, rejected by the server {rejected}, failed {failed}",
+        WHAT_HAPPENS.len()
+    );
+    Ok(())
+}
+
+const WHAT_HAPPENS: [&str; 5] = [
+    "at first",
+    "after a freeze of 3 h, with the time of before",
+    "after NTP has repaired the clock",
+    "frozen for 20 min between signing and sending",
+    "at last",
+];
+
+/// Plays the platform.
+struct Sandbox {
+    machine: ManualClock,
+    freezes_the_next_request: Arc<AtomicBool>,
+}
+
+impl Sandbox {
+    fn new() -> Self {
+        let machine = ManualClock::new(UNIX_EPOCH);
+        machine.set_wall(true_time(&machine));
+        Self {
+            machine,
+            freezes_the_next_request: Arc::default(),
+        }
+    }
+
+    async fn endpoint(&self) -> std::io::Result<Endpoint> {
+        let (servers, machine) = (self.machine.clone(), self.machine.clone());
+        let freezes = self.freezes_the_next_request.clone();
+        let endpoint = Endpoint::builder(move || true_time(&servers)).before_verify(move |_| {
+            if freezes.swap(false, Ordering::Relaxed) {
+                machine.advance(Duration::from_mins(20));
+            }
+        });
+        let endpoint = endpoint.start().await?;
+        endpoint.feed("orders", "the first event");
+        Ok(endpoint)
+    }
+
+    fn thaws_with_the_time_of_before(&self) {
+        self.machine.advance_boot(Duration::from_hours(3));
+    }
+
+    fn is_repaired_by_ntp(&self) {
+        self.machine.set_wall(true_time(&self.machine));
+    }
+}
+
+/// The boot clock runs true, whatever the wall clock shows.
+fn true_time(machine: &ManualClock) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_800_000_000) + machine.boot()
+}

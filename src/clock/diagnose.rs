@@ -1,0 +1,30 @@
+//! [`SkewClock::diagnose`]: what was wrong with a call that failed.
+
+use super::SkewClock;
+use crate::diagnosis::{Diagnosis, Standing};
+use crate::evidence::{Evidence, ResponseView};
+
+impl SkewClock {
+    /// Says what was wrong with a call that failed. Learns nothing.
+    ///
+    /// Ask soon: the server's time in the answer is compared with what the
+    /// machine's clock shows now, unless the clock is corrected and knows.
+    pub fn diagnose(&self, response: &ResponseView<'_>) -> Diagnosis {
+        self.diagnose_evidence(&Evidence::read(response))
+    }
+
+    pub(crate) fn diagnose_evidence(&self, evidence: &Evidence) -> Diagnosis {
+        let reading = self.reading();
+        let state = self.lock();
+        let estimate = state.estimator.estimate();
+        Diagnosis::of(
+            evidence,
+            &Standing {
+                reading,
+                offset: estimate.map(|estimate| estimate.offset(reading)),
+                observes_only: self.observes_only(),
+                last_incident: state.ledger.last(),
+            },
+        )
+    }
+}

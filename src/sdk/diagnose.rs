@@ -1,0 +1,71 @@
+//! [`SkewClock::diagnose_error`]: what was wrong with a call of an SDK client.
+
+use std::error::Error;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+
+use super::operation::{view, view_without_age};
+use crate::clock::SkewClock;
+use crate::diagnosis::{Cause, Diagnosis};
+use crate::evidence::Evidence;
+use crate::resend::Seen;
+
+impl SkewClock {
+    /// Says what was wrong with a call of an AWS SDK client, whatever client it
+    /// was. Learns nothing. Ask soon, as with [`diagnose`](Self::diagnose).
+    ///
+    /// ```no_run
+    /// # use aws_clock_skew::SkewClock;
+    /// # async fn call(skew: SkewClock, sqs: aws_sdk_sqs::Client) {
+    /// if let Err(error) = sqs.list_queues().send().await {
+    ///     let diagnosis = skew.diagnose_error(&error);
+    ///     eprintln!("{diagnosis}. {}", diagnosis.advice());
+    /// }
+    /// # }
+    /// ```
+    pub fn diagnose_error<E: Error + 'static>(
+        &self,
+        error: &SdkError<E, HttpResponse>,
+    ) -> Diagnosis {
+        let Some(response) = error.raw_response() else {
+            return Diagnosis::without_answer(if is_certificates_date(error) {
+                Cause::Certificate
+            } else {
+                Cause::Unknown
+            });
+        };
+        let text = response.body().bytes().unwrap_or_default();
+        // Our HTTP client has put `Age: 0` there itself.
+        let is_our_age =
+            response.extension::<Seen>().is_some() && response.headers().get("age") == Some("0");
+        let view = if is_our_age {
+            view_without_age(response, text)
+        } else {
+            view(response, text)
+        };
+        self.diagnose_evidence(&Evidence::read(&view))
+    }
+}
+
+/// TLS stacks have no type in common, so their words have to do: those of rustls,
+/// of OpenSSL, of macOS and of Windows all hold these.
+fn is_certificates_date(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let text = error.to_string().to_ascii_lowercase();
+        let is_date = [
+            "expired",
+            "not valid yet",
+            "not yet valid",
+            "validity period",
+        ]
+        .iter()
+        .any(|words| text.contains(words));
+        if text.contains("certificate") && is_date {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}

@@ -1,0 +1,142 @@
+//! [`Kept`]: what is left of a request that was sent, so that it can be sent again.
+
+use std::str;
+
+use aws_smithy_runtime_api::client::connection::CaptureSmithyConnection;
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::body::SdkBody;
+
+use crate::resign::is_signature;
+
+/// A request written into one piece of memory. That is cheaper by far than a copy of
+/// it, with an allocation or two for each header; what it says is read when it is
+/// needed.
+pub(super) struct Kept {
+    /// The method, the URI, each [`Header`], and a small body.
+    text: Vec<u8>,
+    method_ends: usize,
+    uri_ends: usize,
+    headers_end: usize,
+    body: Body,
+    /// It lets the SDK close a connection that turned out broken. Copies have no
+    /// other extensions: the telemetry of the attempt is the first send's.
+    connection: Option<CaptureSmithyConnection>,
+}
+
+enum Body {
+    /// At the end of the text.
+    Small,
+    Large(Box<SdkBody>),
+    /// It cannot be sent twice.
+    Gone,
+}
+
+impl Kept {
+    /// Returns `None` if the request is not signed.
+    pub(super) fn of(request: &HttpRequest) -> Option<Self> {
+        let mut text = Vec::with_capacity(USUAL);
+        text.extend_from_slice(request.method().as_bytes());
+        let method_ends = text.len();
+        text.extend_from_slice(request.uri().as_bytes());
+        let uri_ends = text.len();
+        let mut is_signed = false;
+        for (name, value) in request.headers().iter_bytes() {
+            is_signed |= name == "authorization" && is_signature(value);
+            Header::write(name.as_bytes(), value, &mut text);
+        }
+        if !is_signed {
+            return None;
+        }
+        let headers_end = text.len();
+        let body = match request.body().bytes() {
+            Some(bytes) if bytes.len() <= SMALL => {
+                text.extend_from_slice(bytes);
+                Body::Small
+            }
+            _ => match request.body().try_clone() {
+                Some(copy) => Body::Large(Box::new(copy)),
+                None => Body::Gone,
+            },
+        };
+        Some(Self {
+            text,
+            method_ends,
+            uri_ends,
+            headers_end,
+            body,
+            connection: request.extension::<CaptureSmithyConnection>().cloned(),
+        })
+    }
+
+    pub(super) fn uri(&self) -> &str {
+        self.part(self.method_ends, self.uri_ends)
+    }
+
+    /// Returns the request again, and whether it can be sent.
+    pub(super) fn into_request(self) -> (HttpRequest, bool) {
+        let mut request = HttpRequest::new(SdkBody::taken());
+        let mut is_whole = request.set_method(self.part(0, self.method_ends)).is_ok()
+            && request.set_uri(self.uri()).is_ok();
+        let mut headers = self
+            .text
+            .get(self.uri_ends..self.headers_end)
+            .unwrap_or(&[]);
+        while let Some((name, value)) = Header::read(&mut headers) {
+            // No client of the SDK can make a header that is not UTF-8.
+            let added = str::from_utf8(name).ok().zip(str::from_utf8(value).ok());
+            is_whole &= added.is_some_and(|(name, value)| {
+                let added = request
+                    .headers_mut()
+                    .try_append(name.to_owned(), value.to_owned());
+                added.is_ok()
+            });
+        }
+        match self.body {
+            Body::Small => {
+                let bytes = self.text.get(self.headers_end..).unwrap_or_default();
+                *request.body_mut() = SdkBody::from(bytes.to_vec());
+            }
+            Body::Large(body) => *request.body_mut() = *body,
+            Body::Gone => is_whole = false,
+        }
+        if let Some(connection) = self.connection {
+            request.add_extension(connection);
+        }
+        (request, is_whole)
+    }
+
+    fn part(&self, from: usize, to: usize) -> &str {
+        let bytes = self.text.get(from..to).unwrap_or_default();
+        // Both parts were text.
+        str::from_utf8(bytes).unwrap_or_default()
+    }
+}
+
+/// Two lengths, and as many bytes.
+struct Header;
+
+impl Header {
+    fn write(name: &[u8], value: &[u8], text: &mut Vec<u8>) {
+        text.reserve(2 * LENGTH + name.len() + value.len());
+        text.extend_from_slice(&name.len().to_ne_bytes());
+        text.extend_from_slice(&value.len().to_ne_bytes());
+        text.extend_from_slice(name);
+        text.extend_from_slice(value);
+    }
+
+    fn read<'a>(text: &mut &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+        let (name, rest) = text.split_first_chunk()?;
+        let (value, rest) = rest.split_first_chunk()?;
+        let (name, rest) = rest.split_at_checked(usize::from_ne_bytes(*name))?;
+        let (value, rest) = rest.split_at_checked(usize::from_ne_bytes(*value))?;
+        *text = rest;
+        Some((name, value))
+    }
+}
+
+const LENGTH: usize = size_of::<usize>();
+/// Where one allocation does as a rule: a head has about 800 bytes, and a small body
+/// of JSON.
+const USUAL: usize = 1_024;
+/// Up to here a body is copied; a larger one is shared.
+const SMALL: usize = 4_096;

@@ -1,0 +1,350 @@
+//! The example `axum_service`: the real pipeline, from a rejected request to the
+//! log, to Prometheus, and to whoever asks for the service's health.
+
+#![expect(clippy::expect_used, reason = "a test that cannot be set up fails")]
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_clock_skew::{LocalClock, ManualClock, SkewClock};
+use aws_clock_skew_endpoint::{Endpoint, SECRET_ACCESS_KEY};
+use axum_service::telemetry::Telemetry;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tracing::subscriber::DefaultGuard;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+#[expect(dead_code, reason = "what only the example's own `main` needs")]
+#[path = "../examples/axum_service/main.rs"]
+mod axum_service;
+#[expect(dead_code, reason = "the other tests capture events as well")]
+#[path = "incidents/capture.rs"]
+mod capture;
+
+#[tokio::test]
+async fn one_wrong_clock_is_one_incident_with_its_numbers_everywhere() {
+    let story = Story::start("info", SECRET_ACCESS_KEY).await;
+    for _ in 0..5 {
+        assert_eq!(story.order().await.0, 200);
+    }
+    assert_eq!(story.endpoint.counts().rejected, 1);
+
+    let [incident] = &story.log()[..] else {
+        panic!("{:?}", story.log());
+    };
+    assert_eq!(incident["level"], "WARN");
+    assert_eq!(incident["incident"], "skew");
+    assert_eq!(incident["offset_ms"], 172_800_500);
+    assert_eq!(incident["suppressed"], 0);
+    assert_eq!(incident["signed_at"], "2027-01-13T08:00:00.000Z");
+    assert_eq!(incident["server_time"], "2027-01-15T08:00:00.000Z");
+
+    let metrics = story.get("metrics").await;
+    for line in [
+        r#"aws_clock_skew_incidents_total{incident="skew",service="sqs",source="message"} 1"#,
+        r#"aws_clock_skew_retries_total{outcome="accepted"} 1"#,
+        "aws_clock_skew_offset_seconds 172800.5",
+        "aws_clock_skew_uncertainty_seconds 0.501",
+    ] {
+        assert!(
+            metrics.lines().any(|known| known == line),
+            "{line} in\n{metrics}"
+        );
+    }
+
+    let health: Value = serde_json::from_str(&story.get("healthz").await).expect("is JSON");
+    assert_eq!(health["corrected"], true);
+    assert_eq!(health["offset_ms"], 172_800_500);
+    assert_eq!(health["incidents"], 1);
+    assert_eq!(health["incidents_by_kind"]["skew"], 1);
+    assert_eq!(
+        health["last_incident"]["request_id"],
+        incident["request_id"]
+    );
+
+    // NTP sets the clock, and nobody calls but Prometheus.
+    story.machine.set_wall(story.machine.wall() + TWO_DAYS);
+    let metrics = story.get("metrics").await;
+    assert!(
+        metrics.contains("\naws_clock_skew_offset_seconds 0\n"),
+        "{metrics}"
+    );
+    let healed = r#"aws_clock_skew_incidents_total{incident="healed"} 1"#;
+    assert!(metrics.contains(healed), "{metrics}");
+    assert_eq!(story.log()[1]["incident"], "healed");
+    let health: Value = serde_json::from_str(&story.get("healthz").await).expect("is JSON");
+    assert_eq!(
+        (&health["corrected"], &health["since"]),
+        (&Value::Bool(false), &Value::Null)
+    );
+}
+
+#[tokio::test]
+async fn a_log_of_errors_only_silences_no_metric() {
+    let story = Story::start("error", SECRET_ACCESS_KEY).await;
+    assert_eq!(story.order().await.0, 200);
+    assert_eq!(story.written.text(), "");
+    let metrics = story.get("metrics").await;
+    assert!(metrics.contains(r#"incident="skew""#), "{metrics}");
+    assert!(
+        metrics.contains("aws_clock_skew_offset_seconds 172800.5"),
+        "{metrics}"
+    );
+}
+
+#[tokio::test]
+async fn a_log_of_everything_holds_no_metric_events() {
+    let story = Story::start("trace", SECRET_ACCESS_KEY).await;
+    assert_eq!(story.order().await.0, 200);
+    let text = story.written.text();
+    assert!(text.contains(r#""target":"aws_clock_skew""#), "{text}");
+    assert!(!text.contains("aws_clock_skew::metrics"), "{text}");
+}
+
+#[tokio::test]
+async fn an_order_that_is_lost_says_why() {
+    let wrong = format!("X{}", &SECRET_ACCESS_KEY[1..]);
+    let story = Story::start("info", &wrong).await;
+    let (status, text) = story.order().await;
+    assert_eq!(status, 502);
+    assert_eq!(
+        text,
+        "the secret key is wrong, or the request was changed on its way"
+    );
+    let log = story.written.text();
+    assert!(log.contains("Check the secret access key"), "{log}");
+    assert!(!log.contains(&wrong), "{log}");
+}
+
+#[tokio::test]
+async fn the_alerts_are_tested_with_series_that_the_service_has() {
+    let story = Story::start("info", SECRET_ACCESS_KEY).await;
+    assert_eq!(story.order().await.0, 200);
+    let metrics = story.get("metrics").await;
+    let labels_of = |series: &str| {
+        let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+        let labels = labels.trim_end_matches('}').split(',').filter_map(|label| {
+            let name = label.split('=').next()?.trim();
+            // Prometheus adds these.
+            (!["", "instance", "job"].contains(&name)).then(|| name.to_owned())
+        });
+        (name.to_owned(), labels.collect::<BTreeSet<_>>())
+    };
+    let is_comment = |line: &&str| !line.starts_with('#');
+    let served: BTreeSet<_> = metrics
+        .lines()
+        .filter(is_comment)
+        .filter_map(|line| Some(labels_of(line.rsplit_once(' ')?.0)))
+        .collect();
+    let tests = include_str!("../examples/axum_service/alerts_test.yml");
+    let tested = tests
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- series: '"))
+        .map(|series| labels_of(series.trim_end_matches('\'')));
+    let tested: BTreeSet<_> = tested.collect();
+    assert_eq!(tested.len(), 3);
+    assert!(tested.is_subset(&served), "{tested:?} in {served:?}");
+    let rules = include_str!("../examples/axum_service/alerts.yml");
+    let names: BTreeSet<_> = served.into_iter().map(|(name, _)| name).collect();
+    assert!(names_in(rules).is_subset(&names), "{rules}");
+    // The alerts and the reference name the same.
+    let reference = include_str!("../docs/incidents.md");
+    let alerts = rules
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- alert: "));
+    for alert in alerts {
+        assert!(reference.contains(&format!("`{alert}`")), "{alert}");
+        assert!(tests.contains(&format!("alertname: {alert}")), "{alert}");
+    }
+}
+
+#[tokio::test]
+async fn the_dashboard_asks_for_what_the_service_has() {
+    let story = Story::start("info", SECRET_ACCESS_KEY).await;
+    assert_eq!(story.order().await.0, 200);
+    let served = names_in(&story.get("metrics").await);
+    let dashboard: Value =
+        serde_json::from_str(include_str!("../examples/axum_service/dashboard.json"))
+            .expect("is JSON");
+    let mut asked = BTreeSet::new();
+    for panel in dashboard["panels"].as_array().expect("has panels") {
+        for target in panel["targets"].as_array().expect("has targets") {
+            asked.extend(names_in(target["expr"].as_str().expect("is a query")));
+        }
+    }
+    assert_eq!(asked, served, "all that there is, and nothing else");
+}
+
+/// What Grafana's import asks of a dashboard (its JSON model).
+#[test]
+fn the_dashboard_can_be_imported() {
+    let text = include_str!("../examples/axum_service/dashboard.json");
+    let dashboard: Value = serde_json::from_str(text).expect("is JSON");
+    // One with an id of another Grafana is refused.
+    assert_eq!(dashboard["id"], Value::Null);
+    assert!(dashboard["title"].is_string() && dashboard["uid"].is_string());
+    assert!(
+        dashboard["schemaVersion"]
+            .as_u64()
+            .is_some_and(|version| version >= 36)
+    );
+    let variables = dashboard["templating"]["list"].as_array().expect("a list");
+    let variables: BTreeSet<_> = variables
+        .iter()
+        .map(|variable| variable["name"].as_str().expect("has a name"))
+        .collect();
+    let mut ids = BTreeSet::new();
+    let mut cells = BTreeSet::new();
+    for panel in dashboard["panels"].as_array().expect("has panels") {
+        let title = panel["title"].as_str().expect("has a title");
+        assert!(ids.insert(panel["id"].as_u64()), "{title}: the id is taken");
+        assert!(["stat", "timeseries"].contains(&panel["type"].as_str().expect("has a type")));
+        assert_eq!(panel["datasource"]["type"], "prometheus", "{title}");
+        assert!(
+            panel["fieldConfig"]["defaults"]["unit"].is_string(),
+            "{title}"
+        );
+        assert!(panel["fieldConfig"]["overrides"].is_array(), "{title}");
+        assert!(panel["options"].is_object(), "{title}");
+        let place = |side: &str| panel["gridPos"][side].as_u64().expect("a number");
+        let (x, y, w, h) = (place("x"), place("y"), place("w"), place("h"));
+        assert!(w > 0 && h > 0 && x + w <= 24, "{title}");
+        for cell in (x..x + w).flat_map(|x| (y..y + h).map(move |y| (x, y))) {
+            assert!(cells.insert(cell), "{title} lies upon another panel");
+        }
+        let mut queries = BTreeSet::new();
+        for target in panel["targets"].as_array().expect("has targets") {
+            assert!(queries.insert(target["refId"].as_str()), "{title}");
+            let text = target.to_string();
+            let used = text.split('$').skip(1).map(|rest| {
+                let rest = rest.trim_start_matches('{');
+                let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+                &rest[..end.unwrap_or(rest.len())]
+            });
+            for variable in used.filter(|name| !name.starts_with("__")) {
+                assert!(variables.contains(variable), "{title}: ${variable}");
+            }
+        }
+    }
+    assert_eq!(ids.len(), 8);
+}
+
+/// The metrics of ours that a text names.
+fn names_in(text: &str) -> BTreeSet<String> {
+    text.match_indices("aws_clock_skew_")
+        .map(|(start, _)| {
+            let rest = &text[start..];
+            let end = rest.find(|c: char| !c.is_ascii_lowercase() && c != '_');
+            rest[..end.unwrap_or(rest.len())].to_owned()
+        })
+        .collect()
+}
+
+const TWO_DAYS: Duration = Duration::from_hours(48);
+
+/// The service, on a machine two days behind.
+struct Story {
+    machine: ManualClock,
+    endpoint: Endpoint,
+    url: String,
+    written: Written,
+    client: reqwest::Client,
+    _guard: DefaultGuard,
+}
+
+impl Story {
+    async fn start(filter: &str, secret: &str) -> Self {
+        capture::heed_everywhere();
+        let written = Written::default();
+        let (telemetry, subscriber) = Telemetry::new(EnvFilter::new(filter), written.clone())
+            .expect("an empty registry takes it");
+        let guard = tracing::subscriber::set_default(subscriber);
+        // 2027-01-15T08:00:00Z
+        let truth = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let machine = ManualClock::new(truth - TWO_DAYS);
+        let endpoint = Endpoint::builder(move || -> SystemTime { truth })
+            .credentials(
+                aws_clock_skew_endpoint::ACCESS_KEY_ID,
+                SECRET_ACCESS_KEY,
+                None,
+            )
+            .start()
+            .await
+            .expect("loopback can be bound");
+        endpoint.feed("orders", "first");
+        let skew = SkewClock::builder().local_clock(machine.clone()).build();
+        let service = axum_service::service(skew, &endpoint, secret, telemetry).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await;
+        let listener = listener.expect("loopback can be bound");
+        let url = format!("http://{}", listener.local_addr().expect("is bound"));
+        tokio::spawn(axum::serve(listener, service.router()).into_future());
+        Self {
+            machine,
+            endpoint,
+            url,
+            written,
+            client: reqwest::Client::new(),
+            _guard: guard,
+        }
+    }
+
+    async fn order(&self) -> (u16, String) {
+        let order = self.client.post(format!("{}/orders", self.url));
+        let answer = order.body("an order").send().await.expect("is answered");
+        (
+            answer.status().as_u16(),
+            answer.text().await.expect("is text"),
+        )
+    }
+
+    async fn get(&self, page: &str) -> String {
+        let answer = self.client.get(format!("{}/{page}", self.url)).send().await;
+        let answer = answer.expect("is answered");
+        assert_eq!(answer.status().as_u16(), 200);
+        answer.text().await.expect("is text")
+    }
+
+    /// Our events in the log.
+    fn log(&self) -> Vec<Value> {
+        let text = self.written.text();
+        let events = text
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        events
+            .filter(|event: &Value| event["target"] == "aws_clock_skew")
+            .collect()
+    }
+}
+
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Written {
+    fn text(&self) -> String {
+        let bytes = self.0.lock().expect("nobody panics with it");
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+impl io::Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut written = self.0.lock().expect("nobody panics with it");
+        written.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Written {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}

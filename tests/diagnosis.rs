@@ -1,0 +1,185 @@
+//! What is said of real error responses, and what to do about them.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_clock_skew::diagnosis::{Cause, Remedy};
+use aws_clock_skew::evidence::{Evidence, OtherCause, ResponseView};
+use aws_clock_skew::{ManualClock, SkewClock};
+use serde_json::Value;
+
+/// What the negatives of the corpus are, as far as their text says so.
+const NEGATIVES: [(&str, Cause); 32] = [
+    ("amb-001", Cause::Unknown),
+    ("amb-003", Cause::Unknown),
+    ("amb-004", Cause::Unknown),
+    ("neg-002", Cause::Other(OtherCause::ExpiredUrl)),
+    ("neg-003", Cause::Other(OtherCause::ExpiredUrl)),
+    ("neg-004", Cause::Other(OtherCause::ExpiredUrl)),
+    ("neg-006", Cause::Other(OtherCause::ExpiredUrl)),
+    ("neg-007", Cause::Other(OtherCause::ExpiredUrl)),
+    ("neg-009", Cause::Other(OtherCause::ExpiredUrl)),
+    ("neg-010", Cause::Other(OtherCause::ExpiredUrl)),
+    ("neg-011", Cause::Other(OtherCause::WrongKey)),
+    ("neg-012", Cause::Other(OtherCause::WrongKey)),
+    ("neg-013", Cause::Other(OtherCause::WrongKey)),
+    ("neg-015", Cause::Other(OtherCause::WrongKey)),
+    ("neg-018", Cause::Other(OtherCause::CredentialScope)),
+    ("neg-019", Cause::Other(OtherCause::CredentialScope)),
+    ("neg-021", Cause::Other(OtherCause::CredentialScope)),
+    ("neg-024", Cause::Other(OtherCause::MalformedDate)),
+    ("neg-027", Cause::Other(OtherCause::MalformedDate)),
+    ("neg-031", Cause::Other(OtherCause::ExpiredCredentials)),
+    ("neg-033", Cause::Other(OtherCause::ExpiredCredentials)),
+    ("neg-034", Cause::Other(OtherCause::ExpiredCredentials)),
+    ("neg-036", Cause::Other(OtherCause::ExpiredCredentials)),
+    ("neg-038", Cause::Other(OtherCause::ExpiredCredentials)),
+    ("neg-040", Cause::Other(OtherCause::ExpiredCredentials)),
+    ("neg-041", Cause::Other(OtherCause::ExpiredCredentials)),
+    ("neg-042", Cause::Other(OtherCause::ExpiredCredentials)),
+    // A URL's, which Google says in a field beside the message only.
+    ("neg-046", Cause::Other(OtherCause::ExpiredCredentials)),
+    ("neg-047", Cause::Other(OtherCause::ExpiredUrl)),
+    ("neg-048", Cause::Other(OtherCause::UnknownCredentials)),
+    ("neg-049", Cause::Other(OtherCause::MissingAuthentication)),
+    ("neg-050", Cause::Other(OtherCause::CredentialScope)),
+];
+
+#[test]
+fn every_negative_is_called_by_its_name() {
+    let rows = rows();
+    let mut failures = Vec::new();
+    for (id, expected) in NEGATIVES {
+        let row = rows.iter().find(|row| row["id"] == id).expect("is there");
+        let machine = ManualClock::new(UNIX_EPOCH + Duration::from_secs(1_800_000_000));
+        let skew = SkewClock::builder().local_clock(machine).build();
+        let diagnosis = skew.diagnose(&view(row));
+        if diagnosis.cause() != expected {
+            failures.push(format!("{id}: {diagnosis} {:?}", diagnosis.cause()));
+        }
+        assert!(!diagnosis.advice().is_empty());
+        assert_eq!(diagnosis.remedy(), Remedy::Nothing, "{id}");
+    }
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+}
+
+#[test]
+fn the_machine_that_signed_is_told_from_a_signature_that_grew_old() {
+    let mut seen = 0;
+    for row in rows() {
+        let evidence = Evidence::read(&view(&row));
+        let (Some((server, _)), Some(signed)) =
+            (evidence.server_time_range(), evidence.request_time())
+        else {
+            continue;
+        };
+        if evidence.server_time().is_none() || signed < UNIX_EPOCH + Duration::from_hours(48) {
+            continue;
+        }
+        seen += 1;
+        let id = &row["id"];
+        let (off_by, is_behind) = match server.duration_since(signed) {
+            Ok(off_by) => (off_by, true),
+            Err(ahead) => (ahead.duration(), false),
+        };
+        // On the machine that signed, the clock has shown the time of the signature.
+        let by_the_machine = diagnosed(&row, signed);
+        let Cause::Clock(Some(offset)) = by_the_machine else {
+            panic!("{id}: {by_the_machine:?}");
+        };
+        assert_eq!(offset.as_millis() > 0, is_behind, "{id}");
+        assert_eq!(
+            u128::from(offset.as_millis().unsigned_abs()),
+            off_by.as_millis()
+        );
+        // On one that is right, it was the signature.
+        let expected = if is_behind {
+            Cause::StaleSignature(Some(off_by))
+        } else {
+            Cause::AnotherClock(Some(offset))
+        };
+        assert_eq!(diagnosed(&row, server), expected, "{id}");
+    }
+    assert!(seen > 30, "{seen}");
+}
+
+fn diagnosed(row: &Value, wall: SystemTime) -> Cause {
+    let skew = SkewClock::builder()
+        .local_clock(ManualClock::new(wall))
+        .build();
+    skew.diagnose(&view(row)).cause()
+}
+
+#[test]
+fn a_rejection_without_a_time_says_so() {
+    let body = b"<Error><Code>RequestTimeTooSkewed</Code><Message>x</Message></Error>";
+    let skew = SkewClock::new();
+    let diagnosis = skew.diagnose(&ResponseView::new(403, body));
+    assert_eq!(diagnosis.cause(), Cause::Clock(None));
+    assert_eq!(
+        diagnosis.to_string(),
+        "this machine's clock is wrong, or the signature grew old on its way; the service does \
+         not say by how much; nothing was corrected"
+    );
+}
+
+#[test]
+fn what_is_no_error_of_authentication_is_left_alone() {
+    let skew = SkewClock::new();
+    for (status, body) in [
+        (404, "<Error><Code>NoSuchKey</Code></Error>"),
+        (429, ""),
+        (500, ""),
+        (503, "<Error><Code>SlowDown</Code></Error>"),
+    ] {
+        let diagnosis = skew.diagnose(&ResponseView::new(status, body.as_bytes()));
+        assert_eq!(diagnosis.cause(), Cause::Unrelated, "{status}");
+        assert_eq!(
+            diagnosis.to_string(),
+            "this is no error of authentication",
+            "{status}"
+        );
+    }
+}
+
+#[test]
+fn a_head_that_is_refused_is_told_by_its_date() {
+    let now = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+    let machine = ManualClock::new(now);
+    let skew = SkewClock::builder().local_clock(machine).build();
+    for (date, expected) in [
+        // 1,800,000,000 is 2027-01-15T08:00:00Z.
+        ("Fri, 15 Jan 2027 08:00:30 GMT", Cause::Unknown),
+        ("Fri, 15 Jan 2027 07:57:00 GMT", Cause::Unknown),
+    ] {
+        let view = ResponseView::new(403, b"")
+            .with_date(date)
+            .with_request_id("r");
+        assert_eq!(skew.diagnose(&view).cause(), expected, "{date}");
+    }
+    let view = ResponseView::new(403, b"")
+        .with_date("Fri, 15 Jan 2027 17:00:00 GMT")
+        .with_request_id("r");
+    assert_eq!(
+        skew.diagnose(&view).to_string(),
+        "this machine's clock is 9 h behind; nothing was corrected"
+    );
+}
+
+fn rows() -> Vec<Value> {
+    include_str!("corpus/dev.jsonl")
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect()
+}
+
+fn view(row: &Value) -> ResponseView<'_> {
+    let status = row["status"]
+        .as_u64()
+        .and_then(|status| u16::try_from(status).ok());
+    let body = row["body"].as_str().or(row["message"].as_str());
+    let view = ResponseView::new(status.unwrap_or(403), body.unwrap_or_default().as_bytes());
+    match row["code"].as_str() {
+        Some(code) => view.with_error_code(code),
+        None => view,
+    }
+}

@@ -1,0 +1,155 @@
+//! Everything that our targets emit, with the types of the fields.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, Once};
+
+use tracing::field::{Field, Visit};
+use tracing::subscriber::DefaultGuard;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Value {
+    I64(i64),
+    U64(u64),
+    F64(f64),
+    Text(String),
+    Other(String),
+}
+
+impl Value {
+    /// The word for its type in the reference table.
+    pub(crate) const fn type_name(&self) -> &'static str {
+        match self {
+            Self::I64(_) => "i64",
+            Self::U64(_) => "u64",
+            Self::F64(_) => "f64",
+            Self::Text(_) => "text",
+            Self::Other(_) => "?",
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Emitted {
+    pub(crate) level: Level,
+    pub(crate) target: String,
+    pub(crate) message: Option<String>,
+    pub(crate) fields: BTreeMap<String, Value>,
+}
+
+impl Emitted {
+    pub(crate) fn text(&self, field: &str) -> Option<&str> {
+        match self.fields.get(field) {
+            Some(Value::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// What is emitted on this thread while it lives.
+pub(crate) struct Capture {
+    emitted: Arc<Mutex<Vec<Emitted>>>,
+    _guard: DefaultGuard,
+}
+
+impl Capture {
+    pub(crate) fn start() -> Self {
+        heed_everywhere();
+        let emitted = Arc::<Mutex<Vec<Emitted>>>::default();
+        let subscriber = tracing_subscriber::registry()
+            .with(ours())
+            .with(Into(emitted.clone()));
+        Self {
+            emitted,
+            _guard: tracing::subscriber::set_default(subscriber),
+        }
+    }
+
+    pub(crate) fn log(&self) -> Vec<Emitted> {
+        self.of_target("aws_clock_skew")
+    }
+
+    pub(crate) fn metrics(&self) -> Vec<Emitted> {
+        self.of_target("aws_clock_skew::metrics")
+    }
+
+    /// The names of the incidents in the log.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let name = |event: Emitted| event.text("incident").unwrap_or("?").to_owned();
+        self.log().into_iter().map(name).collect()
+    }
+
+    fn of_target(&self, target: &str) -> Vec<Emitted> {
+        let emitted = self.emitted.lock().expect("nobody panics with it");
+        let of_target = emitted.iter().filter(|event| event.target == target);
+        of_target.cloned().collect()
+    }
+}
+
+/// While there is but one subscriber, `tracing` asks the thread that is the first
+/// to emit an event whether anybody ever wants it.
+pub(crate) fn heed_everywhere() {
+    static HEEDED: Once = Once::new();
+    HEEDED.call_once(|| {
+        let subscriber = tracing_subscriber::registry().with(ours());
+        tracing::subscriber::set_global_default(subscriber).expect("nobody else sets one");
+    });
+}
+
+fn ours() -> Targets {
+    Targets::new().with_target("aws_clock_skew", Level::TRACE)
+}
+
+struct Into(Arc<Mutex<Vec<Emitted>>>);
+
+impl<S: Subscriber> Layer<S> for Into {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let metadata = event.metadata();
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let message = match fields.0.remove("message") {
+            Some(Value::Other(text) | Value::Text(text)) => Some(text),
+            _ => None,
+        };
+        self.0.lock().expect("nobody panics with it").push(Emitted {
+            level: *metadata.level(),
+            target: metadata.target().to_owned(),
+            message,
+            fields: fields.0,
+        });
+    }
+}
+
+#[derive(Default)]
+struct Fields(BTreeMap<String, Value>);
+
+impl Fields {
+    fn insert(&mut self, field: &Field, value: Value) {
+        self.0.insert(field.name().to_owned(), value);
+    }
+}
+
+impl Visit for Fields {
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.insert(field, Value::I64(value));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.insert(field, Value::U64(value));
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.insert(field, Value::F64(value));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.insert(field, Value::Text(value.to_owned()));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.insert(field, Value::Other(format!("{value:?}")));
+    }
+}

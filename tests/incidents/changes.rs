@@ -1,0 +1,93 @@
+//! Those who listen to a clock hear of every change, and hold nothing up.
+
+use futures_util::FutureExt;
+
+use crate::doors::Door;
+use crate::stories::{call, site, tell};
+use crate::wire::Manner;
+use crate::world::{DAY, MINUTE};
+
+#[tokio::test]
+async fn every_change_is_told_to_every_listener() {
+    for door in Door::ALL {
+        let site = site(-2 * DAY, Manner::InWords);
+        let mut listeners = [site.clock.changes(), site.clock.changes()];
+        for round in 0..5 {
+            let (skew, is_corrected) = if round % 2 == 0 {
+                (-2 * DAY, true)
+            } else {
+                (0, false)
+            };
+            site.world.set_skew(skew);
+            assert_eq!(call(door, &site).await, Ok(()));
+            for listener in &mut listeners {
+                listener.changed().await;
+                assert_eq!(
+                    listener.get().is_corrected(),
+                    is_corrected,
+                    "{door:?} {round}"
+                );
+                assert_eq!(listener.changed().now_or_never(), None, "{door:?} {round}");
+            }
+        }
+        assert_eq!(site.clock.status().incidents(), 5);
+    }
+}
+
+#[tokio::test]
+async fn an_incident_that_moves_nothing_is_told_as_well() {
+    for door in Door::ALL {
+        let site = site(0, Manner::InWords);
+        let mut changes = site.clock.changes();
+        let frozen = crate::wire::Fate {
+            before: crate::world::minutes(20),
+            ..crate::wire::Fate::default()
+        };
+        site.line.wire.plan([frozen]);
+        assert_eq!(call(door, &site).await, Ok(()));
+        changes.changed().await;
+        let status = changes.get();
+        assert!(!status.is_corrected());
+        let last = status.last_incident().map(|incident| incident.name());
+        assert_eq!(last, Some("stale_signature"));
+    }
+}
+
+#[tokio::test]
+async fn a_listener_that_comes_late_sees_where_the_clock_stands() {
+    let site = tell("skew", Door::HttpClient).await;
+    let mut late = site.clock.changes();
+    assert!(late.get().is_corrected());
+    assert_eq!(late.get(), site.clock.status());
+    // What was before is no news.
+    assert_eq!(late.changed().now_or_never(), None);
+    site.clock.reset();
+    late.changed().await;
+    assert!(!late.get().is_corrected());
+}
+
+#[tokio::test]
+async fn listeners_that_are_dropped_or_never_listen_hold_nothing_up() {
+    for door in Door::ALL {
+        let site = site(-20 * MINUTE, Manner::InWords);
+        let idle: Vec<_> = (0..1_000).map(|_| site.clock.changes()).collect();
+        drop(site.clock.changes());
+        let mut cancelled = site.clock.changes();
+        assert_eq!(cancelled.changed().now_or_never(), None);
+        for _ in 0..3 {
+            assert_eq!(call(door, &site).await, Ok(()));
+        }
+        // A change is not lost with the future that waited for it.
+        assert_eq!(cancelled.changed().now_or_never(), Some(()));
+        assert!(idle.iter().all(|listener| listener.get().is_corrected()));
+    }
+}
+
+#[tokio::test]
+async fn a_listener_outlives_the_other_handles() {
+    let site = tell("skew", Door::Interceptor).await;
+    let mut changes = site.clock.changes();
+    drop(site);
+    assert!(changes.get().is_corrected());
+    assert_eq!(changes.changed().now_or_never(), None);
+}

@@ -1,0 +1,260 @@
+//! What is said of calls that failed in earnest, and of what was done about them.
+
+use std::time::Duration;
+
+use aws_clock_skew::diagnosis::{Cause, Remedy};
+use aws_clock_skew::evidence::OtherCause;
+use aws_clock_skew::{ClockOffset, Diagnosis, NotResigned, SkewClock};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use tower::{ServiceBuilder, ServiceExt};
+
+use crate::doors::{Door, Site};
+use crate::stories::{SECRET, call, credentials, site};
+use crate::wire::{Answer, Fate, Manner};
+use crate::world::{DAY, MINUTE, World, minutes, shifted};
+
+const SDK_DOORS: [Door; 2] = [Door::Interceptor, Door::HttpClient];
+
+/// Calls, and says what was wrong.
+async fn diagnosed(door: Door, site: &Site) -> Diagnosis {
+    let sqs = door.sqs(site, SharedCredentialsProvider::new(credentials(SECRET)));
+    let received = sqs.receive_message().queue_url(site.queue()).send().await;
+    site.clock
+        .diagnose_error(&received.expect_err("the call fails"))
+}
+
+fn observing(site: Site) -> Site {
+    let clock = SkewClock::builder()
+        .local_clock(site.world.machine.clone())
+        .observe_only()
+        .build();
+    Site { clock, ..site }
+}
+
+/// The clock's estimate is right to half a second.
+#[track_caller]
+fn is_clock(diagnosis: Diagnosis, seconds: i64) {
+    let Cause::Clock(Some(offset)) = diagnosis.cause() else {
+        panic!("{diagnosis}");
+    };
+    let distance = (offset.as_millis() - seconds * 1_000).abs();
+    assert!(distance <= 1_000, "{diagnosis}");
+    assert!(diagnosis.advice().contains("chronyc makestep"));
+}
+
+#[tokio::test]
+async fn a_wrong_clock_is_named_where_nothing_corrects_it() {
+    for door in SDK_DOORS {
+        for (skew, text) in [
+            (-2 * DAY, "this machine's clock is 2 days behind; "),
+            (20 * MINUTE, "this machine's clock is 20 min ahead; "),
+        ] {
+            let site = observing(site(skew, Manner::InWords));
+            let diagnosis = diagnosed(door, &site).await;
+            is_clock(diagnosis, -skew);
+            assert_eq!(diagnosis.remedy(), Remedy::Observed, "{door:?}");
+            let text = format!("{text}nothing was corrected, since the clock only observes");
+            assert_eq!(diagnosis.to_string(), text);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_knows_nothing_of_the_clock_is_diagnosed_as_well() {
+    let site = site(-2 * DAY, Manner::InFields);
+    let config = site.config(SharedCredentialsProvider::new(credentials(SECRET)));
+    let sqs = aws_sdk_sqs::Client::from_conf(
+        aws_sdk_sqs::config::Builder::from(&config)
+            .time_source(site.world.clone())
+            .build(),
+    );
+    let received = sqs.receive_message().queue_url(site.queue()).send().await;
+    let diagnosis = site
+        .clock
+        .diagnose_error(&received.expect_err("the call fails"));
+    is_clock(diagnosis, 2 * DAY);
+    assert_eq!(diagnosis.remedy(), Remedy::Nothing);
+}
+
+#[tokio::test]
+async fn a_date_is_enough_where_nothing_else_is_said() {
+    for door in SDK_DOORS {
+        // Beyond the limits for a date, so that nothing is corrected.
+        let site = site(-8 * DAY, Manner::Silently);
+        site.world.advance(minutes(30 * 24 * 60));
+        let diagnosis = diagnosed(door, &site).await;
+        is_clock(diagnosis, 8 * DAY);
+        assert_eq!(diagnosis.remedy(), Remedy::Refused, "{door:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_signature_that_grew_old_twice_is_told_from_a_clock() {
+    for door in SDK_DOORS {
+        for skew in [0, -2 * DAY] {
+            let site = site(0, Manner::InWords);
+            site.world.set_skew(skew);
+            if skew != 0 {
+                assert_eq!(call(door, &site).await, Ok(()));
+            }
+            let frozen = || Fate {
+                before: minutes(20),
+                ..Fate::default()
+            };
+            site.line.wire.plan([frozen(), frozen()]);
+            let diagnosis = diagnosed(door, &site).await;
+            let Cause::StaleSignature(Some(age)) = diagnosis.cause() else {
+                panic!("{door:?} {skew}: {diagnosis}");
+            };
+            assert!(
+                age.abs_diff(minutes(20)) <= Duration::from_secs(1),
+                "{age:?}"
+            );
+            assert_eq!(diagnosis.remedy(), Remedy::SignedAgain);
+            assert_eq!(
+                diagnosis.to_string(),
+                "the signature was 20 min old when it arrived; this machine's clock is right; \
+                 it was signed again, and rejected again"
+            );
+            assert!(diagnosis.advice().contains("multipart"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_could_not_be_signed_again_says_why() {
+    let site = site(-20 * MINUTE, Manner::InWords);
+    let config = site.config(SharedCredentialsProvider::new(credentials(SECRET)));
+    let s3 = aws_sdk_s3::Client::from_conf(
+        aws_sdk_s3::config::Builder::from(&config)
+            .force_path_style(true)
+            .time_source(site.clock.clone())
+            .interceptor(site.clock.interceptor())
+            .retry_classifier(site.clock.retry_classifier())
+            .build(),
+    );
+    let put = s3.put_object().bucket("b").key("k").content_length(4);
+    let error = put.body(crate::stories::stream()).send().await;
+    let diagnosis = site.clock.diagnose_error(&error.expect_err("is a stream"));
+    is_clock(diagnosis, 20 * MINUTE);
+    assert_eq!(diagnosis.remedy(), Remedy::NotResigned(NotResigned::Body));
+    assert_eq!(
+        diagnosis.to_string(),
+        "this machine's clock is 20 min 1 s behind; it could not be signed again: its body can be \
+         sent only once"
+    );
+    // Nor was it in vain.
+    assert_eq!(call(Door::Interceptor, &site).await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_time_too_far_ahead_is_said_to_be_refused() {
+    for door in SDK_DOORS {
+        let site = site(-500 * DAY, Manner::InWords);
+        site.world.advance(minutes(600 * 24 * 60));
+        let diagnosis = diagnosed(door, &site).await;
+        is_clock(diagnosis, 500 * DAY);
+        assert_eq!(diagnosis.remedy(), Remedy::Refused, "{door:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_key_is_a_wrong_key_on_any_clock() {
+    for door in SDK_DOORS {
+        for skew in [0, -2 * DAY] {
+            let site = site(skew, Manner::InWords);
+            let wrong_key = Answer::new(
+                403,
+                r#"{"__type":"InvalidSignatureException","message":"The request signature we calculated does not match the signature you provided."}"#,
+            );
+            let before = usize::from(skew != 0);
+            let fates = (0..before).map(|_| Fate::default());
+            site.line.wire.plan(fates.chain([wrong_key.into()]));
+            let diagnosis = diagnosed(door, &site).await;
+            assert_eq!(diagnosis.cause(), Cause::Other(OtherCause::WrongKey));
+            assert_eq!(diagnosis.remedy(), Remedy::Nothing);
+            assert_eq!(
+                diagnosis.to_string(),
+                "the secret key is wrong, or the request was changed on its way"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_answer_is_no_diagnosis_but_for_a_certificates_dates() {
+    let not_yet = rustls::CertificateError::NotValidYetContext {
+        time: rustls::pki_types::UnixTime::since_unix_epoch(Duration::from_secs(1_000)),
+        not_before: rustls::pki_types::UnixTime::since_unix_epoch(Duration::from_secs(2_000)),
+    };
+    let unknown = rustls::CertificateError::UnknownIssuer;
+    for (error, expected) in [
+        (
+            Box::<dyn std::error::Error + Send + Sync>::from(rustls::Error::from(not_yet)),
+            Cause::Certificate,
+        ),
+        (
+            rustls::Error::from(rustls::CertificateError::Expired).into(),
+            Cause::Certificate,
+        ),
+        (rustls::Error::from(unknown).into(), Cause::Unknown),
+        ("connection refused".into(), Cause::Unknown),
+    ] {
+        let words = error.to_string();
+        let error = aws_sdk_sqs::error::SdkError::<std::io::Error, _>::dispatch_failure(
+            ConnectorError::io(error),
+        );
+        let diagnosis = SkewClock::new().diagnose_error(&error);
+        assert_eq!(diagnosis.cause(), expected, "{words}");
+    }
+}
+
+#[tokio::test]
+async fn a_response_of_a_tower_stack_is_diagnosed() {
+    let site = observing(site(-2 * DAY, Manner::InWords));
+    let stack = ServiceBuilder::new()
+        .layer(
+            site.clock
+                .signing_layer(credentials(SECRET), "us-east-1", "sqs"),
+        )
+        .service_fn(site.line.serve());
+    let response = stack.oneshot(site.request()).await.expect("is answered");
+    let (parts, body) = response.into_parts();
+    let body = http_body_util::BodyExt::collect(body)
+        .await
+        .expect("is whole");
+    let response = http::Response::from_parts(parts, body.to_bytes());
+    let diagnosis = site.clock.diagnose_response(&response);
+    is_clock(diagnosis, 2 * DAY);
+    assert_eq!(diagnosis.remedy(), Remedy::Observed);
+}
+
+#[tokio::test]
+async fn a_clock_that_was_repaired_meanwhile_is_not_accused() {
+    let world = World::with_skew(9 * 3_600);
+    let true_time = world.true_time();
+    world.set_skew(0);
+    let clock = world.skew_clock();
+    let signed = shifted(true_time, 9 * 3_600);
+    let stamp = |time| {
+        let date = aws_smithy_types::DateTime::from(time);
+        let text = date.fmt(aws_smithy_types::date_time::Format::DateTime);
+        text.expect("a year of four digits").replace(['-', ':'], "")
+    };
+    let body = format!(
+        "Signature not yet current: {} is still later than {} ({} + 5 min.)",
+        stamp(signed),
+        stamp(shifted(true_time, 300)),
+        stamp(true_time)
+    );
+    let view = aws_clock_skew::evidence::ResponseView::new(403, body.as_bytes());
+    let diagnosis = clock.diagnose(&view);
+    let ahead = ClockOffset::from_millis(-9 * 3_600_000);
+    assert_eq!(diagnosis.cause(), Cause::AnotherClock(Some(ahead)));
+    assert_eq!(
+        diagnosis.to_string(),
+        "the signature was made by a clock that was 9 h ahead; this machine's is right now; \
+         nothing was corrected"
+    );
+}

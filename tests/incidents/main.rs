@@ -1,0 +1,18 @@
+//! What is logged, counted and told, from every door.
+
+#![expect(clippy::expect_used, reason = "a test that cannot be set up fails")]
+
+mod capture;
+mod changes;
+mod diagnosed;
+mod doors;
+mod schema;
+mod secrets;
+mod status;
+mod stories;
+mod subscribers;
+#[expect(dead_code, reason = "the other tests have more stories to tell")]
+#[path = "../sdk/wire.rs"]
+mod wire;
+#[path = "../sdk/world.rs"]
+mod world;

@@ -1,0 +1,281 @@
+//! The reference in `docs/incidents.md` is what every door emits.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_clock_skew_endpoint::Endpoint;
+
+use crate::capture::{Capture, Emitted, Value};
+use crate::doors::Door;
+use crate::stories::{KINDS, call, site, tell};
+use crate::wire::{Answer, Manner};
+use crate::world::{MINUTE, World, minutes};
+
+const REFERENCE: &str = include_str!("../../docs/incidents.md");
+
+/// The rows of the table whose header begins so: their cells, without back-quotes.
+fn table(header: &str) -> Vec<Vec<String>> {
+    let rows = REFERENCE
+        .lines()
+        .skip_while(|line| !line.starts_with(header));
+    rows.skip(2)
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| {
+            let cells = line.trim_matches('|').split('|');
+            cells.map(|cell| cell.trim().replace('`', "")).collect()
+        })
+        .collect()
+}
+
+struct Field {
+    kind: String,
+    always_in: BTreeSet<String>,
+}
+
+fn fields() -> BTreeMap<String, Field> {
+    let all: BTreeSet<String> = KINDS.iter().map(|(kind, _)| (*kind).to_owned()).collect();
+    let named = |cell: &str| {
+        let names = cell.split([',', ' ']).filter(|word| !word.is_empty());
+        names.map(str::to_owned).collect::<BTreeSet<_>>()
+    };
+    let rows = table("| field | type | meaning");
+    let field = |row: Vec<String>| {
+        let always_in = match row[3].strip_prefix("all") {
+            Some(rest) => {
+                let but = named(rest.trim_start().trim_start_matches("but"));
+                all.difference(&but).cloned().collect()
+            }
+            None => named(&row[3]),
+        };
+        let kind = row[1].clone();
+        (row[0].clone(), Field { kind, always_in })
+    };
+    rows.into_iter().map(field).collect()
+}
+
+#[tokio::test]
+async fn every_event_is_as_the_reference_says_from_every_door() {
+    let levels: BTreeMap<String, String> = table("| incident | level")
+        .into_iter()
+        .map(|row| (row[0].clone(), row[1].clone()))
+        .collect();
+    let fields = fields();
+    assert_eq!((levels.len(), fields.len()), (10, 18));
+    let mut seen = BTreeSet::new();
+    for (kind, doors) in KINDS {
+        for door in doors {
+            let capture = Capture::start();
+            let site = tell(kind, *door).await;
+            let log = capture.log();
+            let is_it = |event: &&Emitted| event.text("incident") == Some(kind);
+            let events: Vec<_> = log.iter().filter(is_it).collect();
+            let [event] = events[..] else {
+                panic!("{kind} {door:?}: {:?}", capture.names());
+            };
+            assert_eq!(event.level.as_str(), levels[kind], "{kind} {door:?}");
+            assert!(event.message.is_some(), "{kind} {door:?}");
+            for (name, value) in &event.fields {
+                let field = fields.get(name);
+                let documented = field.map(|field| field.kind.as_str());
+                assert_eq!(
+                    documented,
+                    Some(value.type_name()),
+                    "{kind} {door:?} {name}"
+                );
+                seen.insert(name.clone());
+            }
+            for (name, field) in &fields {
+                let is_there = event.fields.contains_key(name);
+                let has_to_be = field.always_in.contains(kind);
+                assert!(is_there || !has_to_be, "{kind} {door:?} lacks {name}");
+            }
+            let status = site.clock.status();
+            let counted = status.incidents_by_kind().find(|(name, _)| *name == kind);
+            assert_eq!(counted, Some((kind, 1)), "{door:?}");
+        }
+    }
+    let documented: BTreeSet<String> = fields.into_keys().collect();
+    assert_eq!(seen, documented);
+}
+
+#[tokio::test]
+async fn every_metric_is_as_the_reference_says_from_every_door() {
+    let rows = table("| field | in Prometheus");
+    // Both gauges come in one event.
+    let labels: [(&str, &[&str]); 3] = [
+        (
+            "monotonic_counter.aws_clock_skew.incidents",
+            &["incident", "source", "service"],
+        ),
+        ("monotonic_counter.aws_clock_skew.retries", &["outcome"]),
+        (
+            "gauge.aws_clock_skew.offset_seconds",
+            &["gauge.aws_clock_skew.uncertainty_seconds"],
+        ),
+    ];
+    let mut seen = BTreeSet::new();
+    for (kind, doors) in KINDS {
+        for door in doors {
+            let capture = Capture::start();
+            let _site = tell(kind, *door).await;
+            for event in capture.metrics() {
+                assert_eq!((event.level, &event.message), (tracing::Level::INFO, &None));
+                let is_it = |(name, _): &&(&str, _)| event.fields.contains_key(*name);
+                let (metric, labels) = labels.iter().find(is_it).expect("is a known metric");
+                for (name, value) in &event.fields {
+                    let row = rows.iter().find(|row| row[0] == *name);
+                    let documented = row.map_or("text", |row| &row[2]);
+                    assert_eq!(documented, value.type_name(), "{kind} {door:?} {name}");
+                    let is_known = name == metric || labels.contains(&name.as_str());
+                    assert!(is_known, "{kind} {door:?}: {name} beside {metric}");
+                    seen.extend(row.map(|row| row[0].clone()));
+                }
+                if let Some(service) = event.text("service") {
+                    assert!(["sqs", "s3"].contains(&service), "{service}");
+                }
+            }
+            let counted = capture.metrics();
+            let counted = counted.iter().filter(|event| {
+                event.text("incident") == Some(kind)
+                    && event
+                        .fields
+                        .get("monotonic_counter.aws_clock_skew.incidents")
+                        == Some(&Value::U64(1))
+            });
+            assert_eq!(counted.count(), 1, "{kind} {door:?}");
+        }
+    }
+    let documented: BTreeSet<String> = rows.into_iter().map(|row| row[0].clone()).collect();
+    assert_eq!(seen, documented);
+}
+
+#[tokio::test]
+async fn the_numbers_are_those_of_the_machine() {
+    for door in Door::ALL {
+        let capture = Capture::start();
+        let site = tell("skew", door).await;
+        let log = capture.log();
+        let number = |field: &str| match log[0].fields.get(field) {
+            Some(Value::I64(value)) => *value,
+            Some(Value::U64(value)) => value.cast_signed(),
+            other => panic!("{field}: {other:?}"),
+        };
+        assert!(
+            (number("offset_ms") - 172_800_000).abs() <= 1_000,
+            "{door:?}"
+        );
+        assert!((number("age_ms") - 172_800_000).abs() <= 1_000, "{door:?}");
+        assert_eq!(number("previous_offset_ms"), 0);
+        assert!((1..=1_500).contains(&number("uncertainty_ms")), "{door:?}");
+        assert_eq!(log[0].text("signed_at"), Some("2027-01-14T08:00:00.000Z"));
+        assert_eq!(log[0].text("server_time"), Some("2027-01-16T08:00:00.000Z"));
+        assert_eq!(log[0].text("host"), Some("sqs.us-east-1.amazonaws.com"));
+        assert_eq!(log[0].text("error_code"), Some("InvalidSignatureException"));
+        assert_eq!(log[0].text("request_id"), Some("id-1"));
+        assert_eq!(site.line.wire.rejected(), 1);
+    }
+}
+
+#[tokio::test]
+async fn two_hundred_rejections_of_one_clock_are_one_event_over_real_http() {
+    let capture = Capture::start();
+    let world = World::with_skew(-20 * MINUTE);
+    let endpoint = Endpoint::builder(world.clock()).start().await;
+    let endpoint = endpoint.expect("loopback can be bound");
+    endpoint.feed("q", "first");
+    let clock = world.skew_clock();
+    let config = aws_config::SdkConfig::builder()
+        .behavior_version(aws_config::BehaviorVersion::latest())
+        .region(aws_config::Region::new("us-east-1"))
+        .endpoint_url(endpoint.url())
+        .credentials_provider(
+            aws_credential_types::provider::SharedCredentialsProvider::new(
+                aws_credential_types::Credentials::new(
+                    aws_clock_skew_endpoint::ACCESS_KEY_ID,
+                    aws_clock_skew_endpoint::SECRET_ACCESS_KEY,
+                    None,
+                    None,
+                    "test",
+                ),
+            ),
+        )
+        .timeout_config(aws_config::timeout::TimeoutConfig::disabled())
+        .time_source(clock.clone())
+        .http_client(clock.http_client(aws_smithy_http_client::Builder::new().build_http()))
+        .build();
+    let sqs = aws_sdk_sqs::Client::new(&config);
+    const CALLS: usize = 200;
+    drop(endpoint.hold(CALLS));
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..CALLS {
+        let send = sqs.send_message().queue_url(endpoint.queue_url("q"));
+        calls.spawn(send.message_body("hello").send());
+    }
+    while let Some(sent) = calls.join_next().await {
+        sent.expect("no call panics").expect("no call fails");
+    }
+    assert_eq!(endpoint.counts().rejected, 200);
+    assert_eq!(capture.names(), ["skew"]);
+    assert_eq!(clock.status().incidents(), 1);
+    let retried = capture.metrics();
+    let retried = retried
+        .iter()
+        .filter(|event| event.text("outcome") == Some("accepted"));
+    assert_eq!(retried.count(), CALLS);
+}
+
+#[tokio::test]
+async fn what_is_left_out_of_the_log_is_counted() {
+    for door in Door::ALL {
+        let capture = Capture::start();
+        let site = site(0, Manner::InWords);
+        for after in [0, 0, 0, 0, 0, 1] {
+            site.world.advance(minutes(after));
+            site.line.wire.plan([denied()]);
+            assert!(call(door, &site).await.is_err());
+        }
+        let log = capture.log();
+        let suppressed = log.iter().map(|event| event.fields["suppressed"].clone());
+        let suppressed: Vec<_> = suppressed.collect();
+        assert_eq!(suppressed, [Value::U64(0), Value::U64(4)], "{door:?}");
+        let counted = capture.metrics();
+        let counted = counted
+            .iter()
+            .filter(|event| event.text("incident") == Some("not_the_clock"));
+        assert_eq!(counted.count(), 6, "metrics are never left out");
+    }
+}
+
+#[tokio::test]
+async fn hostile_names_are_cut_to_64_visible_characters() {
+    for door in Door::ALL {
+        let capture = Capture::start();
+        let site = site(0, Manner::InWords);
+        let hostile = format!("\u{1b}[31m{}", "x".repeat(300));
+        let answer = Answer::new(403, &format!("<Error><Code>{hostile}</Code></Error>"))
+            .with("x-amzn-requestid", "y".repeat(300))
+            .with(
+                "x-amzn-errortype",
+                format!("SignatureDoesNotMatch{}", "z".repeat(300)),
+            );
+        site.line.wire.plan([answer.into(), denied()]);
+        drop(call(door, &site).await);
+        drop(call(door, &site).await);
+        let log = capture.log();
+        assert!(!log.is_empty());
+        for (name, value) in log.iter().flat_map(|event| &event.fields) {
+            if let Value::Text(text) = value {
+                assert!(text.len() <= 64, "{door:?} {name}: {text}");
+                let is_visible = |c: char| c.is_ascii_graphic() || c == ' ';
+                assert!(text.chars().all(is_visible), "{door:?} {name}: {text:?}");
+            }
+        }
+    }
+}
+
+fn denied() -> crate::wire::Fate {
+    let text = "The request signature we calculated does not match the signature you provided.";
+    let body = format!(r#"{{"__type":"InvalidSignatureException","message":"{text}"}}"#);
+    Answer::new(403, &body)
+        .with("x-amzn-requestid", "id-1")
+        .into()
+}

@@ -1,0 +1,176 @@
+//! Nothing secret is ever emitted.
+
+use std::fmt::Write as _;
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use aws_clock_skew::evidence::{Evidence, ResponseView};
+use aws_smithy_types::base64;
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::{self, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt;
+
+use crate::capture::heed_everywhere;
+use crate::stories::{KINDS, OTHER_SECRET, SECRET, SESSION_TOKEN, credentials, tell};
+
+/// What all formatters have written.
+#[derive(Clone, Default)]
+struct Output(Arc<Mutex<Vec<u8>>>);
+
+impl Output {
+    fn text(&self) -> String {
+        let bytes = self.0.lock().expect("nobody panics with it");
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+impl io::Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0
+            .lock()
+            .expect("nobody panics with it")
+            .extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Output {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+/// Everything that our targets emit at TRACE, in all formats.
+fn written_while(output: &Output) -> tracing::subscriber::DefaultGuard {
+    let subscriber = tracing_subscriber::registry()
+        .with(
+            Targets::new()
+                .with_target("aws_clock_skew", Level::TRACE)
+                .with_target("aws_clock_skew::metrics", Level::TRACE),
+        )
+        .with(fmt::layer().with_writer(output.clone()).with_ansi(false))
+        .with(fmt::layer().with_writer(output.clone()).json())
+        .with(fmt::layer().with_writer(output.clone()).pretty());
+    tracing::subscriber::set_default(subscriber)
+}
+
+/// A secret as it could turn up: itself, in hexadecimal, and in base64 wherever it
+/// starts in what is encoded.
+fn forms(secret: &str) -> Vec<String> {
+    let mut forms = vec![
+        secret.to_owned(),
+        hex::encode(secret),
+        hex::encode_upper(secret),
+        format!("{:?}", secret.as_bytes()),
+        secret.escape_default().to_string(),
+        secret
+            .replace('/', "%2F")
+            .replace('+', "%2B")
+            .replace('=', "%3D"),
+    ];
+    for before in 0..3 {
+        let padded = ["x".repeat(before).as_bytes(), secret.as_bytes()].concat();
+        let encoded = base64::encode(padded);
+        // Without the characters that the neighbours have a part in.
+        let inner = &encoded[4..encoded.len() - 4];
+        forms.push(inner.to_owned());
+        forms.push(inner.replace('+', "-").replace('/', "_"));
+    }
+    forms
+}
+
+#[track_caller]
+fn holds_none_of(output: &str, secrets: &[String]) {
+    for secret in secrets {
+        for form in forms(secret) {
+            assert!(!output.contains(&form), "{form} of {secret} in:\n{output}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_event_and_no_debug_output_holds_a_secret_or_a_signature() {
+    heed_everywhere();
+    let mut events = 0;
+    for (kind, doors) in KINDS {
+        for door in doors {
+            let output = Output::default();
+            let site = {
+                let _guard = written_while(&output);
+                tell(kind, *door).await
+            };
+            let mut text = output.text();
+            assert!(text.contains(kind), "{kind} {door:?}: {text}");
+            events += text.lines().count();
+            let clock = &site.clock;
+            let debug = write!(
+                text,
+                "{clock:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+                clock.status(),
+                clock.changes(),
+                clock.interceptor(),
+                clock.retry_classifier(),
+                clock.identity_cache(),
+                clock.http_client(site.line.clone()),
+                clock.layer(credentials(SECRET)),
+                clock.signing_layer(credentials(SECRET), "us-east-1", "sqs"),
+                clock
+                    .status()
+                    .last_incident()
+                    .map(|incident| serde_json::to_string(incident).ok()),
+            );
+            debug.expect("a string takes everything");
+            let signatures = site.line.signatures();
+            assert!(!signatures.is_empty(), "{kind} {door:?}");
+            holds_none_of(&text, &signatures);
+            holds_none_of(
+                &text,
+                &[SECRET, OTHER_SECRET, SESSION_TOKEN].map(str::to_owned),
+            );
+        }
+    }
+    assert!(events > 200, "{events}");
+}
+
+#[test]
+fn a_body_that_tells_a_secret_back_is_not_repeated() {
+    heed_everywhere();
+    // S3 tells the canonical request back to whoever signs wrongly.
+    let body = format!(
+        "<Error><Code>SignatureDoesNotMatch</Code><Message>The request signature we calculated \
+        does not match.</Message><CanonicalRequest>x-amz-security-token:{SESSION_TOKEN}\
+        </CanonicalRequest></Error>"
+    );
+    let view = ResponseView::new(403, body.as_bytes()).with_error_code("SignatureDoesNotMatch");
+    let skew = aws_clock_skew::SkewClock::new();
+    let diagnosis = skew.diagnose(&view);
+    let text = format!(
+        "{view:?} {:?} {diagnosis:?} {diagnosis} {}",
+        Evidence::read(&view),
+        diagnosis.advice()
+    );
+    holds_none_of(&text, &[SESSION_TOKEN.to_owned()]);
+}
+
+#[test]
+fn the_search_finds_what_is_there() {
+    heed_everywhere();
+    for leak in forms(SECRET) {
+        let output = Output::default();
+        {
+            let _guard = written_while(&output);
+            tracing::trace!(target: "aws_clock_skew", leak);
+        }
+        let found = forms(SECRET)
+            .iter()
+            .any(|form| output.text().contains(form));
+        assert!(found, "{leak}: {}", output.text());
+    }
+}

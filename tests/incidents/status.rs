@@ -1,0 +1,99 @@
+//! What a health check answers.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::doors::Door;
+use crate::stories::{call, site, tell};
+use crate::wire::Manner;
+use crate::world::{DAY, HOUR, minutes};
+
+#[tokio::test]
+async fn a_corrected_clock_says_since_when_and_by_how_much() {
+    for door in Door::ALL {
+        let site = tell("skew", door).await;
+        let status = serde_json::to_value(site.clock.status()).expect("is JSON");
+        assert_eq!(status["corrected"], true);
+        assert_eq!(status["offset_ms"], 172_800_500);
+        assert_eq!(status["uncertainty_ms"], 501);
+        assert_eq!(status["since"], "2027-01-16T08:00:00.500Z");
+        assert_eq!(status["incidents"], 1);
+        assert_eq!(
+            status["incidents_by_kind"],
+            json!({
+                "skew": 1, "stale_signature": 0, "healed": 0, "withdrawn": 0,
+                "hosts_disagree": 0, "not_resigned": 0, "retry_failed": 0, "refused": 0,
+                "not_the_clock": 0, "half_installed": 0,
+            })
+        );
+        let last = &status["last_incident"];
+        assert_eq!(last["incident"], "skew");
+        assert_eq!(last["offset_ms"], 172_800_500);
+        assert_eq!(last["previous_offset_ms"], 0);
+        assert_eq!(last["age_ms"], 172_800_000);
+        assert_eq!(last["server_time"], "2027-01-16T08:00:00.000Z");
+        assert_eq!(last["request_id"], "id-1");
+        let operation = (door == Door::Interceptor).then_some("ReceiveMessage");
+        assert_eq!(last.get("operation").and_then(Value::as_str), operation);
+    }
+}
+
+#[tokio::test]
+async fn a_right_clock_has_nothing_to_say() {
+    let site = site(0, Manner::InWords);
+    assert_eq!(call(Door::HttpClient, &site).await, Ok(()));
+    let status = serde_json::to_value(site.clock.status()).expect("is JSON");
+    assert_eq!(status["corrected"], false);
+    assert_eq!(status["offset_ms"], 0);
+    assert_eq!(status["since"], Value::Null);
+    assert_eq!(status["incidents"], 0);
+    assert_eq!(status["last_incident"], Value::Null);
+}
+
+#[tokio::test]
+async fn since_stays_while_the_correction_moves_and_ends_with_it() {
+    let site = site(-2 * DAY, Manner::InWords);
+    assert_eq!(call(Door::HttpClient, &site).await, Ok(()));
+    let since = site.clock.status().since().expect("is corrected");
+    assert_eq!(since, site.world.true_time() + Duration::from_millis(500));
+    site.world.advance(minutes(60));
+    assert_eq!(site.clock.status().since(), Some(since));
+    // The servers' time moves by an hour, and the correction with it.
+    site.line.wire.set_ahead(HOUR);
+    assert_eq!(call(Door::HttpClient, &site).await, Ok(()));
+    let moved = site.clock.status().since().expect("is corrected");
+    let by = moved.duration_since(since).expect("is later");
+    assert_eq!(by.as_secs(), 3_600);
+    assert_eq!(site.clock.status().incidents(), 2);
+    site.line.wire.set_ahead(0);
+    site.world.set_skew(0);
+    assert_eq!(call(Door::HttpClient, &site).await, Ok(()));
+    assert_eq!(site.clock.status().since(), None);
+}
+
+#[tokio::test]
+async fn what_only_one_kind_has_is_told() {
+    for (kind, door, field, value) in [
+        ("not_resigned", Door::BelowASigner, "reason", "proof"),
+        ("not_the_clock", Door::Signing, "cause", "wrong_key"),
+        (
+            "half_installed",
+            Door::Interceptor,
+            "missing",
+            "retry_classifier, time_source",
+        ),
+        (
+            "hosts_disagree",
+            Door::HttpClient,
+            "other_host",
+            "sqs.us-east-1.amazonaws.com",
+        ),
+    ] {
+        let site = tell(kind, door).await;
+        let status = serde_json::to_value(site.clock.status()).expect("is JSON");
+        assert_eq!(status["last_incident"]["incident"], kind);
+        assert_eq!(status["last_incident"][field], value, "{kind}");
+        assert_eq!(status["incidents_by_kind"][kind], 1);
+    }
+}

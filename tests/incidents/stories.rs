@@ -1,0 +1,205 @@
+//! One story for each kind of incident.
+
+use aws_clock_skew::SkewClock;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::byte_stream::ByteStream;
+use http_body_util::StreamBody;
+
+use crate::doors::{Door, Line, Site};
+use crate::wire::{Answer, Fate, Manner, Wire};
+use crate::world::{DAY, HOUR, MINUTE, World, minutes, shifted};
+
+pub(crate) const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
+const LAB: &str = "https://queues.lab.example";
+
+pub(crate) const ACCESS_KEY_ID: &str = "AKIAIOSFODNN7EXAMPLE";
+pub(crate) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+pub(crate) const OTHER_SECRET: &str = "OtherSecretThatNobodyMayEverSee/0123456+";
+pub(crate) const SESSION_TOKEN: &str = "FwoGZXIvYXdzEXAMPLE//session+token/that=is=secret==";
+
+/// The incidents, as the reference calls them, and the doors where they happen.
+pub(crate) const KINDS: [(&str, &[Door]); 10] = [
+    ("skew", &Door::ALL),
+    ("stale_signature", &Door::ALL),
+    ("healed", &Door::ALL),
+    // The other doors try a date on the request itself, before they learn it.
+    ("withdrawn", &[Door::Interceptor]),
+    ("hosts_disagree", &Door::ALL),
+    (
+        "not_resigned",
+        &[Door::Interceptor, Door::HttpClient, Door::BelowASigner],
+    ),
+    ("retry_failed", &Door::ALL),
+    ("refused", &Door::ALL),
+    ("not_the_clock", &Door::ALL),
+    ("half_installed", &[Door::Interceptor]),
+];
+
+pub(crate) fn credentials(secret: &str) -> Credentials {
+    let token = Some(SESSION_TOKEN.to_owned());
+    Credentials::new(ACCESS_KEY_ID, secret, token, None, "test")
+}
+
+/// A machine that is ahead by `skew` seconds, and AWS.
+pub(crate) fn site(skew: i64, manner: Manner) -> Site {
+    let world = World::with_skew(skew);
+    Site {
+        clock: world.skew_clock(),
+        url: AWS,
+        line: Line::new(Wire::with_manner(&world, minutes(5), manner)),
+        world,
+    }
+}
+
+/// Calls with the right credentials.
+pub(crate) async fn call(door: Door, site: &Site) -> Result<(), String> {
+    door.call(site, credentials(SECRET), credentials(SECRET))
+        .await
+}
+
+/// Lets an incident of this kind happen, and returns where.
+pub(crate) async fn tell(kind: &str, door: Door) -> Site {
+    match kind {
+        "skew" => {
+            let site = site(-2 * DAY, Manner::InWords);
+            assert_eq!(call(door, &site).await, Ok(()));
+            site
+        }
+        "stale_signature" => {
+            let site = site(0, Manner::InWords);
+            site.line.wire.plan([Fate {
+                before: minutes(20),
+                ..Fate::default()
+            }]);
+            assert_eq!(call(door, &site).await, Ok(()));
+            site
+        }
+        "healed" => {
+            let site = site(-20 * MINUTE, Manner::InWords);
+            assert_eq!(call(door, &site).await, Ok(()));
+            site.world.set_skew(0);
+            assert_eq!(call(door, &site).await, Ok(()));
+            site
+        }
+        "withdrawn" => {
+            let site = site(0, Manner::Silently);
+            let lie = || Answer::empty_403(shifted(site.world.true_time(), 20 * MINUTE));
+            site.line.wire.plan([lie().into(), lie().into()]);
+            assert!(call(door, &site).await.is_err());
+            site
+        }
+        "hosts_disagree" => hosts_disagree(door).await,
+        "not_resigned" => not_resigned(door).await,
+        "retry_failed" => {
+            let site = site(-20 * MINUTE, Manner::InWords);
+            // 2027-01-16T08:00:00Z is the true time.
+            let again = "Signature expired: 20270116T080000Z is now earlier than \
+                20270116T103000Z (20270116T104500Z - 15 min.)";
+            let again = Answer::new(403, &format!(r#"{{"message":"{again}"}}"#));
+            let again = again.with("x-amzn-requestid", "id-2");
+            site.line.wire.plan([Fate::default(), again.into()]);
+            assert!(call(door, &site).await.is_err());
+            site
+        }
+        "refused" => {
+            let site = site(-500 * DAY, Manner::InWords);
+            site.world.advance(minutes(600 * 24 * 60));
+            assert!(call(door, &site).await.is_err());
+            site
+        }
+        "not_the_clock" => {
+            let site = site(0, Manner::InWords);
+            let wrong_key = "The request signature we calculated does not match the signature \
+                you provided.";
+            let wrong_key = Answer::new(
+                403,
+                &format!(r#"{{"__type":"InvalidSignatureException","message":"{wrong_key}"}}"#),
+            );
+            let wrong_key = wrong_key.with("x-amzn-requestid", "id-1");
+            site.line.wire.plan([wrong_key.into()]);
+            assert!(call(door, &site).await.is_err());
+            site
+        }
+        "half_installed" => {
+            let site = site(0, Manner::InWords);
+            let provider = SharedCredentialsProvider::new(credentials(SECRET));
+            let config = site.config(provider);
+            let sqs = aws_sdk_sqs::Client::from_conf(
+                aws_sdk_sqs::config::Builder::from(&config)
+                    .interceptor(site.clock.interceptor())
+                    .build(),
+            );
+            let _by_the_real_time = sqs.receive_message().queue_url(site.queue()).send().await;
+            site
+        }
+        _ => panic!("no story of {kind}"),
+    }
+}
+
+/// AWS vouches for the clock, and a box in the lab says that it is an hour later.
+async fn hosts_disagree(door: Door) -> Site {
+    let aws = site(0, Manner::InWords);
+    assert_eq!(call(door, &aws).await, Ok(()));
+    let lab = Site {
+        url: LAB,
+        line: Line::new(Wire::new(&aws.world, minutes(5))),
+        ..aws
+    };
+    lab.line.wire.set_ahead(HOUR);
+    let _by_the_sdk_itself_in_one_door = call(door, &lab).await;
+    lab
+}
+
+/// What was signed with one secret cannot be signed again with another, and what
+/// was streamed cannot be sent again.
+async fn not_resigned(door: Door) -> Site {
+    let site = site(-20 * MINUTE, Manner::InWords);
+    if door == Door::Interceptor {
+        let config = site.config(SharedCredentialsProvider::new(credentials(SECRET)));
+        put_a_stream(&config, &site.clock).await;
+        return site;
+    }
+    let changing = Changing::default();
+    let outcome = door.call(&site, changing, credentials(OTHER_SECRET)).await;
+    assert!(outcome.is_err());
+    site
+}
+
+async fn put_a_stream(config: &aws_config::SdkConfig, clock: &SkewClock) {
+    let s3 = aws_sdk_s3::Client::from_conf(
+        aws_sdk_s3::config::Builder::from(config)
+            .force_path_style(true)
+            .time_source(clock.clone())
+            .interceptor(clock.interceptor())
+            .retry_classifier(clock.retry_classifier())
+            .build(),
+    );
+    let put = s3.put_object().bucket("b").key("k").body(stream());
+    assert!(put.content_length(4).send().await.is_err());
+}
+
+/// Four bytes that can be sent only once.
+pub(crate) fn stream() -> ByteStream {
+    let chunk = http_body::Frame::data(bytes::Bytes::from_static(b"once"));
+    let chunks = futures_util::stream::iter([Ok::<_, std::io::Error>(chunk)]);
+    ByteStream::new(SdkBody::from_body_1_x(StreamBody::new(chunks)))
+}
+
+/// A provider with another secret at every call.
+#[derive(Clone, Debug, Default)]
+struct Changing(std::sync::Arc<std::sync::atomic::AtomicUsize>);
+
+impl aws_credential_types::provider::ProvideCredentials for Changing {
+    fn provide_credentials<'a>(
+        &'a self,
+    ) -> aws_credential_types::provider::future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let calls = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let secret = if calls == 0 { SECRET } else { OTHER_SECRET };
+        aws_credential_types::provider::future::ProvideCredentials::ready(Ok(credentials(secret)))
+    }
+}

@@ -1,0 +1,179 @@
+//! Subscribers that nobody should write: calls go on.
+
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+
+use aws_clock_skew::SkewClock;
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::NoSubscriber;
+use tracing::{Event, Metadata, Subscriber};
+
+use crate::capture::heed_everywhere;
+use crate::doors::{Door, Site};
+use crate::stories::{call, site};
+use crate::wire::Manner;
+use crate::world::{DAY, MINUTE};
+
+/// Does the same to every event of ours.
+struct Rude<F>(F);
+
+impl<F: Fn() + Send + Sync + 'static> Subscriber for Rude<F> {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("aws_clock_skew")
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, _: &Event<'_>) {
+        (self.0)();
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+/// A lesson, calls by it, and the end of it.
+async fn lives_through_an_incident(door: Door, site: &Site) {
+    for _ in 0..3 {
+        assert_eq!(call(door, site).await, Ok(()), "{door:?}");
+    }
+    assert!(site.clock.status().is_corrected());
+    site.world.set_skew(0);
+    for _ in 0..3 {
+        assert_eq!(call(door, site).await, Ok(()), "{door:?}");
+    }
+    assert_eq!(site.line.wire.rejected(), 1, "{door:?}");
+    assert_eq!(site.clock.now(), site.world.machine_wall());
+    // The lesson and its end were counted, whoever heard of them.
+    assert_eq!(site.clock.status().incidents(), 2, "{door:?}");
+}
+
+#[tokio::test]
+async fn one_that_panics_fails_no_call() {
+    heed_everywhere();
+    for door in Door::ALL {
+        let _guard = tracing::subscriber::set_default(Rude(|| panic!("as it does")));
+        lives_through_an_incident(door, &site(-20 * MINUTE, Manner::InWords)).await;
+    }
+}
+
+#[tokio::test]
+async fn one_that_asks_the_clock_gets_an_answer() {
+    heed_everywhere();
+    for door in Door::ALL {
+        let site = site(-20 * MINUTE, Manner::InWords);
+        let clock = site.clock.clone();
+        let answers = Arc::new(Mutex::new(0));
+        let counted = answers.clone();
+        let _guard = tracing::subscriber::set_default(Rude(move || {
+            assert!(clock.now() > std::time::UNIX_EPOCH);
+            drop((clock.status(), clock.changes().get()));
+            *counted.lock().expect("nobody panics with it") += 1;
+        }));
+        lives_through_an_incident(door, &site).await;
+        // Two incidents in the log and the metrics, two moves, one retry.
+        assert_eq!(*answers.lock().expect("nobody panics with it"), 7);
+    }
+}
+
+#[tokio::test]
+async fn one_that_resets_the_clock_at_every_event_fails_no_call() {
+    heed_everywhere();
+    for door in Door::ALL {
+        let site = site(-20 * MINUTE, Manner::InWords);
+        let clock = site.clock.clone();
+        let in_it = std::sync::atomic::AtomicBool::new(false);
+        let _guard = tracing::subscriber::set_default(Rude(move || {
+            // The reset emits events of its own.
+            if !in_it.swap(true, std::sync::atomic::Ordering::Relaxed) {
+                clock.reset();
+                in_it.store(false, std::sync::atomic::Ordering::Relaxed);
+            }
+        }));
+        let learned_for_nothing = call(door, &site).await;
+        drop(learned_for_nothing);
+        assert_eq!(site.clock.now(), site.world.machine_wall(), "{door:?}");
+    }
+}
+
+#[tokio::test]
+async fn none_at_all_is_no_loss() {
+    for door in Door::ALL {
+        let _guard = tracing::subscriber::set_default(NoSubscriber::default());
+        lives_through_an_incident(door, &site(-20 * MINUTE, Manner::InWords)).await;
+    }
+}
+
+/// A door that opens once.
+#[derive(Clone, Default)]
+struct Latch(Arc<(Mutex<bool>, Condvar)>);
+
+impl Latch {
+    fn open(&self) {
+        *self.0.0.lock().expect("nobody panics with it") = true;
+        self.0.1.notify_all();
+    }
+
+    fn wait(&self) {
+        let mut is_open = self.0.0.lock().expect("nobody panics with it");
+        while !*is_open {
+            is_open = self.0.1.wait(is_open).expect("nobody panics with it");
+        }
+    }
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
+        .block_on(future)
+}
+
+#[test]
+fn one_that_blocks_delays_the_call_that_it_hears_of_and_no_other() {
+    heed_everywhere();
+    for door in Door::ALL {
+        let site = site(-2 * DAY, Manner::InWords);
+        let (blocked, released) = (Latch::default(), Latch::default());
+        let (tell, hear) = (blocked.clone(), released.clone());
+        let behind = site.clone();
+        let delayed = thread::spawn(move || {
+            let _guard = tracing::subscriber::set_default(Rude(move || {
+                tell.open();
+                hear.wait();
+            }));
+            block_on(call(door, &behind))
+        });
+        blocked.wait();
+        // The clock has learned, answers, and signs for everybody else.
+        assert!(site.clock.status().is_corrected(), "{door:?}");
+        assert!(site.clock.now() > site.world.machine_wall());
+        assert!(site.clock.changes().get().is_corrected());
+        for _ in 0..3 {
+            assert_eq!(block_on(call(door, &site)), Ok(()), "{door:?}");
+        }
+        assert_eq!(site.line.wire.rejected(), 1, "{door:?}");
+        assert!(!delayed.is_finished());
+        released.open();
+        assert_eq!(delayed.join().expect("it did not panic"), Ok(()));
+    }
+}
+
+#[test]
+fn a_clock_is_read_while_somebody_panics_in_an_event() {
+    heed_everywhere();
+    let site = site(-2 * DAY, Manner::InWords);
+    let clock: SkewClock = site.clock.clone();
+    let _guard = tracing::subscriber::set_default(Rude(|| panic!("as it does")));
+    assert_eq!(block_on(call(Door::HttpClient, &site)), Ok(()));
+    clock.reset();
+    assert!(!clock.status().is_corrected());
+}

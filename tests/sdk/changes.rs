@@ -1,0 +1,103 @@
+//! Waiting for the clock to change.
+
+use aws_clock_skew::Incident;
+use aws_clock_skew_endpoint::Endpoint;
+use futures_util::FutureExt as _;
+
+use crate::clients::{config, encrypt, kms, send, sqs, without_retries};
+use crate::site::{Parts, Site};
+use crate::world::{MINUTE, World};
+
+#[tokio::test]
+async fn a_lesson_and_a_repair_wake_a_listener() {
+    let site = Site::new(Parts::All, -20 * MINUTE, without_retries);
+    let mut changes = site.clock.changes();
+    assert!(changes.changed().now_or_never().is_none(), "nothing yet");
+    let listener = tokio::spawn({
+        let mut changes = site.clock.changes();
+        async move {
+            changes.changed().await;
+            changes.get()
+        }
+    });
+    tokio::task::yield_now().await;
+    assert_eq!(site.lost(1).await, 0);
+    let status = listener.await.expect("it does not panic");
+    assert!(status.is_corrected());
+    assert!(matches!(status.last_incident(), Some(Incident::Skew(_))));
+    assert!(changes.changed().now_or_never().is_some());
+    assert!(changes.changed().now_or_never().is_none(), "told once");
+
+    site.world.set_skew(0);
+    assert_eq!(site.clock.now(), site.world.machine_wall());
+    assert!(
+        changes.changed().now_or_never().is_none(),
+        "reading the time publishes nothing"
+    );
+    assert_eq!(site.lost(1).await, 0);
+    assert!(changes.changed().now_or_never().is_some());
+    let status = changes.get();
+    assert!(!status.is_corrected());
+    assert!(matches!(status.last_incident(), Some(Incident::Healed(_))));
+    assert!(changes.changed().now_or_never().is_none());
+}
+
+#[tokio::test]
+async fn a_late_listener_sees_the_last_change() {
+    let site = Site::new(Parts::All, -20 * MINUTE, without_retries);
+    assert_eq!(site.lost(1).await, 0);
+    let mut late = site.clock.changes();
+    assert!(late.get().is_corrected());
+    assert!(late.changed().now_or_never().is_none(), "it is known");
+    site.clock.reset();
+    assert!(late.changed().now_or_never().is_some());
+}
+
+#[tokio::test]
+async fn a_listener_neither_blocks_the_clock_nor_is_missed() {
+    let site = Site::new(Parts::All, -20 * MINUTE, without_retries);
+    let dropped = site.clock.changes();
+    drop(dropped);
+    let held = site.clock.changes();
+    let mut waiting = held.clone();
+    let mut wait = Box::pin(waiting.changed());
+    assert!(wait.as_mut().now_or_never().is_none());
+    // With one listener held and another in the middle of waiting.
+    assert_eq!(site.lost(2).await, 0);
+    site.world.set_skew(0);
+    assert_eq!(site.clock.now(), site.world.machine_wall());
+    assert_eq!(site.lost(2).await, 0);
+    assert!(wait.as_mut().now_or_never().is_some());
+    drop(wait);
+    assert!(!held.get().is_corrected());
+    drop((held, waiting));
+    site.clock.reset();
+    assert_eq!(site.lost(1).await, 0);
+}
+
+#[tokio::test]
+async fn a_wait_that_is_given_up_loses_nothing() {
+    let site = Site::new(Parts::All, -20 * MINUTE, without_retries);
+    let mut changes = site.clock.changes();
+    drop(changes.changed());
+    assert_eq!(site.lost(1).await, 0);
+    assert!(changes.changed().now_or_never().is_some());
+}
+
+#[tokio::test]
+async fn clients_of_two_services_share_a_clock_and_its_listeners() {
+    let world = World::with_skew(-20 * MINUTE);
+    let endpoint = Endpoint::builder(world.clock()).start().await;
+    let endpoint = endpoint.expect("loopback can be bound");
+    endpoint.feed("q", "first");
+    let clock = world.skew_clock();
+    let config = without_retries(config(&endpoint.url()));
+    let mut changes = clock.changes();
+    let key = endpoint.create_key();
+    assert_eq!(encrypt(&kms(&config, &clock), &key).await, Ok(()));
+    changes.changed().await;
+    let queue = endpoint.queue_url("q");
+    assert_eq!(send(&sqs(&config, &clock), &queue).await, Ok(()));
+    assert_eq!(endpoint.counts().rejected, 1);
+    assert_eq!(changes.get().incidents(), 1);
+}

@@ -1,0 +1,119 @@
+//! Clocks that start with an offset, or start anew.
+
+use std::time::Duration;
+
+use aws_clock_skew::{ClockOffset, Incident, SkewClock};
+
+use crate::clients::without_retries;
+use crate::log::Log;
+use crate::site::{Parts, Site};
+use crate::world::{DAY, HOUR, MINUTE, World};
+
+fn knowing(world: &World, offset: i64) -> SkewClock {
+    SkewClock::builder()
+        .local_clock(world.machine.clone())
+        .initial_offset(ClockOffset::from_millis(offset * 1_000))
+        .build()
+}
+
+#[tokio::test]
+async fn a_known_offset_is_right_from_the_first_request_on() {
+    for skew in [-2 * DAY, -20 * MINUTE, 20 * MINUTE] {
+        let log = Log::start();
+        let world = World::with_skew(skew);
+        let clock = knowing(&world, -skew);
+        let site = Site::with_clock(world, clock, Parts::All, without_retries);
+        assert_eq!(site.clock.now(), site.world.true_time());
+        assert_eq!(site.lost(5).await, 0);
+        assert_eq!(site.rejected(), 0);
+        assert_eq!(site.clock.status().offset().as_millis(), -skew * 1_000);
+        // A repair by NTP ends it with the very next reading.
+        site.world.set_skew(0);
+        assert_eq!(site.clock.now(), site.world.machine_wall());
+        assert_eq!(site.lost(5).await, 0);
+        assert_eq!(site.rejected(), 0);
+        assert_eq!(log.names(), ["healed"]);
+    }
+}
+
+#[tokio::test]
+async fn evidence_replaces_a_known_offset() {
+    for (skew, known) in [
+        (-20 * MINUTE, 3 * HOUR),
+        (20 * MINUTE, 20 * MINUTE),
+        (-2 * DAY, 60),
+    ] {
+        let log = Log::start();
+        let world = World::with_skew(skew);
+        let clock = knowing(&world, known);
+        let site = Site::with_clock(world, clock, Parts::All, without_retries);
+        assert_eq!(site.lost(5).await, 0);
+        assert_eq!(site.rejected(), 1);
+        let error = site.clock.status().offset().as_millis() + skew * 1_000;
+        assert!(error.abs() <= 1_000, "{error}");
+        assert_eq!(log.names(), ["skew"]);
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_known_offset_on_a_right_machine_is_withdrawn() {
+    // Far off: by the first rejection, which says that the machine is right.
+    let log = Log::start();
+    let world = World::with_skew(0);
+    let clock = knowing(&world, 3 * HOUR);
+    let site = Site::with_clock(world, clock, Parts::All, without_retries);
+    assert_eq!(site.lost(5).await, 0);
+    assert_eq!(site.rejected(), 1);
+    assert_eq!(log.names(), ["healed"]);
+    // Nearly right: by three accepted answers of AWS in a row.
+    let world = World::with_skew(0);
+    let clock = knowing(&world, 100);
+    let site = Site::with_clock(world, clock, Parts::All, without_retries);
+    assert_eq!(site.lost(3).await, 0);
+    assert_eq!(site.rejected(), 0);
+    assert_eq!(site.clock.now(), site.world.machine_wall());
+}
+
+#[test]
+fn a_known_offset_of_nothing_is_no_incident() {
+    for offset in [0, 10, -29] {
+        let log = Log::start();
+        let world = World::with_skew(0);
+        let clock = knowing(&world, offset);
+        assert_eq!(clock.now(), world.machine_wall());
+        let status = clock.status();
+        assert!(!status.is_corrected());
+        assert_eq!(
+            (status.incidents(), log.names().len()),
+            (0, 0),
+            "{offset} s"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_reset_clock_starts_anew() {
+    let log = Log::start();
+    let site = Site::new(Parts::All, -20 * MINUTE, without_retries);
+    assert_eq!(site.lost(2).await, 0);
+    // Restored on another host, whose clock is wrong in another way.
+    site.world.set_skew(HOUR);
+    site.clock.reset();
+    let status = site.clock.status();
+    assert!(!status.is_corrected());
+    assert_eq!(status.offset(), ClockOffset::from_millis(0));
+    assert_eq!(status.uncertainty(), Duration::ZERO);
+    assert!(matches!(status.last_incident(), Some(Incident::Skew(_))));
+    assert_eq!(status.incidents(), 1);
+    assert_eq!(site.clock.now(), site.world.machine_wall());
+    assert_eq!(site.lost(2).await, 0);
+    assert_eq!(site.rejected(), 2);
+    assert!(site.clock.status().is_corrected());
+    // And on one whose clock is right.
+    site.world.set_skew(0);
+    site.clock.reset();
+    assert_eq!(site.lost(2).await, 0);
+    assert_eq!(site.rejected(), 2);
+    assert!(!site.clock.status().is_corrected());
+    assert_eq!(log.names(), ["skew", "skew"]);
+}

@@ -1,0 +1,128 @@
+//! Clocks that only observe.
+
+use std::process::Command;
+
+use aws_clock_skew::SkewClock;
+use aws_config::SdkConfig;
+
+use crate::clients::{receive, without_retries};
+use crate::log::Log;
+use crate::site::{Parts, QUEUE, Site};
+use crate::wire::Answer;
+use crate::world::{MINUTE, World, minutes};
+
+pub(crate) fn observer(world: &World) -> SkewClock {
+    SkewClock::builder()
+        .local_clock(world.machine.clone())
+        .observe_only()
+        .build()
+}
+
+#[tokio::test]
+async fn an_observer_learns_and_reports_and_leaves_the_sdks_correction_as_it_is_set() {
+    for is_native_on in [true, false] {
+        for parts in [Parts::All, Parts::InterceptorAlone] {
+            let log = Log::start();
+            let world = World::with_skew(-20 * MINUTE);
+            let prepare: fn(SdkConfig) -> SdkConfig = if is_native_on {
+                |config| config
+            } else {
+                |config: SdkConfig| {
+                    config
+                        .into_builder()
+                        .disable_clock_skew_correction(true)
+                        .build()
+                }
+            };
+            let clock = observer(&world);
+            let site = Site::with_clock(world, clock, parts, prepare);
+            let expected = if is_native_on { 0 } else { 10 };
+            assert_eq!(site.lost(10).await, expected, "{parts:?}");
+            assert_eq!(
+                site.wire.seen().len(),
+                if is_native_on { 11 } else { 10 },
+                "retries nothing itself"
+            );
+            assert_eq!(log.names(), ["skew"], "{parts:?}");
+            let status = site.clock.status();
+            assert!(status.is_corrected());
+            let error = status.offset().as_millis() - 20 * MINUTE * 1_000;
+            assert!(error.abs() <= 1_000, "{error}");
+            assert_eq!(
+                site.clock.now(),
+                site.world.machine_wall(),
+                "shifts nothing"
+            );
+            // It sees the repair as well.
+            site.world.set_skew(0);
+            assert!(!site.clock.status().is_corrected());
+            assert_eq!(log.names(), ["skew", "healed"]);
+        }
+    }
+}
+
+/// A `Date` alone teaches until an answer to a request signed by it confirms it.
+/// Nothing is signed by what an observer learns.
+#[tokio::test]
+async fn an_observers_provisional_lesson_is_not_confirmed_by_what_it_did_not_sign() {
+    let log = Log::start();
+    let world = World::with_skew(0);
+    let clock = observer(&world);
+    let site = Site::with_clock(world, clock, Parts::All, |config| {
+        let config = config.into_builder();
+        config.disable_clock_skew_correction(true).build()
+    });
+    let lie = Answer {
+        status: 403,
+        headers: vec![
+            (
+                "date",
+                crate::wire::http_date(site.world.true_time() + minutes(600)),
+            ),
+            ("x-amzn-requestid", "id-1".to_owned()),
+        ],
+        body: r#"{"__type":"AccessDeniedException","message":"no"}"#.to_owned(),
+    };
+    site.wire.plan([lie.into()]);
+    assert!(receive(&site.sqs, QUEUE).await.is_err());
+    assert_eq!(receive(&site.sqs, QUEUE).await, Ok(()));
+    site.world.advance(minutes(1));
+    assert!(!site.clock.status().is_corrected());
+    assert_eq!(log.names(), ["skew", "withdrawn"]);
+}
+
+#[test]
+fn the_environment_variable_makes_an_observer_of_any_clock() {
+    for (value, observes) in [
+        ("true", true),
+        (" TRUE ", true),
+        ("false", false),
+        ("1", false),
+        ("", false),
+    ] {
+        let child = Command::new(std::env::current_exe().expect("this is a program"))
+            .args(["--exact", "observer::in_a_process_of_its_own"])
+            .args(["--ignored", "--test-threads=1"])
+            .env("AWS_DISABLE_CLOCK_SKEW_CORRECTION", value)
+            .env("EXPECT_OBSERVER", observes.to_string())
+            .output()
+            .expect("it can be started");
+        let said = String::from_utf8_lossy(&child.stdout);
+        assert!(child.status.success(), "{value:?}: {said}");
+        assert!(said.contains("1 passed"), "{value:?}: {said}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "started by the_environment_variable_makes_an_observer_of_any_clock"]
+async fn in_a_process_of_its_own() {
+    let expect_observer = std::env::var("EXPECT_OBSERVER").is_ok_and(|value| value == "true");
+    let log = Log::start();
+    let site = Site::new(Parts::All, -20 * MINUTE, without_retries);
+    // Without retries the SDK's own correction loses the call that it learns from.
+    let lost = site.lost(5).await;
+    assert_eq!(lost, usize::from(expect_observer));
+    assert_eq!(log.names(), ["skew"]);
+    let is_shifted = site.clock.now() != site.world.machine_wall();
+    assert_eq!(is_shifted, !expect_observer);
+}

@@ -1,0 +1,97 @@
+//! Clients that are cloned, built anew, or given another config for one operation.
+
+use aws_config::retry::RetryConfig;
+use aws_config::{Region, SdkConfig};
+use aws_sdk_sqs::config::Builder;
+
+use crate::clients::{receive, without_retries};
+use crate::log::Log;
+use crate::site::{Parts, QUEUE, Site};
+use crate::world::{MINUTE, minutes};
+
+#[tokio::test]
+async fn clones_and_rebuilt_clients_go_on_with_what_is_known() {
+    let log = Log::start();
+    let site = Site::new(Parts::All, -20 * MINUTE, without_retries);
+    assert_eq!(site.lost(1).await, 0);
+    let clone = site.sqs.clone();
+    let rebuilt = aws_sdk_sqs::Client::from_conf(site.sqs.config().to_builder().build());
+    let elsewhere = aws_sdk_sqs::Client::from_conf(
+        site.sqs
+            .config()
+            .to_builder()
+            .region(Region::new("eu-west-1"))
+            .build(),
+    );
+    for client in [&clone, &rebuilt, &elsewhere, &site.sqs] {
+        assert_eq!(receive(client, QUEUE).await, Ok(()));
+    }
+    assert_eq!(site.rejected(), 1);
+    // Each of them can teach as well.
+    for client in [&clone, &rebuilt, &elsewhere, &site.sqs] {
+        site.world.advance(minutes(2));
+        site.clock.reset();
+        assert_eq!(receive(client, QUEUE).await, Ok(()));
+    }
+    assert_eq!(site.rejected(), 5);
+    assert!(log.names().iter().all(|name| name == "skew"));
+}
+
+async fn overridden(sqs: &aws_sdk_sqs::Client, builder: Builder) -> bool {
+    let call = sqs.receive_message().queue_url(QUEUE).customize();
+    call.config_override(builder).send().await.is_ok()
+}
+
+#[tokio::test]
+async fn one_operation_with_a_config_of_its_own() {
+    let log = Log::start();
+    let site = Site::new(Parts::All, -20 * MINUTE, |config| config);
+    let own = || Builder::new();
+    // Retries switched off for this one only.
+    assert!(overridden(&site.sqs, own().retry_config(RetryConfig::disabled())).await);
+    assert_eq!((site.wire.seen().len(), site.rejected()), (2, 1));
+    assert_eq!(log.names(), ["skew"]);
+    // The machine's own clock for this one only: that is not ours, so the SDK's
+    // own correction is left to it.
+    assert!(overridden(&site.sqs, own().time_source(site.world.clone())).await);
+    assert_eq!((site.wire.seen().len(), site.rejected()), (4, 2));
+    assert_eq!(log.names(), ["skew", "half_installed"]);
+    // What it has learned does not act on top of ours.
+    for _ in 0..3 {
+        assert_eq!(receive(&site.sqs, QUEUE).await, Ok(()));
+    }
+    assert_eq!(site.rejected(), 2);
+    // A client that has nothing of ours, and one operation that has it all.
+    let bare = aws_sdk_sqs::Client::new(&site.config);
+    let config = without_retries(site.config.clone());
+    for _ in 0..2 {
+        let whole = Parts::All.install(&config, &site.clock, &site.clock);
+        assert!(overridden(&bare, whole).await);
+    }
+    assert_eq!(site.rejected(), 2);
+}
+
+#[tokio::test]
+async fn one_operation_with_our_parts_teaches_the_clock() {
+    let site = Site::new(Parts::None, -20 * MINUTE, without_retries);
+    let whole = Parts::All.install(&site.config, &site.clock, &site.clock);
+    assert!(overridden(&site.sqs, whole).await);
+    assert_eq!((site.wire.seen().len(), site.rejected()), (2, 1));
+    assert!(site.clock.status().is_corrected());
+}
+
+#[tokio::test]
+async fn a_user_who_has_switched_the_sdks_correction_off_has_ours() {
+    let off = |config: SdkConfig| {
+        config
+            .into_builder()
+            .disable_clock_skew_correction(true)
+            .build()
+    };
+    let site = Site::new(Parts::All, -20 * MINUTE, off);
+    assert_eq!(site.lost(5).await, 0);
+    assert_eq!(site.rejected(), 1);
+    // And a half has neither, as the user wants it.
+    let half = Site::new(Parts::NoClassifier, -20 * MINUTE, off);
+    assert_eq!(half.lost(5).await, 5);
+}

@@ -1,0 +1,355 @@
+//! Asking for the time before the first signature.
+
+#![expect(clippy::expect_used, reason = "a test that cannot be set up fails")]
+
+use std::error::Error as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_clock_skew::{Limits, SkewClock, SkewStatus, SynchronizeError};
+use aws_clock_skew_endpoint::{ACCESS_KEY_ID, Endpoint, EndpointBuilder, SECRET_ACCESS_KEY};
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use bytes::Bytes;
+use http_body_util::Empty;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use world::{DAY, HOUR, MINUTE, World, shifted};
+
+#[expect(dead_code, reason = "the other tests have more stories to tell")]
+#[path = "incidents/capture.rs"]
+mod capture;
+#[expect(dead_code, reason = "the other tests have more stories to tell")]
+#[path = "sdk/wire.rs"]
+mod wire;
+#[expect(dead_code, reason = "the other tests have more stories to tell")]
+#[path = "sdk/world.rs"]
+mod world;
+
+/// How the time is asked for.
+#[derive(Clone, Copy, Debug)]
+enum By {
+    /// With a config's own HTTP client.
+    Config,
+    /// With the HTTP client of ours that `configure` installs.
+    Configured,
+    /// With a `tower` service.
+    Service,
+}
+
+impl By {
+    const ALL: [Self; 3] = [Self::Config, Self::Configured, Self::Service];
+
+    async fn synchronize(
+        self,
+        skew: &SkewClock,
+        url: &str,
+    ) -> Result<SkewStatus, SynchronizeError> {
+        let config = config(url);
+        match self {
+            Self::Config => skew.synchronize(&config).await,
+            Self::Configured => skew.synchronize(&configured(&config, skew)).await,
+            Self::Service => {
+                let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+                skew.synchronize_through(client, url).await
+            }
+        }
+    }
+}
+
+fn config(url: &str) -> SdkConfig {
+    let credentials = Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None, None, "test");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .endpoint_url(url)
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
+        .timeout_config(TimeoutConfig::disabled())
+        .retry_config(RetryConfig::disabled())
+        .build()
+}
+
+fn configured(config: &SdkConfig, skew: &SkewClock) -> SdkConfig {
+    let inner = config.http_client().expect("was given");
+    config
+        .to_builder()
+        .http_client(skew.http_client(inner))
+        .time_source(skew.clone())
+        .identity_cache(skew.identity_cache())
+        .build()
+}
+
+async fn start(builder: EndpointBuilder) -> Endpoint {
+    let endpoint = builder.start().await.expect("loopback can be bound");
+    endpoint.feed("q", "first");
+    endpoint
+}
+
+async fn send(skew: &SkewClock, endpoint: &Endpoint) -> bool {
+    let sqs = aws_sdk_sqs::Client::new(&configured(&config(&endpoint.url()), skew));
+    let send = sqs.send_message().queue_url(endpoint.queue_url("q"));
+    send.message_body("hello").send().await.is_ok()
+}
+
+#[tokio::test]
+async fn even_the_first_request_is_right() {
+    for by in By::ALL {
+        for skew in [-2 * DAY, -20 * MINUTE, 20 * MINUTE, 9 * HOUR, 700 * DAY] {
+            let world = World::with_skew(skew);
+            let endpoint = start(Endpoint::builder(world.clock())).await;
+            let clock = world.skew_clock();
+            let status = by.synchronize(&clock, &endpoint.url()).await;
+            let status = status.expect("the endpoint answers");
+            assert!(status.is_corrected());
+            let error = (status.offset().as_millis() + skew * 1_000).unsigned_abs();
+            assert!(
+                u128::from(error) <= status.uncertainty().as_millis(),
+                "{error}"
+            );
+            assert!(error <= 1_000, "{error}");
+            for _ in 0..5 {
+                assert!(send(&clock, &endpoint).await, "{by:?} {skew}");
+            }
+            let counts = endpoint.counts();
+            assert_eq!(counts.rejected_for_time, 0, "{by:?} {skew}");
+            assert_eq!((counts.requests, counts.accepted), (3 + 5, 5));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_learned_is_one_incident_by_date() {
+    for by in By::ALL {
+        let capture = capture::Capture::start();
+        let world = World::with_skew(-2 * DAY);
+        let endpoint = start(Endpoint::builder(world.clock())).await;
+        let clock = world.skew_clock();
+        let mut changes = clock.changes();
+        by.synchronize(&clock, &endpoint.url())
+            .await
+            .expect("the endpoint answers");
+        changes.changed().await;
+        assert_eq!(capture.names(), ["skew"]);
+        assert_eq!(capture.log()[0].text("source"), Some("date"));
+        assert_eq!(capture.log()[0].text("host"), Some("127.0.0.1"));
+        // A second time there is nothing new.
+        by.synchronize(&clock, &endpoint.url())
+            .await
+            .expect("the endpoint answers");
+        assert_eq!(clock.status().incidents(), 1, "{by:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_may_be_right_is_left_alone_bit_for_bit() {
+    for by in By::ALL {
+        for skew in [0, -100, 100] {
+            let world = World::with_skew(skew);
+            let endpoint = start(Endpoint::builder(world.clock())).await;
+            let clock = world.skew_clock();
+            let status = by.synchronize(&clock, &endpoint.url()).await;
+            let status = status.expect("the endpoint answers");
+            assert!(!status.is_corrected(), "{by:?} {skew}");
+            assert_eq!((status.incidents(), status.since()), (0, None));
+            assert_eq!(clock.now(), world.machine_wall());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_repaired_clock_ends_it() {
+    let world = World::with_skew(-2 * DAY);
+    let endpoint = start(Endpoint::builder(world.clock())).await;
+    let clock = world.skew_clock();
+    let synchronized = By::Config.synchronize(&clock, &endpoint.url()).await;
+    assert!(synchronized.expect("the endpoint answers").is_corrected());
+    world.set_skew(0);
+    assert_eq!(clock.now(), world.machine_wall());
+    assert!(send(&clock, &endpoint).await);
+    assert_eq!(endpoint.counts().rejected_for_time, 0);
+}
+
+#[tokio::test]
+async fn a_date_that_lies_costs_one_rejection_and_no_call() {
+    for by in By::ALL {
+        for lie in [-HOUR, HOUR, -DAY] {
+            let world = World::with_skew(0);
+            let liar = world.clone();
+            let lying = move || Some(wire::http_date(shifted(liar.true_time(), lie)));
+            let endpoint = start(Endpoint::builder(world.clock()).date_clock(lying)).await;
+            let clock = world.skew_clock();
+            let status = by.synchronize(&clock, &endpoint.url()).await;
+            assert!(status.expect("the endpoint answers").is_corrected());
+            for _ in 0..3 {
+                assert!(send(&clock, &endpoint).await, "{by:?} {lie}");
+            }
+            assert_eq!(endpoint.counts().rejected_for_time, 1, "{by:?} {lie}");
+            assert_eq!(
+                clock.now(),
+                world.machine_wall(),
+                "words have the last word"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn forward_is_limited_as_any_date_is() {
+    for by in By::ALL {
+        // Longer after the release of this crate than the limit.
+        let world = World::with_skew(0);
+        world.machine.set_wall(UNIX_EPOCH);
+        let endpoint = start(Endpoint::builder(world.clock())).await;
+        let clock = world.skew_clock();
+        let refused = by.synchronize(&clock, &endpoint.url()).await;
+        assert!(matches!(refused, Err(SynchronizeError::Refused)), "{by:?}");
+        assert_eq!(clock.now(), UNIX_EPOCH);
+        let last = clock
+            .status()
+            .last_incident()
+            .map(|incident| incident.name());
+        assert_eq!(last, Some("refused"));
+        // The device's owner knows that it boots in 1970.
+        let limits = Limits::default().with_forward(Duration::from_hours(400 * 24));
+        let clock = SkewClock::builder()
+            .local_clock(world.machine.clone())
+            .limits(limits)
+            .build();
+        let status = by.synchronize(&clock, &endpoint.url()).await;
+        assert!(status.expect("the endpoint answers").is_corrected());
+        assert!(send(&clock, &endpoint).await);
+        assert_eq!(endpoint.counts().rejected_for_time, 0);
+    }
+}
+
+#[tokio::test]
+async fn answers_that_cannot_be_believed_teach_nothing() {
+    type Dates = fn(SystemTime, u64) -> Option<String>;
+    let contradictory: Dates = |now, count| {
+        let lie = i64::try_from(count).expect("is small") * HOUR;
+        Some(wire::http_date(shifted(now, lie)))
+    };
+    let cases: [(Dates, &str); 4] = [
+        (|_, _| None, "no answer had a date that can be believed"),
+        (
+            |_, _| Some("yesterday".to_owned()),
+            "no answer had a date that can be believed",
+        ),
+        (
+            |_, _| Some("Thu, 01 Jan 1970 00:00:00 GMT".to_owned()),
+            "no answer had a date that can be believed",
+        ),
+        (contradictory, "the answers contradict each other"),
+    ];
+    for by in By::ALL {
+        for (dates, expected) in cases {
+            let world = World::with_skew(-2 * DAY);
+            let (server, count) = (world.clone(), AtomicU64::new(0));
+            let dates = move || dates(server.true_time(), count.fetch_add(1, Ordering::Relaxed));
+            let endpoint = start(Endpoint::builder(world.clock()).date_clock(dates)).await;
+            let clock = world.skew_clock();
+            let error = by.synchronize(&clock, &endpoint.url()).await;
+            let error = error.expect_err("there is nothing to believe");
+            assert_eq!(error.to_string(), expected, "{by:?}");
+            assert_eq!(clock.now(), world.machine_wall());
+            // It learns as ever.
+            assert!(send(&clock, &endpoint).await);
+        }
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_asked_where_anybody_can_answer() {
+    let clock = SkewClock::new();
+    for by in By::ALL {
+        for url in [
+            "http://sts.us-east-1.amazonaws.com",
+            "http://169.254.169.254",
+        ] {
+            let refused = by.synchronize(&clock, url).await;
+            assert!(matches!(refused, Err(SynchronizeError::Insecure)), "{by:?}");
+        }
+        let refused = by.synchronize(&clock, "/nowhere").await;
+        assert!(matches!(refused, Err(SynchronizeError::NoEndpoint)));
+        // A port that nobody listens on.
+        let error = by.synchronize(&clock, "http://127.0.0.1:1").await;
+        let error = error.expect_err("nobody is there");
+        assert!(
+            matches!(error, SynchronizeError::NoAnswer(_)),
+            "{by:?}: {error}"
+        );
+        assert!(error.source().is_some());
+    }
+    let nowhere = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .build();
+    let outcome = clock.synchronize(&nowhere).await;
+    assert!(matches!(outcome, Err(SynchronizeError::NoEndpoint)));
+}
+
+/// Takes every request, and never answers.
+#[derive(Clone, Debug, Default)]
+struct Silence(std::sync::Arc<AtomicU64>);
+
+impl HttpConnector for Silence {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        assert_eq!(request.uri(), "https://sts.eu-west-1.amazonaws.com/");
+        assert_eq!(request.method(), "HEAD");
+        assert_eq!(request.headers().get("authorization"), None);
+        self.0.fetch_add(1, Ordering::Relaxed);
+        HttpConnectorFuture::new(std::future::pending())
+    }
+}
+
+impl HttpClient for Silence {
+    fn http_connector(
+        &self,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_never_answers_is_waited_for_15_seconds() {
+    let silence = Silence::default();
+    let config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-west-1"))
+        .http_client(silence.clone())
+        .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
+        .build();
+    let clock = SkewClock::new();
+    let start = tokio::time::Instant::now();
+    let error = clock.synchronize(&config).await;
+    assert!(
+        matches!(error, Err(SynchronizeError::NoAnswer(_))),
+        "{error:?}"
+    );
+    assert_eq!(start.elapsed().as_secs(), 15);
+    assert_eq!(silence.0.load(Ordering::Relaxed), 3);
+
+    let start = tokio::time::Instant::now();
+    let never = tower::service_fn(|_: http::Request<Empty<Bytes>>| {
+        std::future::pending::<Result<http::Response<()>, std::io::Error>>()
+    });
+    let error = clock
+        .synchronize_through(never, "https://sts.eu-west-1.amazonaws.com")
+        .await;
+    assert!(
+        matches!(error, Err(SynchronizeError::NoAnswer(_))),
+        "{error:?}"
+    );
+    assert_eq!(start.elapsed().as_secs(), 15);
+}
