@@ -107,7 +107,12 @@ async fn passes(input: &Input, mut request: Request<Full<Bytes>>) {
         assert!(is_genuine, "what nobody signed was signed");
         assert_same(second, &given, false);
         let mut again = given.0.clone();
-        let time = httpdate::parse_http_date(&http_date_of(&second.0)).unwrap();
+        let date = second.0.headers()["x-amz-date"].to_str().unwrap();
+        // By the server's clock, to the second.
+        let time = [truth, truth + Duration::from_secs(1)]
+            .into_iter()
+            .find(|time| stamp(*time) == date)
+            .expect("the right time");
         let covers = |name: &str| {
             let header = given.0.headers()["authorization"].to_str().unwrap();
             let (_, rest) = header.split_once("SignedHeaders=").unwrap();
@@ -130,7 +135,7 @@ async fn passes(input: &Input, mut request: Request<Full<Bytes>>) {
             second.0.headers()["authorization"]
         );
     }
-    if is_genuine && input.answer.is_none() && input.days != 0 && input.days.abs() <= 6 {
+    if is_genuine && input.answer.is_none() && input.days != 0 && input.days.unsigned_abs() <= 6 {
         assert_eq!(rest.len(), 1, "a genuine request was given up");
     }
 }
@@ -324,22 +329,6 @@ fn stamp(time: SystemTime) -> String {
         + 1;
     let clock = date[17..25].replace(':', "");
     format!("{}{month:02}{}T{clock}Z", &date[12..16], &date[5..7])
-}
-
-/// `x-amz-date`, as an HTTP date.
-fn http_date_of(request: &Request<()>) -> String {
-    let stamp = request.headers()["x-amz-date"].to_str().unwrap();
-    let month: usize = stamp[4..6].parse().unwrap();
-    // The name of the day is not looked at.
-    format!(
-        "Mon, {} {} {} {}:{}:{} GMT",
-        &stamp[6..8],
-        MONTHS[month - 1],
-        &stamp[..4],
-        &stamp[9..11],
-        &stamp[11..13],
-        &stamp[13..15]
-    )
 }
 
 const MONTHS: [&str; 12] = [
