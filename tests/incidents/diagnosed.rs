@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_clock_skew::diagnosis::{Cause, Remedy};
-use aws_clock_skew::evidence::OtherCause;
+use aws_clock_skew::evidence::{OtherCause, ResponseView};
 use aws_clock_skew::{ClockOffset, Diagnosis, NotResigned, SkewClock};
 use aws_clock_skew_endpoint::{ACCESS_KEY_ID, Endpoint, SECRET_ACCESS_KEY};
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -250,7 +250,7 @@ async fn a_clock_that_was_repaired_meanwhile_is_not_accused() {
         stamp(shifted(true_time, 300)),
         stamp(true_time)
     );
-    let view = aws_clock_skew::evidence::ResponseView::new(403, body.as_bytes());
+    let view = ResponseView::new(403, body.as_bytes());
     let diagnosis = clock.diagnose(&view);
     let ahead = ClockOffset::from_millis(-9 * 3_600_000);
     assert_eq!(diagnosis.cause(), Cause::AnotherClock(Some(ahead)));
@@ -302,4 +302,19 @@ async fn a_role_that_could_not_be_had_is_diagnosed_as_well() {
     let wrong = format!("X{}", &SECRET_ACCESS_KEY[1..]);
     let diagnosis = without_a_role(0, &wrong).await;
     assert_eq!(diagnosis.cause(), Cause::Other(OtherCause::WrongKey));
+}
+
+#[tokio::test]
+async fn what_was_done_about_another_request_is_not_said_of_this_one() {
+    let site = crate::stories::tell("retry_failed", Door::HttpClient).await;
+    let body = b"<Error><Code>RequestTimeTooSkewed</Code></Error>";
+    for (request_id, expected) in [
+        ("id-2", Remedy::SignedAgain),
+        ("id-77", Remedy::Corrected),
+        ("", Remedy::Corrected),
+    ] {
+        let view = ResponseView::new(403, body).with_request_id(request_id);
+        let diagnosis = site.clock.diagnose(&view);
+        assert_eq!(diagnosis.remedy(), expected, "{request_id:?}: {diagnosis}");
+    }
 }
