@@ -8,7 +8,7 @@ mod healthy;
 #[cfg(all(test, clock_skew_loom))]
 mod interleavings;
 mod status;
-#[cfg(any(feature = "sdk", feature = "tower"))]
+#[cfg(any(feature = "aws-config", feature = "tower"))]
 mod synchronize;
 
 #[cfg(feature = "sdk")]

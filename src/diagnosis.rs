@@ -60,7 +60,9 @@ pub(crate) struct Standing<'a> {
 impl Diagnosis {
     /// Reads an answer beside where the clock stands.
     pub(crate) fn of(evidence: &Evidence, standing: &Standing<'_>) -> Self {
-        let cause = Cause::of(evidence, standing.reading.wall, standing.offset);
+        let signs_right = standing.offset.is_some() && !standing.observes_only;
+        let wall = standing.reading.wall;
+        let cause = Cause::of(evidence, wall, standing.offset, signs_right);
         Self {
             cause,
             remedy: Remedy::of(&cause, evidence, standing),

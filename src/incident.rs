@@ -11,7 +11,9 @@ mod fields;
 #[cfg(feature = "serde")]
 mod serialize;
 
-pub(crate) use fields::{Fields, iso_8601};
+pub(crate) use fields::Fields;
+#[cfg(feature = "serde")]
+pub(crate) use fields::iso_8601;
 
 /// Something that a clock, or a signature's age, did to a call.
 ///
@@ -73,6 +75,7 @@ impl Incident {
     }
 
     /// Returns the field that only its kind has, with its value.
+    #[cfg(feature = "serde")]
     pub(crate) fn detail(&self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::NotResigned(_, reason) => Some(("reason", reason.as_str())),

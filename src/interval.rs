@@ -44,7 +44,7 @@ impl Interval {
 
     /// Returns the offsets that both allow, or `None` if they contradict each
     /// other.
-    #[cfg(any(feature = "sdk", feature = "tower"))]
+    #[cfg(any(feature = "aws-config", feature = "tower"))]
     pub(crate) fn intersect(self, other: Self) -> Option<Self> {
         Self::new(
             self.earliest.max(other.earliest),
@@ -53,13 +53,13 @@ impl Interval {
     }
 
     /// Returns the offset of the range that is nearest to `offset`.
-    #[cfg(any(feature = "sdk", feature = "tower"))]
+    #[cfg(any(feature = "aws-config", feature = "tower"))]
     pub(crate) fn clamp(self, offset: ClockOffset) -> ClockOffset {
         offset.clamp(self.earliest, self.latest)
     }
 
     /// Returns the least of them.
-    #[cfg(any(feature = "sdk", feature = "tower"))]
+    #[cfg(any(feature = "aws-config", feature = "tower"))]
     pub(crate) const fn earliest(self) -> ClockOffset {
         self.earliest
     }

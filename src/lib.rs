@@ -150,7 +150,7 @@ mod resend;
 mod resign;
 mod ruling;
 mod sync;
-#[cfg(any(feature = "sdk", feature = "tower"))]
+#[cfg(any(feature = "aws-config", feature = "tower"))]
 mod synchronize;
 #[cfg(feature = "tower")]
 mod tower;
@@ -169,7 +169,7 @@ pub use local_clock::{LocalClock, SystemClock};
 pub use offset::ClockOffset;
 #[cfg(feature = "sdk")]
 pub use sdk::{SkewHttpClient, SkewIdentityCache, SkewInterceptor, SkewRetryClassifier};
-#[cfg(any(feature = "sdk", feature = "tower"))]
+#[cfg(any(feature = "aws-config", feature = "tower"))]
 pub use synchronize::SynchronizeError;
 #[cfg(feature = "tower")]
 pub use tower::{Once, ReplayBody, Signing, SigningLayer, Skew, SkewBody, SkewFuture, SkewLayer};

@@ -272,7 +272,7 @@ fn learn(
 }
 
 /// Learns what no rejection teaches: somebody has asked for the time.
-#[cfg(any(feature = "sdk", feature = "tower"))]
+#[cfg(any(feature = "aws-config", feature = "tower"))]
 pub(crate) fn adopt(
     estimator: &mut Estimator,
     exchange: &Exchange<'_>,

@@ -187,12 +187,12 @@ mod tests {
             .unwrap();
         let wide = samples.0.unwrap().interval;
         samples
-            .take(cut(truth(2_010)), reading(2_000), reading(2_030))
+            .take(cut(truth(2_950)), reading(2_940), reading(2_960))
             .unwrap();
         let narrow = samples.0.unwrap().interval;
-        let now = reading(2_030);
+        let now = reading(2_960);
         let lesson = samples.lesson(now, now.wall).unwrap().unwrap();
-        let right = ClockOffset::from_boot(truth(2_030), now.boot);
+        let right = ClockOffset::from_boot(truth(2_960), now.boot);
         assert!(wide.contains(right) && narrow.contains(right));
         assert!(narrow.worst_error_of(right) < wide.worst_error_of(right));
         let error = lesson.point.since(right).magnitude();

@@ -353,3 +353,24 @@ async fn a_server_that_never_answers_is_waited_for_15_seconds() {
     );
     assert_eq!(start.elapsed().as_secs(), 15);
 }
+
+/// AWS over TLS, as far as the clock can tell.
+#[tokio::test]
+async fn over_tls_the_limit_is_that_of_a_date_as_well() {
+    for (days, is_followed) in [(6, true), (8, false), (-300, true)] {
+        let world = World::with_skew(-days * DAY);
+        world.advance(Duration::from_hours(400 * 24));
+        let date = wire::http_date(world.true_time());
+        let dated = tower::service_fn(move |request: http::Request<Empty<Bytes>>| {
+            assert_eq!(request.uri(), "https://sts.eu-west-1.amazonaws.com/");
+            let response = http::Response::builder().status(302).header("date", &date);
+            std::future::ready(response.body(()))
+        });
+        let clock = world.skew_clock();
+        let outcome = clock
+            .synchronize_through(dated, "https://sts.eu-west-1.amazonaws.com")
+            .await;
+        assert_eq!(outcome.is_ok(), is_followed, "{days}: {outcome:?}");
+        assert_eq!(clock.status().is_corrected(), is_followed, "{days}");
+    }
+}

@@ -115,7 +115,7 @@ impl Likely {
         let from_quarter = rest.min(QUARTER - rest);
         if wall < UNIX_EPOCH + YEAR_2020 {
             Self::NoBattery
-        } else if off_by >= QUARTER && off_by <= 14 * 4 * QUARTER && from_quarter < MINUTE {
+        } else if (QUARTER..=14 * 4 * QUARTER).contains(&off_by) && from_quarter < MINUTE {
             Self::TimeZone
         } else if off_by >= 24 * 4 * QUARTER {
             Self::Sleep

@@ -34,8 +34,14 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// `offset` is server − machine where that is known already.
-    pub(super) fn of(evidence: &Evidence, wall: SystemTime, offset: Option<ClockOffset>) -> Self {
+    /// `offset` is server − machine where that is known already, and `signs_right`
+    /// says whether signatures are corrected by it.
+    pub(super) fn of(
+        evidence: &Evidence,
+        wall: SystemTime,
+        offset: Option<ClockOffset>,
+        signs_right: bool,
+    ) -> Self {
         if let Some(rejection) = evidence.rejection() {
             return Self::of_rejection(evidence, rejection, wall, offset);
         }
@@ -45,14 +51,11 @@ impl Cause {
         if !evidence.is_suspect() {
             return Self::Unrelated;
         }
-        // Signed by a clock that is corrected, it was not refused for its time.
-        if offset.is_none()
-            && let Some(server) = evidence.estimate_from()
-        {
-            let offset = ClockOffset::between(wall, server);
-            if offset.magnitude() >= SUSPICIOUS {
-                return Self::Clock(Some(offset));
-            }
+        let stated = evidence.estimate_from();
+        let off_by = offset.or(stated.map(|server| ClockOffset::between(wall, server)));
+        let is_suspicious = off_by.is_some_and(|off_by| off_by.magnitude() >= SUSPICIOUS);
+        if is_suspicious && !signs_right {
+            return Self::Clock(off_by);
         }
         match evidence.error_code() {
             // What EC2 says of a wrong time, of a wrong key and of an unknown one.

@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use super::operation::{view, view_without_age};
 use crate::clock::SkewClock;
 use crate::diagnosis::{Cause, Diagnosis};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, ResponseView};
 use crate::resend::Seen;
 
 impl SkewClock {
@@ -29,11 +29,17 @@ impl SkewClock {
         error: &SdkError<E, HttpResponse>,
     ) -> Diagnosis {
         let Some(response) = error.raw_response() else {
-            return Diagnosis::without_answer(if is_certificates_date(error) {
-                Cause::Certificate
-            } else {
-                Cause::Unknown
-            });
+            if is_certificates_date(error) {
+                return Diagnosis::without_answer(Cause::Certificate);
+            }
+            // Credentials may be what could not be had, and then the answer of
+            // another service is somewhere inside. Its text is read, not kept.
+            let inside = format!("{error:?}");
+            let evidence = Evidence::read(&ResponseView::new(403, inside.as_bytes()));
+            if evidence.rejection().is_none() && evidence.other_cause().is_none() {
+                return Diagnosis::without_answer(Cause::Unknown);
+            }
+            return self.diagnose_evidence(&evidence);
         };
         let text = response.body().bytes().unwrap_or_default();
         // Our HTTP client has put `Age: 0` there itself.

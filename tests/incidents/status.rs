@@ -40,6 +40,30 @@ async fn a_corrected_clock_says_since_when_and_by_how_much() {
 }
 
 #[tokio::test]
+async fn the_answer_is_the_one_in_the_reference() {
+    let reference = include_str!("../../docs/incidents.md");
+    let (_, sample) = reference.split_once("```json").expect("has a sample");
+    let (sample, _) = sample.split_once("```").expect("ends");
+    let sample: Value = serde_json::from_str(sample).expect("is JSON");
+    let site = tell("skew", Door::HttpClient).await;
+    let status = serde_json::to_value(site.clock.status()).expect("is JSON");
+    for field in sample.as_object().expect("a map").keys() {
+        match (&sample[field], &status[field]) {
+            (Value::Object(sample), Value::Object(status)) => {
+                for (name, value) in sample {
+                    assert_eq!(status.get(name), Some(value), "{field} {name}");
+                }
+            }
+            (sample, status) => assert_eq!(sample, status, "{field}"),
+        }
+    }
+    assert_eq!(
+        status.as_object().map(serde_json::Map::len),
+        sample.as_object().map(serde_json::Map::len)
+    );
+}
+
+#[tokio::test]
 async fn a_right_clock_has_nothing_to_say() {
     let site = site(0, Manner::InWords);
     assert_eq!(call(Door::HttpClient, &site).await, Ok(()));
