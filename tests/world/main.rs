@@ -1,0 +1,34 @@
+//! The crate in a simulated world: the figures of `docs/proof.md`.
+//!
+//! Time is virtual, and a server, a machine's wall clock and its boot clock each
+//! have their own. What goes wrong is data, drawn from a seed that every failure
+//! names. With `CLOCK_SKEW_FULL=1` in the environment as many operations are made
+//! as the page says.
+
+#![expect(clippy::expect_used, reason = "a test may panic")]
+
+mod arm;
+mod chance;
+mod clocks;
+mod fate;
+mod healthy;
+mod site;
+mod tally;
+#[path = "../resign/verifier.rs"]
+mod verifier;
+mod wire;
+mod wording;
+
+/// Returns whether the long version is asked for.
+fn is_full() -> bool {
+    std::env::var_os("CLOCK_SKEW_FULL").is_some_and(|value| value == "1")
+}
+
+/// Nothing in the world waits in earnest but the time-outs, which nobody reaches.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build();
+    runtime.expect("a runtime").block_on(future)
+}
