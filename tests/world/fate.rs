@@ -10,6 +10,8 @@ pub(crate) struct Fate {
     /// Before it arrives.
     pub(crate) there: Vec<Event>,
     pub(crate) reply: Reply,
+    /// How long the service works on what it accepts; it refuses at once.
+    pub(crate) work: Duration,
     /// Before the answer is read.
     pub(crate) back: Vec<Event>,
     /// The connection breaks before the answer is read.
@@ -38,6 +40,10 @@ impl Fate {
 
     pub(crate) fn replied(self, reply: Reply) -> Self {
         Self { reply, ..self }
+    }
+
+    pub(crate) fn worked_on(self, work: Duration) -> Self {
+        Self { work, ..self }
     }
 
     pub(crate) fn lost(self) -> Self {
@@ -99,7 +105,7 @@ pub(crate) enum DateFault {
     Doubled,
     /// From a cache of an hour ago, with an `Age`.
     Cached,
-    /// `Friday, 15-Jan-27 08:00:00 GMT`, as RFC 850 has it.
+    /// `Friday, 15-Jan-27 08:00:00 GMT`, as RFC 850 has it; it counts as none.
     TwoDigitYear,
     /// 1970, as devices without a clock have it.
     Absurd,

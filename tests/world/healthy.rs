@@ -112,8 +112,11 @@ async fn live(arm: Arm, seed: u64, operations: u64) -> Tally {
     for operation in 0..operations {
         let reply = reply(&mut rng, tolerance);
         let round_trip = rng.time(1, 15 * MINUTE);
-        // On the way there, on the way back, or both.
-        let there = round_trip * rng.u32(0..=4) / 4;
+        // On the way there, on the way back, or both; but who refuses does so at once,
+        // or a lie would be less of one by the time that it is heard.
+        let is_lie_in_words = matches!(reply, Reply::LyingInWords { .. });
+        let quarters = if is_lie_in_words { 4 } else { rng.u32(0..=4) };
+        let there = round_trip * quarters / 4;
         let fate = Fate::between([Event::Passes(there)], [Event::Passes(round_trip - there)]);
         wire.plan([fate.replied(reply)]);
         assert_eq!(
@@ -125,7 +128,7 @@ async fn live(arm: Arm, seed: u64, operations: u64) -> Tally {
         let is_untouched = clock.now() == world.wall() && !clock.status().is_corrected();
         tally.count_if(!is_untouched, STILL_CORRECTED);
         let sent = wire.take_sent();
-        let is_in_words = has_words && matches!(reply, Reply::LyingInWords { .. });
+        let is_in_words = has_words && is_lie_in_words;
         enter(&mut tally, reply, is_in_words, &sent, outcome.is_ok());
         let bad = [STILL_CORRECTED, REJECTED, LOST, NOT_BY_THE_WALL];
         if bad.iter().any(|what| tally.get(what) > 0) {

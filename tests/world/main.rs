@@ -7,11 +7,14 @@
 
 #![expect(clippy::expect_used, reason = "a test may panic")]
 
+mod accepted;
 mod arm;
 mod chance;
 mod clocks;
 mod fate;
 mod healthy;
+mod repair;
+mod single;
 mod site;
 mod tally;
 #[path = "../resign/verifier.rs"]

@@ -87,7 +87,7 @@ impl Site {
         let now = shifted(truth, self.ahead);
         let answer = match reply {
             Reply::Service | Reply::WithDateAhead(_) => {
-                return self.rule(request, reply, now, is_verified);
+                return self.rule(request, reply, truth, is_verified);
             }
             Reply::Unavailable { ahead } => {
                 Answer::new(503, "<html>upstream is down</html>").at(shifted(now, ahead))
@@ -112,9 +112,10 @@ impl Site {
         &self,
         request: &Request<Bytes>,
         reply: Reply,
-        now: SystemTime,
+        truth: SystemTime,
         is_verified: bool,
     ) -> (Response<Full<Bytes>>, Verdict) {
+        let now = shifted(truth, self.ahead);
         let (answer, verdict) = if self.is_out_of_time(request, now) {
             (self.refuse(request, now), Verdict::Rejected)
         } else if (self.verifies_all || is_verified)
@@ -123,14 +124,20 @@ impl Site {
             let answer = self.dated_answer(Answer::new(403, WRONG_KEY).with_id(), now);
             (answer, Verdict::WrongSignature)
         } else {
-            let answer = Answer::new(200, "{}").with_id();
-            let answer = match reply {
-                Reply::WithDateAhead(by) => answer.at(shifted(now, by)),
-                _ => self.dated_answer(answer, now),
-            };
-            (answer, Verdict::Accepted)
+            return (self.accepted(reply, truth), Verdict::Accepted);
         };
         (answer.0, verdict)
+    }
+
+    /// Answers what it accepts, when it is done with it.
+    pub(crate) fn accepted(&self, reply: Reply, truth: SystemTime) -> Response<Full<Bytes>> {
+        let now = shifted(truth, self.ahead);
+        let answer = Answer::new(200, "{}").with_id();
+        let answer = match reply {
+            Reply::WithDateAhead(by) => answer.at(shifted(now, by)),
+            _ => self.dated_answer(answer, now),
+        };
+        answer.0
     }
 
     fn is_out_of_time(&self, request: &Request<Bytes>, now: SystemTime) -> bool {

@@ -7,6 +7,7 @@ use std::fmt;
 use std::future::{Ready, ready};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use aws_clock_skew::{LocalClock, SkewClock};
 use aws_smithy_runtime_api::client::http::{
@@ -138,7 +139,14 @@ impl Wire {
         let host = request.uri().host().unwrap_or_default();
         let site = state.sites.iter().find(|(name, _)| host.starts_with(name));
         let (_, site) = site.expect("there is one for any host");
-        let (response, verdict) = site.answer(request, fate.reply, world.true_time(), is_verified);
+        let arrived = world.true_time();
+        let (mut response, verdict) = site.answer(request, fate.reply, arrived, is_verified);
+        if verdict == Verdict::Accepted && fate.work > Duration::ZERO {
+            world.passes(fate.work);
+            // Whatever it says of the time, it says when it is done.
+            let done = world.true_time();
+            response = site.accepted(fate.reply, done);
+        }
         for event in fate.back {
             world.undergoes(event);
         }

@@ -119,13 +119,17 @@ impl Wording {
         if !is_rejection || flagged("ambiguous") || flagged("inconsistent") || status < 400 {
             return None;
         }
+        let labels =
+            ["request_time", "server_time", "bound_time"].map(|label| expect[label].as_str());
+        let is_told_apart =
+            |one: usize, other: usize| labels[one].is_none() || labels[one] != labels[other];
+        if !(is_told_apart(0, 1) && is_told_apart(0, 2) && is_told_apart(1, 2)) {
+            return None;
+        }
         let mut body = body_of(row)?;
         let mut has_time = false;
-        for (which, label) in ["request_time", "server_time", "bound_time"]
-            .into_iter()
-            .enumerate()
-        {
-            let Some(time) = expect[label].as_str().and_then(time) else {
+        for (which, label) in labels.into_iter().enumerate() {
+            let Some(time) = label.and_then(time) else {
                 continue;
             };
             for (layout, write) in LAYOUTS.iter().enumerate() {
@@ -136,8 +140,8 @@ impl Wording {
                 }
             }
         }
-        let has_label = |label: &str| !expect[label].is_null();
-        if has_time != (has_label("server_time") || has_label("bound_time")) {
+        // Written in a way that is not among the layouts.
+        if has_time != (labels[1].is_some() || labels[2].is_some()) {
             return None;
         }
         Some(Self {
