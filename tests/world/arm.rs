@@ -1,14 +1,14 @@
 //! Who corrects: one of our doors, the SDK itself, or nobody.
 
+// Its place is told, since the marathon takes this file from elsewhere.
+#[cfg(feature = "sdk")]
+#[path = "arm/sdk.rs"]
+mod sdk;
+
 use std::time::Duration;
 
 use aws_clock_skew::{LocalClock, Signing, Skew, SkewClock};
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use bytes::Bytes;
@@ -23,23 +23,29 @@ use crate::wire::Wire;
 /// Who corrects.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Arm {
-    /// An SDK client with our interceptor and classifier.
-    Interceptor,
-    /// An SDK client with what `configure` installs, and no retries.
-    HttpClient,
-    /// The two together.
-    Both,
     /// `SigningLayer`.
     Signing,
     /// `SkewLayer`, below a signer that knows the machine's clock only.
     Below,
+    /// An SDK client with our interceptor and classifier.
+    #[cfg(feature = "sdk")]
+    Interceptor,
+    /// An SDK client with what `configure` installs, and no retries.
+    #[cfg(feature = "sdk")]
+    HttpClient,
+    /// The two together.
+    #[cfg(feature = "sdk")]
+    Both,
     /// An SDK client as it comes.
+    #[cfg(feature = "sdk")]
     Native,
     /// An SDK client that has its own correction switched off.
+    #[cfg(feature = "sdk")]
     Nobody,
 }
 
 impl Arm {
+    #[cfg(feature = "sdk")]
     pub(crate) const OURS: [Self; 5] = [
         Self::Interceptor,
         Self::HttpClient,
@@ -47,6 +53,16 @@ impl Arm {
         Self::Signing,
         Self::Below,
     ];
+
+    #[cfg(not(feature = "sdk"))]
+    pub(crate) const OURS: [Self; 2] = Self::LAYERS;
+
+    pub(crate) fn has_only_the_interceptor(self) -> bool {
+        #[cfg(feature = "sdk")]
+        return self == Self::Interceptor;
+        #[cfg(not(feature = "sdk"))]
+        false
+    }
 
     /// Those that cost little.
     pub(crate) const LAYERS: [Self; 2] = [Self::Signing, Self::Below];
@@ -66,7 +82,9 @@ pub(crate) struct Station {
 pub(crate) struct Choice {
     pub(crate) secret: &'static str,
     pub(crate) url: &'static str,
-    pub(crate) retries: RetryConfig,
+    /// The SDK's standard retries, or none; the HTTP client's door needs none, so it
+    /// is given none.
+    pub(crate) retries: bool,
 }
 
 impl Default for Choice {
@@ -74,7 +92,7 @@ impl Default for Choice {
         Self {
             secret: SECRET,
             url: AWS,
-            retries: RetryConfig::standard(),
+            retries: true,
         }
     }
 }
@@ -83,7 +101,8 @@ pub(crate) const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
 pub(crate) const LAB: &str = "https://sqs.lab.example";
 
 enum Client {
-    Sdk(Box<aws_sdk_sqs::Client>, &'static str),
+    #[cfg(feature = "sdk")]
+    Sdk(sdk::Client),
     Signing(Signing<Wire>, &'static str),
     Below(Skew<Wire>, &'static str, Box<Credentials>),
 }
@@ -113,11 +132,15 @@ impl Station {
                 let layer = clock.layer(credentials.clone());
                 Client::Below(layer.layer(wire.clone()), choice.url, Box::new(credentials))
             }
-            _ => {
-                let url = choice.url;
-                let client = sdk(arm, world, wire, clock, choice, credentials);
-                Client::Sdk(Box::new(client), url)
-            }
+            #[cfg(feature = "sdk")]
+            _ => Client::Sdk(sdk::Client::new(
+                arm,
+                world,
+                wire,
+                clock,
+                choice,
+                credentials,
+            )),
         };
         Self {
             arm,
@@ -140,11 +163,8 @@ impl Station {
     /// Makes one call that waits, signed, before it is sent; below a signer only.
     pub(crate) async fn calls_after(&self, queued: Duration) -> Result<(), String> {
         let response = match &self.client {
-            Client::Sdk(sqs, url) => {
-                let sent = sqs.receive_message().queue_url(format!("{url}/1/q")).send();
-                let sent = sent.await.map(drop);
-                return sent.map_err(|error| DisplayErrorContext(&error).to_string());
-            }
+            #[cfg(feature = "sdk")]
+            Client::Sdk(client) => return client.calls().await,
             Client::Signing(layer, url) => layer.clone().call(request(url)).await,
             Client::Below(layer, url, credentials) => {
                 let request = signed(request(url), credentials, &self.world);
@@ -160,47 +180,6 @@ impl Station {
         let body = body.map_err(|error| error.to_string())?.to_bytes();
         Err(String::from_utf8_lossy(&body).into_owned())
     }
-}
-
-fn sdk(
-    arm: Arm,
-    world: &World,
-    wire: &Wire,
-    clock: &SkewClock,
-    choice: Choice,
-    credentials: Credentials,
-) -> aws_sdk_sqs::Client {
-    let config = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .endpoint_url(choice.url)
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .http_client(wire.clone())
-        .time_source(world.clone())
-        .sleep_impl(world.clone())
-        .timeout_config(TimeoutConfig::disabled())
-        .retry_config(choice.retries)
-        .disable_clock_skew_correction(arm == Arm::Nobody);
-    let config = match arm {
-        Arm::HttpClient | Arm::Both => config
-            .http_client(clock.http_client(wire.clone()))
-            .time_source(clock.clone())
-            .identity_cache(clock.identity_cache()),
-        _ => config,
-    };
-    let config = match arm {
-        Arm::HttpClient => config.retry_config(RetryConfig::disabled()),
-        _ => config,
-    };
-    let config = aws_sdk_sqs::config::Builder::from(&config.build());
-    let config = match arm {
-        Arm::Interceptor | Arm::Both => config
-            .time_source(clock.clone())
-            .interceptor(clock.interceptor())
-            .retry_classifier(clock.retry_classifier()),
-        _ => config,
-    };
-    aws_sdk_sqs::Client::from_conf(config.build())
 }
 
 fn request(url: &str) -> Request<Full<Bytes>> {

@@ -38,6 +38,13 @@ impl Fate {
         }
     }
 
+    /// Returns whether the machine was frozen, or its clock set, between sending and
+    /// the answer.
+    pub(crate) fn disturbs_the_machine(&self) -> bool {
+        let mut events = self.there.iter().chain(&self.back);
+        events.any(|event| !matches!(event, Event::Passes(_)))
+    }
+
     pub(crate) fn replied(self, reply: Reply) -> Self {
         Self { reply, ..self }
     }
@@ -51,13 +58,6 @@ impl Fate {
             is_lost: true,
             ..self
         }
-    }
-
-    /// Whether the machine was frozen, or its clock set, between sending and the
-    /// answer.
-    pub(crate) fn disturbs_the_machine(&self) -> bool {
-        let mut events = self.there.iter().chain(&self.back);
-        events.any(|event| !matches!(event, Event::Passes(_)))
     }
 }
 
@@ -91,6 +91,8 @@ pub(crate) enum Reply {
     },
     /// The caller may not do this.
     Denied,
+    /// The request does not get there.
+    Nobody,
     /// The service has none of it.
     NotFound,
 }

@@ -11,9 +11,13 @@ mod accepted;
 mod arm;
 mod chance;
 mod clocks;
+mod combined;
 mod fate;
+mod fault;
 mod healthy;
+mod nemesis;
 mod repair;
+mod runtime;
 mod single;
 mod site;
 mod tally;
@@ -22,16 +26,9 @@ mod verifier;
 mod wire;
 mod wording;
 
+use runtime::block_on;
+
 /// Returns whether the long version is asked for.
 fn is_full() -> bool {
     std::env::var_os("CLOCK_SKEW_FULL").is_some_and(|value| value == "1")
-}
-
-/// Nothing in the world waits in earnest but the time-outs, which nobody reaches.
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build();
-    runtime.expect("a runtime").block_on(future)
 }

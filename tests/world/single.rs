@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::retry::RetryConfig;
 use tokio::task::JoinSet;
 
 use crate::arm::{Arm, Choice, Station};
@@ -122,7 +121,7 @@ async fn bursts(arm: Arm, skew: i64, tally: &mut Tally) {
     let world = World::with_skew(skew);
     let wire = Wire::new(&world, Site::with_tolerance(15));
     let choice = Choice {
-        retries: RetryConfig::disabled(),
+        retries: false,
         ..Choice::default()
     };
     let clock = world.skew_clock();

@@ -102,6 +102,7 @@ impl Site {
             Reply::LyingSilently { ahead } => {
                 Answer::new(403, "").at(shifted(now, ahead)).with_id()
             }
+            Reply::Nobody => Answer::new(500, ""),
             Reply::Denied => Answer::new(403, DENIED).at(now).with_id(),
             Reply::NotFound => Answer::new(404, NOT_FOUND).at(now).with_id(),
         };

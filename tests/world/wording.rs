@@ -23,6 +23,8 @@ pub(crate) struct Wording {
     window: Option<Duration>,
     /// It states a time of the server's, or a bound, so it needs no `Date`.
     pub(crate) has_time: bool,
+    /// Of the server's time it says no more than a bound.
+    pub(crate) has_only_a_bound: bool,
 }
 
 /// Of which signatures it can be said.
@@ -99,6 +101,7 @@ impl Wording {
                 way: Way::Either,
                 window: None,
                 has_time: false,
+                has_only_a_bound: false,
             });
             all
         })
@@ -156,6 +159,7 @@ impl Wording {
             },
             window: expect["window_seconds"].as_u64().map(Duration::from_secs),
             has_time,
+            has_only_a_bound: labels[1].is_none() && labels[2].is_some(),
         })
     }
 }
