@@ -6,15 +6,14 @@ use crate::arm::{AWS, Arm, Choice, LAB, Station};
 use crate::chance::{Chance, Rng};
 use crate::clocks::{DAY, HOUR, MINUTE, SECOND, World, millis_between};
 use crate::fate::{DateFault, Fate, Reply};
-use crate::is_full;
 use crate::site::{Site, Verdict};
 use crate::tally::Tally;
 use crate::wire::Wire;
 
-#[test]
-fn no_sequence_of_accepted_answers_starts_or_moves_a_correction() {
+/// Lets so many clocks under a cheap client, and so many under an expensive one,
+/// hear accepted answers, and fails if one starts or moves a correction.
+pub(crate) fn sequences(many: u64, few: u64) -> Tally {
     let mut tally = Tally::default();
-    let (many, few) = if is_full() { (20_000, 500) } else { (300, 15) };
     for arm in Arm::OURS {
         let sequences = if Arm::LAYERS.contains(&arm) {
             many
@@ -25,9 +24,19 @@ fn no_sequence_of_accepted_answers_starts_or_moves_a_correction() {
             crate::block_on(hears(arm, seed, &mut tally));
         }
     }
-    println!("accepted answers: {tally}");
     tally.never(&[STARTED, MOVED]);
     tally.happened(&[ENDED, CORRECTED, UNCORRECTED]);
+    tally
+}
+
+#[test]
+fn no_sequence_of_accepted_answers_starts_or_moves_a_correction() {
+    let (many, few) = if crate::is_full() {
+        (20_000, 500)
+    } else {
+        (300, 15)
+    };
+    println!("accepted answers: {}", sequences(many, few));
 }
 
 const ANSWERS: &str = "accepted answers";

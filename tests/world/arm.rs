@@ -70,7 +70,6 @@ impl Arm {
 
 /// A machine with one client on it.
 pub(crate) struct Station {
-    pub(crate) arm: Arm,
     pub(crate) world: World,
     pub(crate) wire: Wire,
     pub(crate) clock: SkewClock,
@@ -84,7 +83,17 @@ pub(crate) struct Choice {
     pub(crate) url: &'static str,
     /// The SDK's standard retries, or none; the HTTP client's door needs none, so it
     /// is given none.
+    #[cfg_attr(
+        not(feature = "sdk"),
+        expect(dead_code, reason = "only SDK clients have it")
+    )]
     pub(crate) retries: bool,
+    /// Calls are made side by side: what one of them waits, passes for all at once.
+    #[cfg_attr(
+        not(feature = "sdk"),
+        expect(dead_code, reason = "only SDK clients have it")
+    )]
+    pub(crate) is_parallel: bool,
 }
 
 impl Default for Choice {
@@ -93,6 +102,7 @@ impl Default for Choice {
             secret: SECRET,
             url: AWS,
             retries: true,
+            is_parallel: false,
         }
     }
 }
@@ -143,7 +153,6 @@ impl Station {
             )),
         };
         Self {
-            arm,
             world: world.clone(),
             wire: wire.clone(),
             clock: clock.clone(),

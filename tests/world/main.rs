@@ -9,6 +9,7 @@
 
 mod accepted;
 mod arm;
+mod burst;
 mod chance;
 mod clocks;
 mod combined;
@@ -20,6 +21,8 @@ mod repair;
 mod runtime;
 mod single;
 mod site;
+mod story;
+mod table;
 mod tally;
 #[path = "../resign/verifier.rs"]
 mod verifier;

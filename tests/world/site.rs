@@ -60,7 +60,7 @@ impl Site {
     pub(crate) fn saying(mut self, wording: &Wording) -> Self {
         if !wording.has_time {
             self.old = Wording::by_code();
-            self.young = Wording::by_code();
+            self.young = self.old.clone();
         }
         if wording.fits(true, self.tolerance) {
             self.old = wording.clone();

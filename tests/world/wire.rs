@@ -19,7 +19,6 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
-use tokio::sync::Barrier;
 use tower::Service;
 
 use crate::clocks::{World, millis_between};
@@ -41,7 +40,8 @@ struct State {
     sites: Vec<(String, Site)>,
     fates: VecDeque<Fate>,
     sent: Vec<Sent>,
-    gate: Option<Arc<Barrier>>,
+    #[cfg(feature = "sdk")]
+    gate: Option<Arc<tokio::sync::Barrier>>,
     /// Whose time is looked at whenever a request is sent.
     watched: Option<SkewClock>,
     was_refused: bool,
@@ -98,6 +98,7 @@ impl Wire {
     }
 
     /// Takes back what was planned and has not happened.
+    #[cfg(feature = "sdk")]
     pub(crate) fn forget_plans(&self) {
         self.state().fates.clear();
     }
@@ -108,8 +109,9 @@ impl Wire {
     }
 
     /// From now on requests are answered when so many have come.
+    #[cfg(feature = "sdk")]
     pub(crate) fn hold(&self, requests: usize) {
-        self.state().gate = Some(Arc::new(Barrier::new(requests)));
+        self.state().gate = Some(Arc::new(tokio::sync::Barrier::new(requests)));
     }
 
     /// Returns the requests that were sent since this was asked last.

@@ -80,9 +80,19 @@ impl Wording {
 
     /// What MinIO says: no times.
     pub(crate) fn by_code() -> Self {
+        Self::named("s3skew-025")
+    }
+
+    /// What S3 says to a HEAD.
+    #[cfg(feature = "sdk")]
+    pub(crate) fn silent() -> Self {
+        Self::named("head")
+    }
+
+    fn named(id: &str) -> Self {
         let mut all = Self::all().iter();
-        let found = all.find(|wording| wording.id == "s3skew-025");
-        found.expect("the corpus has it").clone()
+        let found = all.find(|wording| wording.id == id);
+        found.expect("there is one").clone()
     }
 
     /// All of the corpus that a service can say to a client, and the 403 without a

@@ -7,6 +7,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sqs::error::DisplayErrorContext;
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 
 use super::{Arm, Choice};
 use crate::clocks::World;
@@ -31,6 +32,11 @@ impl Client {
         } else {
             RetryConfig::disabled()
         };
+        let sleep = if choice.is_parallel {
+            SharedAsyncSleep::new(TokioSleep::new())
+        } else {
+            SharedAsyncSleep::new(world.clone())
+        };
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
@@ -38,7 +44,7 @@ impl Client {
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .http_client(wire.clone())
             .time_source(world.clone())
-            .sleep_impl(world.clone())
+            .sleep_impl(sleep)
             .timeout_config(TimeoutConfig::disabled())
             .retry_config(retries)
             .disable_clock_skew_correction(arm == Arm::Nobody);
