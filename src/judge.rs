@@ -272,6 +272,11 @@ pub(crate) const WORTH_A_CORRECTION: Duration = Duration::from_secs(120);
 const CREDIBLE_SIGNATURE: Duration = Duration::from_secs(240);
 
 #[cfg(test)]
+mod confusion;
+#[cfg(test)]
+pub(crate) mod known;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::evidence::ResponseView;
@@ -387,6 +392,21 @@ mod tests {
         assert_eq!(comes_out(0, 1_300, 1_200), Verdict::StaleSignature);
         // Frozen for less, the rest must be the clock.
         assert!(matches!(comes_out(0, 600, 1_800), Verdict::Skew(_)));
+    }
+
+    #[test]
+    fn the_interval_allows_for_a_boot_clock_that_runs_slow_on_the_way() {
+        // Answered at once, and 10,000 s on its way back; the clocks lose two of them.
+        let attempt = Attempt {
+            signed_at: Some(at(0)),
+            signing_boot: reading(0, 0).boot,
+            sent: reading(0, 0),
+            received: reading(9_998, 9_998),
+        };
+        let truth = ClockOffset::from_boot(at(10_000), attempt.received.boot);
+        let range = TimeRange::exactly(at(0));
+        let interval = boot_interval(&attempt, &range, Duration::ZERO).unwrap();
+        assert!(interval.contains(truth), "{interval:?}");
     }
 
     #[test]
