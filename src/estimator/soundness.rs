@@ -50,7 +50,7 @@ fn true_offset(known: &Known, after: u64) -> ClockOffset {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(20_000))]
+    #![proptest_config(ProptestConfig::with_cases(5_000))]
 
     #[test]
     fn the_truth_is_inside_what_is_learned_and_stays_there(
@@ -68,8 +68,8 @@ proptest! {
         let mut estimator = Estimator::new(Limits::default());
         let host = Host::new("sqs.us-east-1.amazonaws.com", true).unwrap();
         let learned = estimator.learn(&lesson, Some(&host), received, Commitment::Firm);
-        prop_assume!(learned == Learned::Moved);
-        if let Some(estimate) = estimator.estimate() {
+        // Unless it is too far ahead to be followed.
+        if let (Learned::Moved, Some(estimate)) = (learned, estimator.estimate()) {
             let boot = known.reading(head + age).boot;
             let error = true_offset(&known, head + age).since(estimate.point()).magnitude();
             prop_assert!(error <= estimate.uncertainty(boot), "{error:?} {estimate:?}");

@@ -2,8 +2,9 @@
 //!
 //! Time is virtual, and a server, a machine's wall clock and its boot clock each
 //! have their own. What goes wrong is data, drawn from a seed that every failure
-//! names. With `CLOCK_SKEW_FULL=1` in the environment as many operations are made
-//! as the page says.
+//! names. With `CLOCK_SKEW_FULL=1` in the environment the SDK's clients, whose calls
+//! cost a millisecond each, make as many as the page says; the layers do so in
+//! `tests/marathon`, which builds optimized without the SDK.
 
 #![expect(clippy::expect_used, reason = "a test may panic")]
 

@@ -21,11 +21,7 @@ fn no_repair_by_a_slew_rejects_a_request() {
 
 #[cfg(test)]
 fn scale() -> (u64, u64) {
-    if crate::is_full() {
-        (2_000, 100)
-    } else {
-        (30, 5)
-    }
+    if crate::is_full() { (30, 100) } else { (30, 5) }
 }
 
 const MACHINES: &str = "machines";

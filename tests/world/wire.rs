@@ -21,7 +21,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use tower::Service;
 
-use crate::clocks::{World, millis_between};
+use crate::clocks::{MINUTE, World, millis_between};
 use crate::fate::Fate;
 use crate::site::{Site, Verdict, amz_date};
 use crate::wording::{basic, stamp};
@@ -62,6 +62,14 @@ pub(crate) struct Sent {
     /// How far the wall clock was ahead of the truth when the answer came, in
     /// milliseconds.
     pub(crate) skew_at_answer: i64,
+}
+
+impl Sent {
+    /// Returns whether the machine's clock was wrong, by more than is left alone: as
+    /// far as it signed, or when the answer came.
+    pub(crate) fn was_wrong(&self) -> bool {
+        self.ahead.abs().max(self.skew_at_answer.abs()) > 2 * MINUTE
+    }
 }
 
 /// The connection broke.

@@ -47,7 +47,7 @@ use runtime::block_on;
 
 fn main() {
     println!("(a) healthy: {}", healthy::through_the_layers(10_000_000));
-    println!("(b) one skew: {}", single::in_any_words(100));
+    println!("(b) one skew: {}", single::in_any_words(100, 0));
     println!(
         "(c) a fault beside a skew: {}",
         combined::beside_a_skew(4_000, 0)
