@@ -16,7 +16,11 @@ pub(crate) fn in_any_words(many: u64, few: u64) -> Tally {
     let mut tally = Tally::default();
     for (index, wording) in Wording::all().iter().enumerate() {
         for arm in Arm::OURS {
-            let skews = if Arm::LAYERS.contains(&arm) { skews } else { 1 };
+            let skews = if Arm::LAYERS.contains(&arm) {
+                many
+            } else {
+                few
+            };
             for minutes in TOLERANCES {
                 for round in 0..skews {
                     let seed = (index as u64) << 32 | round;
