@@ -115,6 +115,21 @@ fn a_freeze_on_a_wrong_clock_hides_the_clock() {
 }
 
 #[test]
+fn the_interval_allows_for_a_boot_clock_that_runs_slow_on_the_way() {
+    // Answered at once, and 10,000 s on its way back; the clocks lose two of them.
+    let attempt = Attempt {
+        signed_at: Some(at(0)),
+        signing_boot: reading(0, 0).boot,
+        sent: reading(0, 0),
+        received: reading(9_998, 9_998),
+    };
+    let truth = ClockOffset::from_boot(at(10_000), attempt.received.boot);
+    let range = TimeRange::exactly(at(0));
+    let interval = boot_interval(&attempt, &range, Duration::ZERO).unwrap();
+    assert!(interval.contains(truth), "{interval:?}");
+}
+
+#[test]
 fn less_than_two_minutes_is_unsure() {
     assert_eq!(comes_out(0, 1, 119), Verdict::Unsure);
     assert!(matches!(comes_out(0, 1, 124), Verdict::Skew(_)));
