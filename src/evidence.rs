@@ -305,6 +305,7 @@ mod tests {
         check_standing(401, "", "", neither, None);
         check_standing(429, "AccessDenied", "", neither, None);
         check_standing(500, "AccessDenied", "", neither, None);
+        check_standing(500, "ExpiredToken", "", neither, None);
         let wrong_key = "The request signature we calculated does not match";
         check_standing(
             403,
@@ -350,6 +351,15 @@ mod tests {
             let read = (evidence.is_refused(), evidence.is_signature_code());
             assert_eq!(read, (is_refused, is_signature_code), "{code}");
         }
+    }
+
+    #[test]
+    fn a_code_is_read_in_utf_16_as_well() {
+        let body = "<Error><Code>RequestTimeTooSkewed</Code></Error>";
+        let wide: Vec<u8> = body.bytes().flat_map(|byte| [byte, 0]).collect();
+        let evidence = Evidence::read(&ResponseView::new(403, &wide));
+        assert_eq!(evidence.error_code(), Some("RequestTimeTooSkewed"));
+        assert!(evidence.rejection().is_some());
     }
 
     #[test]

@@ -17,7 +17,7 @@ fn each_test_that_a_document_names_is_there() {
             let file = format!("{file}.rs");
             let code = fs::read_to_string(root.join(&file)).unwrap_or_default();
             assert!(
-                code.contains(&format!("fn {test}()")),
+                code.contains(&format!("fn {test}(")),
                 "{document} names {test} of {file}"
             );
             named += 1;
