@@ -303,4 +303,6 @@ const GRACE: Duration = Duration::from_secs(2);
 pub(crate) const FARTHEST: u64 = (1 << 46) - 1;
 
 #[cfg(test)]
+mod soundness;
+#[cfg(test)]
 mod tests;

@@ -337,6 +337,35 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_is_a_rejection_or_a_suspect_and_may_be_of_the_signature() {
+        for (status, code, is_refused, is_signature_code) in [
+            (403, "RequestTimeTooSkewed", true, false),
+            (403, "SignatureDoesNotMatch", true, true),
+            (403, "AccessDenied", true, false),
+            (403, "", true, false),
+            (404, "NoSuchKey", false, false),
+            (200, "", false, false),
+        ] {
+            let evidence = Evidence::read(&ResponseView::new(status, b"").with_error_code(code));
+            let read = (evidence.is_refused(), evidence.is_signature_code());
+            assert_eq!(read, (is_refused, is_signature_code), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_code_that_nobody_knows_is_no_suspect() {
+        for (status, code, is_suspect) in [
+            (403, "", true),
+            (403, "Gone", false),
+            (400, "", false),
+            (401, "", false),
+        ] {
+            let evidence = Evidence::read(&ResponseView::new(status, b"").with_error_code(code));
+            assert_eq!(evidence.is_suspect(), is_suspect, "{status} {code}");
+        }
+    }
+
+    #[test]
     fn names_are_kept_for_logs_and_bodies_are_not() {
         let view = ResponseView::new(403, b"secret")
             .with_error_code("a#AccessDenied")

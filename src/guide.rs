@@ -5,6 +5,9 @@
 #[doc = include_str!("../docs/trust.md")]
 pub mod trust {}
 
+#[doc = include_str!("../docs/real.md")]
+pub mod real {}
+
 #[doc = include_str!("../docs/proof.md")]
 pub mod proof {}
 

@@ -2,9 +2,9 @@
 //!
 //! A proof says whose a signature is, not when it was made: an expired request
 //! that somebody kept would be revived by a new signature. So each signature is
-//! corrected once, and none that is more than 15 minutes older than the newest
-//! that a server has accepted from that access key: a clock may be wrong, but it
-//! goes forward.
+//! corrected for two seconds, since a program's equal calls of one second are signed
+//! alike, and none that is more than 15 minutes older than the newest that a server
+//! has accepted from that access key: a clock may be wrong, but it goes forward.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,9 +20,16 @@ pub(crate) struct Gate(Mutex<HashMap<String, Known>>);
 #[derive(Debug, Default)]
 struct Known {
     newest: Option<NaiveDateTime>,
-    /// The signatures that have been corrected, with their times. Those that are
-    /// too old to pass are forgotten.
-    spent: BTreeMap<String, NaiveDateTime>,
+    /// The signatures that have been corrected. Those that are too old to pass are
+    /// forgotten.
+    spent: BTreeMap<String, Spent>,
+}
+
+#[derive(Debug)]
+struct Spent {
+    signed_at: NaiveDateTime,
+    /// The boot clock when it came first.
+    came: Duration,
 }
 
 /// A request that may be corrected.
@@ -33,8 +40,9 @@ pub(crate) struct Ticket {
 }
 
 impl Gate {
-    /// Lets a request be corrected, once.
-    pub(crate) fn admit(&self, headers: &HeaderMap) -> Option<Ticket> {
+    /// Lets a request be corrected, unless it may be one that somebody kept. `boot`
+    /// is what the boot clock reads now.
+    pub(crate) fn admit(&self, headers: &HeaderMap, boot: Duration) -> Option<Ticket> {
         let authorization = headers.get("authorization")?.to_str().ok()?;
         let (_, rest) = authorization.split_once("Credential=")?;
         let (access_key, _) = rest.split_once('/')?;
@@ -47,10 +55,17 @@ impl Gate {
         let is_too_old = known
             .newest
             .is_some_and(|newest| signed_at + LIFETIME < newest);
-        if is_too_old || known.spent.contains_key(signature) {
+        if is_too_old {
             return None;
         }
-        known.spent.insert(signature.to_owned(), signed_at);
+        let spent = known.spent.entry(signature.to_owned());
+        let spent = spent.or_insert(Spent {
+            signed_at,
+            came: boot,
+        });
+        if boot.saturating_sub(spent.came) > ALIKE {
+            return None;
+        }
         Some(Ticket {
             access_key: access_key.to_owned(),
             signed_at,
@@ -65,7 +80,7 @@ impl Gate {
         known.newest = newest;
         known
             .spent
-            .retain(|_, signed_at| newest.is_none_or(|newest| *signed_at + LIFETIME >= newest));
+            .retain(|_, spent| newest.is_none_or(|newest| spent.signed_at + LIFETIME >= newest));
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Known>> {
@@ -75,3 +90,6 @@ impl Gate {
 
 /// As long as AWS accepts a signature.
 const LIFETIME: Duration = Duration::from_mins(15);
+/// Signatures have whole seconds, and the second of two equal calls may be a second
+/// on its way.
+const ALIKE: Duration = Duration::from_secs(2);

@@ -20,7 +20,7 @@ use std::env;
 use std::error::Error;
 use std::net::Ipv4Addr;
 
-use aws_clock_skew::SkewClock;
+use aws_clock_skew::{SkewClock, SystemClock};
 use aws_credential_types::Credentials;
 use proxy::Proxy;
 use tokio::net::TcpListener;
@@ -40,7 +40,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     );
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port.parse()?)).await?;
     println!("http://{} -> {upstream}", listener.local_addr()?);
-    Proxy::new(&SkewClock::new(), credentials, upstream.parse()?)
+    let machine = SystemClock::new();
+    Proxy::new(&SkewClock::new(), machine, credentials, upstream.parse()?)
         .serve(listener)
         .await;
     Ok(())

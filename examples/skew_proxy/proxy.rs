@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aws_clock_skew::{Skew, SkewBody, SkewClock};
+use aws_clock_skew::{LocalClock, Skew, SkewBody, SkewClock};
 use aws_credential_types::provider::ProvideCredentials;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
@@ -31,11 +31,13 @@ pub(crate) struct Proxy {
     client: Upstream,
     corrected: Skew<Upstream>,
     gate: Arc<Gate>,
+    machine: Arc<dyn LocalClock>,
 }
 
 impl Proxy {
     pub(crate) fn new(
         clock: &SkewClock,
+        machine: impl LocalClock + 'static,
         credentials: impl ProvideCredentials + 'static,
         upstream: Uri,
     ) -> Self {
@@ -45,6 +47,7 @@ impl Proxy {
             corrected: clock.layer(credentials).layer(client.clone()),
             client,
             gate: Arc::default(),
+            machine: Arc::new(machine),
         }
     }
 
@@ -73,7 +76,7 @@ impl Proxy {
         for name in HOP_BY_HOP {
             parts.headers.remove(name);
         }
-        let ticket = self.gate.admit(&parts.headers);
+        let ticket = self.gate.admit(&parts.headers, self.machine.boot());
         let request = Request::from_parts(parts, Full::from(body));
         let answer = match ticket {
             None => self

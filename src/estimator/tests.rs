@@ -179,3 +179,66 @@ fn a_far_future_is_refused() {
     assert_eq!(learned, Learned::Refused);
     assert_eq!(estimator.now(at), at.wall);
 }
+
+#[test]
+fn a_known_offset_is_a_correction_unless_it_is_next_to_none() {
+    for (offset, is_corrected) in [(20 * MINUTE, true), (-20 * MINUTE, true), (20_000, false)] {
+        let mut estimator = Estimator::new(Limits::default());
+        let at = reading(-offset, 100);
+        estimator.start_at(ClockOffset::from_millis(offset), at);
+        assert_eq!(estimator.estimate().is_some(), is_corrected, "{offset}");
+        let (time, known) = if is_corrected {
+            (reading(0, 100).wall, offset)
+        } else {
+            (at.wall, 0)
+        };
+        assert_eq!(estimator.now(at), time);
+        assert_eq!(estimator.offset(at), ClockOffset::from_millis(known));
+    }
+}
+
+#[test]
+fn each_move_has_a_number_and_what_was_judged_before_is_told() {
+    let mut estimator = Estimator::new(Limits::default());
+    assert_eq!((estimator.moves(), estimator.epoch()), (0, 0));
+    estimator.start_at(ClockOffset::from_millis(MINUTE), reading(-MINUTE, 50));
+    assert_eq!((estimator.moves(), estimator.epoch()), (1, 1));
+    for number in 2..5 {
+        let at = reading(-20 * MINUTE, 100 * number);
+        let lesson = lesson_of(MINUTE * 5, 100 * number, Strength::Strong);
+        estimator.learn(&lesson, Some(&aws()), at, Commitment::Firm);
+        assert_eq!((estimator.moves(), estimator.epoch()), (number, number));
+    }
+    estimator.reset();
+    assert_eq!((estimator.moves(), estimator.epoch()), (5, 5));
+}
+
+#[test]
+fn a_reset_forgets_the_time_and_whom_to_believe() {
+    let mut estimator = taught(-20 * MINUTE);
+    let at = reading(-20 * MINUTE, 200);
+    estimator.trust.vouch(&aws(), at);
+    estimator.trust.mute("lab.example", at.boot);
+    estimator.reset();
+    assert_eq!(estimator.estimate(), None);
+    assert_eq!(estimator.now(at), at.wall);
+    assert_eq!(estimator.trust.objection_to(None, at), None);
+    assert!(!estimator.trust.is_muted("lab.example", at.boot));
+}
+
+#[test]
+fn an_answer_that_fits_both_clocks_or_neither_contradicts_nothing() {
+    let at = reading(0, 200);
+    let wall = wall_on_boot(at);
+    let seconds = |seconds: i64| ClockOffset::from_millis(wall.as_millis() + seconds * 1_000);
+    let interval = Interval::new(seconds(-10), seconds(10)).unwrap();
+    for (point, is_contradicted) in [(5, false), (12, false), (13, true), (-13, true)] {
+        assert_eq!(
+            contradicts(interval, seconds(point), at),
+            is_contradicted,
+            "{point}"
+        );
+    }
+    let elsewhere = Interval::new(seconds(100), seconds(110)).unwrap();
+    assert!(!contradicts(elsewhere, seconds(500), at));
+}

@@ -332,6 +332,31 @@ mod tests {
     }
 
     #[test]
+    fn other_causes_have_codes_of_their_own() {
+        for (name, cause) in [
+            (
+                "UnrecognizedClientException",
+                OtherCause::UnknownCredentials,
+            ),
+            ("InvalidClientTokenId", OtherCause::UnknownCredentials),
+            ("InvalidAccessKeyId", OtherCause::UnknownCredentials),
+            (
+                "MissingAuthenticationToken",
+                OtherCause::MissingAuthentication,
+            ),
+            ("MissingSecurityHeader", OtherCause::MissingAuthentication),
+            ("InvalidTimeStamp.Format", OtherCause::MalformedDate),
+        ] {
+            check(Some(name), "", Some(name), Class::Other(cause));
+        }
+    }
+
+    #[test]
+    fn a_value_that_can_be_logged_is_not_copied() {
+        assert!(matches!(visible("abc"), std::borrow::Cow::Borrowed("abc")));
+    }
+
+    #[test]
     fn values_for_logs_are_cut_to_what_is_visible() {
         assert_eq!(visible("abc"), "abc");
         assert_eq!(visible("a b\nc\u{e9}"), "abc");

@@ -150,6 +150,12 @@ mod tests {
     }
 
     #[test]
+    fn a_source_has_the_word_that_logs_have() {
+        let words = [Source::Message, Source::ServerTime, Source::Date].map(Source::as_str);
+        assert_eq!(words, ["message", "server_time", "date"]);
+    }
+
+    #[test]
     fn strength_is_what_the_table_says() {
         let date = |strength| Some((strength, Source::Date));
         let view =

@@ -100,3 +100,46 @@ pub(super) struct Contradiction;
 
 /// Real ones are 5 and 15 minutes; a server that forgives more than a day looks at no clock.
 pub(super) const GREATEST_TOLERANCE: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_is_told_twice_has_one_value() {
+        let read = |text: &'static str| field(text, "n", |value| Some(number(value)?.0));
+        assert_eq!(read("n:1,n:1").unwrap(), Some(1));
+        assert_eq!(read("n:1,m:2").unwrap(), Some(1));
+        assert_eq!(read("m:1").unwrap(), None);
+        assert!(read("n:1,n:2").is_err());
+        assert!(read("n:1,n:1,n:2").is_err());
+    }
+
+    #[test]
+    fn a_length_before_a_value_has_two_digits_at_most() {
+        assert_eq!(skip_to_value(":string(16)2018"), Some("2018"));
+        assert_eq!(skip_to_value(":99)x"), Some("x"));
+        assert_eq!(skip_to_value(":100)x"), Some("100)x"));
+        assert_eq!(skip_to_value(&":".repeat(11)), Some(""));
+        assert_eq!(skip_to_value(&":".repeat(12)), None);
+    }
+
+    #[test]
+    fn a_tolerance_is_more_than_nothing_and_a_day_at_most() {
+        let whole = |seconds| Some(Amount::Whole(Duration::from_secs(seconds)));
+        for (text, expected) in [
+            ("15min.", whole(900)),
+            ("300secs", whole(300)),
+            ("1s", Some(Amount::Cut(1))),
+            ("15", Some(Amount::Cut(15))),
+            ("0min", None),
+            ("0sec", None),
+            ("86400sec", whole(86_400)),
+            ("86401sec", None),
+            ("1441min", None),
+            ("min", None),
+        ] {
+            assert_eq!(amount_of_time(text), expected, "{text}");
+        }
+    }
+}

@@ -21,6 +21,16 @@ pub(crate) enum Make {
     S3rver,
 }
 
+impl Make {
+    /// The access key and its secret; s3rver has one of its own.
+    pub(crate) const fn keys(self) -> (&'static str, &'static str) {
+        match self {
+            Self::SeaweedFs => (ACCESS_KEY_ID, SECRET_ACCESS_KEY),
+            Self::S3rver => ("S3RVER", "S3RVER"),
+        }
+    }
+}
+
 /// A running server, killed when it is dropped, and its files with it.
 pub(crate) struct Server {
     pub(crate) port: u16,
@@ -91,6 +101,8 @@ fn seaweedfs(folder: &PathBuf, [s3, master, volume, filer]: [u16; 4]) -> Command
     );
     fs::write(folder.join("users.json"), users).expect("the folder is there");
     let mut command = alone(tools().join("python/bin/weed"));
+    // It would take them for an administrator's.
+    command.env_remove("AWS_ACCESS_KEY_ID");
     command.current_dir(folder).args([
         "server",
         "-dir=.",
@@ -100,6 +112,8 @@ fn seaweedfs(folder: &PathBuf, [s3, master, volume, filer]: [u16; 4]) -> Command
         "-filer",
         "-s3",
         "-s3.config=users.json",
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
     ]);
     // Each has a second port for itself, where it is told.
     for (name, port) in [
@@ -120,8 +134,7 @@ fn s3rver(folder: &PathBuf, port: u16) -> Command {
         .arg(tools().join("node_modules/s3rver/bin/s3rver.js"))
         .args(["--address", "127.0.0.1", "--port", &port.to_string()])
         .arg("--directory")
-        .arg(folder)
-        .env("S3RVER_ACCESS_KEY_ID", ACCESS_KEY_ID);
+        .arg(folder);
     command
 }
 

@@ -8,5 +8,6 @@ mod odd_headers;
 mod operations;
 mod refusals;
 mod same_signature;
+mod scratchstack;
 mod signer;
 mod verifier;

@@ -1,18 +1,10 @@
-//! Two verifiers that share no code with the crate, nor with the SDK.
+//! A verifier that shares no code with the crate, nor with the SDK: written from
+//! "Create a signed AWS API request" in the IAM user guide.
 //!
-//! `scratchstack-aws-signature` knows neither unsigned payloads nor paths that
-//! are encoded twice. The other one, below, is written from "Create a signed AWS
-//! API request" in the IAM user guide and takes everything.
-
-use std::collections::BTreeMap;
+//! It takes everything, unsigned payloads and paths that are encoded twice included.
 
 use bytes::Bytes;
 use http::Request;
-use scratchstack_aws_signature::canonical::CanonicalRequest;
-use scratchstack_aws_signature::{
-    GetSigningKeyRequest, GetSigningKeyResponse, KSecretKey, NO_ADDITIONAL_SIGNED_HEADERS,
-    SignatureOptions, service_for_signing_key_fn,
-};
 use sha2::{Digest, Sha256};
 
 /// Returns whether the signature is right for this secret, and says why not.
@@ -106,63 +98,6 @@ pub(crate) fn signature(
     Ok((hex::encode(hmac(&key, to_sign.as_bytes())), canonical))
 }
 
-/// Returns whether `scratchstack-aws-signature` can judge this request.
-pub(crate) fn is_known_to_scratchstack(request: &Request<Bytes>) -> bool {
-    let hash = hex::encode(Sha256::digest(request.body()));
-    let states_hash = request
-        .headers()
-        .get("x-amz-content-sha256")
-        .is_none_or(|stated| stated.as_bytes() == hash.as_bytes());
-    states_hash && !request.uri().path().contains('%')
-}
-
-/// Asks `scratchstack-aws-signature`, whose clock shows the time of the signature.
-pub(crate) async fn scratchstack(request: &Request<Bytes>, secret: &str) -> Result<(), String> {
-    let (parts, body) = request.clone().into_parts();
-    let authorization = parts.headers["authorization"].to_str().unwrap_or_default();
-    let mut scope = authorization.split('/').skip(1).map(str::to_owned);
-    let (_, region, service) = (scope.next(), scope.next(), scope.next());
-    let (region, service) = region.zip(service).ok_or("no scope")?;
-    let mut parts = parts;
-    if !parts.headers.contains_key("host") {
-        let host = parts.uri.host().unwrap_or_default().to_owned();
-        parts
-            .headers
-            .insert("host", host.parse().map_err(|_| "no host")?);
-    }
-    let options = SignatureOptions {
-        s3: service == "s3",
-        ..SignatureOptions::default()
-    };
-    let (canonical, parts, _) =
-        CanonicalRequest::from_request_parts(parts, body, options).map_err(in_words)?;
-    let authenticator = canonical
-        .get_authenticator(&NO_ADDITIONAL_SIGNED_HEADERS)
-        .map_err(in_words)?;
-    let secret: KSecretKey = secret.parse().map_err(|_| "a secret has 40 characters")?;
-    let find = move |wanted: GetSigningKeyRequest| {
-        let key = secret.to_ksigning(wanted.request_date(), wanted.region(), wanted.service());
-        async move { Ok(GetSigningKeyResponse::builder().signing_key(key).build()?) }
-    };
-    let date = parts.headers["x-amz-date"].to_str().unwrap_or_default();
-    let now = chrono::NaiveDateTime::parse_from_str(date, "%Y%m%dT%H%M%SZ").map_err(in_words)?;
-    authenticator
-        .validate_signature(
-            &region,
-            &service,
-            now.and_utc(),
-            chrono::TimeDelta::minutes(5),
-            &mut service_for_signing_key_fn(find),
-        )
-        .await
-        .map(drop)
-        .map_err(in_words)
-}
-
-fn in_words(error: impl std::fmt::Display) -> String {
-    error.to_string()
-}
-
 /// HMAC-SHA256 (RFC 2104).
 fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
     let mut block = [0; 64];
@@ -215,18 +150,4 @@ fn encoded(path: &str) -> String {
         }
     }
     result
-}
-
-/// The headers of a request without those of its signature.
-pub(crate) fn unsigned_headers(request: &Request<Bytes>) -> BTreeMap<String, Vec<Vec<u8>>> {
-    let mut headers = BTreeMap::<_, Vec<_>>::new();
-    for (name, value) in request.headers() {
-        if !["authorization", "x-amz-date", "x-amz-security-token"].contains(&name.as_str()) {
-            headers
-                .entry(name.to_string())
-                .or_default()
-                .push(value.as_bytes().to_vec());
-        }
-    }
-    headers
 }

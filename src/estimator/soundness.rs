@@ -1,0 +1,88 @@
+//! The true time lies where the estimator says that it does.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::judge::known::{Known, Manner};
+use crate::judge::{Verdict, judge, weak_interval};
+
+const MINUTE: i64 = 60_000;
+const DAY: i64 = 1_440 * MINUTE;
+
+/// An exchange on a machine whose boot clock counts everything, and runs less than
+/// 200 ppm too fast or too slow.
+fn exchanges() -> impl Strategy<Value = Known> {
+    let manners = [
+        Manner::InWords,
+        Manner::BoundOnly,
+        Manner::ByCode,
+        Manner::Silently,
+    ];
+    let skew = prop_oneof![-400 * DAY..400 * DAY, -DAY..DAY, -20 * MINUTE..20 * MINUTE];
+    let travel = || prop_oneof![1..1_000_u64, 1..900_000_u64, 1..86_400_000_u64];
+    (
+        86_400_000..200_000_000_u64,
+        travel(),
+        travel(),
+        skew,
+        prop_oneof![Just(0), -49 * DAY..49 * DAY],
+        -199..200_i64,
+        prop_oneof![Just(300_000_u64), Just(900_000)],
+        prop::sample::select(manners.to_vec()),
+    )
+        .prop_map(
+            |(sent, there, back, skew, set, boot_ppm, tolerance, manner)| Known {
+                sent,
+                there,
+                back,
+                skew,
+                set,
+                boot_ppm,
+                tolerance,
+                manner,
+            },
+        )
+}
+
+/// The true time − the boot clock, so long after the request was sent.
+fn true_offset(known: &Known, after: u64) -> ClockOffset {
+    ClockOffset::from_boot(known.truth(after), known.reading(after).boot)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(5_000))]
+
+    #[test]
+    fn the_truth_is_inside_what_is_learned_and_stays_there(
+        known in exchanges().prop_filter("is refused", Known::is_rejected),
+        age in prop_oneof![0..1_000_u64, 0..86_400_000_u64, 0..10_000_000_000_u64],
+    ) {
+        let attempt = known.attempt();
+        let received = attempt.received;
+        let Verdict::Skew(lesson) = judge(&attempt, &known.evidence(), received, received.wall) else {
+            return Ok(());
+        };
+        let head = known.there + known.back;
+        let truth = true_offset(&known, head);
+        prop_assert!(lesson.interval.contains(truth), "{:?} {truth:?}", lesson);
+        let mut estimator = Estimator::new(Limits::default());
+        let host = Host::new("sqs.us-east-1.amazonaws.com", true).unwrap();
+        let learned = estimator.learn(&lesson, Some(&host), received, Commitment::Firm);
+        // Unless it is too far ahead to be followed.
+        if let (Learned::Moved, Some(estimate)) = (learned, estimator.estimate()) {
+            let boot = known.reading(head + age).boot;
+            let error = true_offset(&known, head + age).since(estimate.point()).magnitude();
+            prop_assert!(error <= estimate.uncertainty(boot), "{error:?} {estimate:?}");
+        }
+    }
+
+    #[test]
+    fn the_truth_is_inside_what_an_accepted_date_says(known in exchanges()) {
+        let known = Known { manner: Manner::Silently, ..known };
+        let attempt = known.attempt();
+        let date = known.evidence().date().unwrap();
+        let interval = weak_interval(&attempt, date).unwrap();
+        let truth = true_offset(&known, known.there + known.back);
+        prop_assert!(interval.contains(truth), "{interval:?} {truth:?}");
+    }
+}

@@ -1,0 +1,142 @@
+//! One exchange of which the truth is known, for tests of what is concluded from it.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_smithy_types::date_time::{DateTime, Format};
+
+use super::Attempt;
+use crate::evidence::{Evidence, ResponseView};
+use crate::local_clock::Reading;
+use crate::offset::ClockOffset;
+
+/// A request, its answer, and a machine with a clock. All numbers are milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known {
+    /// The true time at which it was signed and sent, after 2027-01-15T08:00:00Z.
+    pub(crate) sent: u64,
+    pub(crate) there: u64,
+    pub(crate) back: u64,
+    /// How far the machine's wall clock is ahead, and by how much it is set forward
+    /// on the way.
+    pub(crate) skew: i64,
+    pub(crate) set: i64,
+    /// By how many millionths the boot clock runs too fast.
+    pub(crate) boot_ppm: i64,
+    pub(crate) tolerance: u64,
+    pub(crate) manner: Manner,
+}
+
+/// What the server says.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Manner {
+    InWords,
+    /// In words, without what is in parentheses.
+    BoundOnly,
+    /// `RequestTimeTooSkewed`, with a `Date` that is up to a second old.
+    ByCode,
+    /// A 403 without a body, with such a `Date` and a request id.
+    Silently,
+    /// The key is wrong: in words, ...
+    WrongKey,
+    /// ... or as EC2 says it, with the words for a wrong time.
+    AuthFailure,
+}
+
+impl Known {
+    pub(crate) fn attempt(&self) -> Attempt {
+        let sent = self.reading(0);
+        Attempt {
+            signed_at: Some(whole_seconds(sent.wall)),
+            signing_boot: sent.boot,
+            sent,
+            received: self.reading(self.there + self.back),
+        }
+    }
+
+    /// What the machine's clocks show so long after the request was sent.
+    pub(crate) fn reading(&self, after: u64) -> Reading {
+        let set = if after > 0 { self.set } else { 0 };
+        let boot = i64::try_from(self.sent + after).unwrap();
+        let boot =
+            boot + boot / 1_000_000 * self.boot_ppm + boot % 1_000_000 * self.boot_ppm / 1_000_000;
+        Reading {
+            wall: ClockOffset::from_millis(self.skew + set).shift(self.truth(after)),
+            boot: Duration::from_millis(boot.unsigned_abs()),
+        }
+    }
+
+    /// The true time so long after the request was sent.
+    pub(crate) fn truth(&self, after: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(1_800_000_000) + Duration::from_millis(self.sent + after)
+    }
+
+    pub(crate) fn is_rejected(&self) -> bool {
+        let signed = self.attempt().signed_at.unwrap();
+        let off = ClockOffset::between(signed, whole_seconds(self.truth(self.there)));
+        off.magnitude() > Duration::from_millis(self.tolerance)
+    }
+
+    pub(crate) fn evidence(&self) -> Evidence {
+        let server = self.truth(self.there);
+        let body = self.body(server);
+        // Rendered once a second.
+        let date = server - Duration::from_millis(self.sent % 1_000);
+        let date = text(date, Format::HttpDate);
+        let status = if self.manner == Manner::AuthFailure {
+            401
+        } else {
+            403
+        };
+        let view = ResponseView::new(status, body.as_bytes()).with_request_id("id-1");
+        Evidence::read(&match self.manner {
+            Manner::InWords | Manner::BoundOnly => view,
+            _ => view.with_date(&date),
+        })
+    }
+
+    fn body(&self, server: SystemTime) -> String {
+        let signed = self.attempt().signed_at.unwrap();
+        let tolerance = Duration::from_millis(self.tolerance);
+        let (bound, words, sign) = if signed < server {
+            (server - tolerance, "expired: | is now earlier than", '-')
+        } else {
+            let words = "not yet current: | is still later than";
+            (server + tolerance, words, '+')
+        };
+        let words = words.replace('|', &basic(signed));
+        let bound = basic(bound);
+        match self.manner {
+            Manner::InWords => format!(
+                r#"{{"message":"Signature {words} {bound} ({} {sign} {} min.)"}}"#,
+                basic(server),
+                self.tolerance / 60_000
+            ),
+            Manner::BoundOnly => format!(r#"{{"message":"Signature {words} {bound}"}}"#),
+            Manner::ByCode => "<Error><Code>RequestTimeTooSkewed</Code></Error>".to_owned(),
+            Manner::Silently => String::new(),
+            Manner::WrongKey => "<Error><Code>SignatureDoesNotMatch</Code><Message>The request \
+                signature we calculated does not match the signature you provided.</Message>\
+                </Error>"
+                .to_owned(),
+            Manner::AuthFailure => "<Error><Code>AuthFailure</Code><Message>AWS was not able to \
+                validate the provided access credentials</Message></Error>"
+                .to_owned(),
+        }
+    }
+}
+
+fn whole_seconds(time: SystemTime) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(time.duration_since(UNIX_EPOCH).unwrap().as_secs())
+}
+
+/// `20270115T080000Z`
+fn basic(time: SystemTime) -> String {
+    text(time, Format::DateTime).replace(['-', ':'], "")
+}
+
+fn text(time: SystemTime, format: Format) -> String {
+    let seconds = time.duration_since(UNIX_EPOCH).unwrap().as_secs();
+    DateTime::from_secs(seconds.cast_signed())
+        .fmt(format)
+        .unwrap()
+}

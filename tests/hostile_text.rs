@@ -1,0 +1,85 @@
+//! Texts that are made to be hard to read. What is measured is the processor's time,
+//! which Linux tells in a file, so that other programs do not matter.
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::time::Duration;
+
+use aws_clock_skew::evidence::{Evidence, ResponseView};
+
+const WHOLE: usize = 64 * 1024;
+
+/// Pieces that a reader may come back to, each repeated to the end.
+const PIECES: [&str; 20] = [
+    "a",
+    " ",
+    "\\",
+    "<",
+    "<a>",
+    "</",
+    "&#65;",
+    "&",
+    "{\"message\":",
+    "\"",
+    "\\u0041",
+    "Signature expired: ",
+    "Signature expired: 20160619T100249Z is now earlier than ",
+    " is now earlier than ",
+    "20160619T100249Z ",
+    "20160619T100249Z (20160619T103032Z - 15 min.) ",
+    "<Message>",
+    "<ServerTime>2016-06-19T10:30:32Z",
+    "<Code>RequestTimeTooSkewed</Code>",
+    "\u{e9}\u{1f552}",
+];
+
+fn text(piece: &str, size: usize) -> Vec<u8> {
+    piece.bytes().cycle().take(size).collect()
+}
+
+/// How long it takes to read so much text in pieces of one size.
+fn time_to_read(piece: &str, size: usize, times: usize) -> Duration {
+    let body = text(piece, size);
+    let before = processor_time();
+    for _ in 0..times {
+        std::hint::black_box(Evidence::read(&ResponseView::new(403, &body)));
+    }
+    processor_time() - before
+}
+
+/// For how long this thread has run.
+fn processor_time() -> Duration {
+    // Nanoseconds on a processor, then waiting for one, then turns
+    // (https://docs.kernel.org/scheduler/sched-stats.html).
+    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
+}
+
+#[test]
+fn twice_the_text_takes_twice_the_time() {
+    let mut slow = Vec::new();
+    for piece in PIECES {
+        let quarters = time_to_read(piece, WHOLE / 4, 4 * READS);
+        let wholes = time_to_read(piece, WHOLE, READS);
+        let each = wholes / u32::try_from(READS).unwrap();
+        println!("{:>6} µs  {piece:?}", each.as_micros());
+        // The same if it is linear, and four times as long if it is quadratic.
+        if wholes > 2 * quarters + TICK {
+            slow.push((piece, quarters, wholes));
+        }
+    }
+    assert_eq!(slow, [], "in quarters, and whole");
+}
+
+#[test]
+fn what_lies_beyond_64_kib_takes_no_time() {
+    for piece in PIECES {
+        let whole = time_to_read(piece, WHOLE, READS);
+        let more = time_to_read(piece, 16 * WHOLE, READS);
+        assert!(more <= 2 * whole + TICK, "{piece:?}: {whole:?}, {more:?}");
+    }
+}
+
+const READS: usize = 10;
+/// The time of a thread may be counted in ticks.
+const TICK: Duration = Duration::from_millis(20);

@@ -1,0 +1,233 @@
+//! Who corrects: one of our doors, the SDK itself, or nobody.
+
+// Its place is told, since the marathon takes this file from elsewhere.
+#[cfg(feature = "sdk")]
+#[path = "arm/sdk.rs"]
+mod sdk;
+
+use std::time::Duration;
+
+use aws_clock_skew::{LocalClock, Signing, Skew, SkewClock};
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use tower::{Layer, Service};
+
+use crate::clocks::World;
+use crate::site::{ACCESS_KEY, SECRET, Site};
+use crate::wire::Wire;
+
+/// Who corrects.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Arm {
+    /// `SigningLayer`.
+    Signing,
+    /// `SkewLayer`, below a signer that knows the machine's clock only.
+    Below,
+    /// An SDK client with our interceptor and classifier.
+    #[cfg(feature = "sdk")]
+    Interceptor,
+    /// An SDK client with what `configure` installs, and no retries.
+    #[cfg(feature = "sdk")]
+    HttpClient,
+    /// The two together.
+    #[cfg(feature = "sdk")]
+    Both,
+    /// An SDK client as it comes.
+    #[cfg(feature = "sdk")]
+    Native,
+    /// An SDK client that has its own correction switched off.
+    #[cfg(feature = "sdk")]
+    Nobody,
+}
+
+impl Arm {
+    #[cfg(feature = "sdk")]
+    pub(crate) const OURS: [Self; 5] = [
+        Self::Interceptor,
+        Self::HttpClient,
+        Self::Both,
+        Self::Signing,
+        Self::Below,
+    ];
+
+    #[cfg(not(feature = "sdk"))]
+    pub(crate) const OURS: [Self; 2] = Self::LAYERS;
+
+    pub(crate) fn has_only_the_interceptor(self) -> bool {
+        #[cfg(feature = "sdk")]
+        return self == Self::Interceptor;
+        #[cfg(not(feature = "sdk"))]
+        false
+    }
+
+    /// Those that cost little.
+    pub(crate) const LAYERS: [Self; 2] = [Self::Signing, Self::Below];
+}
+
+/// A machine with one client on it.
+pub(crate) struct Station {
+    pub(crate) world: World,
+    pub(crate) wire: Wire,
+    pub(crate) clock: SkewClock,
+    client: Client,
+}
+
+/// What a station's user may choose.
+#[derive(Clone, Debug)]
+pub(crate) struct Choice {
+    pub(crate) secret: &'static str,
+    pub(crate) url: &'static str,
+    /// The SDK's standard retries, or none; the HTTP client's door needs none, so it
+    /// is given none.
+    #[cfg_attr(
+        not(feature = "sdk"),
+        expect(dead_code, reason = "only SDK clients have it")
+    )]
+    pub(crate) retries: bool,
+    /// Calls are made side by side: what one of them waits, passes for all at once.
+    #[cfg_attr(
+        not(feature = "sdk"),
+        expect(dead_code, reason = "only SDK clients have it")
+    )]
+    pub(crate) is_parallel: bool,
+}
+
+impl Default for Choice {
+    fn default() -> Self {
+        Self {
+            secret: SECRET,
+            url: AWS,
+            retries: true,
+            is_parallel: false,
+        }
+    }
+}
+
+pub(crate) const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
+pub(crate) const LAB: &str = "https://sqs.lab.example";
+
+enum Client {
+    #[cfg(feature = "sdk")]
+    Sdk(sdk::Client),
+    Signing(Signing<Wire>, &'static str),
+    Below(Skew<Wire>, &'static str, Box<Credentials>),
+}
+
+impl Station {
+    pub(crate) fn new(arm: Arm, world: &World, site: Site) -> Self {
+        let wire = Wire::new(world, site);
+        let clock = world.skew_clock();
+        Self::on(arm, world, &wire, &clock, Choice::default())
+    }
+
+    /// A client on a machine that is there already.
+    pub(crate) fn on(
+        arm: Arm,
+        world: &World,
+        wire: &Wire,
+        clock: &SkewClock,
+        choice: Choice,
+    ) -> Self {
+        let credentials = Credentials::new(ACCESS_KEY, choice.secret, None, None, "world");
+        let client = match arm {
+            Arm::Signing => {
+                let layer = clock.signing_layer(credentials, "us-east-1", "sqs");
+                Client::Signing(layer.layer(wire.clone()), choice.url)
+            }
+            Arm::Below => {
+                let layer = clock.layer(credentials.clone());
+                Client::Below(layer.layer(wire.clone()), choice.url, Box::new(credentials))
+            }
+            #[cfg(feature = "sdk")]
+            _ => Client::Sdk(sdk::Client::new(
+                arm,
+                world,
+                wire,
+                clock,
+                choice,
+                credentials,
+            )),
+        };
+        Self {
+            world: world.clone(),
+            wire: wire.clone(),
+            clock: clock.clone(),
+            client,
+        }
+    }
+
+    /// Makes one call.
+    ///
+    /// # Errors
+    ///
+    /// What the caller gets in place of an answer.
+    pub(crate) async fn calls(&self) -> Result<(), String> {
+        self.calls_after(Duration::ZERO).await
+    }
+
+    /// Makes one call that waits, signed, before it is sent; below a signer only.
+    pub(crate) async fn calls_after(&self, queued: Duration) -> Result<(), String> {
+        let response = match &self.client {
+            #[cfg(feature = "sdk")]
+            Client::Sdk(client) => return client.calls().await,
+            Client::Signing(layer, url) => layer.clone().call(request(url)).await,
+            Client::Below(layer, url, credentials) => {
+                let request = signed(request(url), credentials, &self.world);
+                self.world.passes(queued);
+                layer.clone().call(request).await
+            }
+        };
+        let response = response.map_err(|error| error.to_string())?;
+        if response.status() == StatusCode::OK {
+            return Ok(());
+        }
+        let body = response.into_body().collect().await;
+        let body = body.map_err(|error| error.to_string())?.to_bytes();
+        Err(String::from_utf8_lossy(&body).into_owned())
+    }
+}
+
+fn request(url: &str) -> Request<Full<Bytes>> {
+    Request::post(format!("{url}/"))
+        .header("content-type", "application/x-amz-json-1.0")
+        .header("x-amz-target", "AmazonSQS.ReceiveMessage")
+        .body(Full::from(BODY))
+        .expect("a request")
+}
+
+/// Signs with `aws-sigv4` by the machine's own clock, as programs without an SDK
+/// do.
+fn signed(
+    mut request: Request<Full<Bytes>>,
+    credentials: &Credentials,
+    world: &World,
+) -> Request<Full<Bytes>> {
+    let identity = credentials.clone().into();
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region("us-east-1")
+        .name("sqs")
+        .time(world.wall())
+        .settings(SigningSettings::default())
+        .build()
+        .expect("nothing is missing");
+    let headers = request.headers().iter();
+    let headers = headers.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+    let signable = SignableRequest::new(
+        request.method().as_str(),
+        request.uri().to_string(),
+        headers,
+        SignableBody::Bytes(BODY.as_bytes()),
+    );
+    let (instructions, _) = sign(signable.expect("a request"), &params.into())
+        .expect("it can be signed")
+        .into_parts();
+    instructions.apply_to_request_http1x(&mut request);
+    request
+}
+
+const BODY: &str = r#"{"QueueUrl":"q"}"#;

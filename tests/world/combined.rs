@@ -1,0 +1,207 @@
+//! Claim (c), first half: each fault on a machine whose clock is wrong as well.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::arm::{Arm, Choice, LAB, Station};
+use crate::chance::{Chance, Rng};
+use crate::clocks::{DAY, HOUR, MINUTE, SECOND, World};
+use crate::fault::{Fault, SORTS, When};
+use crate::site::{Site, Verdict};
+use crate::tally::Tally;
+use crate::wire::{Sent, Wire};
+use crate::wording::Wording;
+
+/// Lets each sort of fault meet so many machines with a cheap client, and so many
+/// with an expensive one, and fails if a call is lost that should not be.
+pub(crate) fn beside_a_skew(many: u64, few: u64) -> Tally {
+    let mut sum = Tally::default();
+    let mut by_sort = BTreeMap::new();
+    for (name, draw) in SORTS {
+        let mut tally = Tally::default();
+        for arm in Arm::OURS {
+            let machines = if Arm::LAYERS.contains(&arm) {
+                many
+            } else {
+                few
+            };
+            for seed in 0..machines {
+                crate::block_on(meets(arm, name, draw, seed, &mut tally));
+            }
+        }
+        sum.add(&tally);
+        by_sort.insert(
+            name,
+            (
+                tally.get(OPERATIONS),
+                tally.get(EXCEPTED),
+                tally.get(AS_SLOW),
+            ),
+        );
+    }
+    println!("operations excepted, and as slow as the clock is wrong, by sort of fault:");
+    for (name, (operations, excepted, slow)) in by_sort {
+        println!("{excepted:>12} {slow:>6} of {operations:>7} {name}");
+    }
+    sum.never(&[LOST, LOST_AGAIN, TWICE]);
+    sum.happened(&[OPERATIONS, EXTRA, EXCEPTED, FAILED_OTHERWISE]);
+    assert!(sum.get(HANDED_OVER) <= sum.get(EXTRA) / 20, "{sum}");
+    sum
+}
+
+#[test]
+fn no_fault_beside_a_skew_costs_a_call_but_the_one_that_the_promise_excepts() {
+    let (many, few) = if crate::is_full() { (24, 100) } else { (24, 3) };
+    println!("a fault beside a skew: {}", beside_a_skew(many, few));
+}
+
+const OPERATIONS: &str = "operations";
+const EXTRA: &str = "operations with an extra attempt";
+const TWICE: &str = "operations with more than one extra attempt";
+const HANDED_OVER: &str = "operations with two: interceptor, host in dispute";
+const FAILED_OTHERWISE: &str = "operations that failed for a reason of their own";
+const LOST: &str = "operations lost to the clock";
+const EXCEPTED: &str =
+    "operations lost: machine frozen, or clock set, before the answer, and clock wrong";
+const AS_SLOW: &str = "operations lost: request on its way for as long as the clock is wrong";
+const LOST_AGAIN: &str = "operations lost right after one of those";
+
+async fn meets(arm: Arm, name: &str, draw: fn(&mut Rng) -> Fault, seed: u64, tally: &mut Tally) {
+    let mut rng = Rng::with_seed(seed);
+    let fault = draw(&mut rng);
+    if matches!(fault, Fault::Queue(_)) && arm != Arm::Below {
+        // Elsewhere nothing stands between signing and sending.
+        return;
+    }
+    let largest = rng.one_of(&[HOUR, 7 * DAY, 300 * DAY]);
+    let skew = rng.either_way(2 * SECOND, largest);
+    let site = Site::with_tolerance(rng.one_of(&[5, 15]));
+    let stated: Vec<_> = Wording::all().iter().filter(|one| one.has_time).collect();
+    let site = site.saying(rng.one_of(&stated));
+    let world = World::with_skew(skew);
+    let wire = Wire::new(&world, site.clone());
+    let clock = world.skew_clock();
+    let has_wrong_key = fault == Fault::WrongKey;
+    let choice = Choice {
+        secret: if has_wrong_key {
+            "wJalrXUtnFEMI/K7MDENG/bPxRfiCYANOTHERKEY"
+        } else {
+            Choice::default().secret
+        },
+        retries: rng.bool(),
+        ..Choice::default()
+    };
+    let station = Station::on(arm, &world, &wire, &clock, choice.clone());
+    let other = Station::on(arm, &world, &wire, &clock, Choice { url: LAB, ..choice });
+    // Before anything was learned, or later.
+    let moment = rng.one_of(&[0, 0, 1, 4]);
+    let mut was_excepted = false;
+    for operation in 0..10 {
+        let is_now = operation == moment;
+        let mut queued = Duration::ZERO;
+        if is_now {
+            match fault {
+                Fault::Machine(When::Before, event) => world.undergoes(event),
+                Fault::Drift { wall_ppm, boot_ppm } => world.drifts(wall_ppm, boot_ppm),
+                Fault::Slew { ppm } => world.slews(ppm),
+                Fault::Date(date) => wire.add("", site.clone().dated(date)),
+                Fault::OtherServer { ahead } => {
+                    let ahead = Site {
+                        ahead,
+                        ..site.clone()
+                    };
+                    wire.add("sqs.lab.", ahead);
+                }
+                Fault::Queue(time) => queued = time,
+                _ => {}
+            }
+            wire.plan(fault.fate());
+        }
+        let is_for_other = matches!(fault, Fault::OtherServer { .. }) && rng.bool();
+        let caller = if is_for_other { &other } else { &station };
+        let outcome = caller.calls_after(queued).await;
+        let sent = wire.take_sent();
+        let is_own = has_wrong_key || (is_now && fault.is_the_calls_own());
+        let call = Call {
+            is_now,
+            is_own,
+            fault,
+            is_lost: outcome.is_err() && !is_own,
+            sent: &sent,
+        };
+        let reason = call.enter(tally);
+        // The interceptor hands a host in dispute over to the SDK's own correction,
+        // which learns by a request of its own.
+        let may_be_handed_over = is_for_other && arm.has_only_the_interceptor();
+        let is_twice = call.extra() > 1;
+        tally.count_if(is_twice && !may_be_handed_over, TWICE);
+        tally.count_if(is_twice && may_be_handed_over, HANDED_OVER);
+        let is_right_after = was_excepted && (call.is_lost || call.rejections() > 0);
+        tally.count_if(is_right_after, LOST_AGAIN);
+        assert!(
+            reason != Some(LOST) && !is_right_after && (!is_twice || may_be_handed_over),
+            "{arm:?}, {name}, seed {seed}, operation {operation}, {skew} ms, {fault:?} at {moment}, \
+            {} / {}, {:?}: {sent:#?}, {outcome:?}, {:?}",
+            site.old.id,
+            site.young.id,
+            site.tolerance,
+            clock.status()
+        );
+        was_excepted = reason.is_some();
+        let longest = rng.one_of(&[MINUTE, DAY]);
+        world.passes(rng.time(SECOND, longest));
+    }
+}
+
+/// One call, and what became of it.
+struct Call<'a> {
+    /// It is the one that meets the fault.
+    is_now: bool,
+    /// It may fail for a reason of its own.
+    is_own: bool,
+    fault: Fault,
+    is_lost: bool,
+    sent: &'a [Sent],
+}
+
+impl Call<'_> {
+    fn rejections(&self) -> usize {
+        let rejected = |sent: &&Sent| sent.verdict == Verdict::Rejected;
+        self.sent.iter().filter(rejected).count()
+    }
+
+    /// How often it was sent again for the clock's sake, and not for a retry of the
+    /// user's.
+    fn extra(&self) -> usize {
+        let pairs = self.sent.windows(2);
+        let again = pairs.filter(|pair| pair[0].verdict == Verdict::Rejected);
+        again.count()
+    }
+
+    /// Counts it. Returns why it was lost, if it was.
+    fn enter(&self, tally: &mut Tally) -> Option<&'static str> {
+        tally.count(OPERATIONS);
+        tally.count_if(self.extra() > 0, EXTRA);
+        tally.count_if(self.is_own, FAILED_OTHERWISE);
+        let reason = self.is_lost.then(|| self.reason());
+        for what in [LOST, EXCEPTED, AS_SLOW] {
+            tally.count_if(reason == Some(what), what);
+        }
+        reason
+    }
+
+    fn reason(&self) -> &'static str {
+        let Some(first) = self.sent.first() else {
+            return LOST;
+        };
+        let skew = first.skew_at_answer.abs();
+        match self.fault {
+            _ if !self.is_now || !first.was_wrong() => LOST,
+            Fault::SlowUpload(time) if time.as_millis() >= u128::from(skew.unsigned_abs()) => {
+                AS_SLOW
+            }
+            fault if fault.disturbs_the_machine() => EXCEPTED,
+            _ => LOST,
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Faults, as data: what can go wrong around one call, with its numbers.
+
+use std::time::Duration;
+
+use crate::chance::{Chance, Rng};
+use crate::clocks::{DAY, Event, HOUR, MINUTE, SECOND};
+use crate::fate::{DateFault, Fate, Reply};
+
+/// When it happens.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum When {
+    /// Before the call.
+    Before,
+    /// When the request is on its way.
+    OnTheWay,
+    /// When the answer is.
+    OnTheWayBack,
+}
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Fault {
+    /// The wall clock is set, is suspended, is paused; the process is frozen.
+    Machine(When, Event),
+    /// The clocks run too fast, in millionths.
+    Drift {
+        wall_ppm: i64,
+        boot_ppm: i64,
+    },
+    /// NTP takes the wall clock to the truth, so fast.
+    Slew {
+        ppm: i64,
+    },
+    /// Signed, it waits for its turn.
+    Queue(Duration),
+    LongCall(Duration),
+    LongPoll,
+    SlowUpload(Duration),
+    Lost,
+    AnswerLost,
+    WrongKey,
+    Denied,
+    NotFound,
+    /// The service's `Date`, from then on.
+    Date(DateFault),
+    LyingDateOnAccepted {
+        ahead: i64,
+    },
+    ProxyUnavailable {
+        ahead: i64,
+    },
+    ProxyForbids {
+        ahead: i64,
+    },
+    /// The process has another client, for a box in a lab whose clock is so far
+    /// ahead.
+    OtherServer {
+        ahead: i64,
+    },
+}
+
+/// Each sort of fault once, by its name.
+pub(crate) const SORTS: [(&str, fn(&mut Rng) -> Fault); 28] = [
+    ("clock set between two calls", |rng| set(rng, When::Before)),
+    ("clock set with the request on its way", |rng| {
+        set(rng, When::OnTheWay)
+    }),
+    ("clock set with the answer on its way", |rng| {
+        set(rng, When::OnTheWayBack)
+    }),
+    ("clock repaired between two calls", |_| {
+        repaired(When::Before)
+    }),
+    ("clock repaired with the request on its way", |_| {
+        repaired(When::OnTheWay)
+    }),
+    ("clock repaired with the answer on its way", |_| {
+        repaired(When::OnTheWayBack)
+    }),
+    ("drift", |rng| Fault::Drift {
+        wall_ppm: rng.either_way(1, 20_000),
+        boot_ppm: rng.either_way(1, 100),
+    }),
+    ("slew", |rng| Fault::Slew {
+        ppm: rng.spread(500, 83_333),
+    }),
+    ("suspended between two calls", |rng| {
+        suspended(rng, When::Before)
+    }),
+    ("suspended with the request on its way", |rng| {
+        suspended(rng, When::OnTheWay)
+    }),
+    ("suspended with the answer on its way", |rng| {
+        suspended(rng, When::OnTheWayBack)
+    }),
+    ("paused between two calls", |rng| paused(rng, When::Before)),
+    ("paused with the request on its way", |rng| {
+        paused(rng, When::OnTheWay)
+    }),
+    ("paused with the answer on its way", |rng| {
+        paused(rng, When::OnTheWayBack)
+    }),
+    ("frozen with the request on its way", |rng| {
+        frozen(rng, When::OnTheWay)
+    }),
+    ("frozen with the answer on its way", |rng| {
+        frozen(rng, When::OnTheWayBack)
+    }),
+    ("queued, signed", |rng| {
+        Fault::Queue(rng.time(SECOND, 2 * HOUR))
+    }),
+    ("long call", |rng| {
+        Fault::LongCall(rng.time(SECOND, 15 * MINUTE))
+    }),
+    ("long poll", |_| Fault::LongPoll),
+    ("slow upload", |rng| {
+        Fault::SlowUpload(rng.time(SECOND, HOUR))
+    }),
+    ("request lost, or its answer", |rng| {
+        rng.one_of(&[Fault::Lost, Fault::AnswerLost])
+    }),
+    ("wrong key", |_| Fault::WrongKey),
+    ("denied, or not found", |rng| {
+        rng.one_of(&[Fault::Denied, Fault::NotFound])
+    }),
+    ("no usable Date", |rng| {
+        Fault::Date(rng.one_of(&[
+            DateFault::Missing,
+            DateFault::Doubled,
+            DateFault::Cached,
+            DateFault::TwoDigitYear,
+            DateFault::Absurd,
+        ]))
+    }),
+    ("lying Date on all answers", |rng| {
+        Fault::Date(DateFault::Lying(rng.either_way(SECOND, 1_000 * DAY)))
+    }),
+    ("lying Date on an accepted answer", |rng| {
+        Fault::LyingDateOnAccepted {
+            ahead: rng.either_way(SECOND, 1_000 * DAY),
+        }
+    }),
+    ("a proxy's 403 or 503 with a lying Date", |rng| {
+        let ahead = rng.either_way(SECOND, 1_000 * DAY);
+        rng.one_of(&[
+            Fault::ProxyUnavailable { ahead },
+            Fault::ProxyForbids { ahead },
+        ])
+    }),
+    ("two servers that disagree", |rng| Fault::OtherServer {
+        ahead: rng.either_way(16 * MINUTE, 300 * DAY),
+    }),
+];
+
+fn set(rng: &mut Rng, when: When) -> Fault {
+    Fault::Machine(when, Event::IsSet(rng.either_way(4, 49 * DAY)))
+}
+
+fn repaired(when: When) -> Fault {
+    Fault::Machine(when, Event::IsSet(0))
+}
+
+fn suspended(rng: &mut Rng, when: When) -> Fault {
+    let (time, is_counted) = (rng.time(SECOND, 3 * DAY), rng.bool());
+    Fault::Machine(when, Event::Suspends { time, is_counted })
+}
+
+fn paused(rng: &mut Rng, when: When) -> Fault {
+    Fault::Machine(when, Event::Pauses(rng.time(SECOND, 3 * DAY)))
+}
+
+fn frozen(rng: &mut Rng, when: When) -> Fault {
+    Fault::Machine(when, Event::Freezes(rng.time(SECOND, 2 * HOUR)))
+}
+
+impl Fault {
+    /// Returns what the request meets, if the fault is on its way.
+    pub(crate) fn fate(self) -> Option<Fate> {
+        let fate = Fate::default();
+        Some(match self {
+            Self::Machine(When::OnTheWay, event) => Fate::between([event], []),
+            Self::Machine(When::OnTheWayBack, event) => Fate::between([], [event]),
+            Self::LongCall(time) => fate.worked_on(time),
+            Self::LongPoll => fate.worked_on(Duration::from_secs(20)),
+            Self::SlowUpload(time) => Fate::between([Event::Passes(time)], []),
+            Self::Lost => fate.replied(Reply::Nobody).lost(),
+            Self::AnswerLost => fate.lost(),
+            Self::Denied => fate.replied(Reply::Denied),
+            Self::NotFound => fate.replied(Reply::NotFound),
+            Self::LyingDateOnAccepted { ahead } => fate.replied(Reply::WithDateAhead(ahead)),
+            Self::ProxyUnavailable { ahead } => fate.replied(Reply::Unavailable { ahead }),
+            Self::ProxyForbids { ahead } => fate.replied(Reply::Forbidden { ahead }),
+            Self::Machine(When::Before, _)
+            | Self::Drift { .. }
+            | Self::Slew { .. }
+            | Self::Queue(_)
+            | Self::WrongKey
+            | Self::Date(_)
+            | Self::OtherServer { .. } => return None,
+        })
+    }
+
+    /// Returns whether the call may fail for it, whatever the clock shows.
+    pub(crate) const fn is_the_calls_own(self) -> bool {
+        matches!(
+            self,
+            Self::Lost
+                | Self::AnswerLost
+                | Self::WrongKey
+                | Self::Denied
+                | Self::NotFound
+                | Self::ProxyUnavailable { .. }
+                | Self::ProxyForbids { .. }
+        )
+    }
+
+    /// Returns whether the machine was frozen, or its clock set, between sending and
+    /// the answer.
+    pub(crate) const fn disturbs_the_machine(self) -> bool {
+        matches!(self, Self::Machine(When::OnTheWay | When::OnTheWayBack, _))
+    }
+}

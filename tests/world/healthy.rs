@@ -1,0 +1,199 @@
+//! Claim (a): on a machine whose clock is right, nothing is touched.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use aws_clock_skew::LocalClock;
+
+use crate::arm::{AWS, Arm, Choice, LAB, Station};
+use crate::chance::{Chance, Rng};
+use crate::clocks::{DAY, Event, MINUTE, SECOND, World};
+use crate::fate::{Fate, Reply};
+use crate::site::{Site, Verdict};
+use crate::tally::Tally;
+use crate::wire::{Sent, Wire};
+use crate::wording::Wording;
+
+/// Of one process.
+const LIFE: u64 = 5_000;
+
+/// Makes so many operations on such machines, through the layers, and fails if one
+/// of them is not as it should be.
+pub(crate) fn through_the_layers(operations: u64) -> Tally {
+    let next = AtomicU64::new(0);
+    let lives = operations / LIFE;
+    let some = || {
+        let mut tally = Tally::default();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= lives {
+                return tally;
+            }
+            let arm = Rng::with_seed(seed).one_of(&Arm::LAYERS);
+            tally.add(&crate::block_on(live(arm, seed, LIFE)));
+        }
+    };
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let tallies: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(some)).collect();
+        let joined = threads.into_iter().map(thread::ScopedJoinHandle::join);
+        joined
+            .map(|tally| tally.expect("every life holds"))
+            .collect()
+    });
+    let mut sum = Tally::default();
+    tallies.iter().for_each(|tally| sum.add(tally));
+    holds(&sum, operations);
+    sum
+}
+
+#[test]
+fn a_right_clock_signs_and_no_lie_is_believed_twice() {
+    let tally = through_the_layers(100_000);
+    println!("healthy machine, the layers: {tally}");
+}
+
+#[cfg(feature = "sdk")]
+#[test]
+fn a_right_clock_signs_under_sdk_clients_too() {
+    let operations = if crate::is_full() { 20_000 } else { 2_500 };
+    for arm in [Arm::Interceptor, Arm::HttpClient, Arm::Both] {
+        let mut tally = Tally::default();
+        for seed in 0..operations / 500 {
+            tally.add(&crate::block_on(live(arm, seed, 500)));
+        }
+        holds(&tally, operations);
+        println!("healthy machine, {arm:?}: {tally}");
+    }
+}
+
+#[track_caller]
+fn holds(tally: &Tally, operations: u64) {
+    assert_eq!(tally.get(OPERATIONS), operations);
+    tally.never(&[STILL_CORRECTED, REJECTED, LOST, NOT_BY_THE_WALL]);
+    assert!(tally.get(BELIEVED) <= tally.get(LIES_IN_WORDS), "{tally}");
+    // The world has done what it says.
+    tally.happened(&[GROWN_OLD, LIES_IN_WORDS]);
+    let of_thousand = |count: u64| count * 1_000 / operations;
+    let dates = of_thousand(tally.get(LYING_DATES));
+    assert!((40..60).contains(&dates), "{tally}");
+    let refusals = of_thousand(tally.get(LYING_REFUSALS) + tally.get(LIES_IN_WORDS));
+    assert!((5..15).contains(&refusals), "{tally}");
+}
+
+const OPERATIONS: &str = "operations";
+const REQUESTS: &str = "requests sent";
+const LYING_DATES: &str = "lying Dates on accepted answers";
+const LYING_REFUSALS: &str = "lies on 403s and 503s, by Date";
+const LIES_IN_WORDS: &str = "lies on 403s, in words";
+const BELIEVED: &str = "corrected by a lie in words, until the next answer";
+const PROVISIONAL: &str = "corrected provisionally by a lie, until the next answer";
+const STILL_CORRECTED: &str = "still corrected when the call was over";
+const GROWN_OLD: &str = "signatures grown old on the way, made again, accepted";
+const REJECTED_OWN: &str = "rejected: the second send of a request that was lied to";
+const REJECTED: &str = "rejected: any other request";
+const LOST: &str = "calls lost that were not lied to";
+const NOT_BY_THE_WALL: &str = "signed for another second than the wall clock's, and not lied to";
+
+/// One process on a machine whose clock is right, from its start to its end.
+async fn live(arm: Arm, seed: u64, operations: u64) -> Tally {
+    let mut rng = Rng::with_seed(seed);
+    let world = World::with_skew(0);
+    let mut site = Site::with_tolerance(rng.one_of(&[5, 15]));
+    site.verifies_all = false;
+    let tolerance = i64::try_from(site.tolerance.as_millis()).expect("is short");
+    let site = site.saying(&rng.one_of(Wording::all()));
+    let has_words = site.old.has_time;
+    // What refuses a right signature is wrong by more than it tolerates; of a bound
+    // alone, 7.5 minutes of that are not told.
+    let untold = if site.old.has_only_a_bound || site.young.has_only_a_bound {
+        450 * SECOND
+    } else {
+        0
+    };
+    let least_lie = tolerance + untold + 2 * SECOND;
+    let wire = Wire::new(&world, site);
+    let clock = world.skew_clock();
+    wire.watches(&clock);
+    let choice = Choice {
+        url: rng.one_of(&[AWS, LAB]),
+        ..Choice::default()
+    };
+    let station = Station::on(arm, &world, &wire, &clock, choice);
+    let mut tally = Tally::default();
+    for operation in 0..operations {
+        let reply = reply(&mut rng, least_lie);
+        let round_trip = rng.time(1, 15 * MINUTE);
+        // On the way there, on the way back, or both; but who refuses does so at once,
+        // or a lie would be less of one by the time that it is heard.
+        let is_accepting = matches!(reply, Reply::Service | Reply::WithDateAhead(_));
+        let quarters = if is_accepting { rng.u32(0..=4) } else { 4 };
+        let there = round_trip * quarters / 4;
+        let fate = Fate::between([Event::Passes(there)], [Event::Passes(round_trip - there)]);
+        wire.plan([fate.replied(reply)]);
+        assert_eq!(
+            clock.now(),
+            world.wall(),
+            "{arm:?}, seed {seed}, {operation}"
+        );
+        let outcome = station.calls().await;
+        let is_untouched = clock.now() == world.wall() && !clock.status().is_corrected();
+        tally.count_if(!is_untouched, STILL_CORRECTED);
+        let sent = wire.take_sent();
+        let is_in_words = has_words && matches!(reply, Reply::LyingInWords { .. });
+        enter(&mut tally, reply, is_in_words, &sent, outcome.is_ok());
+        let bad = [STILL_CORRECTED, REJECTED, LOST, NOT_BY_THE_WALL];
+        if bad.iter().any(|what| tally.get(what) > 0) {
+            let status = clock.status();
+            panic!(
+                "{arm:?}, seed {seed}, operation {operation}: {there:?} of {round_trip:?}, \
+                {reply:?}, {sent:?}, {outcome:?}, {status:?}, {tally}"
+            );
+        }
+        world.passes(rng.time(1, MINUTE));
+    }
+    tally
+}
+
+/// 5 % lying `Date`s on accepted answers and 1 % on 403s and 503s.
+fn reply(rng: &mut Rng, least_lie: i64) -> Reply {
+    const YEARS: i64 = 3_650 * DAY;
+    if rng.in_thousand(50) {
+        return Reply::WithDateAhead(rng.either_way(SECOND, YEARS));
+    }
+    if !rng.in_thousand(10) {
+        return Reply::Service;
+    }
+    let ahead = rng.either_way(least_lie, YEARS);
+    let any = rng.either_way(SECOND, YEARS);
+    rng.one_of(&[
+        Reply::Unavailable { ahead: any },
+        Reply::Forbidden { ahead: any },
+        Reply::LyingByCode { ahead },
+        Reply::LyingSilently { ahead },
+        Reply::LyingInWords { ahead },
+    ])
+}
+
+fn enter(tally: &mut Tally, reply: Reply, is_in_words: bool, sent: &[Sent], is_ok: bool) {
+    let is_accepting = matches!(reply, Reply::Service | Reply::WithDateAhead(_));
+    let is_lying_date = matches!(reply, Reply::WithDateAhead(_));
+    tally.count(OPERATIONS);
+    tally.count_many(REQUESTS, sent.len());
+    tally.count_if(is_lying_date, LYING_DATES);
+    tally.count_if(is_in_words, LIES_IN_WORDS);
+    tally.count_if(!is_in_words && !is_accepting, LYING_REFUSALS);
+    let is_corrected = sent.iter().any(|sent| sent.is_corrected);
+    tally.count_if(is_corrected && is_in_words, BELIEVED);
+    tally.count_if(is_corrected && !is_in_words, PROVISIONAL);
+    for (index, sent) in sent.iter().enumerate() {
+        let is_own = index > 0 && !is_accepting;
+        let is_rejected = sent.verdict == Verdict::Rejected;
+        let has_grown_old = index == 0 && sent.is_by_wall;
+        tally.count_if(!sent.is_by_wall && !is_own, NOT_BY_THE_WALL);
+        tally.count_if(is_rejected && is_own, REJECTED_OWN);
+        tally.count_if(is_rejected && !is_own && has_grown_old, GROWN_OLD);
+        tally.count_if(is_rejected && !is_own && !has_grown_old, REJECTED);
+    }
+    tally.count_if(is_accepting && !is_ok, LOST);
+}

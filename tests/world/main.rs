@@ -1,0 +1,38 @@
+//! The crate in a simulated world: the figures of `docs/proof.md`.
+//!
+//! Time is virtual, and a server, a machine's wall clock and its boot clock each
+//! have their own. What goes wrong is data, drawn from a seed that every failure
+//! names. With `CLOCK_SKEW_FULL=1` in the environment the SDK's clients, whose calls
+//! cost a millisecond each, make as many as the page says; the layers do so in
+//! `tests/marathon`, which builds optimized without the SDK.
+
+#![expect(clippy::expect_used, reason = "a test may panic")]
+
+mod accepted;
+mod arm;
+mod burst;
+mod chance;
+mod clocks;
+mod combined;
+mod fate;
+mod fault;
+mod healthy;
+mod nemesis;
+mod repair;
+mod runtime;
+mod single;
+mod site;
+mod story;
+mod table;
+mod tally;
+#[path = "../resign/verifier.rs"]
+mod verifier;
+mod wire;
+mod wording;
+
+use runtime::block_on;
+
+/// Returns whether the long version is asked for.
+fn is_full() -> bool {
+    std::env::var_os("CLOCK_SKEW_FULL").is_some_and(|value| value == "1")
+}

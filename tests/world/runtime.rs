@@ -1,0 +1,10 @@
+//! Where the world runs.
+
+/// Nothing in it waits in earnest but the time-outs, which nobody reaches.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build();
+    runtime.expect("a runtime").block_on(future)
+}

@@ -1,0 +1,216 @@
+//! A service with a clock and a tolerance, that verifies times and signatures.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+
+use crate::clocks::{HOUR, shifted};
+use crate::fate::{DateFault, Reply};
+use crate::verifier;
+use crate::wording::{Way, Wording, basic, http_date, stamp};
+
+/// The access key of everybody; it says nothing of the secret.
+pub(crate) const ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
+pub(crate) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+
+/// How a service answers.
+#[derive(Clone, Debug)]
+pub(crate) struct Site {
+    pub(crate) tolerance: Duration,
+    /// How far its own clock is ahead of the truth, in milliseconds.
+    pub(crate) ahead: i64,
+    /// How it refuses a signature that is too old, and one from the future.
+    pub(crate) old: Wording,
+    pub(crate) young: Wording,
+    pub(crate) date: DateFault,
+    /// Whether it verifies each signature, or else one in 64 and all of those that
+    /// are sent again.
+    pub(crate) verifies_all: bool,
+}
+
+/// What the service made of a request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Verdict {
+    Accepted,
+    /// Because of its time.
+    Rejected,
+    WrongSignature,
+    /// Somebody else has answered, or no.
+    Unseen,
+}
+
+impl Site {
+    /// A service that is right and says in words what is wrong.
+    pub(crate) fn with_tolerance(minutes: u64) -> Self {
+        let tolerance = Duration::from_secs(60 * minutes);
+        Self {
+            tolerance,
+            ahead: 0,
+            old: Wording::plain(Way::Behind, tolerance),
+            young: Wording::plain(Way::Ahead, tolerance),
+            date: DateFault::None,
+            verifies_all: true,
+        }
+    }
+
+    /// The same, in other words where they fit. A service that states its time
+    /// does so of every signature.
+    pub(crate) fn saying(mut self, wording: &Wording) -> Self {
+        if !wording.has_time {
+            self.old = Wording::by_code();
+            self.young = self.old.clone();
+        }
+        if wording.fits(true, self.tolerance) {
+            self.old = wording.clone();
+        }
+        if wording.fits(false, self.tolerance) {
+            self.young = wording.clone();
+        }
+        self
+    }
+
+    pub(crate) fn dated(mut self, date: DateFault) -> Self {
+        self.date = date;
+        self
+    }
+
+    /// Answers a request that arrives at this moment.
+    pub(crate) fn answer(
+        &self,
+        request: &Request<Bytes>,
+        reply: Reply,
+        truth: SystemTime,
+        is_verified: bool,
+    ) -> (Response<Full<Bytes>>, Verdict) {
+        let now = shifted(truth, self.ahead);
+        let answer = match reply {
+            Reply::Service | Reply::WithDateAhead(_) => {
+                return self.rule(request, reply, truth, is_verified);
+            }
+            Reply::Unavailable { ahead } => {
+                Answer::new(503, "<html>upstream is down</html>").at(shifted(now, ahead))
+            }
+            Reply::Forbidden { ahead } => {
+                Answer::new(403, "<html>Forbidden</html>").at(shifted(now, ahead))
+            }
+            Reply::LyingInWords { ahead } => self.refuse(request, shifted(now, ahead)),
+            Reply::LyingByCode { ahead } => {
+                Answer::new(403, BY_CODE).at(shifted(now, ahead)).with_id()
+            }
+            Reply::LyingSilently { ahead } => {
+                Answer::new(403, "").at(shifted(now, ahead)).with_id()
+            }
+            Reply::Nobody => Answer::new(500, ""),
+            Reply::Denied => Answer::new(403, DENIED).at(now).with_id(),
+            Reply::NotFound => Answer::new(404, NOT_FOUND).at(now).with_id(),
+        };
+        (answer.0, Verdict::Unseen)
+    }
+
+    fn rule(
+        &self,
+        request: &Request<Bytes>,
+        reply: Reply,
+        truth: SystemTime,
+        is_verified: bool,
+    ) -> (Response<Full<Bytes>>, Verdict) {
+        let now = shifted(truth, self.ahead);
+        let (answer, verdict) = if self.is_out_of_time(request, now) {
+            (self.refuse(request, now), Verdict::Rejected)
+        } else if (self.verifies_all || is_verified)
+            && verifier::verify(request, SECRET, false).is_err()
+        {
+            let answer = self.dated_answer(Answer::new(403, WRONG_KEY).with_id(), now);
+            (answer, Verdict::WrongSignature)
+        } else {
+            return (self.accepted(reply, truth), Verdict::Accepted);
+        };
+        (answer.0, verdict)
+    }
+
+    /// Answers what it accepts, when it is done with it.
+    pub(crate) fn accepted(&self, reply: Reply, truth: SystemTime) -> Response<Full<Bytes>> {
+        let now = shifted(truth, self.ahead);
+        let answer = Answer::new(200, "{}").with_id();
+        let answer = match reply {
+            Reply::WithDateAhead(by) => answer.at(shifted(now, by)),
+            _ => self.dated_answer(answer, now),
+        };
+        answer.0
+    }
+
+    fn is_out_of_time(&self, request: &Request<Bytes>, now: SystemTime) -> bool {
+        let signed = amz_date(request);
+        // The layout sorts as the times do.
+        signed < basic(now - self.tolerance).as_str()
+            || signed > basic(now + self.tolerance).as_str()
+    }
+
+    fn refuse(&self, request: &Request<Bytes>, now: SystemTime) -> Answer {
+        let signed = amz_date(request);
+        let is_old = signed < basic(now).as_str();
+        let wording = if is_old { &self.old } else { &self.young };
+        let signed = stamp(signed).expect("the layout of x-amz-date");
+        let text = wording.text(signed, now, self.tolerance);
+        let mut answer = Answer::new(wording.status, text).with_id();
+        if let Some(code) = &wording.error_type {
+            answer = answer.with("x-amzn-errortype", code);
+        }
+        self.dated_answer(answer, now)
+    }
+
+    fn dated_answer(&self, answer: Answer, now: SystemTime) -> Answer {
+        match self.date {
+            DateFault::None => answer.at(now),
+            DateFault::Missing => answer,
+            DateFault::Doubled => answer.at(now).at(shifted(now, HOUR)),
+            DateFault::Cached => answer.at(shifted(now, -HOUR)).with("age", "3600"),
+            DateFault::TwoDigitYear => {
+                let date = http_date(now);
+                let (day, month, year, time) =
+                    (&date[5..7], &date[8..11], &date[14..16], &date[17..]);
+                answer.with("date", &format!("Friday, {day}-{month}-{year} {time}"))
+            }
+            DateFault::Absurd => answer.with("date", "Thu, 01 Jan 1970 00:00:00 GMT"),
+            DateFault::Lying(by) => answer.at(shifted(now, by)),
+        }
+    }
+}
+
+struct Answer(Response<Full<Bytes>>);
+
+impl Answer {
+    fn new(status: u16, body: impl Into<Bytes>) -> Self {
+        let mut response = Response::new(Full::new(body.into()));
+        *response.status_mut() = status.try_into().expect("a status");
+        Self(response)
+    }
+
+    fn with(mut self, name: &'static str, value: &str) -> Self {
+        let value = value.parse().expect("a header's value");
+        self.0.headers_mut().append(name, value);
+        self
+    }
+
+    fn with_id(self) -> Self {
+        self.with("x-amzn-requestid", "id-1")
+    }
+
+    fn at(self, time: SystemTime) -> Self {
+        self.with("date", &http_date(time))
+    }
+}
+
+/// `x-amz-date`, or nothing.
+pub(crate) fn amz_date(request: &Request<Bytes>) -> &str {
+    let date = request.headers().get("x-amz-date");
+    date.and_then(|date| date.to_str().ok()).unwrap_or_default()
+}
+
+const BY_CODE: &str = "<Error><Code>RequestTimeTooSkewed</Code><Message>The difference between the \
+    request time and the server's time is too large.</Message></Error>";
+const DENIED: &str = r#"{"__type":"com.amazonaws.sqs#AccessDeniedException","message":"no"}"#;
+const NOT_FOUND: &str = r#"{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"none"}"#;
+const WRONG_KEY: &str = r#"{"__type":"com.amazon.coral.service#InvalidSignatureException","message":"The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method."}"#;

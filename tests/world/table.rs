@@ -1,0 +1,51 @@
+//! The table of three, as `docs/proof.md` has it.
+
+use std::fmt::Write;
+
+use crate::arm::Arm;
+use crate::story::{End, STORIES};
+
+const ARMS: [(&str, Arm); 4] = [
+    ("interceptor", Arm::Interceptor),
+    ("`configure`", Arm::HttpClient),
+    ("the SDK's own", Arm::Native),
+    ("none", Arm::Nobody),
+];
+
+#[test]
+fn the_table_in_the_docs_is_what_comes_out() {
+    let mut table = String::from("| story | calls |");
+    for (name, _) in ARMS {
+        write!(table, " {name} |").expect("memory");
+    }
+    table.push_str("\n|---|---|");
+    table.push_str(&"---|".repeat(ARMS.len()));
+    table.push('\n');
+    for story in STORIES {
+        let ends = ARMS.map(|(_, arm)| story.told_of(arm));
+        write!(table, "| {} | {} |", story.name, ends[0].calls).expect("memory");
+        for end in &ends {
+            write!(table, " {} |", cell(end)).expect("memory");
+        }
+        table.push('\n');
+    }
+    println!("{table}");
+    let page = include_str!("../../docs/proof.md");
+    assert!(page.contains(&table), "docs/proof.md has another table");
+}
+
+fn cell(end: &End) -> String {
+    let failed = if end.failed == 0 {
+        "0".to_owned()
+    } else {
+        format!("**{}**", end.failed)
+    };
+    // How far off those that were accepted were, to ten seconds.
+    let worst = (end.worst.as_secs() + 5) / 10 * 10;
+    let worst = if worst == 0 || end.failed > 0 || end.rejected == end.calls {
+        String::new()
+    } else {
+        format!(", {worst} s off")
+    };
+    format!("{failed}; {} of {}{worst}", end.rejected, end.sent)
+}

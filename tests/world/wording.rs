@@ -1,0 +1,263 @@
+//! In which words a service refuses a time: those of the corpus, with the times of
+//! the moment in the place of theirs.
+
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_smithy_types::date_time::{DateTime, Format};
+use serde_json::{Value, json};
+
+use crate::clocks::{MINUTE, shifted};
+
+/// An answer that says that a request's time is wrong.
+#[derive(Clone, Debug)]
+pub(crate) struct Wording {
+    /// The row's name in the corpus.
+    pub(crate) id: String,
+    pub(crate) status: u16,
+    pub(crate) error_type: Option<String>,
+    /// With tokens where times belong.
+    body: String,
+    pub(crate) way: Way,
+    /// The tolerance that it names.
+    window: Option<Duration>,
+    /// It states a time of the server's, or a bound, so it needs no `Date`.
+    pub(crate) has_time: bool,
+    /// Of the server's time it says no more than a bound.
+    pub(crate) has_only_a_bound: bool,
+}
+
+/// Of which signatures it can be said.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Way {
+    Behind,
+    Ahead,
+    Either,
+}
+
+impl Wording {
+    /// Returns whether it fits a signature that is too old, or from the future, at a
+    /// service with this tolerance.
+    pub(crate) fn fits(&self, is_old: bool, tolerance: Duration) -> bool {
+        let way = if is_old { Way::Behind } else { Way::Ahead };
+        (self.way == Way::Either || self.way == way)
+            && self.window.is_none_or(|window| window == tolerance)
+    }
+
+    /// Returns the text, at a server that reads its clock at `server`.
+    pub(crate) fn text(
+        &self,
+        signed: SystemTime,
+        server: SystemTime,
+        tolerance: Duration,
+    ) -> String {
+        let tolerance = i64::try_from(tolerance.as_millis()).expect("is short");
+        let bound = match self.way {
+            Way::Ahead => shifted(server, tolerance),
+            Way::Behind | Way::Either => shifted(server, -tolerance),
+        };
+        let mut text = self.body.clone();
+        for (which, time) in [signed, server, bound].into_iter().enumerate() {
+            for (layout, write) in LAYOUTS.iter().enumerate() {
+                let token = token(which, layout);
+                if text.contains(&token) {
+                    text = text.replace(&token, &write(time));
+                }
+            }
+        }
+        text
+    }
+
+    /// What every JSON service of AWS says.
+    pub(crate) fn plain(way: Way, tolerance: Duration) -> Self {
+        let all = Self::all().iter();
+        let mut fitting = all.filter(|wording| {
+            wording.id.starts_with("sig-") && wording.way == way && wording.has_time
+        });
+        let found = fitting.find(|wording| wording.window == Some(tolerance));
+        found.expect("the corpus has it").clone()
+    }
+
+    /// What MinIO says: no times.
+    pub(crate) fn by_code() -> Self {
+        Self::named("s3skew-025")
+    }
+
+    /// What S3 says to a HEAD.
+    #[cfg(feature = "sdk")]
+    pub(crate) fn silent() -> Self {
+        Self::named("head")
+    }
+
+    fn named(id: &str) -> Self {
+        let mut all = Self::all().iter();
+        let found = all.find(|wording| wording.id == id);
+        found.expect("there is one").clone()
+    }
+
+    /// All of the corpus that a service can say to a client, and the 403 without a
+    /// body to a HEAD.
+    pub(crate) fn all() -> &'static [Self] {
+        static ALL: OnceLock<Vec<Wording>> = OnceLock::new();
+        ALL.get_or_init(|| {
+            let rows = include_str!("../corpus/dev.jsonl").lines();
+            let rows = rows.map(|row| serde_json::from_str(row).expect("a row"));
+            let mut all: Vec<_> = rows.filter_map(|row| Self::of_row(&row)).collect();
+            all.push(Self {
+                id: "head".to_owned(),
+                status: 403,
+                error_type: None,
+                body: String::new(),
+                way: Way::Either,
+                window: None,
+                has_time: false,
+                has_only_a_bound: false,
+            });
+            all
+        })
+    }
+
+    fn of_row(row: &Value) -> Option<Self> {
+        let flagged = |flag: &str| {
+            let flags = &row["flags"];
+            flags
+                .as_array()
+                .is_some_and(|flags| flags.iter().any(|known| known == flag))
+        };
+        let code = row["code"].as_str();
+        let expect = &row["expect"];
+        // EC2 says of a wrong time what it says of a wrong key.
+        let is_rejection = expect["is_clock_evidence"] == true || code == Some("AuthFailure");
+        let status = row["status"].as_u64().unwrap_or(403);
+        if !is_rejection || flagged("ambiguous") || flagged("inconsistent") || status < 400 {
+            return None;
+        }
+        let labels =
+            ["request_time", "server_time", "bound_time"].map(|label| expect[label].as_str());
+        let is_told_apart =
+            |one: usize, other: usize| labels[one].is_none() || labels[one] != labels[other];
+        if !(is_told_apart(0, 1) && is_told_apart(0, 2) && is_told_apart(1, 2)) {
+            return None;
+        }
+        let mut body = body_of(row)?;
+        let mut has_time = false;
+        for (which, label) in labels.into_iter().enumerate() {
+            let Some(time) = label.and_then(time) else {
+                continue;
+            };
+            for (layout, write) in LAYOUTS.iter().enumerate() {
+                let written = write(time);
+                if body.contains(&written) {
+                    body = body.replace(&written, &token(which, layout));
+                    has_time |= which > 0;
+                }
+            }
+        }
+        // Written in a way that is not among the layouts.
+        if has_time != (labels[1].is_some() || labels[2].is_some()) {
+            return None;
+        }
+        Some(Self {
+            id: row["id"].as_str()?.to_owned(),
+            status: u16::try_from(status).ok()?,
+            error_type: code.filter(|code| !body.contains(code)).map(str::to_owned),
+            body,
+            way: match expect["direction"].as_str() {
+                Some("behind") => Way::Behind,
+                Some("ahead") => Way::Ahead,
+                _ => Way::Either,
+            },
+            window: expect["window_seconds"].as_u64().map(Duration::from_secs),
+            has_time,
+            has_only_a_bound: labels[1].is_none() && labels[2].is_some(),
+        })
+    }
+}
+
+/// The body, or a message in what its service wraps one in.
+fn body_of(row: &Value) -> Option<String> {
+    if let Some(body) = row["body"].as_str() {
+        return Some(body.to_owned());
+    }
+    let (message, code) = (row["message"].as_str()?, row["code"].as_str());
+    let code = code.unwrap_or("InvalidSignatureException");
+    let is_xml = row["protocol"].as_str()?.ends_with("xml");
+    Some(if is_xml {
+        format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>")
+    } else {
+        json!({"__type": code, "message": message}).to_string()
+    })
+}
+
+/// In a private use area, which no service uses.
+fn token(which: usize, layout: usize) -> String {
+    format!("\u{E000}{which}{layout}\u{E001}")
+}
+
+type Layout = fn(SystemTime) -> String;
+
+const LAYOUTS: [Layout; 6] = [
+    basic,
+    |time| {
+        format!(
+            "{}.{:03}Z",
+            &extended(time)[..19],
+            since_epoch(time).subsec_millis()
+        )
+    },
+    extended,
+    http_date,
+    |time| since_epoch(time).as_millis().to_string(),
+    // Amazon's clock that is seven hours behind, in `one-006`.
+    |time| extended(shifted(time, -7 * 60 * MINUTE)).replace('Z', "-07:00"),
+];
+
+/// `20270115T080000Z`
+pub(crate) fn basic(time: SystemTime) -> String {
+    extended(time).replace(['-', ':'], "")
+}
+
+/// The time that an `x-amz-date` means.
+pub(crate) fn stamp(text: &str) -> Option<SystemTime> {
+    let (date, hours) = (text.get(..8)?, text.get(9..15)?);
+    let in_two = |digits: &str, by: &str| -> String {
+        let (pairs, _) = digits.as_bytes().as_chunks::<2>();
+        let pairs: Vec<_> = pairs
+            .iter()
+            .map(|pair| String::from_utf8_lossy(pair))
+            .collect();
+        pairs.join(by)
+    };
+    let (year, day) = date.split_at(4);
+    time(&format!(
+        "{year}-{}T{}Z",
+        in_two(day, "-"),
+        in_two(hours, ":")
+    ))
+}
+
+/// `2027-01-15T08:00:00Z`
+fn extended(time: SystemTime) -> String {
+    in_layout(time, Format::DateTime)
+}
+
+/// `Fri, 15 Jan 2027 08:00:00 GMT`
+pub(crate) fn http_date(time: SystemTime) -> String {
+    in_layout(time, Format::HttpDate)
+}
+
+/// Cut to the second, as servers do.
+fn in_layout(time: SystemTime, format: Format) -> String {
+    let seconds = i64::try_from(since_epoch(time).as_secs()).expect("within a lifetime");
+    let text = DateTime::from_secs(seconds).fmt(format);
+    text.expect("a year of four digits")
+}
+
+fn since_epoch(time: SystemTime) -> Duration {
+    time.duration_since(UNIX_EPOCH).expect("is after 1970")
+}
+
+/// The labels' layout.
+fn time(label: &str) -> Option<SystemTime> {
+    SystemTime::try_from(DateTime::from_str(label, Format::DateTime).ok()?).ok()
+}
