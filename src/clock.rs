@@ -364,15 +364,32 @@ impl SkewClock {
         let Some(announcement) = announcement else {
             return;
         };
-        announcement.notices.iter().for_each(report::incident);
-        if let Some((offset, uncertainty)) = announcement.gauges {
-            report::gauges(offset, uncertainty);
-        }
+        // Listeners first: a subscriber may take its time.
         self.0.changes.send_if_modified(|version| {
             let is_newer = announcement.version > *version;
             *version = announcement.version.max(*version);
             is_newer
         });
+        announcement.notices.iter().for_each(report::incident);
+        let mut newest = announcement.gauges;
+        let mut version = announcement.version;
+        // A subscriber that moves the clock at every event must not keep us here.
+        for _ in 0..MOST_GAUGES {
+            let Some((offset, uncertainty)) = newest else {
+                return;
+            };
+            report::gauges(offset, uncertainty);
+            newest = self.overtaken(&mut version);
+        }
+    }
+
+    /// Returns what stands now, if it is newer than this: it may have been emitted
+    /// before what it follows.
+    fn overtaken(&self, version: &mut u64) -> Option<(ClockOffset, Duration)> {
+        let reading = self.reading();
+        let state = self.lock();
+        let known = std::mem::replace(version, state.version);
+        (state.version != known).then(|| gauges_of(&state.estimator, reading))
     }
 
     fn publish(&self, state: &State) {
@@ -446,5 +463,8 @@ fn gauges_of(estimator: &Estimator, reading: Reading) -> (ClockOffset, Duration)
     (estimator.offset(reading), uncertainty)
 }
 
+/// Two threads that move the clock at the same moment are rare, and three are not
+/// to be expected.
+const MOST_GAUGES: usize = 4;
 /// AWS is asked to vouch once a minute at most.
 const BETWEEN_VOUCHES: u64 = 60;

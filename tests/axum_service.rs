@@ -47,7 +47,7 @@ async fn one_wrong_clock_is_one_incident_with_its_numbers_everywhere() {
         r#"aws_clock_skew_incidents_total{incident="skew",service="sqs",source="message"} 1"#,
         r#"aws_clock_skew_retries_total{outcome="accepted"} 1"#,
         "aws_clock_skew_offset_seconds 172800.5",
-        "aws_clock_skew_uncertainty_seconds 0.501",
+        "aws_clock_skew_uncertainty_seconds 0.502",
     ] {
         assert!(
             metrics.lines().any(|known| known == line),

@@ -16,7 +16,7 @@ async fn a_corrected_clock_says_since_when_and_by_how_much() {
         let status = serde_json::to_value(site.clock.status()).expect("is JSON");
         assert_eq!(status["corrected"], true);
         assert_eq!(status["offset_ms"], 172_800_500);
-        assert_eq!(status["uncertainty_ms"], 501);
+        assert_eq!(status["uncertainty_ms"], 502);
         assert_eq!(status["since"], "2027-01-16T08:00:00.500Z");
         assert_eq!(status["incidents"], 1);
         assert_eq!(

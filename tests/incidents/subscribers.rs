@@ -4,6 +4,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
 use aws_clock_skew::SkewClock;
+use futures_util::FutureExt;
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::NoSubscriber;
 use tracing::{Event, Metadata, Subscriber};
@@ -144,6 +145,7 @@ fn one_that_blocks_delays_the_call_that_it_hears_of_and_no_other() {
         let site = site(-2 * DAY, Manner::InWords);
         let (blocked, released) = (Latch::default(), Latch::default());
         let (tell, hear) = (blocked.clone(), released.clone());
+        let mut changes = site.clock.changes();
         let behind = site.clone();
         let delayed = thread::spawn(move || {
             let _guard = tracing::subscriber::set_default(Rude(move || {
@@ -156,7 +158,8 @@ fn one_that_blocks_delays_the_call_that_it_hears_of_and_no_other() {
         // The clock has learned, answers, and signs for everybody else.
         assert!(site.clock.status().is_corrected(), "{door:?}");
         assert!(site.clock.now() > site.world.machine_wall());
-        assert!(site.clock.changes().get().is_corrected());
+        assert_eq!(changes.changed().now_or_never(), Some(()), "{door:?}");
+        assert!(changes.get().is_corrected());
         for _ in 0..3 {
             assert_eq!(block_on(call(door, &site)), Ok(()), "{door:?}");
         }
@@ -176,4 +179,94 @@ fn a_clock_is_read_while_somebody_panics_in_an_event() {
     assert_eq!(block_on(call(Door::HttpClient, &site)), Ok(()));
     clock.reset();
     assert!(!clock.status().is_corrected());
+}
+
+/// What the gauge of the offset was set to, in this order, by all threads.
+#[derive(Clone, Default)]
+struct Gauge(Arc<Mutex<Vec<f64>>>);
+
+struct Recorder<F> {
+    gauge: Gauge,
+    before: F,
+}
+
+impl<F: Fn(f64) + Send + Sync + 'static> Subscriber for Recorder<F> {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "aws_clock_skew::metrics"
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut offset = Offset(None);
+        event.record(&mut offset);
+        if let Some(offset) = offset.0 {
+            (self.before)(offset);
+            self.gauge
+                .0
+                .lock()
+                .expect("nobody panics with it")
+                .push(offset);
+        }
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+struct Offset(Option<f64>);
+
+impl tracing::field::Visit for Offset {
+    fn record_f64(&mut self, field: &tracing::field::Field, value: f64) {
+        if field.name() == "gauge.aws_clock_skew.offset_seconds" {
+            self.0 = Some(value);
+        }
+    }
+
+    fn record_debug(&mut self, _: &tracing::field::Field, _: &dyn std::fmt::Debug) {}
+}
+
+#[test]
+fn a_gauge_that_is_set_late_is_set_right() {
+    heed_everywhere();
+    let site = site(-2 * DAY, Manner::InWords);
+    let gauge = Gauge::default();
+    let (reached, released) = (Latch::default(), Latch::default());
+    let (tell, hear) = (reached.clone(), released.clone());
+    let slow = Recorder {
+        gauge: gauge.clone(),
+        before: move |offset: f64| {
+            if offset > 0.0 {
+                tell.open();
+                hear.wait();
+            }
+        },
+    };
+    let behind = site.clone();
+    let learning = thread::spawn(move || {
+        let _guard = tracing::subscriber::set_default(slow);
+        block_on(call(Door::HttpClient, &behind))
+    });
+    reached.wait();
+    // The lesson is on its way to the gauge, and its end overtakes it.
+    site.world.set_skew(0);
+    {
+        let recorder = Recorder {
+            gauge: gauge.clone(),
+            before: |_| {},
+        };
+        let _guard = tracing::subscriber::set_default(recorder);
+        assert!(!site.clock.status().is_corrected());
+    }
+    released.open();
+    assert_eq!(learning.join().expect("it did not panic"), Ok(()));
+    let set = gauge.0.lock().expect("nobody panics with it");
+    assert_eq!(*set, [0.0, 172_800.5, 0.0]);
 }
