@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::arm::{Arm, Choice, LAB, Station};
 use crate::chance::{Chance, Rng};
 use crate::clocks::{DAY, HOUR, MINUTE, SECOND, World};
-use crate::fault::{Fault, SORTS, When};
+use crate::fault::{Fault, SORTS, Sort, When};
 use crate::site::{Site, Verdict};
 use crate::tally::Tally;
 use crate::wire::{Sent, Wire};
@@ -17,7 +17,7 @@ use crate::wording::Wording;
 pub(crate) fn beside_a_skew(many: u64, few: u64) -> Tally {
     let mut sum = Tally::default();
     let mut by_sort = BTreeMap::new();
-    for (name, draw) in SORTS {
+    for Sort(name, draw) in SORTS {
         let mut tally = Tally::default();
         for arm in Arm::OURS {
             let machines = if Arm::LAYERS.contains(&arm) {
