@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::Request;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 

@@ -32,7 +32,7 @@ pub(crate) fn sequences(many: u64, few: u64) -> Tally {
 #[test]
 fn no_sequence_of_accepted_answers_starts_or_moves_a_correction() {
     let (many, few) = if crate::is_full() {
-        (300, 300)
+        (300, 100)
     } else {
         (300, 15)
     };

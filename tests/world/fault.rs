@@ -59,71 +59,75 @@ pub(crate) enum Fault {
     },
 }
 
-/// Each sort of fault once, by its name.
-pub(crate) const SORTS: [(&str, fn(&mut Rng) -> Fault); 28] = [
-    ("clock set between two calls", |rng| set(rng, When::Before)),
-    ("clock set with the request on its way", |rng| {
+/// A sort of fault: its name, and how one is drawn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sort(pub(crate) &'static str, pub(crate) fn(&mut Rng) -> Fault);
+
+/// Each sort once.
+pub(crate) const SORTS: [Sort; 28] = [
+    Sort("clock set between two calls", |rng| set(rng, When::Before)),
+    Sort("clock set with the request on its way", |rng| {
         set(rng, When::OnTheWay)
     }),
-    ("clock set with the answer on its way", |rng| {
+    Sort("clock set with the answer on its way", |rng| {
         set(rng, When::OnTheWayBack)
     }),
-    ("clock repaired between two calls", |_| {
+    Sort("clock repaired between two calls", |_| {
         repaired(When::Before)
     }),
-    ("clock repaired with the request on its way", |_| {
+    Sort("clock repaired with the request on its way", |_| {
         repaired(When::OnTheWay)
     }),
-    ("clock repaired with the answer on its way", |_| {
+    Sort("clock repaired with the answer on its way", |_| {
         repaired(When::OnTheWayBack)
     }),
-    ("drift", |rng| Fault::Drift {
+    Sort("drift", |rng| Fault::Drift {
         wall_ppm: rng.either_way(1, 20_000),
         boot_ppm: rng.either_way(1, 100),
     }),
-    ("slew", |rng| Fault::Slew {
+    Sort("slew", |rng| Fault::Slew {
         ppm: rng.spread(500, 83_333),
     }),
-    ("suspended between two calls", |rng| {
+    Sort("suspended between two calls", |rng| {
         suspended(rng, When::Before)
     }),
-    ("suspended with the request on its way", |rng| {
+    Sort("suspended with the request on its way", |rng| {
         suspended(rng, When::OnTheWay)
     }),
-    ("suspended with the answer on its way", |rng| {
+    Sort("suspended with the answer on its way", |rng| {
         suspended(rng, When::OnTheWayBack)
     }),
-    ("paused between two calls", |rng| paused(rng, When::Before)),
-    ("paused with the request on its way", |rng| {
+    Sort("paused between two calls", |rng| paused(rng, When::Before)),
+    Sort("paused with the request on its way", |rng| {
         paused(rng, When::OnTheWay)
     }),
-    ("paused with the answer on its way", |rng| {
+    Sort("paused with the answer on its way", |rng| {
         paused(rng, When::OnTheWayBack)
     }),
-    ("frozen with the request on its way", |rng| {
+    Sort("frozen with the request on its way", |rng| {
         frozen(rng, When::OnTheWay)
     }),
-    ("frozen with the answer on its way", |rng| {
+    Sort("frozen with the answer on its way", |rng| {
         frozen(rng, When::OnTheWayBack)
     }),
-    ("queued, signed", |rng| {
+    Sort("queued, signed", |rng| {
         Fault::Queue(rng.time(SECOND, 2 * HOUR))
     }),
-    ("long call", |rng| {
+    Sort("long call", |rng| {
         Fault::LongCall(rng.time(SECOND, 15 * MINUTE))
     }),
-    ("long poll", |_| Fault::LongPoll),
-    ("slow upload", |rng| {
+    Sort("long poll", |_| Fault::LongPoll),
+    Sort("slow upload", |rng| {
         Fault::SlowUpload(rng.time(SECOND, HOUR))
     }),
-    ("request lost, or its answer", |rng| {
+    Sort("request lost, or its answer", |rng| {
         rng.one_of(&[Fault::Lost, Fault::AnswerLost])
     }),
-    ("wrong key", |_| Fault::WrongKey),
-    ("denied, or not found", |rng| {
+    Sort("wrong key", |_| Fault::WrongKey),
+    Sort("denied, or not found", |rng| {
         rng.one_of(&[Fault::Denied, Fault::NotFound])
     }),
-    ("no usable Date", |rng| {
+    Sort("no usable Date", |rng| {
         Fault::Date(rng.one_of(&[
             DateFault::Missing,
             DateFault::Doubled,
@@ -132,22 +136,22 @@ pub(crate) const SORTS: [(&str, fn(&mut Rng) -> Fault); 28] = [
             DateFault::Absurd,
         ]))
     }),
-    ("lying Date on all answers", |rng| {
+    Sort("lying Date on all answers", |rng| {
         Fault::Date(DateFault::Lying(rng.either_way(SECOND, 1_000 * DAY)))
     }),
-    ("lying Date on an accepted answer", |rng| {
+    Sort("lying Date on an accepted answer", |rng| {
         Fault::LyingDateOnAccepted {
             ahead: rng.either_way(SECOND, 1_000 * DAY),
         }
     }),
-    ("a proxy's 403 or 503 with a lying Date", |rng| {
+    Sort("a proxy's 403 or 503 with a lying Date", |rng| {
         let ahead = rng.either_way(SECOND, 1_000 * DAY);
         rng.one_of(&[
             Fault::ProxyUnavailable { ahead },
             Fault::ProxyForbids { ahead },
         ])
     }),
-    ("two servers that disagree", |rng| Fault::OtherServer {
+    Sort("two servers that disagree", |rng| Fault::OtherServer {
         ahead: rng.either_way(16 * MINUTE, 300 * DAY),
     }),
 ];

@@ -2,6 +2,7 @@
 
 use aws_clock_skew::SkewClock;
 use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -46,6 +47,9 @@ impl Client {
             .time_source(world.clone())
             .sleep_impl(sleep)
             .timeout_config(TimeoutConfig::disabled())
+            // Whoever sleeps here is awake at once, and the SDK takes any jump of a
+            // clock for a stream that has stalled.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .retry_config(retries)
             .disable_clock_skew_correction(arm == Arm::Nobody);
         let config = match arm {
