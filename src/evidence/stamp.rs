@@ -48,12 +48,30 @@ pub(crate) fn basic(bytes: &[u8]) -> Option<SystemTime> {
 /// The obsolete formats are refused: one has two-digit years, neither is sent by anyone who
 /// answers signed requests.
 pub(crate) fn http_date(value: &str) -> Option<SystemTime> {
-    let value = value.trim_ascii();
-    let fixed =
-        value.len() == 29 && value.as_bytes().get(3) == Some(&b',') && value.ends_with(" GMT");
-    fixed
-        .then(|| httpdate::parse_http_date(value).ok())
-        .flatten()
+    let fixed: &[u8; 29] = value.trim_ascii().as_bytes().try_into().ok()?;
+    #[rustfmt::skip]
+    let [
+        w0, w1, w2, b',', b' ', d0, d1, b' ', m0, m1, m2, b' ', y0, y1, y2, y3, b' ',
+        h0, h1, b':', i0, i1, b':', s0, s1, b' ', b'G', b'M', b'T',
+    ] = *fixed else {
+        return None;
+    };
+    let digit = |byte: u8| byte.is_ascii_digit().then(|| i64::from(byte - b'0'));
+    let two = |tens, ones| Some(digit(tens)? * 10 + digit(ones)?);
+    let year = two(y0, y1)? * 100 + two(y2, y3)?;
+    let is_named = |name: &[u8; 3], [first, second, third]: [u8; 3]| {
+        first.is_ascii_uppercase() && *name == [first.to_ascii_lowercase(), second, third]
+    };
+    let month = MONTHS
+        .iter()
+        .position(|name| is_named(name, [m0, m1, m2]))?;
+    let month = i64::try_from(month).ok()? + 1;
+    let time = (two(h0, h1)?, two(i0, i1)?, two(s0, s1)?);
+    let seconds = seconds((year, month, two(d0, d1)?), time)?;
+    // The first day of 1970 was a Thursday.
+    let weekday = usize::try_from((seconds.div_euclid(86_400) + 3).rem_euclid(7)).ok()?;
+    let is_right = is_named(WEEKDAYS.get(weekday)?, [w0, w1, w2]);
+    (is_right && seconds >= 0).then(|| at(seconds, 0)).flatten()
 }
 
 struct Cursor<'a> {
@@ -281,6 +299,8 @@ mod tests {
             None
         );
         assert_eq!(http_date(""), None);
+        assert_eq!(http_date("Mon, 06 Nov 1994 08:49:37 GMT"), None);
+        assert_eq!(http_date("Wed, 31 Dec 1969 23:59:59 GMT"), None);
     }
 
     fn squeezed(text: &str) -> String {
@@ -304,6 +324,20 @@ mod tests {
             prop_assert_eq!(read(&http), Some((expected, http.len())));
             let sixteen = whole.fmt(Format::DateTime).unwrap().replace(['-', ':'], "");
             prop_assert_eq!(basic(sixteen.as_bytes()), Some(expected));
+        }
+
+        // As written, and with one character changed.
+        #[test]
+        fn a_date_header_is_read_as_httpdate_reads_it(
+            seconds in 0..253_402_300_800_u64,
+            place in 0..29_usize,
+            byte in "[ -~]",
+        ) {
+            let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds));
+            prop_assert_eq!(http_date(&date), httpdate::parse_http_date(&date).ok());
+            let mut changed = date;
+            changed.replace_range(place..=place, &byte);
+            prop_assert_eq!(http_date(&changed), httpdate::parse_http_date(&changed).ok());
         }
 
         #[test]
