@@ -4,8 +4,10 @@
 mod client;
 mod idle;
 mod layers;
+mod rejecting;
 mod wire;
 
 pub use client::{Door, accepted_call, client};
 pub use layers::{Accepts, call, signed_request};
+pub use rejecting::RejectingWire;
 pub use wire::Wire;
