@@ -135,11 +135,28 @@ fn evidence_of_accepted() {
     }
 }
 
+/// 64 KiB that begin again and again what is looked for.
+fn bait(bait: &str) -> String {
+    let mut text = bait.repeat(64 * 1_024 / bait.len());
+    text.truncate(64 * 1_024);
+    text
+}
+
+#[library_benchmark(setup = bait)]
+#[bench::fields("<ServerTime>")]
+#[bench::codes("\"code\":\"")]
+#[bench::labels("RequestTime: ")]
+#[bench::prose("<p>Lorem ipsum dolor sit amet.</p>\n")]
+fn evidence_of_64_kib(text: String) -> String {
+    black_box(Evidence::read(&ResponseView::new(400, text.as_bytes())));
+    text
+}
+
 library_benchmark_group!(name = doors, benchmarks = accepted);
 library_benchmark_group!(name = clocks, benchmarks = [machine, now]);
 library_benchmark_group!(
     name = others,
-    benchmarks = [bare, layer, evidence_of_accepted]
+    benchmarks = [bare, layer, evidence_of_accepted, evidence_of_64_kib]
 );
 
 // An allocator that never tidies up: what glibc's does, and when, depends on all that
