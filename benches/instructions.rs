@@ -3,7 +3,11 @@
 //! `cargo bench -p aws-clock-skew-benches --bench instructions`; needs valgrind and
 //! gungraun-runner.
 
-#![expect(missing_docs, reason = "the macros write items without any")]
+#![expect(
+    missing_docs,
+    unused_qualifications,
+    reason = "what the macros write"
+)]
 
 use std::hint::black_box;
 use std::time::{Duration, SystemTime};
@@ -45,6 +49,7 @@ fn clock(offset: i64) -> SkewClock {
         .build()
 }
 
+#[expect(clippy::unwrap_used, reason = "there is nothing to measure without")]
 fn calls(door: Door, offset: i64) -> Calls {
     let wire = Wire::ahead(Duration::from_millis(offset.unsigned_abs()));
     let mut runtime = tokio::runtime::Builder::new_current_thread();

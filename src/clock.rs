@@ -5,6 +5,8 @@ mod changes;
 #[cfg(test)]
 mod healthy;
 mod status;
+#[cfg(test)]
+mod steady;
 
 #[cfg(feature = "sdk")]
 use std::any::Any;
