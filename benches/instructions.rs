@@ -3,11 +3,7 @@
 //! `cargo bench -p aws-clock-skew-benches --bench instructions`; needs valgrind and
 //! gungraun-runner.
 
-#![expect(
-    missing_docs,
-    unused_qualifications,
-    reason = "what the macros write"
-)]
+#![expect(missing_docs, unused_qualifications, reason = "what the macros write")]
 
 use std::hint::black_box;
 use std::time::{Duration, SystemTime};
@@ -69,6 +65,7 @@ fn calls(door: Door, offset: i64) -> Calls {
 #[bench::interceptor(Door::Interceptor, 0)]
 #[bench::permanent_interceptor(Door::PermanentInterceptor, 0)]
 #[bench::http_client(Door::HttpClient, 0)]
+#[bench::http_client_alone(Door::HttpClientAlone, 0)]
 #[bench::both(Door::Both, 0)]
 #[bench::interceptor_corrected(Door::Interceptor, HOUR)]
 #[bench::http_client_corrected(Door::HttpClient, HOUR)]

@@ -31,6 +31,9 @@ pub enum Door {
     PermanentInterceptor,
     /// Our HTTP client.
     HttpClient,
+    /// The same, with the SDK's own correction switched off, which our HTTP client by
+    /// itself only keeps from acting.
+    HttpClientAlone,
     /// Our interceptor and our HTTP client.
     Both,
 }
@@ -46,12 +49,14 @@ impl Door {
     ];
 
     const fn has_http_client(self) -> bool {
-        matches!(self, Self::HttpClient | Self::Both)
+        matches!(self, Self::HttpClient | Self::HttpClientAlone | Self::Both)
     }
 
     fn wire(self, clock: &SkewClock, config: Builder) -> Builder {
         let config = match self {
-            Self::Nobody | Self::Native | Self::HttpClient => return config,
+            Self::Nobody | Self::Native | Self::HttpClient | Self::HttpClientAlone => {
+                return config;
+            }
             Self::Idle => {
                 return config
                     .interceptor(IdleInterceptor)
@@ -89,7 +94,7 @@ pub fn client(door: Door, clock: &SkewClock, wire: impl HttpClient + 'static) ->
             .time_source(SystemTimeSource::new())
             .identity_cache(aws_config::identity::IdentityCache::lazy().build())
     };
-    if matches!(door, Door::Nobody | Door::Idle) {
+    if matches!(door, Door::Nobody | Door::Idle | Door::HttpClientAlone) {
         config = config.disable_clock_skew_correction(true);
     }
     Client::from_conf(door.wire(clock, Builder::from(&config.build())).build())

@@ -20,7 +20,7 @@ fn main() -> Result<ExitCode, Box<dyn error::Error>> {
     let counts = counts(io::stdin().lock())?;
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/figures.txt");
     let mut has_failed = false;
-    println!("{:38} {:>9} {:>9}", "", "measured", "committed");
+    println!("{:38} {:>11} {:>11}", "", "measured", "committed");
     for line in fs::read_to_string(path)?.lines() {
         if line.is_empty() || line.starts_with('#') {
             continue;
@@ -37,7 +37,7 @@ fn main() -> Result<ExitCode, Box<dyn error::Error>> {
         } else {
             ""
         };
-        println!("{name:38} {measured:9.2} {committed:9.2}{verdict}");
+        println!("{name:38} {measured:11.2} {committed:11.2}{verdict}");
     }
     Ok(if has_failed {
         ExitCode::FAILURE
@@ -78,12 +78,17 @@ fn counts(input: impl BufRead) -> Result<Counts, Box<dyn error::Error>> {
         };
         let count = &summary["profiles"][0]["data"]["total"]["metrics"]["Ir"]["values"]["new"];
         let count = count.as_f64().ok_or("no instructions")?;
-        counts.insert(name, count / TIMES);
+        let times = if name.starts_with("evidence_of_64") {
+            1.0
+        } else {
+            TIMES
+        };
+        counts.insert(name, count / times);
     }
     Ok(counts)
 }
 
-/// How often `instructions.rs` does each thing.
+/// How often `instructions.rs` does each thing, but for reading a long text.
 const TIMES: f64 = 50.0;
 /// The counts differ by a thousandth from run to run; the C library takes other
 /// ways on other processors.
