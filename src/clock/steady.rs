@@ -74,7 +74,7 @@ fn an_answer_that_agrees_takes_no_lock() {
         scope.spawn(|| {
             let now = site.clock.now();
             // Nobody hears where the test has given up.
-            drop(said.send((now, site.minds(now))));
+            let _ = said.send((now, site.minds(now)));
         });
         let heard = hears.recv_timeout(Duration::from_secs(60));
         drop(held);

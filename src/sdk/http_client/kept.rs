@@ -152,7 +152,7 @@ mod tests {
         let headers = request.headers_mut();
         headers.append("authorization", "AWS4-HMAC-SHA256 x");
         headers.append("x-twice", "one");
-        headers.append("x-twice", "é");
+        headers.append("x-twice", "é".to_owned());
         headers.append("x-empty", "");
         headers.append("x-long", "l".repeat(3_000));
         request
