@@ -1,14 +1,28 @@
-//! How many instructions is it? The gate: the same on every machine of one kind.
+//! How many instructions is it? What `gate` compares with the committed figures.
+//!
+//! `cargo bench -p aws-clock-skew-benches --bench instructions`; needs valgrind and
+//! gungraun-runner.
 
-use aws_clock_skew::{ClockOffset, LocalClock, SkewClock, SystemClock};
-use aws_clock_skew_benches::{Door, Wire, accepted_call, client};
-use gungraun::prelude::*;
+#![expect(missing_docs, unused_qualifications, reason = "what the macros write")]
+
 use std::hint::black_box;
 use std::time::{Duration, SystemTime};
-use tokio::runtime::Runtime;
 
-/// Calls of one measurement.
-const CALLS: usize = 50;
+use aws_clock_skew::evidence::{Evidence, ResponseView};
+use aws_clock_skew::{ClockOffset, LocalClock, Skew, SkewClock, SystemClock};
+use aws_clock_skew_benches::{Accepts, Door, Wire, accepted_call, call, client, signed_request};
+use aws_credential_types::Credentials;
+use bytes::Bytes;
+use gungraun::Callgrind;
+use gungraun::prelude::*;
+use http::Request;
+use http_body_util::Full;
+use tokio::runtime::Runtime;
+use tower::Layer;
+
+/// In each measurement; `gate` divides by it.
+const TIMES: usize = 50;
+const HOUR: i64 = 3_600_000;
 
 struct Calls {
     runtime: Runtime,
@@ -25,69 +39,133 @@ impl Calls {
     }
 }
 
-fn prepared(door: Door, offset: i64) -> Calls {
-    let offset = ClockOffset::from_millis(offset);
-    let clock = SkewClock::builder().initial_offset(offset).build();
-    let wire = Wire::ahead(Duration::from_millis(offset.as_millis().unsigned_abs()));
-    let calls = Calls {
-        runtime: tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap(),
-        client: client(door, &clock, wire),
-    };
-    calls.make(5);
-    calls
-}
-
-const HOUR: i64 = 3_600_000;
-
-#[library_benchmark(setup = prepared)]
-#[bench::nobody(Door::Nobody, 0)]
-#[bench::native(Door::Native, 0)]
-#[bench::interceptor(Door::Interceptor, 0)]
-#[bench::http_client(Door::HttpClient, 0)]
-#[bench::both(Door::Both, 0)]
-#[bench::interceptor_corrected(Door::Interceptor, HOUR)]
-#[bench::http_client_corrected(Door::HttpClient, HOUR)]
-#[bench::both_corrected(Door::Both, HOUR)]
-fn accepted(calls: Calls) -> Calls {
-    calls.make(CALLS);
-    calls
-}
-
-#[library_benchmark]
-fn machine() -> SystemTime {
-    let clock = black_box(SystemClock::new());
-    let mut now = clock.wall();
-    for _ in 0..CALLS {
-        now = black_box(clock.wall());
-    }
-    now
-}
-
 fn clock(offset: i64) -> SkewClock {
     SkewClock::builder()
         .initial_offset(ClockOffset::from_millis(offset))
         .build()
 }
 
+#[expect(clippy::unwrap_used, reason = "there is nothing to measure without")]
+fn calls(door: Door, offset: i64) -> Calls {
+    let wire = Wire::ahead(Duration::from_millis(offset.unsigned_abs()));
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let calls = Calls {
+        runtime: runtime.enable_all().build().unwrap(),
+        client: client(door, &clock(offset), wire),
+    };
+    // What is built once is built now, and the endpoint has vouched.
+    calls.make(5);
+    calls
+}
+
+#[library_benchmark(setup = calls)]
+#[bench::nobody(Door::Nobody, 0)]
+#[bench::native(Door::Native, 0)]
+#[bench::idle(Door::Idle, 0)]
+#[bench::interceptor(Door::Interceptor, 0)]
+#[bench::permanent_interceptor(Door::PermanentInterceptor, 0)]
+#[bench::http_client(Door::HttpClient, 0)]
+#[bench::http_client_alone(Door::HttpClientAlone, 0)]
+#[bench::both(Door::Both, 0)]
+#[bench::interceptor_corrected(Door::Interceptor, HOUR)]
+#[bench::http_client_corrected(Door::HttpClient, HOUR)]
+#[bench::both_corrected(Door::Both, HOUR)]
+fn accepted(calls: Calls) -> Calls {
+    calls.make(TIMES);
+    calls
+}
+
+#[library_benchmark]
+fn machine() -> SystemTime {
+    let clock = SystemClock::new();
+    for _ in 1..TIMES {
+        black_box(black_box(&clock).wall());
+    }
+    black_box(&clock).wall()
+}
+
 #[library_benchmark(setup = clock)]
 #[bench::uncorrected(0)]
 #[bench::corrected(HOUR)]
-fn now(clock: SkewClock) -> (SkewClock, SystemTime) {
-    let mut now = black_box(&clock).now();
-    for _ in 0..CALLS {
-        now = black_box(black_box(&clock).now());
+fn now(clock: SkewClock) -> SkewClock {
+    for _ in 0..TIMES {
+        black_box(black_box(&clock).now());
     }
-    (clock, now)
+    clock
+}
+
+struct Requests {
+    service: Skew<Accepts>,
+    requests: Vec<Request<Full<Bytes>>>,
+}
+
+fn requests(offset: i64) -> Requests {
+    let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "benchmark");
+    let mut service = clock(offset).layer(credentials).layer(Accepts::new());
+    call(&mut service, signed_request());
+    Requests {
+        service,
+        requests: (0..TIMES).map(|_| signed_request()).collect(),
+    }
+}
+
+#[library_benchmark(setup = requests)]
+#[bench::uncorrected(0)]
+fn bare(mut given: Requests) -> Requests {
+    for request in given.requests.drain(..) {
+        call(&mut Accepts::new(), request);
+    }
+    given
+}
+
+#[library_benchmark(setup = requests)]
+#[bench::uncorrected(0)]
+fn layer(mut given: Requests) -> Requests {
+    for request in given.requests.drain(..) {
+        call(&mut given.service, request);
+    }
+    given
+}
+
+#[library_benchmark]
+fn evidence_of_accepted() {
+    let view = ResponseView::new(200, b"")
+        .with_date("Mon, 23 Nov 2026 08:21:51 GMT")
+        .with_request_id("d38e5c4b-494a-8fb7-f645-5d646dcc89c4");
+    for _ in 0..TIMES {
+        black_box(Evidence::read(black_box(&view)));
+    }
+}
+
+/// 64 KiB that begin again and again what is looked for.
+fn bait(bait: &str) -> String {
+    let mut text = bait.repeat(64 * 1_024 / bait.len());
+    text.truncate(64 * 1_024);
+    text
+}
+
+#[library_benchmark(setup = bait)]
+#[bench::fields("<ServerTime>")]
+#[bench::codes("\"code\":\"")]
+#[bench::labels("RequestTime: ")]
+#[bench::prose("<p>Lorem ipsum dolor sit amet.</p>\n")]
+fn evidence_of_64_kib(text: String) -> String {
+    black_box(Evidence::read(&ResponseView::new(400, text.as_bytes())));
+    text
 }
 
 library_benchmark_group!(name = doors, benchmarks = accepted);
 library_benchmark_group!(name = clocks, benchmarks = [machine, now]);
+library_benchmark_group!(
+    name = others,
+    benchmarks = [bare, layer, evidence_of_accepted, evidence_of_64_kib]
+);
 
+// An allocator that never tidies up: what glibc's does, and when, depends on all that
+// was allocated before, and hides a thousand instructions of anybody else.
 gungraun::main!(
-    config =
-        LibraryBenchmarkConfig::default().env("GLIBC_TUNABLES", "glibc.malloc.tcache_count=2000"),
-    library_benchmark_groups = [doors, clocks]
+    config = LibraryBenchmarkConfig::default()
+        .env("GLIBC_TUNABLES", "glibc.malloc.tcache_count=2000")
+        .tool(Callgrind::with_args(["--cache-sim=no"])),
+    library_benchmark_groups = [doors, clocks, others]
 );

@@ -8,6 +8,8 @@ mod healthy;
 #[cfg(all(test, clock_skew_loom))]
 mod interleavings;
 mod status;
+#[cfg(test)]
+mod steady;
 #[cfg(any(feature = "aws-config", feature = "tower"))]
 mod synchronize;
 

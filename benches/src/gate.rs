@@ -1,1 +1,95 @@
-fn main() {}
+//! Fails if anything costs more instructions than `benches/figures.txt` says.
+//!
+//! Reads what `cargo bench --bench instructions -- --output-format=json` writes.
+
+#![expect(
+    clippy::float_arithmetic,
+    reason = "ratios of counts, and no time among them"
+)]
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead};
+use std::process::ExitCode;
+use std::{error, fs};
+
+use serde_json::Value;
+
+type Counts = BTreeMap<String, f64>;
+
+fn main() -> Result<ExitCode, Box<dyn error::Error>> {
+    let counts = counts(io::stdin().lock())?;
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/figures.txt");
+    let mut has_failed = false;
+    println!("{:38} {:>11} {:>11}", "", "measured", "committed");
+    for line in fs::read_to_string(path)?.lines() {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let (name, committed) = line.rsplit_once(' ').ok_or("a figure has a name")?;
+        let committed: f64 = committed.parse()?;
+        let measured = figure(name.trim(), &counts)
+            .ok_or_else(|| format!("{name} was not measured, but {:?}", counts.keys()))?;
+        let verdict = if measured > committed * TOLERANCE {
+            has_failed = true;
+            "  costs more"
+        } else if measured * TOLERANCE < committed {
+            "  costs less: commit it"
+        } else {
+            ""
+        };
+        println!("{name:38} {measured:11.2} {committed:11.2}{verdict}");
+    }
+    Ok(if has_failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// `door / native`: what a door adds to an accepted call, as a share of what the
+/// SDK's own correction adds. `a - b`: the difference in instructions. `a`: the
+/// instructions themselves.
+fn figure(name: &str, counts: &Counts) -> Option<f64> {
+    if let Some(door) = name.strip_suffix(" / native") {
+        let nobody = counts.get("accepted.nobody")?;
+        let adds = |door: &str| Some(counts.get(&format!("accepted.{door}"))? - nobody);
+        return Some(adds(door)? / adds("native")?);
+    }
+    match name.split_once(" - ") {
+        Some((one, other)) => Some(counts.get(one)? - counts.get(other)?),
+        None => counts.get(name).copied(),
+    }
+}
+
+/// Returns the instructions of each benchmark, for one of its repetitions.
+fn counts(input: impl BufRead) -> Result<Counts, Box<dyn error::Error>> {
+    let mut counts = Counts::new();
+    for line in input.lines() {
+        let line = line?;
+        // Cargo may have said something before.
+        if !line.starts_with('{') {
+            continue;
+        }
+        let summary: Value = serde_json::from_str(&line)?;
+        let name = summary["function_name"].as_str().ok_or("no name")?;
+        let name = match summary["id"].as_str() {
+            Some(id) => format!("{name}.{id}"),
+            None => name.to_owned(),
+        };
+        let count = &summary["profiles"][0]["data"]["total"]["metrics"]["Ir"]["values"]["new"];
+        let count = count.as_f64().ok_or("no instructions")?;
+        let times = if name.starts_with("evidence_of_64") {
+            1.0
+        } else {
+            TIMES
+        };
+        counts.insert(name, count / times);
+    }
+    Ok(counts)
+}
+
+/// How often `instructions.rs` does each thing, but for reading a long text.
+const TIMES: f64 = 50.0;
+/// The counts differ by a thousandth from run to run; the C library takes other
+/// ways on other processors.
+const TOLERANCE: f64 = 1.05;

@@ -1,6 +1,6 @@
 //! [`Wire`]: an SQS inside the process, so that nothing but the client is measured.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_clock_skew::{LocalClock, SystemClock};
 use aws_smithy_runtime_api::client::http::{
@@ -27,18 +27,8 @@ impl Wire {
 impl HttpConnector for Wire {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         drop(request);
-        let answer = http::Response::new(SdkBody::from("{}"));
-        let Ok(mut response) = HttpResponse::try_from(answer) else {
-            unreachable!("it has no extensions and no header that is not UTF-8")
-        };
-        let headers = response.headers_mut();
-        headers.insert(
-            "date",
-            httpdate::fmt_http_date(SystemClock::new().wall() + self.ahead),
-        );
-        headers.insert("x-amzn-requestid", "d38e5c4b-494a-8fb7-f645-5d646dcc89c4");
-        headers.insert("content-type", "application/x-amz-json-1.0");
-        HttpConnectorFuture::ready(Ok(response))
+        let now = SystemClock::new().wall() + self.ahead;
+        HttpConnectorFuture::ready(Ok(answer(200, now, "{}".to_owned())))
     }
 }
 
@@ -50,4 +40,20 @@ impl HttpClient for Wire {
     ) -> SharedHttpConnector {
         SharedHttpConnector::new(*self)
     }
+}
+
+/// Returns an answer of SQS.
+pub(crate) fn answer(status: u16, date: SystemTime, body: String) -> HttpResponse {
+    let mut answer = http::Response::new(SdkBody::from(body));
+    if let Ok(status) = http::StatusCode::from_u16(status) {
+        *answer.status_mut() = status;
+    }
+    let Ok(mut answer) = HttpResponse::try_from(answer) else {
+        unreachable!("it has no header that is not UTF-8, as it has none")
+    };
+    let headers = answer.headers_mut();
+    headers.insert("date", httpdate::fmt_http_date(date));
+    headers.insert("x-amzn-requestid", "d38e5c4b-494a-8fb7-f645-5d646dcc89c4");
+    headers.insert("content-type", "application/x-amz-json-1.0");
+    answer
 }

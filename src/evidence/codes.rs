@@ -55,12 +55,7 @@ impl<'a> Code<'a> {
             }
         }
         // A log line says `(SignatureDoesNotMatch)` or `api error RequestExpired: …`.
-        let words = text
-            .split(|c: char| !c.is_ascii_alphanumeric() && c != '.')
-            .map(|word| word.trim_matches('.'));
-        let word = words
-            .map(|word| (word, class(word)))
-            .find(|(_, class)| !matches!(class, Class::Unknown | Class::Unrelated));
+        let word = long_names(text).find_map(|word| Some((word, listed(word)?)));
         match (first, word) {
             (None, Some((name, class))) => Self {
                 name: Some(visible(name)),
@@ -120,19 +115,19 @@ fn bare(value: &str) -> Option<&str> {
 /// The values of all fields that hold a code, in whatever notation: `<Code>X`, `"__type":"a#X"`,
 /// `Error Code: X`, `code = X`, `"Code":["X"]`.
 fn fields(text: &str) -> impl Iterator<Item = &str> {
-    let starts = (0..text.len()).filter(|at| {
-        let rest = text.as_bytes().get(*at..).unwrap_or_default();
-        // Two bytes decide for nearly all places.
+    let pairs = text.as_bytes().windows(2).enumerate();
+    // Two bytes decide for nearly all places.
+    let starts = pairs.filter(|(_, pair)| {
         matches!(
-            rest,
-            [b'c' | b'C', b'o' | b'O', ..] | [b'_', b'_', ..] | [b'e' | b'E', b'r' | b'R', ..]
+            pair,
+            [b'c' | b'C', b'o' | b'O'] | [b'_', b'_'] | [b'e' | b'E', b'r' | b'R']
         )
     });
-    starts.filter_map(|at| {
+    starts.filter_map(|(at, _)| {
         let rest = text.get(at..)?;
         let label = LABELS.iter().find(|label| {
-            rest.get(..label.len())
-                .is_some_and(|s| s.eq_ignore_ascii_case(label))
+            let beginning = rest.as_bytes().get(..label.len());
+            beginning.is_some_and(|s| s.eq_ignore_ascii_case(label.as_bytes()))
         })?;
         // `</Code>` is the end of one, not the beginning.
         (at == 0 || text.as_bytes().get(at - 1) != Some(&b'/')).then_some(())?;
@@ -156,8 +151,30 @@ fn fields(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// The words that are as long as the shortest listed code, and begin like one.
+fn long_names(text: &str) -> impl Iterator<Item = &str> {
+    let is_end = |b: &u8| !b.is_ascii_alphanumeric() && *b != b'.';
+    let words = text.as_bytes().split(is_end);
+    let long = words.filter(|word| word.len() >= SHORTEST);
+    long.filter_map(|word| {
+        let word = str::from_utf8(word).ok()?.trim_matches('.');
+        word.starts_with(|c: char| c.is_ascii_uppercase())
+            .then_some(word)
+    })
+}
+
 fn class(name: &str) -> Class {
-    match name {
+    let is_unrelated = || UNRELATED.iter().any(|part| name.contains(part));
+    match listed(name) {
+        Some(class) => class,
+        None if name.len() >= SHORTEST_UNRELATED && is_unrelated() => Class::Unrelated,
+        None => Class::Unknown,
+    }
+}
+
+/// The class of a code that alone says something about authentication.
+fn listed(name: &str) -> Option<Class> {
+    Some(match name {
         // The SDKs' "definite" list (sdk-for-net, sdk-for-java); the others are what S3 look-alikes,
         // Alibaba Cloud and Tencent Cloud answer. None says which way but the one that is named so:
         // the API reference gives RequestExpired for both.
@@ -190,10 +207,14 @@ fn class(name: &str) -> Class {
         | "AuthorizationHeaderMalformed"
         | "AuthorizationQueryParametersError" => Class::Other(OtherCause::MalformedSignature),
         "InvalidTimeStamp.Format" => Class::Other(OtherCause::MalformedDate),
-        _ if UNRELATED.iter().any(|part| name.contains(part)) => Class::Unrelated,
-        _ => Class::Unknown,
-    }
+        _ => return None,
+    })
 }
+
+/// The length of `AuthFailure`.
+const SHORTEST: usize = 11;
+/// The length of `NoSuch`.
+const SHORTEST_UNRELATED: usize = 6;
 
 const LABELS: [&str; 3] = ["code", "__type", "errortype"];
 

@@ -16,10 +16,21 @@ impl Plain {
     /// Reads any bytes: what is not ASCII is kept as a place (`readable`) or left out (`squeezed`).
     pub(super) fn read(body: &[u8]) -> Self {
         let mut rest = body.get(..LIMIT).unwrap_or(body);
-        let mut readable = String::with_capacity(rest.len());
-        let mut squeezed = String::with_capacity(rest.len());
+        let mut readable = Vec::with_capacity(rest.len());
+        let mut squeezed = Vec::with_capacity(rest.len());
         let mut line_begins = true;
-        while let Some((byte, after)) = decode(rest) {
+        loop {
+            // Nearly all of a text, and read at once.
+            let length = rest.iter().take_while(|byte| is_ordinary(**byte)).count();
+            let (ordinary, special) = rest.split_at_checked(length).unwrap_or((&[], rest));
+            readable.extend_from_slice(ordinary);
+            let letters = ordinary.iter().filter(|byte| **byte != b' ');
+            let before = squeezed.len();
+            squeezed.extend(letters.map(u8::to_ascii_lowercase));
+            line_begins &= squeezed.len() == before;
+            let Some((byte, after)) = decode(special) else {
+                break;
+            };
             rest = if byte == ESCAPE {
                 skip_colour(after)
             } else {
@@ -28,8 +39,8 @@ impl Plain {
             match byte {
                 // UTF-16 has one beside every letter.
                 0 => continue,
-                128.. => readable.push('?'),
-                _ => readable.push(char::from(byte)),
+                128.. => readable.push(b'?'),
+                _ => readable.push(byte),
             }
             match byte {
                 b'\n' => line_begins = true,
@@ -37,7 +48,7 @@ impl Plain {
                 b'"' | b'\'' | b'`' | b'*' | b'|' | b'_' => {}
                 b'!'..=b'~' => {
                     line_begins = false;
-                    squeezed.push(char::from(byte.to_ascii_lowercase()));
+                    squeezed.push(byte.to_ascii_lowercase());
                     if byte == b'>' {
                         squeezed.truncate(before_inline_tag(&squeezed));
                     }
@@ -45,8 +56,21 @@ impl Plain {
                 _ => {}
             }
         }
-        Self { readable, squeezed }
+        let text = |ascii| String::from_utf8(ascii).unwrap_or_default();
+        Self {
+            readable: text(readable),
+            squeezed: text(squeezed),
+        }
     }
+}
+
+/// Whether a byte stands for itself wherever it stands, or is a blank.
+const fn is_ordinary(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~')
+        && !matches!(
+            byte,
+            b'"' | b'#' | b'&' | b'\'' | b'*' | b'/' | b'>' | b'\\' | b'_' | b'`' | b'|'
+        )
 }
 
 /// The next character, unescaped, and what follows it. Escaped twice is escaped: `\\\"`, `&amp;lt;`.
@@ -81,11 +105,12 @@ fn decode(bytes: &[u8]) -> Option<(u8, &[u8])> {
 }
 
 /// Where the text ends without a last tag that only changes the look of words: `<b>`, `<br/>`.
-fn before_inline_tag(text: &str) -> usize {
+fn before_inline_tag(text: &[u8]) -> usize {
     let from = text.len().saturating_sub(64);
-    let tag = text
-        .get(from..)
-        .and_then(|end| Some((from + end.rfind('<')?, end.rsplit_once('<')?.1)));
+    let tag = text.get(from..).and_then(|end| {
+        let start = end.iter().rposition(|byte| *byte == b'<')?;
+        Some((from + start, str::from_utf8(end.get(start + 1..)?).ok()?))
+    });
     let is_inline = |tag: &str| {
         let name = tag.trim_matches(['/', '>']);
         INLINE.contains(&name) || name.starts_with("spanclass=") || name.starts_with("spanstyle=")

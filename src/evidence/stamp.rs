@@ -281,6 +281,8 @@ mod tests {
             None
         );
         assert_eq!(http_date(""), None);
+        assert_eq!(http_date("Mon, 06 Nov 1994 08:49:37 GMT"), None);
+        assert_eq!(http_date("Wed, 31 Dec 1969 23:59:59 GMT"), None);
     }
 
     fn squeezed(text: &str) -> String {

@@ -140,3 +140,58 @@ const LENGTH: usize = size_of::<usize>();
 const USUAL: usize = 1_024;
 /// Up to here a body is copied; a larger one is shared.
 const SMALL: usize = 4_096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(body: SdkBody) -> HttpRequest {
+        let mut request = HttpRequest::new(body);
+        request.set_method("PUT").unwrap();
+        request.set_uri("https://host:1/a%20b?c=%C3%A9&d").unwrap();
+        let headers = request.headers_mut();
+        headers.append("authorization", "AWS4-HMAC-SHA256 x");
+        headers.append("x-twice", "one");
+        headers.append("x-twice", "é".to_owned());
+        headers.append("x-empty", "");
+        headers.append("x-long", "l".repeat(3_000));
+        request
+    }
+
+    #[test]
+    fn a_request_comes_back_as_it_was() {
+        for length in [0, 1, SMALL, SMALL + 1, 100_000] {
+            let given = request(SdkBody::from(vec![7; length]));
+            let (copy, is_whole) = Kept::of(&given).unwrap().into_request();
+            assert!(is_whole, "{length}");
+            assert_eq!((copy.method(), copy.uri()), (given.method(), given.uri()));
+            let pairs = |request: &HttpRequest| {
+                let headers = request.headers().iter();
+                headers
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .collect::<Vec<_>>()
+            };
+            assert_eq!(pairs(&copy), pairs(&given));
+            assert_eq!(copy.body().bytes(), given.body().bytes());
+        }
+    }
+
+    #[test]
+    fn a_stream_is_gone_and_the_head_of_its_request_is_not() {
+        let stream = SdkBody::from_body_1_x(SdkBody::from("once"));
+        let given = request(stream);
+        let (copy, is_whole) = Kept::of(&given).unwrap().into_request();
+        assert!(!is_whole);
+        assert_eq!(copy.uri(), given.uri());
+        assert_eq!(copy.headers().len(), given.headers().len());
+    }
+
+    #[test]
+    fn a_request_without_a_signature_is_not_kept() {
+        let mut given = request(SdkBody::empty());
+        given.headers_mut().insert("authorization", "Bearer x");
+        assert!(Kept::of(&given).is_none());
+        given.headers_mut().remove("authorization");
+        assert!(Kept::of(&given).is_none());
+    }
+}

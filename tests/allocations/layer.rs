@@ -1,7 +1,6 @@
 //! What an accepted request costs on its way through `SkewLayer`.
 //!
-//! Exact figures: a change that costs more has to say so here. Extensions of a
-//! request are cloned as well, where it has any.
+//! Extensions of a request are cloned as well, where it has any.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};

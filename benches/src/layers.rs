@@ -1,0 +1,82 @@
+//! What is under a Tower layer.
+
+use std::convert::Infallible;
+use std::future::{Future, Ready, ready};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use aws_clock_skew::{LocalClock, SystemClock};
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response};
+use http_body_util::Full;
+use tower::Service;
+
+/// Accepts every request at once, at the machine's time.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Accepts;
+
+impl Accepts {
+    /// Returns the service.
+    #[expect(clippy::new_without_default, reason = "one way is enough")]
+    #[must_use]
+    pub const fn new() -> Self {
+        Self
+    }
+}
+
+impl Service<Request<Full<Bytes>>> for Accepts {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Full<Bytes>>) -> Self::Future {
+        drop(request);
+        let mut response = Response::default();
+        let date = httpdate::fmt_http_date(SystemClock::new().wall());
+        if let Ok(date) = HeaderValue::try_from(date) {
+            response.headers_mut().insert("date", date);
+        }
+        ready(Ok(response))
+    }
+}
+
+/// Returns a request that looks signed, to an endpoint of AWS.
+#[must_use]
+pub fn signed_request() -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::from(
+        "{\"QueueUrl\":\"https://sqs.us-east-1.amazonaws.com/1/q\"}",
+    ));
+    *request.uri_mut() = http::Uri::from_static("https://sqs.us-east-1.amazonaws.com/");
+    for (name, value) in [
+        ("host", "sqs.us-east-1.amazonaws.com"),
+        ("x-amz-date", "20270115T080000Z"),
+        ("authorization", AUTHORIZATION),
+        ("content-type", "application/x-amz-json-1.0"),
+        ("x-amz-target", "AmazonSQS.ReceiveMessage"),
+    ] {
+        request
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
+    request
+}
+
+/// Sends a request through a service that answers at once.
+///
+/// # Panics
+///
+/// If it does not.
+pub fn call<S: Service<Request<Full<Bytes>>>>(service: &mut S, request: Request<Full<Bytes>>) {
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(service.poll_ready(&mut cx).is_ready());
+    assert!(pin!(service.call(request)).poll(&mut cx).is_ready());
+}
+
+const AUTHORIZATION: &str = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20270115/us-east-1/sqs/aws4_request, \
+     SignedHeaders=content-type;host;x-amz-date;x-amz-target, \
+     Signature=5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7";
