@@ -354,6 +354,16 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_in_64_kib_is_read_and_nothing_beyond() {
+        let code = "<Error><Code>RequestTimeTooSkewed</Code></Error>";
+        for (before, is_read) in [(65_536 - code.len(), true), (65_536, false)] {
+            let body = " ".repeat(before) + code;
+            let evidence = Evidence::read(&ResponseView::new(403, body.as_bytes()));
+            assert_eq!(evidence.rejection().is_some(), is_read, "{before}");
+        }
+    }
+
+    #[test]
     fn a_code_is_read_in_utf_16_as_well() {
         let body = "<Error><Code>RequestTimeTooSkewed</Code></Error>";
         let wide: Vec<u8> = body.bytes().flat_map(|byte| [byte, 0]).collect();
@@ -385,7 +395,8 @@ mod tests {
             (evidence.error_code(), evidence.request_id()),
             (Some("AccessDenied"), Some("12"))
         );
-        assert!(!format!("{view:?} {evidence:?}").contains("secret"));
+        let shown = format!("{view:?} {evidence:?}");
+        assert!(shown.contains("ResponseView") && !shown.contains("secret"));
         assert_eq!(evidence.rejection(), None);
     }
 }
