@@ -63,3 +63,9 @@ fn main() {
     );
     println!("(f) accepted answers: {}", accepted::sequences(50_000, 0));
 }
+
+/// Here everything has its full length.
+#[cfg(test)]
+const fn is_full() -> bool {
+    true
+}
