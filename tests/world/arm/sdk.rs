@@ -1,5 +1,7 @@
 //! Real SDK clients, wired as users wire them.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use aws_clock_skew::SkewClock;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
@@ -7,6 +9,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_sqs::config::retry::RetryPartition;
 use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 
@@ -59,7 +62,11 @@ impl Client {
                 .identity_cache(clock.identity_cache()),
             _ => config,
         };
-        let config = aws_sdk_sqs::config::Builder::from(&config.build());
+        // The quota of retries is one for the process, and each station is one.
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let process = format!("process {}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let config = aws_sdk_sqs::config::Builder::from(&config.build())
+            .retry_partition(RetryPartition::new(process));
         let config = match arm {
             Arm::Interceptor | Arm::Both => config
                 .time_source(clock.clone())
