@@ -121,8 +121,7 @@ struct Connector(Arc<Wiring>);
 struct Wiring {
     clock: SkewClock,
     inner: SharedHttpConnector,
-    /// `None` if the client does not sign.
-    means: Option<Means>,
+    means: Means,
 }
 
 impl HttpConnector for Connector {
@@ -282,7 +281,7 @@ impl Carrier for SdkCarrier {
     }
 
     async fn credentials(&mut self) -> Option<Credentials> {
-        self.wiring.means.as_ref()?.credentials().await
+        self.wiring.means.credentials().await
     }
 
     fn recent_credentials(&self, access_key: &str) -> Option<Credentials> {
@@ -291,8 +290,7 @@ impl Carrier for SdkCarrier {
     }
 
     async fn read(&mut self, mut response: HttpResponse) -> (HttpResponse, Bytes) {
-        let means = self.wiring.means.as_ref();
-        let sleep = means.and_then(Means::sleep);
+        let sleep = self.wiring.means.sleep();
         let deadline = async move {
             match sleep {
                 Some(sleep) => sleep.sleep(LONGEST_READ).await,

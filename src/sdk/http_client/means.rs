@@ -21,7 +21,8 @@ use aws_smithy_types::config_bag::ConfigBag;
 /// of this door.
 #[derive(Debug)]
 pub(super) struct Means {
-    resolver: SharedIdentityResolver,
+    /// `None` if the client does not sign with SigV4.
+    resolver: Option<SharedIdentityResolver>,
     cache: SharedIdentityCache,
     options: SharedAuthSchemeOptionResolver,
     endpoints: SharedEndpointResolver,
@@ -32,12 +33,11 @@ pub(super) struct Means {
 }
 
 impl Means {
-    /// Returns `None` if the client does not sign with SigV4.
-    pub(super) fn of(components: &RuntimeComponents) -> Option<Self> {
-        Some(Self {
+    pub(super) fn of(components: &RuntimeComponents) -> Self {
+        Self {
             // Never that of "sigv4-s3express": it panics without the operation's
             // config.
-            resolver: components.identity_resolver(SIGV4)?,
+            resolver: components.identity_resolver(SIGV4),
             cache: components.identity_cache(),
             options: components.auth_scheme_option_resolver(),
             endpoints: components.endpoint_resolver(),
@@ -45,16 +45,17 @@ impl Means {
             time: components.time_source(),
             sleep: components.sleep_impl(),
             http_client: components.http_client(),
-        })
+        }
     }
 
     /// Returns the client's credentials as they are now.
     pub(super) async fn credentials(&self) -> Option<Credentials> {
-        let components = self.components()?;
+        let resolver = self.resolver.clone()?;
+        let components = self.components(&resolver)?;
         let cfg = ConfigBag::base();
         let identity = self
             .cache
-            .resolve_cached_identity(self.resolver.clone(), &components, &cfg)
+            .resolve_cached_identity(resolver, &components, &cfg)
             .await
             .ok()?;
         identity.data::<Credentials>().cloned()
@@ -64,10 +65,10 @@ impl Means {
         self.sleep.clone()
     }
 
-    fn components(&self) -> Option<RuntimeComponents> {
+    fn components(&self, resolver: &SharedIdentityResolver) -> Option<RuntimeComponents> {
         RuntimeComponentsBuilder::new("aws-clock-skew")
             .with_auth_scheme(SigV4AuthScheme::new())
-            .with_identity_resolver(SIGV4, self.resolver.clone())
+            .with_identity_resolver(SIGV4, resolver.clone())
             .with_identity_cache(Some(self.cache.clone()))
             .with_auth_scheme_option_resolver(Some(self.options.clone()))
             .with_endpoint_resolver(Some(self.endpoints.clone()))
