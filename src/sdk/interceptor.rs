@@ -298,7 +298,8 @@ impl SkewInterceptor {
         if is_second {
             operation.stage = Stage::Done;
         }
-        let (Some(response), Some(attempt)) = (context.response(), operation.attempt()) else {
+        let (Some(response), Some(attempt)) = (context.response(), operation.attempt(&self.clock))
+        else {
             if is_second {
                 self.clock.retried(RetryOutcome::Failed);
             }

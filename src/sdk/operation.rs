@@ -1,6 +1,6 @@
 //! [`Operation`]: what the interceptor remembers of one call of a client.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_smithy_runtime::client::retries::TokenBucket;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
@@ -12,6 +12,7 @@ use crate::evidence::stamp;
 use crate::host::Host;
 use crate::judge::Attempt;
 use crate::local_clock::Reading;
+use crate::offset::ClockOffset;
 use crate::resend::REQUEST_IDS;
 use crate::resign::is_signature;
 use crate::ruling::Exchange;
@@ -138,16 +139,36 @@ impl Operation {
     }
 
     /// Returns the attempt that was answered, or `None` if it was not sent, or not
-    /// signed.
-    pub(super) fn attempt(&self) -> Option<Attempt> {
-        let sent = self.sent?;
+    /// signed, or its answer says nothing new.
+    pub(super) fn attempt(&self, clock: &SkewClock) -> Option<Attempt> {
+        let (received, sent) = (self.received?, self.sent?);
+        let signed_at = self.signed_at();
         Some(Attempt {
-            signed_at: self.signed_at(),
-            // Nothing is waited for between signing and sending.
-            signing_boot: sent.boot,
+            signed_at,
+            signing_boot: sent
+                .boot
+                .saturating_sub(self.waited(signed_at, sent, clock)),
             sent,
-            received: self.received?,
+            received,
         })
+    }
+
+    /// Returns for how long the request was signed and not sent: the process may have
+    /// been frozen, or another interceptor have taken its time. Known if the clock
+    /// that signed is the one of now.
+    fn waited(&self, signed_at: Option<SystemTime>, sent: Reading, clock: &SkewClock) -> Duration {
+        if self.moves_at_signing != clock.moves() {
+            return Duration::ZERO;
+        }
+        let departed = if clock.is_corrected() {
+            let since = clock.reading().boot.saturating_sub(sent.boot);
+            ClockOffset::ZERO.minus(since).shift(clock.now())
+        } else {
+            // What the wall clock shows now, it may show since it was set.
+            sent.wall
+        };
+        let waited = signed_at.and_then(|signed_at| departed.duration_since(signed_at).ok());
+        waited.unwrap_or_default()
     }
 
     pub(super) fn host(&self) -> Option<Host> {

@@ -1,16 +1,23 @@
 //! A machine whose clock is right: its time is never touched, whatever it is told.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use aws_clock_skew::{LocalClock, SkewClock};
 use aws_smithy_async::time::TimeSource;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
 
-use crate::clients::{Door, config, receive};
+use crate::clients::{Door, config, config_on, receive};
 use crate::log::Log;
 use crate::wire::{Answer, Fate, Wire, http_date};
-use crate::world::{World, minutes};
+use crate::world::{MINUTE, World, minutes};
+
+const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
 
 /// Asserts at every read that the time is the wall clock, bit for bit.
 #[derive(Clone, Debug)]
@@ -77,7 +84,7 @@ impl Healthy {
     async fn meets(&self, fates: impl IntoIterator<Item = Fate>) {
         self.wire.plan(fates);
         for call in 0..5 {
-            let outcome = receive(&self.sqs, "https://sqs.us-east-1.amazonaws.com/1/q").await;
+            let outcome = receive(&self.sqs, QUEUE).await;
             assert_eq!(outcome, Ok(()), "call {call}");
             self.world.advance(Duration::from_millis(1_250));
         }
@@ -129,6 +136,57 @@ async fn a_freeze_between_signing_and_arrival_costs_a_new_signature() {
             assert_eq!(healthy.wire.seen(), [false, true, true, true, true, true]);
             assert_eq!(healthy.log.names(), ["stale_signature"]);
         }
+    }
+}
+
+/// Between the SDK's last look at the clock and ours.
+#[derive(Debug)]
+struct FreezesOnce {
+    world: World,
+    is_over: AtomicBool,
+}
+
+impl Intercept for FreezesOnce {
+    fn name(&self) -> &'static str {
+        "FreezesOnce"
+    }
+
+    fn modify_before_transmit(
+        &self,
+        _: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if !self.is_over.swap(true, Ordering::Relaxed) {
+            self.world.advance(minutes(12));
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_freeze_between_signing_and_sending_is_told_as_one() {
+    for skew in [0, -20 * MINUTE] {
+        let log = Log::start();
+        let world = World::with_skew(skew);
+        let wire = Wire::new(&world, minutes(5));
+        let clock = world.skew_clock();
+        let config = config_on(&wire, "https://sqs.us-east-1.amazonaws.com");
+        let sqs = Door::Interceptor.sqs(&config, &clock);
+        assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
+        let freezes = FreezesOnce {
+            world: world.clone(),
+            is_over: AtomicBool::new(false),
+        };
+        let frozen = sqs.config().to_builder().interceptor(freezes);
+        let frozen = aws_sdk_sqs::Client::from_conf(frozen.build());
+        assert_eq!(receive(&frozen, QUEUE).await, Ok(()));
+        let expected: &[&str] = match skew {
+            0 => &["stale_signature"],
+            _ => &["skew", "stale_signature"],
+        };
+        assert_eq!(log.names(), expected);
+        assert_eq!(wire.rejected(), expected.len());
     }
 }
 
