@@ -1,5 +1,5 @@
 //! Somebody else's verifier, which knows neither unsigned payloads nor paths that
-//! are encoded twice.
+//! are encoded twice, and sorts some queries in another way.
 
 use bytes::Bytes;
 use http::Request;
@@ -17,7 +17,21 @@ pub(crate) fn is_known_to_scratchstack(request: &Request<Bytes>) -> bool {
         .headers()
         .get("x-amz-content-sha256")
         .is_none_or(|stated| stated.as_bytes() == hash.as_bytes());
-    states_hash && !request.uri().path().contains('%')
+    states_hash && !request.uri().path().contains('%') && !has_name_within_name(request)
+}
+
+/// It sorts whole parameters, `select-type=2` before `select=`, where AWS and its
+/// SDKs sort their names.
+fn has_name_within_name(request: &Request<Bytes>) -> bool {
+    let query = request.uri().query().unwrap_or_default();
+    let names: Vec<&str> = query
+        .split('&')
+        .filter_map(|parameter| parameter.split('=').next())
+        .collect();
+    let is_within = |name: &&str, other: &&str| name != other && other.starts_with(*name);
+    names
+        .iter()
+        .any(|name| names.iter().any(|other| is_within(name, other)))
 }
 
 /// Asks `scratchstack-aws-signature`, whose clock shows the time of the signature.
