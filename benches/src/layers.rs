@@ -6,6 +6,8 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use aws_clock_skew::{LocalClock, SystemClock};
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 use http_body_util::Full;
@@ -45,16 +47,20 @@ impl Service<Request<Full<Bytes>>> for Accepts {
     }
 }
 
-/// Returns a request that looks signed, to an endpoint of AWS.
+/// Returns a request that looks signed, by the machine's time, to an endpoint of AWS.
+///
+/// # Panics
+///
+/// If it is after the year 9999.
 #[must_use]
 pub fn signed_request() -> Request<Full<Bytes>> {
     let mut request = Request::new(Full::from(
         "{\"QueueUrl\":\"https://sqs.us-east-1.amazonaws.com/1/q\"}",
     ));
     *request.uri_mut() = http::Uri::from_static("https://sqs.us-east-1.amazonaws.com/");
+    request.headers_mut().insert("x-amz-date", amz_date());
     for (name, value) in [
         ("host", "sqs.us-east-1.amazonaws.com"),
-        ("x-amz-date", "20270115T080000Z"),
         ("authorization", AUTHORIZATION),
         ("content-type", "application/x-amz-json-1.0"),
         ("x-amz-target", "AmazonSQS.ReceiveMessage"),
@@ -64,6 +70,14 @@ pub fn signed_request() -> Request<Full<Bytes>> {
             .insert(name, HeaderValue::from_static(value));
     }
     request
+}
+
+/// The machine's time as `YYYYMMDDTHHMMSSZ`.
+#[expect(clippy::unwrap_used, reason = "there is nothing to measure without")]
+fn amz_date() -> HeaderValue {
+    let now = DateTime::from_secs(DateTime::from(SystemClock::new().wall()).secs());
+    let text = now.fmt(Format::DateTime).unwrap();
+    HeaderValue::try_from(text.replace(['-', ':'], "")).unwrap()
 }
 
 /// Sends a request through a service that answers at once.

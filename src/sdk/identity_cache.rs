@@ -6,7 +6,8 @@ use aws_credential_types::Credentials;
 use aws_smithy_runtime::client::identity::IdentityCache;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::identity::{
-    IdentityFuture, ResolveCachedIdentity, SharedIdentityCache, SharedIdentityResolver,
+    Identity, IdentityCacheLocation, IdentityCachePartition, IdentityFuture, ResolveCachedIdentity,
+    ResolveIdentity, SharedIdentityCache, SharedIdentityResolver,
 };
 use aws_smithy_runtime_api::client::runtime_components::{
     RuntimeComponents, RuntimeComponentsBuilder,
@@ -25,6 +26,8 @@ use crate::recent::RecentCredentials;
 #[derive(Debug)]
 pub struct SkewIdentityCache {
     clock: SkewClock,
+    /// Until the clock moves for the first time, which on most machines is always.
+    first: (u64, SharedIdentityCache),
     current: RwLock<(u64, SharedIdentityCache)>,
     recent: Arc<RecentCredentials>,
 }
@@ -33,17 +36,18 @@ impl SkewClock {
     /// Returns an identity cache for the client, or clients, of one config; it
     /// starts out as the SDK's own, with its default settings.
     pub fn identity_cache(&self) -> SkewIdentityCache {
+        let first = (self.epoch(), fresh());
         SkewIdentityCache {
             clock: self.clone(),
-            current: RwLock::new((self.epoch(), fresh())),
+            first: first.clone(),
+            current: RwLock::new(first),
             recent: self.attachment(),
         }
     }
 }
 
 impl SkewIdentityCache {
-    fn current(&self) -> SharedIdentityCache {
-        let epoch = self.clock.epoch();
+    fn of_epoch(&self, epoch: u64) -> SharedIdentityCache {
         {
             let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
             if current.0 >= epoch {
@@ -66,15 +70,20 @@ impl ResolveCachedIdentity for SkewIdentityCache {
         runtime_components: &'a RuntimeComponents,
         config_bag: &'a ConfigBag,
     ) -> IdentityFuture<'a> {
-        let cache = self.current();
+        let resolver = SharedIdentityResolver::new(Remembering {
+            inner: resolver,
+            recent: self.recent.clone(),
+        });
+        let epoch = self.clock.epoch();
+        let (born, first) = &self.first;
+        if epoch == *born {
+            return first.resolve_cached_identity(resolver, runtime_components, config_bag);
+        }
+        let cache = self.of_epoch(epoch);
         IdentityFuture::new(async move {
-            let identity = cache
+            cache
                 .resolve_cached_identity(resolver, runtime_components, config_bag)
-                .await?;
-            if let Some(credentials) = identity.data::<Credentials>() {
-                self.recent.remember(credentials);
-            }
-            Ok(identity)
+                .await
         })
     }
 
@@ -83,8 +92,8 @@ impl ResolveCachedIdentity for SkewIdentityCache {
         runtime_components: &RuntimeComponentsBuilder,
         cfg: &ConfigBag,
     ) -> Result<(), BoxError> {
-        self.current()
-            .validate_base_client_config(runtime_components, cfg)
+        let (_, first) = &self.first;
+        first.validate_base_client_config(runtime_components, cfg)
     }
 
     fn validate_final_config(
@@ -92,8 +101,46 @@ impl ResolveCachedIdentity for SkewIdentityCache {
         runtime_components: &RuntimeComponents,
         cfg: &ConfigBag,
     ) -> Result<(), BoxError> {
-        self.current()
-            .validate_final_config(runtime_components, cfg)
+        let (_, first) = &self.first;
+        first.validate_final_config(runtime_components, cfg)
+    }
+}
+
+/// Takes note of all credentials that are loaded.
+#[derive(Debug)]
+struct Remembering {
+    inner: SharedIdentityResolver,
+    recent: Arc<RecentCredentials>,
+}
+
+impl ResolveIdentity for Remembering {
+    fn resolve_identity<'a>(
+        &'a self,
+        runtime_components: &'a RuntimeComponents,
+        config_bag: &'a ConfigBag,
+    ) -> IdentityFuture<'a> {
+        IdentityFuture::new(async move {
+            let identity = self
+                .inner
+                .resolve_identity(runtime_components, config_bag)
+                .await?;
+            if let Some(credentials) = identity.data::<Credentials>() {
+                self.recent.remember(credentials);
+            }
+            Ok(identity)
+        })
+    }
+
+    fn fallback_on_interrupt(&self) -> Option<Identity> {
+        self.inner.fallback_on_interrupt()
+    }
+
+    fn cache_location(&self) -> IdentityCacheLocation {
+        self.inner.cache_location()
+    }
+
+    fn cache_partition(&self) -> Option<IdentityCachePartition> {
+        Some(self.inner.cache_partition())
     }
 }
 

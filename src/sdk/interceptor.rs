@@ -1,7 +1,7 @@
 //! [`SkewInterceptor`]: watches the answers of one client.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws_smithy_runtime::client::retries::TokenBucket;
@@ -63,6 +63,9 @@ use crate::sdk::{limiter, native};
 pub struct SkewInterceptor {
     clock: SkewClock,
     has_complained: AtomicBool,
+    /// How many retry classifiers the client has, ours among them: asking each for its
+    /// name costs as much as all else that is done before an accepted call.
+    classifiers: AtomicUsize,
     /// The user has switched the SDK's own correction off.
     native_is_off: OnceLock<bool>,
     /// Where a part is missing.
@@ -96,6 +99,7 @@ impl SkewClock {
         SkewInterceptor {
             clock: self.clone(),
             has_complained: AtomicBool::new(false),
+            classifiers: AtomicUsize::new(0),
             native_is_off: OnceLock::new(),
             native_memory: native::Memory::default(),
             is_in_dispute: AtomicBool::new(false),
@@ -207,7 +211,7 @@ impl Intercept for SkewInterceptor {
             return Ok(());
         }
         if let Some(users) = operation.lent.take() {
-            cfg.interceptor_state().store_put(users);
+            cfg.interceptor_state().store_put(*users);
         }
         if let Some(stage) = self.completes(context, cfg) {
             self.ask_for_one_more(stage, context, cfg);
@@ -231,15 +235,25 @@ impl SkewInterceptor {
 
     fn missing(&self, asked: Option<Asked>, components: &RuntimeComponents) -> Option<Missing> {
         let has_time_source = asked.is_some_and(|asked| asked.is(&self.clock));
-        let has_classifier = components
-            .retry_classifiers()
-            .any(|classifier| classifier.name() == retry_classifier::NAME);
-        match (has_time_source, has_classifier) {
+        match (has_time_source, self.has_classifier(components)) {
             (true, true) => None,
             (true, false) => Some(Missing::RetryClassifier),
             (false, true) => Some(Missing::TimeSource),
             (false, false) => Some(Missing::Both),
         }
+    }
+
+    fn has_classifier(&self, components: &RuntimeComponents) -> bool {
+        let mut classifiers = components.retry_classifiers();
+        let (count, _) = classifiers.size_hint();
+        if count == self.classifiers.load(Ordering::Relaxed) {
+            return count != 0;
+        }
+        let is_there = classifiers.any(|classifier| classifier.name() == retry_classifier::NAME);
+        if is_there {
+            self.classifiers.store(count, Ordering::Relaxed);
+        }
+        is_there
     }
 
     fn complain(&self, missing: Missing, cfg: &ConfigBag) {
@@ -444,7 +458,7 @@ impl SkewInterceptor {
         }
         if let Some(operation) = self.operation(cfg) {
             operation.stage = stage;
-            operation.lent = users;
+            operation.lent = users.map(Box::new);
         }
     }
 }

@@ -28,7 +28,7 @@ pub(super) struct Limiters(Mutex<HashMap<RetryPartition, (u64, ClientRateLimiter
 /// What an operation has been given so far.
 #[derive(Debug, Default)]
 pub(super) struct Lease {
-    users: Option<RetryPartition>,
+    users: Option<Box<RetryPartition>>,
     moves: u64,
 }
 
@@ -43,7 +43,7 @@ impl Lease {
         let users = self
             .users
             .take()
-            .or_else(|| cfg.load::<RetryPartition>().cloned());
+            .or_else(|| cfg.load::<RetryPartition>().cloned().map(Box::new));
         let bucket = cfg.load::<TokenBucket>().cloned();
         let (Some(users), Some(bucket)) = (users, bucket) else {
             return;

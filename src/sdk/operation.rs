@@ -38,7 +38,7 @@ pub(super) struct Operation {
     pub(super) received: Option<Reading>,
     pub(super) is_replayable: bool,
     /// The user's token bucket, while ours is in its place.
-    pub(super) lent: Option<TokenBucket>,
+    pub(super) lent: Option<Box<TokenBucket>>,
     pub(super) lease: Lease,
     amz_date: [u8; AMZ_DATE],
     uri: Beginning,
@@ -84,7 +84,7 @@ impl Operation {
             lent: None,
             lease: Lease::default(),
             amz_date: [0; AMZ_DATE],
-            uri: Beginning::new(),
+            uri: Beginning::NONE,
         }
     }
 
@@ -132,7 +132,7 @@ impl Operation {
         } else {
             Exchange::SIGNED_BY_ANOTHER
         };
-        self.uri.set(request.uri());
+        self.uri = Beginning::of(request.uri());
         let body = request.body();
         // A body in memory can always be sent again; only others are asked.
         self.is_replayable = body.bytes().is_some() || body.try_clone().is_some();
@@ -214,39 +214,54 @@ pub(super) fn date_of(response: &HttpResponse) -> Option<SystemTime> {
     stamp::http_date(std::str::from_utf8(date).ok()?)
 }
 
-/// The beginning of a URI, without an allocation: it is looked into only when it
-/// matters who answers.
-struct Beginning {
-    bytes: [u8; LONGEST_ORIGIN],
-    length: u16,
+/// The beginning of a URI, as a rule without an allocation: it is looked into only when
+/// it matters who answers.
+enum Beginning {
+    Short {
+        bytes: [u8; USUAL_ORIGIN],
+        length: u8,
+    },
+    Long(Box<str>),
 }
 
 impl Beginning {
-    const fn new() -> Self {
-        Self {
-            bytes: [0; LONGEST_ORIGIN],
-            length: 0,
-        }
-    }
+    const NONE: Self = Self::Short {
+        bytes: [0; USUAL_ORIGIN],
+        length: 0,
+    };
 
-    fn set(&mut self, uri: &str) {
-        let length = uri.len().min(LONGEST_ORIGIN);
-        let room = self.bytes.get_mut(..length);
-        if let (Some(room), Some(beginning)) = (room, uri.as_bytes().get(..length)) {
-            room.copy_from_slice(beginning);
-            self.length = u16::try_from(length).unwrap_or(0);
+    fn of(uri: &str) -> Self {
+        let length = uri.len().min(USUAL_ORIGIN);
+        let beginning = uri.as_bytes().get(..length).unwrap_or_default();
+        let is_enough = uri.len() == length || has_host(beginning);
+        let mut bytes = [0; USUAL_ORIGIN];
+        match (u8::try_from(length), bytes.get_mut(..length)) {
+            (Ok(length), Some(room)) if is_enough => {
+                room.copy_from_slice(beginning);
+                Self::Short { bytes, length }
+            }
+            _ => Self::Long(uri.into()),
         }
     }
 
     fn host(&self) -> Option<Host> {
-        let bytes = self.bytes.get(..usize::from(self.length))?;
-        // A character may be cut at the end, behind all that is of interest.
-        let uri = bytes.utf8_chunks().next()?.valid();
-        let (_, rest) = uri.split_once("://")?;
-        // What is cut itself is no host that anything can be learned from.
-        let is_whole = bytes.len() < LONGEST_ORIGIN || rest.contains(['/', '?', '#']);
-        Host::of_uri(uri).filter(|_| is_whole)
+        let uri = match self {
+            // A character may be cut at the end, behind the host.
+            Self::Short { bytes, length } => {
+                let bytes = bytes.get(..usize::from(*length))?;
+                bytes.utf8_chunks().next()?.valid()
+            }
+            Self::Long(uri) => uri,
+        };
+        Host::of_uri(uri)
     }
+}
+
+/// Returns whether the host of a URI ends before the end of this beginning of it.
+fn has_host(beginning: &[u8]) -> bool {
+    let mut slashes = beginning.split(|byte| matches!(byte, b'/' | b'?' | b'#'));
+    // `https:`, nothing, the host.
+    slashes.nth(3).is_some()
 }
 
 impl std::fmt::Debug for Beginning {
@@ -257,5 +272,5 @@ impl std::fmt::Debug for Beginning {
 
 /// `20240522T115159Z`
 const AMZ_DATE: usize = 16;
-/// `https://`, a DNS name of 253 characters, a port and a slash.
-const LONGEST_ORIGIN: usize = 268;
+/// `https://`, a bucket's longest name, and the longest suffix of S3's endpoints.
+const USUAL_ORIGIN: usize = 126;

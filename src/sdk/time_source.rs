@@ -11,16 +11,22 @@ use crate::clock::SkewClock;
 /// event-stream frames with.
 impl TimeSource for SkewClock {
     fn now(&self) -> SystemTime {
-        let now = Self::now(self);
         if IS_ASKING.get() {
-            // Reading the time can move it; its number comes after.
-            ANSWER.set(Some(Asked {
-                address: self.address(),
-                moves: self.moves(),
-            }));
+            return answer(self);
         }
-        now
+        Self::now(self)
     }
+}
+
+#[cold]
+fn answer(clock: &SkewClock) -> SystemTime {
+    let now = clock.now();
+    // Reading the time can move it; its number comes after.
+    ANSWER.set(Some(Asked {
+        address: clock.address(),
+        moves: clock.moves(),
+    }));
+    now
 }
 
 /// The clock behind a time source.

@@ -42,7 +42,7 @@ impl Kept {
         let mut is_signed = false;
         for (name, value) in request.headers().iter_bytes() {
             is_signed |= name == "authorization" && is_signature(value);
-            Header::write(name.as_bytes(), value, &mut text);
+            Header::write(name.as_bytes(), value, &mut text)?;
         }
         if !is_signed {
             return None;
@@ -116,25 +116,31 @@ impl Kept {
 struct Header;
 
 impl Header {
-    fn write(name: &[u8], value: &[u8], text: &mut Vec<u8>) {
-        text.reserve(2 * LENGTH + name.len() + value.len());
-        text.extend_from_slice(&name.len().to_ne_bytes());
-        text.extend_from_slice(&value.len().to_ne_bytes());
+    /// Returns `None` if a length does not fit: no HTTP client sends 4 GiB of header.
+    #[inline]
+    fn write(name: &[u8], value: &[u8], text: &mut Vec<u8>) -> Option<()> {
+        let name_length = u64::from(u32::try_from(name.len()).ok()?);
+        let value_length = u64::from(u32::try_from(value.len()).ok()?);
+        let lengths = name_length << u32::BITS | value_length;
+        text.reserve(size_of::<u64>() + name.len() + value.len());
+        text.extend_from_slice(&lengths.to_ne_bytes());
         text.extend_from_slice(name);
         text.extend_from_slice(value);
+        Some(())
     }
 
     fn read<'a>(text: &mut &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
-        let (name, rest) = text.split_first_chunk()?;
-        let (value, rest) = rest.split_first_chunk()?;
-        let (name, rest) = rest.split_at_checked(usize::from_ne_bytes(*name))?;
-        let (value, rest) = rest.split_at_checked(usize::from_ne_bytes(*value))?;
+        let (lengths, rest) = text.split_first_chunk()?;
+        let lengths = u64::from_ne_bytes(*lengths);
+        let name = usize::try_from(lengths >> u32::BITS).ok()?;
+        let value = usize::try_from(lengths & u64::from(u32::MAX)).ok()?;
+        let (name, rest) = rest.split_at_checked(name)?;
+        let (value, rest) = rest.split_at_checked(value)?;
         *text = rest;
         Some((name, value))
     }
 }
 
-const LENGTH: usize = size_of::<usize>();
 /// Where one allocation does as a rule: a head has about 800 bytes, and a small body
 /// of JSON.
 const USUAL: usize = 1_024;
