@@ -329,3 +329,24 @@ async fn the_same_clock_twice_on_one_client_corrects_once() {
         assert_eq!(log.counted("retries", "outcome", "rejected"), 0);
     }
 }
+
+#[tokio::test]
+async fn an_interceptor_that_a_whole_client_shares_with_another_sees_what_that_lacks() {
+    let site = Site::new(Parts::None, 0, without_retries);
+    let shared = aws_sdk_sqs::config::SharedInterceptor::new(site.clock.interceptor());
+    let builder = || {
+        let mut builder = Builder::from(&site.config).time_source(site.clock.clone());
+        builder.push_interceptor(shared.clone());
+        builder
+    };
+    let classifier = site.clock.retry_classifier();
+    let whole = aws_sdk_sqs::Client::from_conf(builder().retry_classifier(classifier).build());
+    let half = aws_sdk_sqs::Client::from_conf(builder().build());
+    let log = Log::start();
+    assert_eq!(receive(&whole, QUEUE).await, Ok(()));
+    assert!(log.names().is_empty());
+    assert_eq!(receive(&half, QUEUE).await, Ok(()));
+    assert_eq!(log.names(), ["half_installed"]);
+    let event = log.incidents().pop().expect("there is one");
+    assert_eq!(event.get("missing"), Some("retry_classifier"));
+}
