@@ -3,6 +3,9 @@
 //!
 //! Accepted answers do not come this far, but for those that the clock minds.
 
+mod departure;
+mod proven;
+
 use std::future::Future;
 use std::time::{Duration, SystemTime};
 
@@ -18,8 +21,11 @@ use crate::judge::{Attempt, WORTH_A_CORRECTION};
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
 use crate::report::RetryOutcome;
-use crate::resign::{Head, Proof, SignatureHeader, prove, service_of, stamp_of};
+use crate::resign::{Head, SignatureHeader, service_of, stamp_of};
 use crate::ruling::{Door, Exchange};
+
+pub(crate) use departure::{Departure, minds_accepted};
+use proven::{proven, resigned};
 
 /// What a door can do with the one request it carries: it keeps a copy of it.
 pub(crate) trait Carrier: Send {
@@ -84,57 +90,6 @@ pub(crate) enum Seen {
     /// A new signature can help, and this door could not make it; the number under
     /// which the request may have taught the clock.
     CouldNotResign { request: u64 },
-}
-
-/// The clocks when a request was sent.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Departure {
-    reading: Reading,
-    moves: u64,
-}
-
-impl Departure {
-    pub(crate) fn now(clock: &SkewClock) -> Self {
-        Self {
-            moves: clock.moves(),
-            reading: clock.reading(),
-        }
-    }
-
-    fn arrived(self, received: Reading, signed_at: Option<SystemTime>) -> Attempt {
-        Attempt {
-            signed_at,
-            signing_boot: self.reading.boot,
-            sent: self.reading,
-            received,
-        }
-    }
-
-    /// Returns which clock signed what left then: ours, unless the signature is of
-    /// another time, as that of a foreign signer or one for a host in dispute is.
-    fn moves_at_signing(self, clock: &SkewClock, signed_at: Option<SystemTime>) -> u64 {
-        let since = clock.reading().boot.saturating_sub(self.reading.boot);
-        let stood_at = ClockOffset::ZERO.minus(since).shift(clock.now());
-        let is_ours = signed_at.is_some_and(|signed_at| {
-            ClockOffset::between(signed_at, stood_at).magnitude() < WORTH_A_CORRECTION
-        });
-        if is_ours {
-            self.moves
-        } else {
-            Exchange::SIGNED_BY_ANOTHER
-        }
-    }
-}
-
-/// Returns whether an accepted answer that has just come is worth a look.
-pub(crate) fn minds_accepted(
-    clock: &SkewClock,
-    departure: Departure,
-    date: impl FnOnce() -> Option<SystemTime>,
-    host: impl FnOnce() -> Option<Host>,
-) -> bool {
-    clock.minds_accepted(date)
-        || (clock.wants_vouch(departure.reading.boot) && host().as_ref().is_some_and(Host::is_aws))
 }
 
 /// Takes note of an accepted answer.
@@ -304,80 +259,11 @@ pub(crate) async fn recover<C: Carrier>(
     Ok(second)
 }
 
-/// A signature that was reproduced, and what did it.
-struct Proven {
-    proof: Proof,
-    credentials: Credentials,
-    body: Option<Bytes>,
-}
-
-impl Proven {
-    fn has_expired(&self, now: SystemTime) -> bool {
-        self.credentials
-            .expiry()
-            .is_some_and(|expiry| expiry <= now)
-    }
-}
-
-async fn proven<C: Carrier>(carrier: &mut C) -> Result<Proven, NotResigned> {
-    let body = body_of(carrier).await;
-    let credentials = signers(carrier).await.ok_or(NotResigned::Identity)?;
-    let proof = prove(&carrier.head(), body.as_deref(), &credentials)?;
-    Ok(Proven {
-        proof,
-        credentials,
-        body,
-    })
-}
-
-/// Returns the credentials that have signed the request, as far as can be told: the
-/// present ones, or others of late where those have another access key.
-async fn signers<C: Carrier>(carrier: &mut C) -> Option<Credentials> {
-    let present = carrier.credentials().await;
-    let head = carrier.head();
-    let Some(access_key) = head.access_key() else {
-        return present;
-    };
-    match present {
-        Some(present) if present.access_key_id() == access_key => Some(present),
-        other => {
-            let recent = carrier.recent_credentials(access_key);
-            recent.or(other)
-        }
-    }
-}
-
-async fn resigned<C: Carrier>(
-    carrier: &mut C,
-    clock: &SkewClock,
-    proven: Result<Proven, NotResigned>,
-    sign_by: Option<ClockOffset>,
-) -> Result<Vec<SignatureHeader>, NotResigned> {
-    let mut proven = proven?;
-    // The clock that signed may have been too slow to see them expire.
-    if proven.has_expired(time_by(clock, sign_by)) {
-        proven.credentials = carrier.credentials().await.ok_or(NotResigned::Identity)?;
-    }
-    let body = proven.body.as_deref();
-    let time = time_by(clock, sign_by);
-    proven
-        .proof
-        .sign(&carrier.head(), body, &proven.credentials, time)
-}
-
 /// Returns the time by a host's own clock, or by ours.
 fn time_by(clock: &SkewClock, point: Option<ClockOffset>) -> SystemTime {
     match point {
         Some(point) => point.at_boot(clock.reading().boot),
         None => clock.now(),
-    }
-}
-
-async fn body_of<C: Carrier>(carrier: &mut C) -> Option<Bytes> {
-    if carrier.head().needs_body() {
-        carrier.body().await
-    } else {
-        None
     }
 }
 

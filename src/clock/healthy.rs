@@ -9,9 +9,10 @@ use std::thread;
 
 use super::*;
 use crate::evidence::Evidence;
+use crate::host::Host;
 use crate::judge::Attempt;
 use crate::local_clock::ManualClock;
-use crate::ruling::Door;
+use crate::ruling::{Door, Exchange, Ruling};
 
 mod fault;
 

@@ -6,9 +6,10 @@ use std::thread;
 
 use super::*;
 use crate::evidence::{Evidence, ResponseView};
+use crate::host::Host;
 use crate::judge::Attempt;
 use crate::local_clock::ManualClock;
-use crate::ruling::Door;
+use crate::ruling::{Door, Exchange};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 

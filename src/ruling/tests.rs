@@ -4,7 +4,8 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
-use crate::evidence::ResponseView;
+use crate::evidence::{Evidence, ResponseView};
+use crate::judge::Attempt;
 use crate::trust::Limits;
 
 const MINUTE: i64 = 60;

@@ -1,10 +1,11 @@
 //! [`SkewInterceptor`]: watches the answers of one client.
 
+mod answer;
+mod installation;
+
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
 
-use aws_smithy_runtime::client::retries::TokenBucket;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
     BeforeDeserializationInterceptorContextRef, BeforeSerializationInterceptorContextMut,
@@ -12,22 +13,12 @@ use aws_smithy_runtime_api::client::interceptors::context::{
     FinalizerInterceptorContextMut,
 };
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
-use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata};
 use aws_smithy_runtime_api::client::retries::RequestAttempts;
-use aws_smithy_runtime_api::client::retries::classifiers::ClassifyRetry;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
-use aws_smithy_types::retry::RetryConfig;
 
 use crate::clock::SkewClock;
-use crate::evidence::Evidence;
-use crate::host::Host;
-use crate::incident::{Facts, Incident, Label, Missing, NotResigned};
-use crate::report::RetryOutcome;
-use crate::resend::Seen;
-use crate::ruling::{Door, Exchange};
-use crate::sdk::operation::{Native, Operation, Stage, date_of, view};
-use crate::sdk::retry_classifier::{self, SignAgain};
+use crate::sdk::operation::{Native, Operation, Stage};
 use crate::sdk::time_source::Asked;
 use crate::sdk::{limiter, native};
 
@@ -233,59 +224,6 @@ impl SkewInterceptor {
             .filter(|operation| operation.belongs_to(&self.clock))
     }
 
-    fn missing(&self, asked: Option<Asked>, components: &RuntimeComponents) -> Option<Missing> {
-        let has_time_source = asked.is_some_and(|asked| asked.is(&self.clock));
-        match (has_time_source, self.has_classifier(components)) {
-            (true, true) => None,
-            (true, false) => Some(Missing::RetryClassifier),
-            (false, true) => Some(Missing::TimeSource),
-            (false, false) => Some(Missing::Both),
-        }
-    }
-
-    fn has_classifier(&self, components: &RuntimeComponents) -> bool {
-        let mut classifiers = components.retry_classifiers();
-        let (count, _) = classifiers.size_hint();
-        if count == self.classifiers.load(Ordering::Relaxed) {
-            return count != 0;
-        }
-        let is_there = classifiers.any(|classifier| classifier.name() == retry_classifier::NAME);
-        if is_there {
-            self.classifiers.store(count, Ordering::Relaxed);
-        }
-        is_there
-    }
-
-    fn complain(&self, missing: Missing, cfg: &ConfigBag) {
-        if self.has_complained.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        let metadata = cfg.load::<Metadata>();
-        let facts = Facts {
-            service: metadata.and_then(|metadata| Label::new(metadata.service())),
-            operation: metadata.and_then(|metadata| Label::new(metadata.name())),
-            ..Facts::default()
-        };
-        self.clock
-            .enter(|_, _| Incident::HalfInstalled(facts, missing));
-    }
-
-    /// We do, or the SDK itself, for a host in dispute.
-    fn settle_who_corrects(&self, cfg: &mut ConfigBag) -> Native {
-        // It is a setting of the client. An operation that differs is seen where the
-        // client has it off; where it has it on, switching it off twice is no harm.
-        let may_be_off = *self.native_is_off.get_or_init(|| native::is_off(cfg));
-        let is_in_dispute = self.is_in_dispute.load(Ordering::Relaxed);
-        if (may_be_off || is_in_dispute) && native::is_off(cfg) {
-            return Native::AsSet;
-        }
-        if is_in_dispute {
-            return Native::Acting;
-        }
-        native::switch_off(cfg);
-        Native::Silenced
-    }
-
     fn renew_limiter(&self, cfg: &mut ConfigBag) {
         if self.clock.moves() == 0 || !limiter::is_adaptive(cfg) {
             return;
@@ -299,180 +237,4 @@ impl SkewInterceptor {
             operation.lease = lease;
         }
     }
-
-    /// Hears the answer of an attempt. If the request is to be signed and sent
-    /// again, returns the stage that this is.
-    fn completes(
-        &self,
-        context: &FinalizerInterceptorContextMut<'_>,
-        cfg: &mut ConfigBag,
-    ) -> Option<Stage> {
-        let operation = self.operation(cfg)?;
-        let is_second = operation.stage == Stage::SignedAgain;
-        if is_second {
-            operation.stage = Stage::Done;
-        }
-        let (Some(response), Some(attempt)) = (context.response(), operation.attempt(&self.clock))
-        else {
-            if is_second {
-                self.clock.retried(RetryOutcome::Failed);
-            }
-            return None;
-        };
-        let is_success = response.status().is_success();
-        if is_success && is_second {
-            self.clock.retried(RetryOutcome::Accepted);
-        }
-        if is_second && !self.is_of_interest(operation, response) {
-            return None;
-        }
-        let native = operation.native;
-        let stage = operation.stage;
-        let is_replayable = operation.is_replayable;
-        let moves_at_signing = operation.moves_at_signing;
-        let seen = response.extension::<Seen>().copied();
-        if let Some(Seen::CouldNotResign { request }) = seen {
-            operation.request.get_or_insert(request);
-        }
-        let request = *operation
-            .request
-            .get_or_insert_with(|| self.clock.next_request());
-        let host = operation.host();
-        let text = response.body().bytes().filter(|_| !is_success);
-        let evidence = Evidence::read(&view(response, text.unwrap_or_default()));
-        let metadata = cfg.load::<Metadata>();
-        let exchange = Exchange {
-            attempt,
-            evidence: &evidence,
-            host: host.as_ref(),
-            service: metadata.map(Metadata::service),
-            operation: metadata.map(Metadata::name),
-            door: Door::Signer,
-            moves_at_signing,
-            request,
-            is_second: stage != Stage::Fresh,
-        };
-        if let Some(seen) = seen {
-            // The HTTP client beside us has judged, learned and reported, but for
-            // what it does not know: that this attempt was the second.
-            if is_second && !is_success {
-                self.clock.retried(RetryOutcome::of(&evidence));
-                self.clock.refused_again(&exchange);
-            }
-            let can_help = seen != Seen::Settled && stage == Stage::Fresh && is_replayable;
-            return can_help.then_some(Stage::SignedAgain);
-        }
-        if evidence.accepted() {
-            self.clock.accept(&exchange);
-            let is_settled = host
-                .as_ref()
-                .is_some_and(|host| self.clock.disputed(host).is_none());
-            if native == Native::Acting && is_settled {
-                self.is_in_dispute.store(false, Ordering::Relaxed);
-            }
-            return None;
-        }
-        if native == Native::Acting {
-            // This server's time is not ours, nor is the signature.
-            return None;
-        }
-        let ruling = self.clock.rule(&exchange);
-        if is_second && !is_success {
-            self.clock.retried(RetryOutcome::of(&evidence));
-        }
-        if ruling.is_disputed && native == Native::Silenced {
-            self.is_in_dispute.store(true, Ordering::Relaxed);
-            return (stage == Stage::Fresh && is_replayable).then(|| hand_over(cfg));
-        }
-        if !ruling.resign || stage != Stage::Fresh {
-            return None;
-        }
-        if !is_replayable {
-            self.clock.retried(RetryOutcome::NotResigned);
-            self.clock.enter(|estimator, reading| {
-                Incident::NotResigned(exchange.facts(estimator, reading), NotResigned::Body)
-            });
-            return None;
-        }
-        Some(Stage::SignedAgain)
-    }
-
-    /// Returns whether an answer that has just come says anything new. Most do not,
-    /// and are not looked at again.
-    fn is_of_interest(&self, operation: &Operation, response: &HttpResponse) -> bool {
-        let Some(sent) = operation.sent else {
-            // Nothing was signed, so nothing is learned.
-            return false;
-        };
-        !response.status().is_success()
-            || operation.native == Native::Acting
-            || self.clock.minds_accepted(|| date_of(response))
-            || self.can_vouch(operation, sent.boot)
-    }
-
-    /// Returns whether this answer may be one of AWS, at a time when that matters.
-    fn can_vouch(&self, operation: &Operation, boot: Duration) -> bool {
-        let is_due = self.clock.wants_vouch(boot)
-            && boot.as_secs() >= self.no_vouch_until.load(Ordering::Relaxed);
-        if !is_due {
-            return false;
-        }
-        let is_aws = operation.host().as_ref().is_some_and(Host::is_aws);
-        if !is_aws {
-            // One client, one host, as a rule: no need to look at every answer.
-            self.no_vouch_until
-                .store(boot.as_secs() + NO_VOUCH, Ordering::Relaxed);
-        }
-        is_aws
-    }
-
-    /// Asks for one attempt more, outside the user's limits: a wrong clock is no
-    /// reason to spend what is meant for a service in trouble.
-    ///
-    /// If the operation has made a retry of the user's before, the SDK forgets the
-    /// tokens of that one for good, as it does at any second retry.
-    fn ask_for_one_more(
-        &self,
-        stage: Stage,
-        context: &mut FinalizerInterceptorContextMut<'_>,
-        cfg: &mut ConfigBag,
-    ) {
-        let Some(response) = context.response_mut() else {
-            return;
-        };
-        response.add_extension(SignAgain);
-        let users = cfg.load::<TokenBucket>().cloned();
-        // `RequestAttempts` counts ours among the user's for the whole operation,
-        // so the attempt is given for good.
-        let retries = cfg.load::<RetryConfig>().map(|config| {
-            config
-                .clone()
-                .with_max_attempts(config.max_attempts().saturating_add(1))
-        });
-        let state = cfg.interceptor_state();
-        if let Some(retries) = retries {
-            state.store_put(retries);
-        }
-        if users.is_some() {
-            state.store_put(TokenBucket::unlimited());
-        }
-        if let Some(operation) = self.operation(cfg) {
-            operation.stage = stage;
-            operation.lent = users.map(Box::new);
-        }
-    }
 }
-
-/// Leaves the rest of an operation to the SDK's own correction. It learns from
-/// answers that it has watched arrive, so it needs one of its own: the attempt that
-/// is given for it only shows it the server's time.
-fn hand_over(cfg: &mut ConfigBag) -> Stage {
-    native::switch_on(cfg);
-    if let Some(operation) = cfg.get_mut_from_interceptor_state::<Operation>() {
-        operation.native = Native::Acting;
-    }
-    Stage::Done
-}
-
-/// As often as an AWS endpoint is asked to vouch.
-const NO_VOUCH: u64 = 60;

@@ -1,0 +1,74 @@
+//! What the client has beside this interceptor, and who corrects it.
+
+use std::sync::atomic::Ordering;
+
+use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use aws_smithy_runtime_api::client::retries::classifiers::ClassifyRetry;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+
+use super::SkewInterceptor;
+use crate::incident::{Facts, Incident, Label, Missing};
+use crate::sdk::native;
+use crate::sdk::operation::Native;
+use crate::sdk::retry_classifier;
+use crate::sdk::time_source::Asked;
+
+impl SkewInterceptor {
+    pub(super) fn missing(
+        &self,
+        asked: Option<Asked>,
+        components: &RuntimeComponents,
+    ) -> Option<Missing> {
+        let has_time_source = asked.is_some_and(|asked| asked.is(&self.clock));
+        match (has_time_source, self.has_classifier(components)) {
+            (true, true) => None,
+            (true, false) => Some(Missing::RetryClassifier),
+            (false, true) => Some(Missing::TimeSource),
+            (false, false) => Some(Missing::Both),
+        }
+    }
+
+    fn has_classifier(&self, components: &RuntimeComponents) -> bool {
+        let mut classifiers = components.retry_classifiers();
+        let (count, _) = classifiers.size_hint();
+        if count == self.classifiers.load(Ordering::Relaxed) {
+            return count != 0;
+        }
+        let is_there = classifiers.any(|classifier| classifier.name() == retry_classifier::NAME);
+        if is_there {
+            self.classifiers.store(count, Ordering::Relaxed);
+        }
+        is_there
+    }
+
+    pub(super) fn complain(&self, missing: Missing, cfg: &ConfigBag) {
+        if self.has_complained.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let metadata = cfg.load::<Metadata>();
+        let facts = Facts {
+            service: metadata.and_then(|metadata| Label::new(metadata.service())),
+            operation: metadata.and_then(|metadata| Label::new(metadata.name())),
+            ..Facts::default()
+        };
+        self.clock
+            .enter(|_, _| Incident::HalfInstalled(facts, missing));
+    }
+
+    /// We do, or the SDK itself, for a host in dispute.
+    pub(super) fn settle_who_corrects(&self, cfg: &mut ConfigBag) -> Native {
+        // It is a setting of the client. An operation that differs is seen where the
+        // client has it off; where it has it on, switching it off twice is no harm.
+        let may_be_off = *self.native_is_off.get_or_init(|| native::is_off(cfg));
+        let is_in_dispute = self.is_in_dispute.load(Ordering::Relaxed);
+        if (may_be_off || is_in_dispute) && native::is_off(cfg) {
+            return Native::AsSet;
+        }
+        if is_in_dispute {
+            return Native::Acting;
+        }
+        native::switch_off(cfg);
+        Native::Silenced
+    }
+}
