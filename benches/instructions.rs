@@ -6,103 +6,24 @@
 #![expect(missing_docs, unused_qualifications, reason = "what the macros write")]
 
 use std::hint::black_box;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use aws_clock_skew::evidence::{Evidence, ResponseView};
-use aws_clock_skew::{ClockOffset, LocalClock, Skew, SkewClock, SystemClock};
-use aws_clock_skew_benches::{Accepts, Door, Wire, accepted_call, call, client, signed_request};
+use aws_clock_skew::{LocalClock, Skew, SkewClock, SystemClock};
+use aws_clock_skew_benches::{Accepts, Calls, Door, call, clock, signed_request};
 use aws_credential_types::Credentials;
 use bytes::Bytes;
 use gungraun::Callgrind;
 use gungraun::prelude::*;
 use http::Request;
 use http_body_util::Full;
-use tokio::runtime::Runtime;
 use tower::Layer;
 
 /// In each measurement; `gate` divides by it.
 const TIMES: usize = 50;
 const HOUR: i64 = 3_600_000;
 
-/// In each measurement of a heap in use.
-const MANY_TIMES: usize = 2_000;
-
-struct Calls {
-    runtime: Runtime,
-    client: aws_sdk_sqs::Client,
-    others: Others,
-}
-
-impl Calls {
-    fn make(&self, number: usize) {
-        self.runtime.block_on(async {
-            for _ in 0..number {
-                accepted_call(&self.client).await;
-            }
-        });
-    }
-
-    fn make_among_others(&mut self, number: usize) {
-        self.runtime.block_on(async {
-            for _ in 0..number {
-                self.others.work();
-                accepted_call(&self.client).await;
-            }
-        });
-    }
-}
-
-/// What the rest of a program does with the heap, the same in each measurement.
-struct Others {
-    blocks: Vec<Vec<u8>>,
-    random: u64,
-}
-
-impl Others {
-    fn new() -> Self {
-        Self {
-            blocks: vec![Vec::new(); 256],
-            random: 1,
-        }
-    }
-
-    /// Frees sixteen blocks and allocates as many, of up to 8 KiB and mostly small.
-    fn work(&mut self) {
-        for _ in 0..16 {
-            // xorshift64
-            self.random ^= self.random << 13;
-            self.random ^= self.random >> 7;
-            self.random ^= self.random << 17;
-            let [index, size, shift, ..] = self.random.to_le_bytes();
-            if let Some(block) = self.blocks.get_mut(usize::from(index)) {
-                *block = Vec::with_capacity(usize::from(size) << (shift % 6));
-            }
-        }
-        black_box(&self.blocks);
-    }
-}
-
-fn clock(offset: i64) -> SkewClock {
-    SkewClock::builder()
-        .initial_offset(ClockOffset::from_millis(offset))
-        .build()
-}
-
-#[expect(clippy::unwrap_used, reason = "there is nothing to measure without")]
-fn calls(door: Door, offset: i64) -> Calls {
-    let wire = Wire::ahead(Duration::from_millis(offset.unsigned_abs()));
-    let mut runtime = tokio::runtime::Builder::new_current_thread();
-    let calls = Calls {
-        runtime: runtime.enable_all().build().unwrap(),
-        client: client(door, &clock(offset), wire),
-        others: Others::new(),
-    };
-    // What is built once is built now, and the endpoint has vouched.
-    calls.make(5);
-    calls
-}
-
-#[library_benchmark(setup = calls)]
+#[library_benchmark(setup = Calls::new)]
 #[bench::nobody(Door::Nobody, 0)]
 #[bench::native(Door::Native, 0)]
 #[bench::idle(Door::Idle, 0)]
@@ -115,21 +36,7 @@ fn calls(door: Door, offset: i64) -> Calls {
 #[bench::http_client_corrected(Door::HttpClient, HOUR)]
 #[bench::both_corrected(Door::Both, HOUR)]
 fn accepted(calls: Calls) -> Calls {
-    calls.make(TIMES);
-    calls
-}
-
-#[library_benchmark(setup = calls)]
-#[bench::nobody(Door::Nobody, 0)]
-#[bench::native(Door::Native, 0)]
-#[bench::idle(Door::Idle, 0)]
-#[bench::interceptor(Door::Interceptor, 0)]
-#[bench::permanent_interceptor(Door::PermanentInterceptor, 0)]
-#[bench::http_client(Door::HttpClient, 0)]
-#[bench::http_client_alone(Door::HttpClientAlone, 0)]
-#[bench::both(Door::Both, 0)]
-fn in_use(mut calls: Calls) -> Calls {
-    calls.make_among_others(MANY_TIMES);
+    calls.make(TIMES, || ());
     calls
 }
 
@@ -212,25 +119,19 @@ fn evidence_of_64_kib(text: String) -> String {
     text
 }
 
-// An allocator that never tidies up: what glibc's does, and when, depends on all that
-// was allocated before, and hides a thousand instructions of anybody else.
-fn tidy() -> LibraryBenchmarkConfig {
-    let mut config = LibraryBenchmarkConfig::default();
-    config.env("GLIBC_TUNABLES", "glibc.malloc.tcache_count=2000");
-    config
-}
-
-library_benchmark_group!(name = doors, config = tidy(), benchmarks = accepted);
-library_benchmark_group!(name = clocks, config = tidy(), benchmarks = [machine, now]);
+library_benchmark_group!(name = doors, benchmarks = accepted);
+library_benchmark_group!(name = clocks, benchmarks = [machine, now]);
 library_benchmark_group!(
     name = others,
-    config = tidy(),
     benchmarks = [bare, layer, evidence_of_accepted, evidence_of_64_kib]
 );
-// glibc's allocator as it is, on the average of two thousand calls.
-library_benchmark_group!(name = heap, benchmarks = in_use);
 
+// An allocator that never tidies up: what glibc's does, and when, depends on all that
+// was allocated before, and hides a thousand instructions of anybody else. `heap.rs`
+// has the average.
 gungraun::main!(
-    config = LibraryBenchmarkConfig::default().tool(Callgrind::with_args(["--cache-sim=no"])),
-    library_benchmark_groups = [doors, clocks, others, heap]
+    config = LibraryBenchmarkConfig::default()
+        .env("GLIBC_TUNABLES", "glibc.malloc.tcache_count=2000")
+        .tool(Callgrind::with_args(["--cache-sim=no"])),
+    library_benchmark_groups = [doors, clocks, others]
 );

@@ -1,12 +1,14 @@
 //! What the benchmarks have in common: clients of an SQS that answers inside the
 //! process, through each door, and through none; and services under the layers.
 
+mod calls;
 mod client;
 mod idle;
 mod layers;
 mod rejecting;
 mod wire;
 
+pub use calls::{Calls, clock};
 pub use client::{Door, accepted_call, client};
 pub use layers::{Accepts, call, signed_request};
 pub use rejecting::RejectingWire;

@@ -18,7 +18,7 @@ type Counts = BTreeMap<String, f64>;
 
 fn main() -> Result<ExitCode, Box<dyn error::Error>> {
     let counts = counts(io::stdin().lock())?;
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/figures.txt");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../figures.txt");
     let mut has_failed = false;
     println!("{:42} {:>11} {:>11}", "", "measured", "committed");
     for line in fs::read_to_string(path)?.lines() {
@@ -27,8 +27,13 @@ fn main() -> Result<ExitCode, Box<dyn error::Error>> {
         }
         let (name, committed) = line.rsplit_once(' ').ok_or("a figure has a name")?;
         let committed: f64 = committed.parse()?;
-        let measured = figure(name.trim(), &counts)
-            .ok_or_else(|| format!("{name} was not measured, but {:?}", counts.keys()))?;
+        let name = name.trim();
+        let Some(measured) = figure(name, &counts) else {
+            println!("{name:42} {:>11} {committed:11.2}  not measured", "");
+            // Of a heap in use only before a release: it takes minutes.
+            has_failed |= !name.ends_with(IN_USE);
+            continue;
+        };
         let verdict = if name.ends_with(IN_USE) {
             // It differs by a tenth from one machine, or C library, to another.
             "  not compared"
@@ -102,8 +107,8 @@ fn counts(input: impl BufRead) -> Result<Counts, Box<dyn error::Error>> {
 const IN_USE: &str = ", heap in use";
 /// How often `instructions.rs` does each thing, but for reading a long text.
 const TIMES: f64 = 50.0;
-/// How often it makes a call among others.
-const MANY_TIMES: f64 = 2_000.0;
+/// How often `heap.rs` makes a call.
+const MANY_TIMES: f64 = 4_000.0;
 /// The counts differ by a thousandth from run to run; the C library takes other
 /// ways on other processors.
 const TOLERANCE: f64 = 1.05;
