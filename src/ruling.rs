@@ -285,11 +285,12 @@ fn commit(
     incidents: &mut Vec<Incident>,
 ) -> Ruling {
     let before = estimator.estimate().cloned();
-    match estimator.learn(lesson, exchange.host, reading, commitment) {
+    let learned = estimator.learn(lesson, exchange.host, reading, commitment);
+    let mut facts = exchange.facts(estimator, reading);
+    facts.source = Some(lesson.source);
+    facts.server_time = Some(lesson.server_time);
+    match learned {
         Learned::Moved => {
-            let mut facts = exchange.facts(estimator, reading);
-            facts.source = Some(lesson.source);
-            facts.server_time = Some(lesson.server_time);
             facts.previous_offset = Some(
                 before
                     .as_ref()
@@ -304,17 +305,11 @@ fn commit(
             Ruling::RESIGN
         }
         Learned::Refused => {
-            let mut facts = exchange.facts(estimator, reading);
-            facts.source = Some(lesson.source);
-            facts.server_time = Some(lesson.server_time);
             incidents.push(Incident::Refused(facts));
             Ruling::pass()
         }
         Learned::Objection { by, is_first } => {
             if is_first {
-                let mut facts = exchange.facts(estimator, reading);
-                facts.source = Some(lesson.source);
-                facts.server_time = Some(lesson.server_time);
                 facts.other_host = Label::new(&by);
                 incidents.push(Incident::HostsDisagree(facts));
             }

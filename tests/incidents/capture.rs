@@ -1,7 +1,7 @@
 //! Everything that our targets emit, with the types of the fields.
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::sync::{Arc, Mutex, Once};
 
 use tracing::field::{Field, Visit};
@@ -28,6 +28,17 @@ impl Value {
             Self::F64(_) => "f64",
             Self::Text(_) => "text",
             Self::Other(_) => "?",
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::I64(number) => write!(f, "{number}"),
+            Self::U64(number) => write!(f, "{number}"),
+            Self::F64(number) => write!(f, "{number}"),
+            Self::Text(text) | Self::Other(text) => f.write_str(text),
         }
     }
 }

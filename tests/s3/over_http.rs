@@ -30,14 +30,7 @@ async fn signed_chunks_are_refused_and_the_next_upload_is_right() {
             Some(Incident::NotResigned(_, NotResigned::Chunked))
         ));
         assert_eq!(clock.status().incidents(), 2, "the skew, and this");
-        let get = client.get_object().bucket(BUCKET).key("k").send().await;
-        let got = succeeded(get)
-            .body
-            .collect()
-            .await
-            .expect("it holds")
-            .into_bytes();
-        assert_eq!(Sha256::digest(&got), Sha256::digest(&content));
+        holds(&client, &content).await;
     }
 }
 
@@ -60,13 +53,12 @@ async fn with_the_interceptor_beside_it_signed_chunks_succeed() {
         assert_eq!(site.server.requests() - before.0, 4);
         assert_eq!(site.server.rejected() - before.1, 1);
         assert_eq!(clock.status().incidents(), 2, "the skew, and the refusal");
-        let get = client.get_object().bucket(BUCKET).key("k").send().await;
-        let got = succeeded(get)
-            .body
-            .collect()
-            .await
-            .expect("it holds")
-            .into_bytes();
-        assert_eq!(Sha256::digest(&got), Sha256::digest(&content));
+        holds(&client, &content).await;
     }
+}
+
+async fn holds(client: &aws_sdk_s3::Client, content: &[u8]) {
+    let get = client.get_object().bucket(BUCKET).key("k").send().await;
+    let got = succeeded(get).body.collect().await.expect("it holds");
+    assert_eq!(Sha256::digest(got.into_bytes()), Sha256::digest(content));
 }

@@ -149,32 +149,30 @@ async fn a_lab_that_is_heard_first_costs_aws_one_rejection() {
 #[tokio::test]
 async fn a_lab_that_is_repaired_costs_one_rejection() {
     for manner in MANNERS {
-        let story = Story::new(0, manner);
-        story.lab.set_ahead(HOUR);
-        story.interleaves(true).await;
-        assert_eq!(story.lab.rejected(), 1);
-        story.lab.set_ahead(0);
-        story.interleaves(true).await;
-        assert_eq!(story.lab.rejected(), 2, "{manner:?}");
-        assert_eq!(story.aws.rejected(), 0);
-        story.is_the_machines();
+        a_repair_costs_one_rejection(manner, true).await;
     }
 }
 
 #[tokio::test]
 async fn a_lab_that_is_repaired_and_sends_no_dates_costs_one_rejection() {
     for manner in [Manner::InWords, Manner::InFields] {
-        let story = Story::new(0, manner);
-        story.lab.leave_out_dates();
-        story.lab.set_ahead(HOUR);
-        story.interleaves(true).await;
-        assert_eq!(story.lab.rejected(), 1);
-        story.lab.set_ahead(0);
-        story.interleaves(true).await;
-        assert_eq!(story.lab.rejected(), 2, "{manner:?}");
-        assert_eq!(story.aws.rejected(), 0);
-        story.is_the_machines();
+        a_repair_costs_one_rejection(manner, false).await;
     }
+}
+
+async fn a_repair_costs_one_rejection(manner: Manner, has_dates: bool) {
+    let story = Story::new(0, manner);
+    if !has_dates {
+        story.lab.leave_out_dates();
+    }
+    story.lab.set_ahead(HOUR);
+    story.interleaves(true).await;
+    assert_eq!(story.lab.rejected(), 1);
+    story.lab.set_ahead(0);
+    story.interleaves(true).await;
+    assert_eq!(story.lab.rejected(), 2, "{manner:?}, {has_dates}");
+    assert_eq!(story.aws.rejected(), 0);
+    story.is_the_machines();
 }
 
 #[tokio::test]

@@ -209,12 +209,8 @@ async fn a_refusal_that_comes_slowly_is_passed_on_after_five_seconds() {
         status: 400,
         ..Slowly::default()
     };
-    let sent = s3_through(&slowly)
-        .get_object()
-        .bucket("b")
-        .key("k")
-        .send()
-        .await;
+    let get = s3_through(&slowly).get_object().bucket("b").key("k");
+    let sent = get.send().await;
     let error = sent.expect_err("is refused");
     let raw = error.raw_response().expect("an answer");
     assert_eq!(raw.body().bytes(), Some(&b"the beginning and the end"[..]));
@@ -228,12 +224,8 @@ async fn a_success_is_not_waited_for() {
         status: 200,
         ..Slowly::default()
     };
-    let sent = s3_through(&slowly)
-        .get_object()
-        .bucket("b")
-        .key("k")
-        .send()
-        .await;
+    let get = s3_through(&slowly).get_object().bucket("b").key("k");
+    let sent = get.send().await;
     let object = sent.expect("the head has come");
     assert!(
         slowly
