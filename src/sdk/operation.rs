@@ -274,3 +274,39 @@ impl std::fmt::Debug for Beginning {
 const AMZ_DATE: usize = 16;
 /// `https://`, a bucket's longest name, and the longest suffix of S3's endpoints.
 const USUAL_ORIGIN: usize = 126;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_is_found_whatever_the_length_of_a_uri() {
+        let long_host = format!("{}.s3.amazonaws.com", "b".repeat(200));
+        for host in ["sqs.eu-west-1.amazonaws.com", "localhost:9000", &long_host] {
+            for path in [
+                "",
+                "/",
+                "?a=b",
+                "/é/é/é",
+                &format!("/{}é/k", "k".repeat(97)),
+                &"/é".repeat(900),
+            ] {
+                let uri = format!("https://{host}{path}");
+                let found = Beginning::of(&uri).host();
+                assert_eq!(found, Host::of_uri(&uri), "{uri}");
+                assert!(found.is_some(), "{uri}");
+            }
+        }
+        assert_eq!(Beginning::NONE.host(), None);
+    }
+
+    #[test]
+    fn only_the_longest_hosts_take_an_allocation() {
+        let path = "/k".repeat(500);
+        let bucket = "b".repeat(63);
+        let usual = format!("https://{bucket}.s3-fips.dualstack.us-gov-west-1.amazonaws.com{path}");
+        assert!(matches!(Beginning::of(&usual), Beginning::Short { .. }));
+        let unusual = format!("https://{bucket}.{bucket}.example{path}");
+        assert!(matches!(Beginning::of(&unusual), Beginning::Long(_)));
+    }
+}
