@@ -45,6 +45,8 @@ pub enum Rejection {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Evidence {
     status: u16,
+    /// A cache has kept the response, or says for how long.
+    is_aged: bool,
     rejection: Option<Rejection>,
     is_suspect: bool,
     is_signature_code: bool,
@@ -62,6 +64,7 @@ impl Evidence {
     pub fn read(response: &ResponseView<'_>) -> Self {
         let silent = Self {
             status: response.status,
+            is_aged: response.is_aged(),
             rejection: None,
             is_suspect: false,
             is_signature_code: false,
@@ -193,6 +196,18 @@ impl Evidence {
         self.date
     }
 
+    /// Whether the text is about another request than the one that was answered and signed then:
+    /// a cache has kept it, or a page of somebody in trouble quotes it, and the time of the request
+    /// that it tells back is another.
+    pub(crate) fn quotes_another_than(&self, signed_at: SystemTime) -> bool {
+        let is_first_hand = !self.is_aged && (self.refuses() || self.is_success());
+        let is_another = |request: SystemTime| {
+            let distance = request.duration_since(signed_at);
+            distance.unwrap_or_else(|error| error.duration()) > CUT_OFF
+        };
+        !is_first_hand && self.times.request.is_some_and(is_another)
+    }
+
     /// What the response names as the cause, if it refuses the request and the clock is not it.
     pub(crate) const fn other_cause(&self) -> Option<OtherCause> {
         self.other_cause
@@ -248,6 +263,9 @@ impl Evidence {
         Some(Conclusion::from_date(self.date?, strength))
     }
 }
+
+/// What a text may leave out of the time of a signature.
+const CUT_OFF: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

@@ -102,6 +102,9 @@ pub(crate) fn judge(
     let Some(signed_at) = attempt.signed_at else {
         return Verdict::Nothing;
     };
+    if rejected && evidence.quotes_another_than(signed_at) {
+        return Verdict::Nothing;
+    }
     let Some(time) = server_time(evidence) else {
         return Verdict::Unknown {
             resign: rejected && is_worth_a_new_signature(signed_at, now),

@@ -71,6 +71,10 @@ impl<'a> ResponseView<'a> {
         self
     }
 
+    pub(super) const fn is_aged(&self) -> bool {
+        self.aged
+    }
+
     /// The `Date` of the answering server, if there is one that can be believed to be that.
     pub(super) fn date(&self) -> Option<SystemTime> {
         match self.date {

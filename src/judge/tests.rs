@@ -327,3 +327,49 @@ fn the_distance_to_a_range_is_that_to_its_nearer_end() {
         assert_eq!(range.distance_to(at(time)), Duration::from_secs(distance));
     }
 }
+
+/// A proxy may hide the status of our own rejection, and Varnish writes `Age: 0` on all.
+#[test]
+fn what_is_not_told_at_first_hand_counts_if_it_is_of_this_signature() {
+    let case = |signed| Case {
+        signed,
+        took: 1,
+        server: 172_800,
+    };
+    let text = |signed: i64| {
+        format!(
+            "Signature expired: {} is now earlier than {} ({} - 1 min.)",
+            stamp(signed),
+            stamp(172_740),
+            stamp(172_800)
+        )
+    };
+    for (status, is_aged) in [(500, false), (502, true), (404, false), (403, true)] {
+        for (quoted, is_ours) in [(0, true), (-1, true), (-7_200, false), (3, false)] {
+            let text = text(quoted);
+            let mut view = ResponseView::new(status, text.as_bytes());
+            if is_aged {
+                view = view.with_age("0");
+            }
+            let verdict = case(0).judged(&Evidence::read(&view));
+            if is_ours {
+                assert!(matches!(verdict, Verdict::Skew(_)), "{status}, {quoted}");
+            } else {
+                assert_eq!(verdict, Verdict::Nothing, "{status}, {quoted}");
+            }
+        }
+        // Nothing speaks against a text that does not tell the time back.
+        let nameless =
+            "<Code>RequestTimeTooSkewed</Code><ServerTime>2027-01-17T08:00:00Z</ServerTime>";
+        let mut view = ResponseView::new(status, nameless.as_bytes());
+        if is_aged {
+            view = view.with_age("0");
+        }
+        let verdict = case(0).judged(&Evidence::read(&view));
+        assert!(matches!(verdict, Verdict::Skew(_)), "{status}: {verdict:?}");
+    }
+    // At first hand the text is believed: a proxy may have signed in our place.
+    let text = text(-7_200);
+    let told = Evidence::read(&ResponseView::new(403, text.as_bytes()));
+    assert!(matches!(case(0).judged(&told), Verdict::Skew(_)));
+}

@@ -238,6 +238,33 @@ async fn cached_answers_and_lying_dates_on_accepted_ones_teach_nothing() {
     }
 }
 
+/// A backend had a wrong clock once, and its log is what the page is made of; or a cache
+/// has kept what somebody else was told.
+#[tokio::test]
+async fn a_page_that_quotes_the_answer_to_another_request_teaches_nothing() {
+    let quoted = "InvalidSignatureException: Signature expired: 20270101T060000Z is now earlier \
+        than 20270101T062500Z (20270101T063000Z - 5 min.)";
+    for door in Door::BOTH {
+        for page in [
+            Answer::new(500, quoted),
+            Answer::new(502, quoted),
+            Answer::new(503, quoted).with("age", "7"),
+        ] {
+            let healthy = Healthy::new(door);
+            healthy.meets([page.into()]).await;
+            assert_eq!(healthy.wire.seen(), [true; 5], "the SDK itself retried it");
+            assert_eq!(healthy.log.names(), Vec::<String>::new());
+        }
+        let healthy = Healthy::new(door);
+        let cached = Answer::new(403, quoted).with("age", "7");
+        healthy.wire.plan([cached.into()]);
+        receive(&healthy.sqs, QUEUE).await.expect_err("is refused");
+        healthy.meets([]).await;
+        assert_eq!(healthy.wire.seen(), [true; 5]);
+        assert_eq!(healthy.log.names(), Vec::<String>::new());
+    }
+}
+
 #[tokio::test]
 async fn a_proxys_503_of_1970_teaches_nothing() {
     for door in Door::BOTH {

@@ -196,7 +196,7 @@ fn token(which: usize, layout: usize) -> String {
 
 type Layout = fn(SystemTime) -> String;
 
-const LAYOUTS: [Layout; 6] = [
+const LAYOUTS: [Layout; 7] = [
     basic,
     |time| {
         format!(
@@ -210,6 +210,8 @@ const LAYOUTS: [Layout; 6] = [
     |time| since_epoch(time).as_millis().to_string(),
     // Amazon's clock that is seven hours behind, in `one-006`.
     |time| extended(shifted(time, -7 * 60 * MINUTE)).replace('Z', "-07:00"),
+    // A client in Japan, in `s3skew-002`.
+    |time| http_date(shifted(time, 9 * 60 * MINUTE)).replace("GMT", "+0900"),
 ];
 
 /// `20270115T080000Z`
