@@ -62,7 +62,7 @@
 //! # What it will not do
 //!
 //! It does not set the machine's clock, change presigned URLs (make them with
-//! `start_time(skew.now())`), send a request a third time, or sign again what it
+//! `start_time(skew.now())`), send one attempt a third time, or sign again what it
 //! cannot prove to have been signed with the credentials at hand. It cannot help
 //! where TLS itself fails because of the clock, where an upload takes longer than the
 //! service's tolerance, or with SigV4a. One case is out of reach of one retry: the
@@ -73,8 +73,9 @@
 //!
 //! Each [`Incident`] is one event of target `aws_clock_skew` with its numbers as
 //! fields, at most one a minute of each kind, and metric events of target
-//! `aws_clock_skew::metrics` in the form that `tracing-opentelemetry` collects. No
-//! header value is logged but the request id, no body, credential or signature.
+//! `aws_clock_skew::metrics` in the form that `tracing-opentelemetry` collects. Bodies,
+//! credentials and signatures are never logged; of headers only the request id, the
+//! error code and the times in `Date` and `x-amz-date`.
 //! [`guide::incidents`] lists every event, field and metric, with alerts and what
 //! to do. [`SkewClock::status`] tells where the clock stands, and
 //! [`SkewClock::diagnose`] what was wrong with a call that failed.

@@ -34,13 +34,19 @@ pub struct SkewLayer(Arc<Wiring>);
 /// A body that can be sent twice is hashed; one in [`Once`](super::Once) is
 /// signed as `UNSIGNED-PAYLOAD`, which S3 and some others take over TLS. A header
 /// `x-amz-content-sha256` that is there already is taken for the hash. Paths are
-/// encoded once and left as they are for the services `s3` and
-/// `s3-object-lambda`, and normalized and encoded twice for all others.
+/// encoded once and left as they are for the services `s3`, `s3-object-lambda` and
+/// `s3-outposts`, and normalized and encoded twice for all others.
 ///
 /// A request that cannot be signed, because the provider has no credentials for
-/// one, goes on without a signature, and the service says what it thinks of it.
+/// one or because of what it consists of, goes on without a signature, and the service
+/// says what it thinks of it.
 ///
-/// Needs a Tokio runtime with a timer. Made by [`SkewClock::signing_layer`].
+/// The body of an answer that is no success is read for 5 seconds or up to 64 KiB before
+/// it is passed on, unchanged.
+///
+/// # Panics
+///
+/// Outside of a Tokio runtime with a timer. Made by [`SkewClock::signing_layer`].
 #[derive(Clone)]
 pub struct SigningLayer {
     wiring: Arc<Wiring>,
