@@ -249,7 +249,10 @@ impl SkewClock {
         if !has_moved && incidents.is_empty() {
             return (result, None);
         }
-        state.version += 1;
+        // What is not counted is not told to listeners.
+        if has_moved || incidents.iter().any(Incident::is_counted) {
+            state.version += 1;
+        }
         let announcement = Announcement {
             notices: incidents
                 .into_iter()
@@ -321,7 +324,8 @@ impl SkewClock {
         let is_corrected = estimator.estimate().is_some();
         let minds_accepted = estimator.is_provisional()
             || estimator.is_doubted()
-            || (is_corrected && (self.0.observe_only || estimator.trust.has_disputes()))
+            || (is_corrected && self.0.observe_only)
+            || estimator.trust.has_disputes()
             || !state.unreported.is_empty();
         self.0
             .minds_accepted

@@ -23,6 +23,7 @@ pub(crate) struct Estimator {
     /// `None`: the machine's wall clock is taken to be right.
     estimate: Option<Estimate>,
     provisional: Option<Provisional>,
+    lapsed: Option<Lapsed>,
     contradictions: u8,
     moves: u64,
     epoch: u64,
@@ -37,7 +38,28 @@ struct Provisional {
     teacher: u64,
     /// Empty if it is not known.
     host: Box<str>,
-    since: Duration,
+    /// `None` if it waits for an answer, however long that takes.
+    since: Option<Duration>,
+    /// A rejection that says so has taught it.
+    is_rejection: bool,
+}
+
+/// A rejection's time that nobody came to try.
+#[derive(Clone, Debug)]
+struct Lapsed {
+    host: Box<str>,
+    point: ClockOffset,
+}
+
+/// Why an unconfirmed move is taken back.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum TakenBack {
+    /// The request that taught it was rejected for its time again.
+    Rejected,
+    /// That request was refused, with no word about its time.
+    Refused,
+    /// Nothing has confirmed it for too long.
+    Lapsed,
 }
 
 /// Whether a lesson counts at once.
@@ -71,6 +93,7 @@ impl Estimator {
             limits,
             estimate: None,
             provisional: None,
+            lapsed: None,
             contradictions: 0,
             moves: 0,
             epoch: 0,
@@ -154,8 +177,14 @@ impl Estimator {
             return Learned::Objection { by, is_first };
         }
         let estimate = Estimate::of_lesson(lesson, host, self.estimate.as_ref());
+        let name = host.map_or("", Host::name);
+        let lapsed = self.lapsed.take();
+        // Said twice, and nobody who could have tried it in between.
+        let is_borne_out = lapsed.is_some_and(|lapsed| {
+            let distance = lapsed.point.since(lesson.point);
+            lesson.is_rejection && *lapsed.host == *name && distance.magnitude() < SAME_TIME
+        });
         if let Commitment::Provisional { teacher } = commitment {
-            let name = host.map_or("", Host::name);
             if self.trust.is_muted(name, reading.boot) || self.provisional.is_some() {
                 return Learned::Muted;
             }
@@ -163,7 +192,8 @@ impl Estimator {
                 previous: self.estimate.take(),
                 teacher,
                 host: name.into(),
-                since: reading.boot,
+                since: (!is_borne_out).then_some(reading.boot),
+                is_rejection: lesson.is_rejection,
             });
         } else {
             self.provisional = None;
@@ -193,6 +223,7 @@ impl Estimator {
     /// Forgets everything.
     pub(crate) fn reset(&mut self) {
         self.replace(None);
+        self.lapsed = None;
         self.trust = Trust::default();
     }
 
@@ -216,16 +247,24 @@ impl Estimator {
 
     /// Takes an unconfirmed move back, to what stood before. Returns whether there
     /// was one.
-    pub(crate) fn take_back(&mut self, boot: Duration) -> bool {
+    pub(crate) fn take_back(&mut self, boot: Duration, why: TakenBack) -> bool {
         let Some(provisional) = self.provisional.take() else {
             return false;
         };
-        self.trust.mute(&provisional.host, boot);
-        self.moves += 1;
-        // Whatever was loaded in the meantime was judged by it.
-        self.epoch += 1;
-        self.contradictions = 0;
+        let host = provisional.host;
+        // Who says that the time is wrong, and then only refuses or is not heard again,
+        // has not misled us.
+        if why == TakenBack::Rejected || !provisional.is_rejection {
+            self.trust.mute(&host, boot);
+        } else if why == TakenBack::Lapsed {
+            let estimate = self.estimate.as_ref();
+            self.lapsed = estimate.map(|estimate| Lapsed {
+                host,
+                point: estimate.point(),
+            });
+        }
         self.estimate = provisional.previous;
+        self.has_been_replaced();
         true
     }
 
@@ -233,7 +272,8 @@ impl Estimator {
     pub(crate) fn is_overdue(&self, boot: Duration) -> bool {
         self.provisional
             .as_ref()
-            .is_some_and(|provisional| boot.saturating_sub(provisional.since) >= PROVISIONAL_LASTS)
+            .and_then(|provisional| provisional.since)
+            .is_some_and(|since| boot.saturating_sub(since) >= PROVISIONAL_LASTS)
     }
 
     /// Returns whether the last accepted answer spoke against the estimate.
@@ -273,11 +313,16 @@ impl Estimator {
 
     fn replace(&mut self, with: Option<Estimate>) -> Option<Estimate> {
         self.provisional = None;
+        self.has_been_replaced();
+        std::mem::replace(&mut self.estimate, with)
+    }
+
+    fn has_been_replaced(&mut self) {
         self.contradictions = 0;
         self.moves += 1;
+        // Whatever was loaded in the meantime was judged by what stood before.
         self.epoch += 1;
         self.trust.moved(None, Duration::ZERO);
-        std::mem::replace(&mut self.estimate, with)
     }
 }
 
@@ -299,7 +344,9 @@ const PROVISIONAL_LASTS: Duration = Duration::from_secs(60);
 /// wall clock are not.
 const ENOUGH_CONTRADICTIONS: u8 = 3;
 const GRACE: Duration = Duration::from_secs(2);
-/// What fits into the clock's word (`clock.rs`): the year 4199.
+/// Two statements of one clock agree within this, whatever either was delayed.
+const SAME_TIME: Duration = Duration::from_secs(120);
+/// What fits into the clock's word (`word.rs`): the year 4199.
 pub(crate) const FARTHEST: u64 = (1 << 46) - 1;
 
 #[cfg(test)]

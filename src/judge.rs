@@ -31,7 +31,7 @@ impl Attempt {
     }
 }
 
-/// What an answer means. See the table in the crate's design, "The judge".
+/// What an answer means, in the order in which it is tried.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Verdict {
     /// Neither a rejection nor a suspect.
@@ -80,6 +80,8 @@ pub(crate) struct Lesson {
     pub(crate) server_time: SystemTime,
     pub(crate) source: Source,
     pub(crate) strength: Strength,
+    /// The server has said that the time is wrong, and not only refused.
+    pub(crate) is_rejection: bool,
 }
 
 /// Judges one exchange. `judged` is a reading taken now, and `now` what our
@@ -122,7 +124,7 @@ pub(crate) fn judge(
         };
     }
     if error.distance_to(ClockOffset::ZERO) >= WORTH_A_CORRECTION {
-        Verdict::Skew(lesson(attempt, &time))
+        Verdict::Skew(lesson(attempt, &time, rejected))
     } else {
         Verdict::Unsure
     }
@@ -202,7 +204,7 @@ fn is_worth_a_new_signature(signed_at: SystemTime, now: SystemTime) -> bool {
     ClockOffset::between(signed_at, now).magnitude() >= WORTH_A_CORRECTION
 }
 
-fn lesson(attempt: &Attempt, time: &ServerTime) -> Lesson {
+fn lesson(attempt: &Attempt, time: &ServerTime, is_rejection: bool) -> Lesson {
     let received = attempt.received.boot;
     // A server that rejects stamps its answer at once, so the truth is near the
     // low end; half a second is the mean of what a time in seconds cuts off.
@@ -215,6 +217,7 @@ fn lesson(attempt: &Attempt, time: &ServerTime) -> Lesson {
         server_time: time.sign_by,
         source: time.source,
         strength: time.strength,
+        is_rejection,
     }
 }
 
@@ -274,7 +277,7 @@ const GRACE: Duration = Duration::from_secs(2);
 pub(crate) const WORTH_A_CORRECTION: Duration = Duration::from_secs(120);
 /// A signature this near to the server's time is accepted by every service, with
 /// a minute to spare, so its time is not why it was refused.
-const CREDIBLE_SIGNATURE: Duration = Duration::from_secs(240);
+pub(crate) const CREDIBLE_SIGNATURE: Duration = Duration::from_secs(240);
 
 #[cfg(test)]
 mod confusion;

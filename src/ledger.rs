@@ -11,6 +11,8 @@ use crate::incident::{Incident, Kind, Label};
 pub(crate) struct Ledger {
     counts: [u64; Kind::COUNT],
     throttles: [Throttle; Kind::COUNT],
+    /// Of those that nobody counts, so that they take no room from the others.
+    inconspicuous: [Throttle; Kind::COUNT],
     last: Option<Incident>,
     services: Vec<Label>,
 }
@@ -41,14 +43,15 @@ impl Ledger {
             .service
             .clone()
             .map(|name| self.admit(name));
+        let mut throttles = &mut self.inconspicuous;
         if incident.is_counted() {
+            throttles = &mut self.throttles;
             if let Some(count) = self.counts.get_mut(kind) {
                 *count += 1;
             }
             self.last = Some(incident.clone());
         }
-        let log = self
-            .throttles
+        let log = throttles
             .get_mut(kind)
             .and_then(|throttle| throttle.admit(boot));
         Notice {
@@ -124,6 +127,23 @@ mod tests {
         assert_eq!(ledger.counts()[Kind::Skew as usize], 5);
         let other = Incident::Healed(Facts::default());
         assert_eq!(ledger.enter(other, Duration::from_secs(1_061)).log, Some(0));
+    }
+
+    #[test]
+    fn a_denial_takes_no_room_from_a_wrong_key() {
+        let mut ledger = Ledger::default();
+        let mut enter = |is_conspicuous| {
+            let facts = Facts {
+                is_conspicuous,
+                ..Facts::default()
+            };
+            ledger
+                .enter(Incident::NotTheClock(facts, None), Duration::ZERO)
+                .log
+        };
+        assert_eq!(enter(false), Some(0));
+        assert_eq!(enter(false), None);
+        assert_eq!(enter(true), Some(0));
     }
 
     #[test]

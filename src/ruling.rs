@@ -4,7 +4,7 @@ mod exchange;
 
 use std::time::Duration;
 
-use crate::estimator::{Commitment, Estimate, Estimator, Learned, contradicts};
+use crate::estimator::{Commitment, Estimate, Estimator, Learned, TakenBack, contradicts};
 use crate::evidence::Strength;
 use crate::host::Host;
 use crate::incident::{Facts, Incident, Label};
@@ -106,7 +106,7 @@ pub(crate) fn rule(
     }
     // Unless words have taught the clock something firmer in the meantime.
     if is_refused_again && estimator.is_taught_by(exchange.request) {
-        take_back(estimator, reading, incidents);
+        take_back(estimator, reading, exchange.taken_back(), incidents);
     }
     ruling
 }
@@ -124,7 +124,7 @@ pub(crate) fn refused_again(
         incidents.push(Incident::RetryFailed(exchange.facts(estimator, reading)));
     }
     if exchange.evidence.is_refused() && estimator.is_taught_by(exchange.request) {
-        take_back(estimator, reading, incidents);
+        take_back(estimator, reading, exchange.taken_back(), incidents);
     }
 }
 
@@ -177,7 +177,9 @@ pub(crate) fn settle(
     keep_up(estimator, reading, incidents);
     let name = exchange.host.map_or("", Host::name);
     if !exchange.evidence.let_through() {
-        if exchange.evidence.is_refused() && !estimator.is_taught_by(exchange.request) {
+        let has_misled = exchange.taken_back() == TakenBack::Rejected || !lesson.is_rejection;
+        let is_refused = exchange.evidence.is_refused();
+        if is_refused && has_misled && !estimator.is_taught_by(exchange.request) {
             estimator.trust.mute(name, reading.boot);
         }
         return;
@@ -222,7 +224,7 @@ pub(crate) fn suppose(
 /// Ends what time alone ends.
 pub(crate) fn keep_up(estimator: &mut Estimator, reading: Reading, incidents: &mut Vec<Incident>) {
     if estimator.is_overdue(reading.boot) {
-        take_back(estimator, reading, incidents);
+        take_back(estimator, reading, TakenBack::Lapsed, incidents);
     }
     if let Some(ended) = estimator.heal(reading) {
         incidents.push(Incident::Healed(ended_facts(Some(&ended), reading)));
@@ -332,9 +334,14 @@ fn confirm(estimator: &mut Estimator, exchange: &Exchange<'_>) {
     }
 }
 
-fn take_back(estimator: &mut Estimator, reading: Reading, incidents: &mut Vec<Incident>) {
+fn take_back(
+    estimator: &mut Estimator,
+    reading: Reading,
+    why: TakenBack,
+    incidents: &mut Vec<Incident>,
+) {
     let ended = estimator.estimate().cloned();
-    if estimator.take_back(reading.boot) {
+    if estimator.take_back(reading.boot, why) {
         incidents.push(Incident::Withdrawn(Facts {
             offset: Some(estimator.offset(reading)),
             ..ended_facts(ended.as_ref(), reading)

@@ -84,6 +84,7 @@ impl Samples {
             server_time: point.at_boot(received),
             source: Source::Date,
             strength: Strength::Medium,
+            is_rejection: false,
         }))
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use crate::evidence::{Evidence, OtherCause, Rejection};
-use crate::judge::WORTH_A_CORRECTION;
+use crate::judge::{CREDIBLE_SIGNATURE, WORTH_A_CORRECTION};
 use crate::offset::ClockOffset;
 
 /// What was wrong with a call that failed.
@@ -53,7 +53,7 @@ impl Cause {
         }
         let stated = evidence.estimate_from();
         let off_by = offset.or(stated.map(|server| ClockOffset::between(wall, server)));
-        let is_suspicious = off_by.is_some_and(|off_by| off_by.magnitude() >= SUSPICIOUS);
+        let is_suspicious = off_by.is_some_and(|off_by| off_by.magnitude() >= CREDIBLE_SIGNATURE);
         if is_suspicious && !signs_right {
             return Self::Clock(off_by);
         }
@@ -161,6 +161,3 @@ const fn in_words(cause: OtherCause) -> &'static str {
         OtherCause::Denied => "a policy denies it to these credentials",
     }
 }
-
-/// As far off as the judge takes a signature for credible.
-const SUSPICIOUS: Duration = Duration::from_secs(240);

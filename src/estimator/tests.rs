@@ -27,6 +27,7 @@ fn lesson_of(ahead: i64, boot: u64, strength: Strength) -> Lesson {
         server_time,
         source: Source::Message,
         strength,
+        is_rejection: strength == Strength::Strong,
     }
 }
 
@@ -103,7 +104,7 @@ fn a_provisional_move_is_taken_back_to_what_stood_before() {
         estimator.learn(&lie, Some(&aws()), at, teacher),
         Learned::Muted
     );
-    assert!(estimator.take_back(at.boot));
+    assert!(estimator.take_back(at.boot, TakenBack::Refused));
     assert_eq!(estimator.estimate().cloned(), before);
     assert_eq!(
         estimator.epoch(),
@@ -142,7 +143,7 @@ fn a_provisional_move_is_confirmed_by_what_it_signed() {
     estimator.confirm(estimator.moves());
     assert!(!estimator.is_provisional());
     assert_eq!(estimator.epoch(), epoch + 1);
-    assert!(!estimator.take_back(at.boot));
+    assert!(!estimator.take_back(at.boot, TakenBack::Refused));
 }
 
 #[test]

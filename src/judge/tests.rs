@@ -229,6 +229,7 @@ fn what_calls_for_a_new_signature_is_what_the_table_says() {
         server_time: at(0),
         source: Source::Message,
         strength: Strength::Strong,
+        is_rejection: true,
     };
     for (verdict, wants) in [
         (Verdict::Nothing, false),

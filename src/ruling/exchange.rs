@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::Door;
-use crate::estimator::Estimator;
+use crate::estimator::{Estimator, TakenBack};
 use crate::evidence::Evidence;
 use crate::host::Host;
 use crate::incident::{Facts, Label};
@@ -64,6 +64,15 @@ impl Exchange<'_> {
             request_id: evidence.request_id().and_then(Label::new),
             error_code: evidence.error_code().and_then(Label::new),
             is_conspicuous: false,
+        }
+    }
+
+    /// Returns why this refusal takes back what its request has taught.
+    pub(super) const fn taken_back(&self) -> TakenBack {
+        if self.evidence.rejection().is_some() {
+            TakenBack::Rejected
+        } else {
+            TakenBack::Refused
         }
     }
 

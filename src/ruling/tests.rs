@@ -118,6 +118,25 @@ fn a_second_refusal_by_date_moves_nothing() {
     story.says(&[]);
 }
 
+/// Not the interceptor, but a door that signs by itself.
+#[test]
+fn a_denial_does_not_silence_the_host_of_a_rejection() {
+    let mut story = Story::new();
+    let lesson = Lesson {
+        is_rejection: true,
+        ..story
+            .hears(LAB, (0, 403, 20 * MINUTE), rule)
+            .pending
+            .unwrap()
+    };
+    let denied = (20 * MINUTE, 403, 20 * MINUTE);
+    story.hears(LAB, denied, |estimator, exchange, reading, said| {
+        settle(estimator, exchange, &lesson, reading, said);
+    });
+    assert!(!story.estimator.trust.is_muted(LAB, story.reading.boot));
+    assert!(story.hears(LAB, (0, 403, 20 * MINUTE), rule).resign);
+}
+
 #[test]
 fn nothing_is_signed_for_a_time_beyond_the_limit() {
     for vouched in [false, true] {

@@ -10,6 +10,7 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_smithy_runtime_api::client::auth::AuthSchemeId;
 
 use crate::clients::{config_on, head, s3, without_retries};
+use crate::resent::once;
 use crate::suspects::{S3, Story};
 use crate::wire::{Answer, Fate, Manner};
 use crate::world::{DAY, HOUR, MINUTE, minutes, shifted};
@@ -276,4 +277,36 @@ async fn an_accepted_answer_that_contradicts_it_does_not_confirm_it() {
     story.world.advance(Duration::from_secs(60));
     story.is_the_machines();
     assert_eq!(story.log.names(), ["skew", "withdrawn"]);
+}
+
+#[tokio::test]
+async fn what_a_server_says_twice_needs_no_second_send_to_be_believed() {
+    let story = Story::new(-20 * MINUTE, Manner::ByCode);
+    let mut outcomes = Vec::new();
+    for _ in 0..6 {
+        // A stream cannot be sent again, and there is no other call.
+        let put = story.s3.put_object().bucket("b").key("k").content_length(4);
+        outcomes.push(put.body(once(b"once")).send().await.is_ok());
+        story.world.advance(minutes(60));
+    }
+    assert_eq!(outcomes, [false, false, true, true, true, true]);
+    assert_eq!(story.wire.sent(), 6);
+    story.knows_the_time();
+}
+
+#[tokio::test]
+async fn a_denial_does_not_discredit_the_rejection_before_it() {
+    let story = Story::new(-20 * MINUTE, Manner::ByCode);
+    let denied = Answer {
+        body: "<Error><Code>AccessDenied</Code></Error>".to_owned(),
+        ..Answer::empty_403(story.world.true_time())
+    };
+    story.wire.plan([Fate::default(), Fate::answered(denied)]);
+    assert_eq!(story.cost().await, 2);
+    // Whoever has the right to call is let through.
+    for _ in 0..3 {
+        story.world.advance(Duration::from_secs(10));
+        assert_eq!(head(&story.s3).await, Ok(()));
+    }
+    story.knows_the_time();
 }

@@ -266,7 +266,7 @@ async fn a_second_rejection_is_the_answer_and_nothing_is_sent_a_third_time() {
 }
 
 /// A body that can be read once.
-fn once(body: &'static [u8]) -> ByteStream {
+pub(crate) fn once(body: &'static [u8]) -> ByteStream {
     let frame = Frame::data(bytes::Bytes::from_static(body));
     let frames = stream::iter([Ok::<_, std::io::Error>(frame)]);
     ByteStream::new(SdkBody::from_body_1_x(StreamBody::new(frames)))
