@@ -90,6 +90,8 @@ pub(crate) enum Seen {
     /// A new signature can help, and this door could not make it; the number under
     /// which the request may have taught the clock.
     CouldNotResign { request: u64 },
+    /// The same, for a host whose time is not the clock's: nothing was learned.
+    Disputed { request: u64 },
 }
 
 /// Takes note of an accepted answer.
@@ -118,7 +120,7 @@ pub(crate) fn accept<C: Carrier>(
 
 /// Returns whether a request may have to be signed anew before it is sent.
 pub(crate) fn has_to_prepare(clock: &SkewClock) -> bool {
-    clock.is_corrected() || clock.has_disputes()
+    !clock.observes_only() && (clock.is_corrected() || clock.has_disputes())
 }
 
 /// A request has to be signed anew before it is sent at all.
@@ -181,6 +183,12 @@ pub(crate) async fn recover<C: Carrier>(
     };
     let moves = departure.moves_at_signing(clock, attempt.signed_at);
     let exchange = context.exchange(&evidence, attempt, moves);
+    if evidence.accepted() {
+        // A 304, which is no success to HTTP.
+        clock.accept(&exchange);
+        carrier.mark(&mut response, Seen::Settled);
+        return Ok(response);
+    }
     // Whose signature it is, is asked before the clock moves: the credentials of
     // then have made it.
     let proven = if clock.would_resign(&exchange) {
@@ -213,12 +221,13 @@ pub(crate) async fn recover<C: Carrier>(
             clock.enter(|estimator: &Estimator, reading| {
                 Incident::NotResigned(exchange.facts(estimator, reading), reason)
             });
-            carrier.mark(
-                &mut response,
-                Seen::CouldNotResign {
-                    request: context.request,
-                },
-            );
+            let request = context.request;
+            let seen = if ruling.is_disputed {
+                Seen::Disputed { request }
+            } else {
+                Seen::CouldNotResign { request }
+            };
+            carrier.mark(&mut response, seen);
             return Ok(response);
         }
     };

@@ -8,7 +8,7 @@ use std::future::{Future, pending};
 use std::sync::Arc;
 
 use aws_credential_types::Credentials;
-use aws_smithy_async::rt::sleep::AsyncSleep;
+use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::connection::CaptureSmithyConnection;
 use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
@@ -39,6 +39,7 @@ use crate::resend::{
 use crate::resign::{Head, SignatureHeader, stamp_of};
 use crate::sdk::metadata_session;
 use crate::sdk::operation::{date_of, view};
+use crate::sdk::time_source::Asked;
 
 use kept::Kept;
 use means::Means;
@@ -50,7 +51,8 @@ use means::Means;
 /// included, whether or not they retry. The credentials are those of the client
 /// itself. A response says `Age: 0` unless it says its age already: this is what
 /// keeps the SDK's own correction from acting on top, which skips responses that
-/// come from a cache.
+/// come from a cache. (Not if the clock only observes.) A client whose time source is
+/// another `SkewClock` is left to that.
 ///
 /// Of an instance's metadata service it begins another session where a move of the
 /// clock has made the SDK keep one beyond its end.
@@ -84,9 +86,15 @@ impl HttpClient for SkewHttpClient {
         settings: &HttpConnectorSettings,
         components: &RuntimeComponents,
     ) -> SharedHttpConnector {
+        let inner = self.inner.http_connector(settings, components);
+        let asked = components.time_source().as_ref().and_then(Asked::by);
+        if asked.is_some_and(|asked| !asked.is(&self.clock)) {
+            // This client is another clock's.
+            return inner;
+        }
         Connector(Arc::new(Wiring {
             clock: self.clock.clone(),
-            inner: self.inner.http_connector(settings, components),
+            inner,
             means: Means::of(components),
         }))
         .into_shared()
@@ -154,7 +162,8 @@ async fn unsigned(
 ) -> Result<HttpResponse, ConnectorError> {
     let mut response = sent.await?;
     if let Some(session) = session {
-        response = session.answered(response, &wiring.inner).await;
+        let sleep = wiring.means.sleep();
+        response = session.answered(response, &wiring.inner, sleep).await;
     }
     Ok(wiring.clock.aged(response))
 }
@@ -201,6 +210,21 @@ async fn first(
     Box::pin(carrier.hear(departure, received, response)).await
 }
 
+/// On a response: what the HTTP client of a clock has done about it. A server cannot
+/// set it, as it could a header.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Marked {
+    clock: usize,
+    seen: Seen,
+}
+
+impl Marked {
+    pub(super) fn by(clock: &SkewClock, response: &HttpResponse) -> Option<Seen> {
+        let marked = response.extension::<Self>()?;
+        (marked.clock == clock.address()).then_some(marked.seen)
+    }
+}
+
 /// Returns whether an answer that has just come says anything new.
 fn is_of_interest(
     clock: &SkewClock,
@@ -208,7 +232,10 @@ fn is_of_interest(
     response: &HttpResponse,
     host: impl FnOnce() -> Option<Host>,
 ) -> bool {
-    !response.status().is_success() || minds_accepted(clock, departure, || date_of(response), host)
+    let is_new = !response.status().is_success()
+        || minds_accepted(clock, departure, || date_of(response), host);
+    // Another of this clock may be inside this one.
+    is_new && Marked::by(clock, response).is_none()
 }
 
 impl SkewClock {
@@ -251,10 +278,16 @@ impl SdkCarrier {
         let clock = self.wiring.clock.clone();
         let response = if Self::is_success(&response) {
             accept(&self, &clock, departure, received, &response);
+            let mut response = response;
+            self.mark(&mut response, Seen::Settled);
             response
         } else {
             recover(&mut self, &clock, departure, received, response).await?
         };
+        if let Some(Seen::Disputed { .. }) = Marked::by(&clock, &response) {
+            // Only the SDK's own correction can help there.
+            return Ok(response);
+        }
         Ok(clock.aged(response))
     }
 }
@@ -290,13 +323,7 @@ impl Carrier for SdkCarrier {
     }
 
     async fn read(&mut self, mut response: HttpResponse) -> (HttpResponse, Bytes) {
-        let sleep = self.wiring.means.sleep();
-        let deadline = async move {
-            match sleep {
-                Some(sleep) => sleep.sleep(LONGEST_READ).await,
-                None => pending().await,
-            }
-        };
+        let deadline = deadline(self.wiring.means.sleep());
         let body = std::mem::replace(response.body_mut(), SdkBody::taken());
         let (body, text) = Buffered::read(body, LARGEST_READ, deadline).await;
         *response.body_mut() = match body.whole() {
@@ -328,7 +355,18 @@ impl Carrier for SdkCarrier {
     }
 
     fn mark(&self, response: &mut HttpResponse, seen: Seen) {
-        response.add_extension(seen);
+        response.add_extension(Marked {
+            clock: self.wiring.clock.address(),
+            seen,
+        });
+    }
+}
+
+/// Resolves when a body has been waited for long enough.
+pub(super) async fn deadline(sleep: Option<SharedAsyncSleep>) {
+    match sleep {
+        Some(sleep) => sleep.sleep(LONGEST_READ).await,
+        None => pending().await,
     }
 }
 

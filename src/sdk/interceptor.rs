@@ -54,9 +54,9 @@ use crate::sdk::{limiter, native};
 pub struct SkewInterceptor {
     clock: SkewClock,
     has_complained: AtomicBool,
-    /// How many retry classifiers the client has, ours among them: asking each for its
-    /// name costs as much as all else that is done before an accepted call.
-    classifiers: AtomicUsize,
+    /// Where ours is among the client's retry classifiers: to ask each for its name
+    /// costs as much as all else that is done before an accepted call.
+    classifiers_place: AtomicUsize,
     /// The user has switched the SDK's own correction off.
     native_is_off: OnceLock<bool>,
     /// Where a part is missing.
@@ -90,7 +90,7 @@ impl SkewClock {
         SkewInterceptor {
             clock: self.clone(),
             has_complained: AtomicBool::new(false),
-            classifiers: AtomicUsize::new(0),
+            classifiers_place: AtomicUsize::new(0),
             native_is_off: OnceLock::new(),
             native_memory: native::Memory::default(),
             is_in_dispute: AtomicBool::new(false),
@@ -196,13 +196,15 @@ impl Intercept for SkewInterceptor {
             return Ok(());
         }
         let is_quiet = operation.received.is_none() && operation.stage != Stage::SignedAgain;
-        if is_quiet {
-            operation.begin_attempt(self.clock.moves());
-            self.renew_limiter(cfg);
-            return Ok(());
-        }
         if let Some(users) = operation.lent.take() {
             cfg.interceptor_state().store_put(*users);
+        }
+        if is_quiet {
+            if let Some(operation) = self.operation(cfg) {
+                operation.begin_attempt(self.clock.moves());
+            }
+            self.renew_limiter(cfg);
+            return Ok(());
         }
         if let Some(stage) = self.completes(context, cfg) {
             self.ask_for_one_more(stage, context, cfg);

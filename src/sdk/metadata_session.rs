@@ -5,8 +5,7 @@
 //! makes it forget one. A clock that goes back by a day makes that a day longer
 //! than it lasts, and the service answers 401 until then: no credentials.
 
-use std::future::pending;
-
+use aws_smithy_async::rt::sleep::SharedAsyncSleep;
 use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
@@ -14,6 +13,7 @@ use aws_smithy_types::body::SdkBody;
 use crate::buffered::Buffered;
 use crate::clock::SkewClock;
 use crate::resend::LARGEST_READ;
+use crate::sdk::http_client::deadline;
 
 /// A request of a session, kept in case that the session has ended.
 pub(super) struct InSession(HttpRequest);
@@ -35,19 +35,27 @@ impl InSession {
         mut self,
         response: HttpResponse,
         inner: &SharedHttpConnector,
+        sleep: Option<SharedAsyncSleep>,
     ) -> HttpResponse {
         if response.status().as_u16() != 401 {
             return response;
         }
-        let Some(token) = self.begin(inner).await else {
+        let Some(token) = self.begin(inner, sleep).await else {
             return response;
         };
-        self.0.headers_mut().insert(TOKEN, token);
+        // Whatever answered, it need not be a token.
+        if self.0.headers_mut().try_insert(TOKEN, token).is_err() {
+            return response;
+        }
         inner.call(self.0).await.unwrap_or(response)
     }
 
     /// Begins a session with the same service. Returns its token.
-    async fn begin(&self, inner: &SharedHttpConnector) -> Option<String> {
+    async fn begin(
+        &self,
+        inner: &SharedHttpConnector,
+        sleep: Option<SharedAsyncSleep>,
+    ) -> Option<String> {
         let mut begin = HttpRequest::new(SdkBody::empty());
         begin.set_method("PUT").ok()?;
         begin.set_uri(token_uri(self.0.uri())?).ok()?;
@@ -56,7 +64,7 @@ impl InSession {
         if !answer.status().is_success() {
             return None;
         }
-        let (_, token) = Buffered::read(answer.into_body(), LARGEST_READ, pending()).await;
+        let (_, token) = Buffered::read(answer.into_body(), LARGEST_READ, deadline(sleep)).await;
         String::from_utf8(token.to_vec()).ok()
     }
 }
@@ -79,7 +87,39 @@ const LASTS: &str = "60";
 
 #[cfg(test)]
 mod tests {
+    use aws_smithy_runtime_api::client::http::HttpConnectorFuture;
+    use aws_smithy_runtime_api::http::StatusCode;
+    use aws_smithy_runtime_api::shared::IntoShared;
+
     use super::*;
+
+    /// Answers everything with a page of its own.
+    #[derive(Debug)]
+    struct Portal;
+
+    impl HttpConnector for Portal {
+        fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+            let page = SdkBody::from("<html>\nplease log in");
+            HttpConnectorFuture::ready(Ok(HttpResponse::new(
+                StatusCode::try_from(200).unwrap(),
+                page,
+            )))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_token_begins_no_session() {
+        let mut request = HttpRequest::new(SdkBody::empty());
+        request
+            .set_uri("http://169.254.169.254/latest/meta-data/")
+            .unwrap();
+        request.headers_mut().insert(TOKEN, "old");
+        let refused = HttpResponse::new(StatusCode::try_from(401).unwrap(), SdkBody::empty());
+        let answer = InSession(request)
+            .answered(refused, &Portal.into_shared(), None)
+            .await;
+        assert_eq!(answer.status().as_u16(), 401);
+    }
 
     #[test]
     fn a_session_begins_where_the_request_went() {

@@ -185,3 +185,23 @@ async fn a_host_in_dispute_gets_signatures_by_its_own_time() {
     assert_eq!((aws.rejected(), story.wire.rejected()), (0, 1));
     assert_eq!(story.log.names(), ["hosts_disagree"]);
 }
+
+/// Only the SDK can sign such a body again, and only its own correction by another time
+/// than the shared clock's.
+#[tokio::test]
+async fn signed_chunks_for_a_host_in_dispute_are_left_to_the_sdks_own_correction() {
+    let story = Story::new(0, Manner::InFields);
+    let aws = Wire::new(&story.world, minutes(5));
+    let on_aws = behind(&without_retries(config_on(&aws, AWS)), &story.clock);
+    let sqs = Door::Interceptor.sqs(&on_aws, &story.clock);
+    story.wire.set_ahead(HOUR);
+    let mut outcomes = Vec::new();
+    for _ in 0..10 {
+        assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
+        outcomes.push(story.puts().await.is_ok());
+    }
+    assert!(outcomes.iter().skip(1).all(|is_ok| *is_ok), "{outcomes:?}");
+    assert!(story.wire.rejected() <= 3, "{}", story.wire.rejected());
+    assert_eq!(aws.rejected(), 0);
+    assert_eq!(story.clock.now(), story.world.machine_wall());
+}

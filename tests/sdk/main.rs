@@ -36,6 +36,7 @@ mod suspects;
 mod tap;
 mod threads;
 mod trust;
+mod two_clocks;
 mod untouched;
 mod weak;
 mod wire;

@@ -16,6 +16,7 @@ use crate::incident::{Incident, NotResigned};
 use crate::report::RetryOutcome;
 use crate::resend::Seen;
 use crate::ruling::{Door, Exchange};
+use crate::sdk::http_client::Marked;
 use crate::sdk::native;
 use crate::sdk::operation::{Native, Operation, Stage, date_of, view};
 use crate::sdk::retry_classifier::SignAgain;
@@ -51,8 +52,8 @@ impl SkewInterceptor {
         let stage = operation.stage;
         let is_replayable = operation.is_replayable;
         let moves_at_signing = operation.moves_at_signing;
-        let seen = response.extension::<Seen>().copied();
-        if let Some(Seen::CouldNotResign { request }) = seen {
+        let seen = Marked::by(&self.clock, response);
+        if let Some(Seen::CouldNotResign { request } | Seen::Disputed { request }) = seen {
             operation.request.get_or_insert(request);
         }
         let request = *operation
@@ -80,17 +81,23 @@ impl SkewInterceptor {
                 self.clock.retried(RetryOutcome::of(&evidence));
                 self.clock.refused_again(&exchange);
             }
-            let can_help = seen != Seen::Settled && stage == Stage::Fresh && is_replayable;
-            return can_help.then_some(Stage::SignedAgain);
+            if evidence.accepted() {
+                self.see_whether_settled(native, host.as_ref());
+            }
+            let can_help = stage == Stage::Fresh && is_replayable;
+            return match seen {
+                Seen::Settled => None,
+                Seen::CouldNotResign { .. } => can_help.then_some(Stage::SignedAgain),
+                Seen::Disputed { .. } if native == Native::Silenced => {
+                    self.is_in_dispute.store(true, Ordering::Relaxed);
+                    can_help.then(|| hand_over(cfg))
+                }
+                Seen::Disputed { .. } => None,
+            };
         }
         if evidence.accepted() {
             self.clock.accept(&exchange);
-            let is_settled = host
-                .as_ref()
-                .is_some_and(|host| self.clock.disputed(host).is_none());
-            if native == Native::Acting && is_settled {
-                self.is_in_dispute.store(false, Ordering::Relaxed);
-            }
+            self.see_whether_settled(native, host.as_ref());
             return None;
         }
         if native == Native::Acting {
@@ -116,6 +123,13 @@ impl SkewInterceptor {
             return None;
         }
         Some(Stage::SignedAgain)
+    }
+
+    fn see_whether_settled(&self, native: Native, host: Option<&Host>) {
+        let is_settled = host.is_some_and(|host| self.clock.disputed(host).is_none());
+        if native == Native::Acting && is_settled {
+            self.is_in_dispute.store(false, Ordering::Relaxed);
+        }
     }
 
     /// Returns whether an answer that has just come says anything new. Most do not,
@@ -150,7 +164,7 @@ impl SkewInterceptor {
     /// Asks for one attempt more, outside the user's limits: a wrong clock is no
     /// reason to spend what is meant for a service in trouble.
     ///
-    /// If the operation has made a retry of the user's before, the SDK forgets the
+    /// If an operation of the client is in a retry of the user's, the SDK forgets the
     /// tokens of that one for good, as it does at any second retry.
     pub(super) fn ask_for_one_more(
         &self,

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
-use aws_smithy_runtime_api::client::retries::classifiers::ClassifyRetry;
+use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, SharedRetryClassifier};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 
@@ -11,7 +11,7 @@ use super::SkewInterceptor;
 use crate::incident::{Facts, Incident, Label, Missing};
 use crate::sdk::native;
 use crate::sdk::operation::Native;
-use crate::sdk::retry_classifier;
+use crate::sdk::retry_classifier::NAME;
 use crate::sdk::time_source::Asked;
 
 impl SkewInterceptor {
@@ -30,16 +30,16 @@ impl SkewInterceptor {
     }
 
     fn has_classifier(&self, components: &RuntimeComponents) -> bool {
+        let is_ours = |classifier: SharedRetryClassifier| classifier.name() == NAME;
         let mut classifiers = components.retry_classifiers();
-        let (count, _) = classifiers.size_hint();
-        if count == self.classifiers.load(Ordering::Relaxed) {
-            return count != 0;
+        let known = self.classifiers_place.load(Ordering::Relaxed);
+        if classifiers.nth(known).is_some_and(is_ours) {
+            return true;
         }
-        let is_there = classifiers.any(|classifier| classifier.name() == retry_classifier::NAME);
-        if is_there {
-            self.classifiers.store(count, Ordering::Relaxed);
-        }
-        is_there
+        let place = components.retry_classifiers().position(is_ours);
+        self.classifiers_place
+            .store(place.unwrap_or(0), Ordering::Relaxed);
+        place.is_some()
     }
 
     pub(super) fn complain(&self, missing: Missing, cfg: &ConfigBag) {

@@ -1,0 +1,138 @@
+//! HTTP clients that are not alone: of a clock that only observes, of another clock,
+//! inside another one, and beside a host in dispute.
+
+use aws_clock_skew::SkewClock;
+use aws_config::SdkConfig;
+
+use crate::clients::{Door, behind, config_on, receive, sqs, without_retries};
+use crate::log::Log;
+use crate::observer::observer;
+use crate::wire::{Answer, Fate, Manner, Wire};
+use crate::world::{HOUR, MINUTE, World, minutes};
+
+const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
+const LAB: &str = "https://queue.lab.example";
+const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
+
+fn on(wire: &Wire, url: &str) -> SdkConfig {
+    without_retries(config_on(wire, url))
+}
+
+/// A client that asks `of_client` for the time, behind the HTTP client of `of_door`.
+fn client(
+    wire: &Wire,
+    url: &str,
+    of_door: &SkewClock,
+    of_client: &SkewClock,
+) -> aws_sdk_sqs::Client {
+    sqs(&behind(&on(wire, url), of_door), of_client)
+}
+
+#[tokio::test]
+async fn an_observer_signs_nothing_for_a_host_in_dispute() {
+    let world = World::with_skew(0);
+    let aws = Wire::new(&world, minutes(5));
+    let lab = Wire::with_manner(&world, minutes(15), Manner::InFields);
+    lab.set_ahead(HOUR);
+    let clock = observer(&world);
+    let log = Log::start();
+    let client = |wire, url| {
+        let config = behind(&on(wire, url), &clock).into_builder();
+        let config = config.time_source(world.clone());
+        aws_sdk_sqs::Client::new(&config.disable_clock_skew_correction(true).build())
+    };
+    let (to_aws, to_lab) = (client(&aws, AWS), client(&lab, LAB));
+    for _ in 0..5 {
+        assert_eq!(receive(&to_aws, QUEUE).await, Ok(()));
+        receive(&to_lab, QUEUE).await.expect_err("nobody corrects");
+    }
+    assert_eq!(log.names(), ["hosts_disagree"]);
+    assert_eq!((lab.sent(), lab.rejected()), (5, 5));
+}
+
+#[tokio::test]
+async fn a_clock_corrects_behind_the_http_client_of_an_observer() {
+    let world = World::with_skew(-20 * MINUTE);
+    let wire = Wire::new(&world, minutes(5));
+    let (watching, correcting) = (observer(&world), world.skew_clock());
+    let sqs = client(&wire, AWS, &watching, &correcting);
+    for _ in 0..5 {
+        assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
+    }
+    assert_eq!(wire.seen(), [false, true, true, true, true, true]);
+    assert!(correcting.status().is_corrected());
+}
+
+/// What `hosts_disagree` advises, on a config that has the HTTP client of the first.
+#[tokio::test]
+async fn a_clock_of_its_own_is_left_alone_by_the_http_client_of_another() {
+    let world = World::with_skew(0);
+    let aws = Wire::new(&world, minutes(5));
+    let lab = Wire::with_manner(&world, minutes(15), Manner::InWords);
+    lab.set_ahead(HOUR);
+    let log = Log::start();
+    let (clock, of_lab) = (world.skew_clock(), world.skew_clock());
+    let to_aws = client(&aws, AWS, &clock, &clock);
+    let to_lab = client(&lab, LAB, &clock, &of_lab);
+    for _ in 0..5 {
+        assert_eq!(receive(&to_lab, QUEUE).await, Ok(()));
+        assert_eq!(receive(&to_aws, QUEUE).await, Ok(()));
+    }
+    assert_eq!((lab.rejected(), aws.rejected()), (1, 0));
+    assert_eq!(clock.now(), world.machine_wall());
+    assert!(of_lab.status().is_corrected());
+    assert_eq!(log.names(), ["skew"]);
+}
+
+#[tokio::test]
+async fn one_inside_another_of_the_same_clock_sends_twice_at_most() {
+    let world = World::with_skew(-20 * MINUTE);
+    let wire = Wire::new(&world, minutes(5));
+    let clock = world.skew_clock();
+    let config = behind(&behind(&on(&wire, AWS), &clock), &clock);
+    let sqs = aws_sdk_sqs::Client::new(&config);
+    // The second send grows old on its way.
+    wire.plan([
+        Fate::default(),
+        Fate {
+            before: minutes(10),
+            ..Fate::default()
+        },
+    ]);
+    receive(&sqs, QUEUE).await.expect_err("rejected twice");
+    assert_eq!(wire.sent(), 2);
+    assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
+    assert_eq!(wire.sent(), 3);
+}
+
+#[tokio::test]
+async fn unchanged_answers_count_as_accepted() {
+    let world = World::with_skew(0);
+    let wire = Wire::new(&world, minutes(15));
+    let clock = world.skew_clock();
+    let sqs = Door::HttpClient.sqs(&config_on(&wire, AWS), &clock);
+    // Ten minutes, which the service tolerates.
+    let lie = "Signature expired: 20270101T060000Z is now earlier than 20270101T062500Z \
+        (20270101T063000Z - 5 min.)";
+    let truth = || crate::wire::http_date(world.true_time());
+    let lie = lie.replace("20270101T063000Z", &basic(&world, 600));
+    let lie = lie.replace("20270101T062500Z", &basic(&world, 300));
+    wire.plan([Answer::new(403, &lie).into()]);
+    assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
+    assert!(clock.status().is_corrected());
+    for _ in 0..3 {
+        wire.plan([Answer::new(304, "").with("date", truth()).into()]);
+        drop(receive(&sqs, QUEUE).await);
+    }
+    assert_eq!(clock.now(), world.machine_wall());
+}
+
+/// So many seconds from now, as AWS writes it.
+fn basic(world: &World, ahead: i64) -> String {
+    let time = crate::world::shifted(world.true_time(), ahead);
+    let time = aws_smithy_types::DateTime::from_secs(aws_smithy_types::DateTime::from(time).secs());
+    let format = aws_smithy_types::date_time::Format::DateTime;
+    time.fmt(format)
+        .expect("a year of four digits")
+        .replace(['-', ':'], "")
+}
