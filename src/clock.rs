@@ -57,6 +57,8 @@ struct Shared {
     local: MachineClock,
     /// What [`SkewClock::now`] needs of `state`, published by whoever changes it.
     word: AtomicU64,
+    /// Since when that correction grows less certain: seconds, on the boot clock.
+    learned_at: AtomicU64,
     /// [`Estimator::epoch`], for those who compare it at every call.
     epoch: AtomicU64,
     /// [`Estimator::moves`], the same.
@@ -206,9 +208,11 @@ impl SkewClock {
         let reading = self.reading();
         let time = word.point().since_1970(reading.boot);
         let wall = reading.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
-        // The boot clock has run for longer than the estimate is old, so this
-        // band holds every wall clock that agrees with it.
-        let band = word.band() + Estimate::drift(reading.boot);
+        // Stored before the word that it belongs to, it may belong to a newer one: then
+        // the older one is out of date anyway. In whole seconds it is early, so this band
+        // holds every wall clock that agrees with the estimate.
+        let learned_at = Duration::from_secs(self.0.learned_at.load(Ordering::Relaxed));
+        let band = word.band() + Estimate::drift(reading.boot.saturating_sub(learned_at));
         if time.abs_diff(wall) > band && !word.is_provisional() {
             return word.point().at_boot(reading.boot);
         }
@@ -308,6 +312,8 @@ impl SkewClock {
             None if estimator.is_provisional() => Word::PROVISIONALLY_UNCORRECTED,
             None => Word::UNCORRECTED,
         };
+        let learned_at = estimator.estimate().map_or(0, Estimate::learned_at);
+        self.0.learned_at.store(learned_at, Ordering::Relaxed);
         self.0.word.store(word, Ordering::Release);
         // What an observer learns moves nothing: nothing is signed or judged by it.
         if !self.0.observe_only {

@@ -104,6 +104,8 @@ impl Estimator {
     /// Starts from a known offset of the machine's clock.
     pub(crate) fn start_at(&mut self, offset: ClockOffset, reading: Reading) {
         let point = ClockOffset::from_boot(offset.shift(reading.wall), reading.boot);
+        let farthest = i64::try_from(FARTHEST).unwrap_or(i64::MAX);
+        let point = ClockOffset::from_millis(point.as_millis().clamp(-farthest, farthest));
         let estimate = Estimate::exactly(point, reading.boot);
         if !estimate.agrees_with_wall(reading) {
             self.replace(Some(estimate));

@@ -50,6 +50,8 @@ pub struct Evidence {
     rejection: Option<Rejection>,
     is_suspect: bool,
     is_signature_code: bool,
+    /// A code is stated that no list here has.
+    is_unlisted_code: bool,
     times: Times,
     date: Option<SystemTime>,
     other_cause: Option<OtherCause>,
@@ -68,6 +70,7 @@ impl Evidence {
             rejection: None,
             is_suspect: false,
             is_signature_code: false,
+            is_unlisted_code: false,
             times: Times::default(),
             date: response.date(),
             other_cause: None,
@@ -97,6 +100,7 @@ impl Evidence {
                 && said.rejection.is_none()
                 && matches!(other_cause, None | Some(OtherCause::Denied)),
             is_signature_code: code.is_signature(),
+            is_unlisted_code: code.is_unlisted(),
             times: said.times,
             other_cause,
             error_code: code.name.map(Into::into),
@@ -196,16 +200,18 @@ impl Evidence {
         self.date
     }
 
-    /// Whether the text is about another request than the one that was answered and signed then:
-    /// a cache has kept it, or a page of somebody in trouble quotes it, and the time of the request
-    /// that it tells back is another.
+    /// Whether the text is about another request than the one that was answered and signed then, or
+    /// may be. It says which by the time of the request that it tells back.
+    ///
+    /// A page of somebody in trouble quotes what it likes, and a complaint about an argument tells
+    /// back what the caller's users wrote; a cache keeps what somebody else was told.
     pub(crate) fn quotes_another_than(&self, signed_at: SystemTime) -> bool {
-        let is_first_hand = !self.is_aged && (self.refuses() || self.is_success());
-        let is_another = |request: SystemTime| {
+        let may_quote = self.is_unlisted_code || !(self.refuses() || self.is_success());
+        let is_another = self.times.request.map(|request| {
             let distance = request.duration_since(signed_at);
             distance.unwrap_or_else(|error| error.duration()) > CUT_OFF
-        };
-        !is_first_hand && self.times.request.is_some_and(is_another)
+        });
+        is_another.unwrap_or(may_quote) && (may_quote || self.is_aged)
     }
 
     /// What the response names as the cause, if it refuses the request and the clock is not it.
@@ -229,11 +235,6 @@ impl Evidence {
         let answered = matches!(self.status, 200..=399 | 404 | 405 | 409 | 412 | 416);
         (answered && self.rejection.is_none() && !self.is_suspect)
             || self.other_cause == Some(OtherCause::WrongKey)
-    }
-
-    /// Whether the request was refused for its time, or may have been.
-    pub(crate) const fn is_refused(&self) -> bool {
-        self.rejection.is_some() || self.is_suspect
     }
 
     fn is_success(&self) -> bool {
@@ -366,8 +367,21 @@ mod tests {
             (200, "", false, false),
         ] {
             let evidence = Evidence::read(&ResponseView::new(status, b"").with_error_code(code));
-            let read = (evidence.is_refused(), evidence.is_signature_code());
+            let refused = evidence.rejection().is_some() || evidence.is_suspect();
+            let read = (refused, evidence.is_signature_code());
             assert_eq!(read, (is_refused, is_signature_code), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_tolerance_that_is_cut_is_taken_where_it_agrees() {
+        for (end, tolerance) in [("- 15 min.)", 900), ("- 15", 900), ("- 5", 0), ("- 1", 0)] {
+            let text = "Signature expired: 20240522T115159Z is now earlier than \
+                20240522T120000Z (20240522T121500Z ";
+            let text = format!("{text}{end}");
+            let evidence = Evidence::read(&ResponseView::new(403, text.as_bytes()));
+            let stated = evidence.tolerance().map_or(0, |stated| stated.as_secs());
+            assert_eq!(stated, tolerance, "{end}");
         }
     }
 

@@ -33,8 +33,8 @@ pub enum Incident {
     Healed(Facts),
     /// A correction learned from a `Date` alone was not confirmed, and taken back.
     Withdrawn(Facts),
-    /// Two servers disagree about the time. The correction follows the AWS
-    /// endpoint ([`Facts::other_host`]), not [`Facts::host`].
+    /// Two servers disagree about the time. The correction follows
+    /// [`Facts::other_host`], an AWS endpoint if one has a say, and not [`Facts::host`].
     HostsDisagree(Facts),
     /// A request was rejected because of its time, and could not be signed again.
     NotResigned(Facts, NotResigned),

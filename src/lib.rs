@@ -110,7 +110,7 @@
 //! | `synchronize` | what unsigned answers say of the time |
 //! | `word`, `ledger`, `report` | publishing it: to readers, counts, and `tracing` |
 //! | `clock` | the handle; the one file with shared state |
-//! | `resign`, `buffered`, `resend` | prove, then sign and send again |
+//! | `resign`, `recent`, `buffered`, `resend` | prove, then sign and send again |
 //! | `sdk`, `tower` | the doors |
 //!
 //! # Minimum supported Rust version

@@ -150,7 +150,7 @@ fn log(incident: &Incident, suppressed: u64) {
         ),
         Incident::HostsDisagree(_) => event!(
             Level::WARN,
-            "two servers disagree about the time; give the endpoint that is not AWS a SkewClock of its own",
+            "two servers disagree about the time; give the one that the clock does not follow a SkewClock of its own",
             incident,
             suppressed
         ),

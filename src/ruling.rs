@@ -64,7 +64,7 @@ pub(crate) fn rule(
         confirm(estimator, exchange);
     }
     let was_corrected = estimator.estimate().is_some();
-    let is_refused_again = evidence.is_refused() && estimator.is_taught_by(exchange.request);
+    let is_refused_again = exchange.is_refused() && estimator.is_taught_by(exchange.request);
     let verdict = judge(attempt, evidence, reading, estimator.now(reading));
     let facts = || exchange.facts(estimator, reading);
     let mut ruling = match verdict {
@@ -100,7 +100,7 @@ pub(crate) fn rule(
             is_disputed: ruling.is_disputed,
             ..Ruling::pass()
         };
-        if evidence.rejection().is_some() {
+        if exchange.is_rejected() {
             incidents.push(Incident::RetryFailed(exchange.facts(estimator, reading)));
         }
     }
@@ -120,10 +120,10 @@ pub(crate) fn refused_again(
     reading: Reading,
     incidents: &mut Vec<Incident>,
 ) {
-    if exchange.evidence.rejection().is_some() {
+    if exchange.is_rejected() {
         incidents.push(Incident::RetryFailed(exchange.facts(estimator, reading)));
     }
-    if exchange.evidence.is_refused() && estimator.is_taught_by(exchange.request) {
+    if exchange.is_refused() && estimator.is_taught_by(exchange.request) {
         take_back(estimator, reading, exchange.taken_back(), incidents);
     }
 }
@@ -178,8 +178,7 @@ pub(crate) fn settle(
     let name = exchange.host.map_or("", Host::name);
     if !exchange.evidence.let_through() {
         let has_misled = exchange.taken_back() == TakenBack::Rejected || !lesson.is_rejection;
-        let is_refused = exchange.evidence.is_refused();
-        if is_refused && has_misled && !estimator.is_taught_by(exchange.request) {
+        if exchange.is_refused() && has_misled && !estimator.is_taught_by(exchange.request) {
             estimator.trust.mute(name, reading.boot);
         }
         return;

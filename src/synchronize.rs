@@ -127,7 +127,7 @@ pub enum SynchronizeError {
     /// The server's time is too far ahead to be followed; see
     /// [`Limits::with_forward`](crate::Limits::with_forward).
     Refused,
-    /// An AWS endpoint vouches for another time.
+    /// An AWS endpoint vouches for another time, or another server has just stated one.
     Disputed,
 }
 
@@ -141,7 +141,7 @@ impl fmt::Display for SynchronizeError {
             Self::NoDate => "no answer had a date that can be believed",
             Self::Contradictory => "the answers contradict each other",
             Self::Refused => "the server's time is too far ahead to be followed",
-            Self::Disputed => "an AWS endpoint vouches for another time",
+            Self::Disputed => "another server vouches for another time",
         })
     }
 }

@@ -67,6 +67,7 @@ impl SkewClockBuilder {
         let clock = SkewClock(Arc::new(Shared {
             local: self.local,
             word: AtomicU64::new(Word::UNCORRECTED),
+            learned_at: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
             moves: AtomicU64::new(0),
             minds_accepted: AtomicBool::new(false),

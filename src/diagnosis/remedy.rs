@@ -22,7 +22,7 @@ pub enum Remedy {
     /// The server's time was not followed: it is too far ahead; see
     /// [`Limits`](crate::Limits).
     Refused,
-    /// The server's time was not followed: AWS states another.
+    /// The server's time was not followed: another server states another.
     Disputed,
     /// The clock only observes.
     Observed,
@@ -65,7 +65,9 @@ impl fmt::Display for Remedy {
             Self::Refused => {
                 f.write_str("nothing was corrected, since the server's time is too far ahead")
             }
-            Self::Disputed => f.write_str("nothing was corrected, since AWS states another time"),
+            Self::Disputed => {
+                f.write_str("nothing was corrected, since another server states another time")
+            }
             Self::Observed => f.write_str("nothing was corrected, since the clock only observes"),
         }
     }

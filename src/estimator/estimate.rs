@@ -58,6 +58,11 @@ impl Estimate {
         self.point.at_boot(self.since)
     }
 
+    /// Returns when it was learned, in whole seconds on the boot clock.
+    pub(crate) const fn learned_at(&self) -> u64 {
+        self.learned_at.as_secs()
+    }
+
     /// Returns how long ago it was learned.
     pub(crate) const fn age(&self, boot: Duration) -> Duration {
         boot.saturating_sub(self.learned_at)

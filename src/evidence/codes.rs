@@ -70,6 +70,11 @@ impl<'a> Code<'a> {
         }
     }
 
+    /// Whether a code is stated that is not listed here.
+    pub(super) fn is_unlisted(&self) -> bool {
+        self.stated && self.name.is_some() && matches!(self.class, Class::Unknown)
+    }
+
     /// Whether the code is one of those with which a service refuses a signature.
     pub(super) fn is_signature(&self) -> bool {
         matches!(

@@ -242,6 +242,9 @@ mod tests {
         check("wed,22may202411:51:59gmt", 1_716_378_719_000);
         check("22may202420:51:59+0900", 1_716_378_719_000);
         check("tue,3jan201717:40:25+0000", 1_483_465_225_000);
+        check("2024-05-22t17:21:59+05:30", 1_716_378_719_000);
+        check("20000229t000000z", 951_782_400_000);
+        check("20240229t000000z", 1_709_164_800_000);
         check("1716378719", 1_716_378_719_000);
         check("1716378719250", 1_716_378_719_250);
     }
@@ -260,6 +263,11 @@ mod tests {
         check_none("20240522t115160z");
         check_none("20240522t245159z");
         check_none("20230229t115159z");
+        check_none("21000229t115159z");
+        check_none("20240431t115159z");
+        check_none("20240522t116000z");
+        check_none("2024-05-22t11:51:59.z");
+        check_none("2024-05-22t11:51:59+09:60");
         check_none("20240022t115159z");
         check_none("2024-05-32t11:51:59z");
         check_none("2024-05-22t11:51:59");
@@ -280,6 +288,7 @@ mod tests {
             http_date("Sun, 06 Nov 1994 08:49:37 GMT, Sun, 06 Nov 1994 08:49:37 GMT"),
             None
         );
+        assert_eq!(http_date("Sun, 06 Nov 1994 08:49:37 EST"), None);
         assert_eq!(http_date(""), None);
         assert_eq!(http_date("Mon, 06 Nov 1994 08:49:37 GMT"), None);
         assert_eq!(http_date("Wed, 31 Dec 1969 23:59:59 GMT"), None);

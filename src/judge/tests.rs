@@ -345,12 +345,22 @@ fn what_is_not_told_at_first_hand_counts_if_it_is_of_this_signature() {
             stamp(172_800)
         )
     };
-    for (status, is_aged) in [(500, false), (502, true), (404, false), (403, true)] {
+    for (status, is_aged, code) in [
+        (500, false, None),
+        (502, true, None),
+        (404, false, None),
+        (403, true, None),
+        // EC2 tells back what it was asked for.
+        (400, false, Some("InvalidInstanceID.Malformed")),
+    ] {
         for (quoted, is_ours) in [(0, true), (-1, true), (-7_200, false), (3, false)] {
             let text = text(quoted);
             let mut view = ResponseView::new(status, text.as_bytes());
             if is_aged {
                 view = view.with_age("0");
+            }
+            if let Some(code) = code {
+                view = view.with_error_code(code);
             }
             let verdict = case(0).judged(&Evidence::read(&view));
             if is_ours {
@@ -359,7 +369,7 @@ fn what_is_not_told_at_first_hand_counts_if_it_is_of_this_signature() {
                 assert_eq!(verdict, Verdict::Nothing, "{status}, {quoted}");
             }
         }
-        // Nothing speaks against a text that does not tell the time back.
+        // What does not tell the time back is of anybody, but for a cache's copy of a refusal.
         let nameless =
             "<Code>RequestTimeTooSkewed</Code><ServerTime>2027-01-17T08:00:00Z</ServerTime>";
         let mut view = ResponseView::new(status, nameless.as_bytes());
@@ -367,7 +377,12 @@ fn what_is_not_told_at_first_hand_counts_if_it_is_of_this_signature() {
             view = view.with_age("0");
         }
         let verdict = case(0).judged(&Evidence::read(&view));
-        assert!(matches!(verdict, Verdict::Skew(_)), "{status}: {verdict:?}");
+        let is_believed = matches!(verdict, Verdict::Skew(_));
+        assert_eq!(
+            is_believed,
+            matches!(status, 400 | 403),
+            "{status}: {verdict:?}"
+        );
     }
     // At first hand the text is believed: a proxy may have signed in our place.
     let text = text(-7_200);

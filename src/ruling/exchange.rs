@@ -67,9 +67,21 @@ impl Exchange<'_> {
         }
     }
 
+    /// Returns whether the answer says that this request's time is wrong.
+    pub(super) fn is_rejected(&self) -> bool {
+        let signed_at = self.attempt.signed_at;
+        let is_another = signed_at.is_some_and(|time| self.evidence.quotes_another_than(time));
+        self.evidence.rejection().is_some() && !is_another
+    }
+
+    /// Returns whether it was refused for its time, or may have been.
+    pub(super) fn is_refused(&self) -> bool {
+        self.is_rejected() || self.evidence.is_suspect()
+    }
+
     /// Returns why this refusal takes back what its request has taught.
-    pub(super) const fn taken_back(&self) -> TakenBack {
-        if self.evidence.rejection().is_some() {
+    pub(super) fn taken_back(&self) -> TakenBack {
+        if self.is_rejected() {
             TakenBack::Rejected
         } else {
             TakenBack::Refused
