@@ -115,6 +115,9 @@ impl SkewClock {
     }
 
     /// Returns where the clock stands and what has happened so far.
+    ///
+    /// If [`now`](Self::now) has found the machine's clock repaired, this is where the
+    /// log and the metrics hear of it.
     pub fn status(&self) -> SkewStatus {
         let reading = self.reading();
         let (status, announcement) = {
@@ -139,7 +142,9 @@ impl SkewClock {
     /// Forgets what was learned: after a snapshot was restored, for one, the
     /// machine's clock may be right, or wrong in another way.
     ///
-    /// The count of incidents and the last one stay.
+    /// An [`initial_offset`](SkewClockBuilder::initial_offset) is forgotten too, and
+    /// which hosts were trusted. The count of incidents and the last one stay; this is
+    /// none.
     pub fn reset(&self) {
         let reading = self.reading();
         self.change(reading, |estimator, _| estimator.reset());

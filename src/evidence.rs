@@ -137,20 +137,22 @@ impl Evidence {
         self.times.server
     }
 
-    /// The time of the request, as the text of a rejection tells it back.
+    /// The time of the request, as the text of a rejection tells it back. `None` if it tells none,
+    /// or contradicts itself.
     #[must_use]
     pub const fn request_time(&self) -> Option<SystemTime> {
         self.times.request
     }
 
     /// The earliest (or, of a request from the future, latest) time of a request that the server
-    /// would have accepted, as its text states it.
+    /// would have accepted, as its text states it. `None` if it states none, or contradicts itself.
     #[must_use]
     pub const fn bound_time(&self) -> Option<SystemTime> {
         self.times.bound
     }
 
-    /// How far a request's time may be off, as the text of a rejection states it.
+    /// How far a request's time may be off, as the text of a rejection states it. `None` if it
+    /// states none, or contradicts itself.
     #[must_use]
     pub const fn tolerance(&self) -> Option<Duration> {
         self.times.tolerance

@@ -23,14 +23,16 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Sets how far forward times stated in words, over TLS, are followed.
+    /// Sets how far forward times stated in words, over TLS, are followed; 400 days
+    /// unless said. Zero follows none.
     #[must_use]
     pub const fn with_forward_strong(mut self, limit: Duration) -> Self {
         self.forward_strong = limit;
         self
     }
 
-    /// Sets how far forward any other evidence is followed.
+    /// Sets how far forward any other evidence is followed; 7 days unless said. Zero
+    /// follows none.
     #[must_use]
     pub const fn with_forward(mut self, limit: Duration) -> Self {
         self.forward = limit;

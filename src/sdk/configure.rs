@@ -26,7 +26,9 @@ impl SkewClock {
     /// default HTTPS client, with its proxy settings, wrapped by
     /// [`http_client`](Self::http_client). If the SDK was built without a TLS
     /// stack there is none, and the loader is left without, as it was; use
-    /// [`configure_with`](Self::configure_with) then.
+    /// [`configure_with`](Self::configure_with) then, and to keep an HTTP client of
+    /// one's own: these three replace what the loader has. With a clock that only
+    /// observes, time source and identity cache are left alone.
     ///
     /// The SDK's own correction is not switched off but kept from acting (see
     /// [`SkewHttpClient`](crate::SkewHttpClient)), so a client that is given

@@ -194,8 +194,9 @@ pub(super) fn view<'a>(response: &'a HttpResponse, text: &'a [u8]) -> ResponseVi
 pub(super) fn view_without_age<'a>(response: &'a HttpResponse, text: &'a [u8]) -> ResponseView<'a> {
     let headers = response.headers();
     let mut view = ResponseView::new(response.status().as_u16(), text);
-    for date in headers.get_all("date") {
-        view = view.with_date(date);
+    for (_, date) in headers.iter_bytes().filter(|(name, _)| *name == "date") {
+        // What cannot be read is still a second header.
+        view = view.with_date(std::str::from_utf8(date).unwrap_or_default());
     }
     if let Some(code) = headers.get("x-amzn-errortype") {
         view = view.with_error_code(code);
