@@ -54,9 +54,10 @@ use crate::sdk::{limiter, native};
 pub struct SkewInterceptor {
     clock: SkewClock,
     has_complained: AtomicBool,
-    /// Where ours is among the client's retry classifiers: to ask each for its name
-    /// costs as much as all else that is done before an accepted call.
-    classifiers_place: AtomicUsize,
+    /// How many retry classifiers the client had when ours was last seen among them: to
+    /// ask each for its name costs as much as all else that is done before an accepted
+    /// call. Looked at again before ours is relied on.
+    classifiers: AtomicUsize,
     /// The user has switched the SDK's own correction off.
     native_is_off: OnceLock<bool>,
     /// Where a part is missing.
@@ -90,7 +91,7 @@ impl SkewClock {
         SkewInterceptor {
             clock: self.clone(),
             has_complained: AtomicBool::new(false),
-            classifiers_place: AtomicUsize::new(0),
+            classifiers: AtomicUsize::new(0),
             native_is_off: OnceLock::new(),
             native_memory: native::Memory::default(),
             is_in_dispute: AtomicBool::new(false),
@@ -185,7 +186,7 @@ impl Intercept for SkewInterceptor {
     fn modify_before_attempt_completion(
         &self,
         context: &mut FinalizerInterceptorContextMut<'_>,
-        _components: &RuntimeComponents,
+        components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let attempt = cfg.load::<RequestAttempts>().map(RequestAttempts::attempts);
@@ -206,7 +207,9 @@ impl Intercept for SkewInterceptor {
             self.renew_limiter(cfg);
             return Ok(());
         }
-        if let Some(stage) = self.completes(context, cfg) {
+        if let Some(stage) = self.completes(context, cfg)
+            && self.finds_classifier(components)
+        {
             self.ask_for_one_more(stage, context, cfg);
         }
         if let Some(operation) = self.operation(cfg) {

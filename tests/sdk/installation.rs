@@ -9,6 +9,10 @@ use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_sdk_sqs::config::Builder;
 use aws_sdk_sqs::config::retry::RetryPartition;
+use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
+use aws_smithy_runtime_api::client::retries::classifiers::{
+    ClassifyRetry, RetryAction, SharedRetryClassifier,
+};
 use tokio::task::JoinSet;
 
 use crate::clients::{config, receive, send, sqs, without_retries};
@@ -349,4 +353,37 @@ async fn an_interceptor_that_a_whole_client_shares_with_another_sees_what_that_l
     assert_eq!(log.names(), ["half_installed"]);
     let event = log.incidents().pop().expect("there is one");
     assert_eq!(event.get("missing"), Some("retry_classifier"));
+}
+
+/// As many classifiers as before, and ours not among them.
+#[tokio::test]
+async fn a_client_that_is_rebuilt_without_the_classifier_is_told_so_after_one_call() {
+    #[derive(Debug)]
+    struct Own;
+
+    impl ClassifyRetry for Own {
+        fn classify_retry(&self, _: &InterceptorContext) -> RetryAction {
+            RetryAction::NoActionIndicated
+        }
+
+        fn name(&self) -> &'static str {
+            "own"
+        }
+    }
+
+    let site = Site::new(Parts::All, 0, |config| config);
+    assert_eq!(site.lost(1).await, 0);
+    let mut builder = site.sqs.config().to_builder();
+    builder.set_retry_classifiers([SharedRetryClassifier::new(Own)]);
+    let rebuilt = aws_sdk_sqs::Client::from_conf(builder.build());
+    assert_eq!(receive(&rebuilt, QUEUE).await, Ok(()));
+    let log = Log::start();
+    site.world.set_skew(-20 * MINUTE);
+    receive(&rebuilt, QUEUE)
+        .await
+        .expect_err("nobody asks for a retry");
+    for _ in 0..3 {
+        assert_eq!(receive(&rebuilt, QUEUE).await, Ok(()));
+    }
+    assert_eq!(log.names(), ["skew", "half_installed"]);
 }

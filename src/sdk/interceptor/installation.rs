@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
-use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, SharedRetryClassifier};
+use aws_smithy_runtime_api::client::retries::classifiers::ClassifyRetry;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 
@@ -30,16 +30,19 @@ impl SkewInterceptor {
     }
 
     fn has_classifier(&self, components: &RuntimeComponents) -> bool {
-        let is_ours = |classifier: SharedRetryClassifier| classifier.name() == NAME;
+        let (count, _) = components.retry_classifiers().size_hint();
+        let is_known = count != 0 && count == self.classifiers.load(Ordering::Relaxed);
+        is_known || self.finds_classifier(components)
+    }
+
+    /// Asks each retry classifier for its name.
+    pub(super) fn finds_classifier(&self, components: &RuntimeComponents) -> bool {
         let mut classifiers = components.retry_classifiers();
-        let known = self.classifiers_place.load(Ordering::Relaxed);
-        if classifiers.nth(known).is_some_and(is_ours) {
-            return true;
-        }
-        let place = components.retry_classifiers().position(is_ours);
-        self.classifiers_place
-            .store(place.unwrap_or(0), Ordering::Relaxed);
-        place.is_some()
+        let (count, _) = classifiers.size_hint();
+        let is_there = classifiers.any(|classifier| classifier.name() == NAME);
+        let count = if is_there { count } else { 0 };
+        self.classifiers.store(count, Ordering::Relaxed);
+        is_there
     }
 
     pub(super) fn complain(&self, missing: Missing, cfg: &ConfigBag) {
