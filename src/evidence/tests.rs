@@ -1,0 +1,181 @@
+use super::{Evidence, OtherCause, ResponseView};
+
+#[track_caller]
+fn check_standing(
+    status: u16,
+    code: &str,
+    body: &str,
+    standing: (bool, bool, bool),
+    cause: Option<OtherCause>,
+) {
+    let evidence =
+        Evidence::read(&ResponseView::new(status, body.as_bytes()).with_error_code(code));
+    let read = (
+        evidence.is_suspect(),
+        evidence.accepted(),
+        evidence.let_through(),
+    );
+    assert_eq!(
+        (read, evidence.other_cause()),
+        (standing, cause),
+        "{evidence:?}"
+    );
+}
+
+#[test]
+fn suspect_accepted_and_let_through_are_told_apart() {
+    let (suspect, accepted, through, neither) = (
+        (true, false, false),
+        (false, true, true),
+        (false, false, true),
+        (false, false, false),
+    );
+    check_standing(200, "", "", accepted, None);
+    check_standing(304, "", "", accepted, None);
+    check_standing(200, "RequestTimeTooSkewed", "", neither, None);
+    for status in [302, 404, 405, 409, 412, 416] {
+        check_standing(status, "", "", through, None);
+    }
+    check_standing(403, "", "", suspect, None);
+    check_standing(403, "Forbidden", "<html>", suspect, None);
+    check_standing(400, "InvalidSignatureException", "what?", suspect, None);
+    check_standing(401, "AuthFailure", "", suspect, None);
+    check_standing(
+        403,
+        "AccessDenied",
+        "is not authorized to perform: x",
+        suspect,
+        Some(OtherCause::Denied),
+    );
+    check_standing(403, "RequestTimeTooSkewed", "", neither, None);
+    check_standing(400, "InvalidParameterValue", "", neither, None);
+    check_standing(401, "", "", neither, None);
+    check_standing(429, "AccessDenied", "", neither, None);
+    check_standing(500, "AccessDenied", "", neither, None);
+    check_standing(500, "ExpiredToken", "", neither, None);
+    let wrong_key = "The request signature we calculated does not match";
+    check_standing(
+        403,
+        "SignatureDoesNotMatch",
+        wrong_key,
+        through,
+        Some(OtherCause::WrongKey),
+    );
+    check_standing(
+        403,
+        "AccessDenied",
+        "Request has expired",
+        neither,
+        Some(OtherCause::ExpiredUrl),
+    );
+    check_standing(
+        400,
+        "ExpiredToken",
+        "",
+        neither,
+        Some(OtherCause::ExpiredCredentials),
+    );
+    check_standing(
+        403,
+        "",
+        "{\"message\":\"Missing Authentication Token\"}",
+        neither,
+        Some(OtherCause::MissingAuthentication),
+    );
+}
+
+#[test]
+fn a_refusal_is_a_rejection_or_a_suspect_and_may_be_of_the_signature() {
+    for (status, code, is_refused, is_signature_code) in [
+        (403, "RequestTimeTooSkewed", true, false),
+        (403, "SignatureDoesNotMatch", true, true),
+        (403, "AccessDenied", true, false),
+        (403, "", true, false),
+        (404, "NoSuchKey", false, false),
+        (200, "", false, false),
+    ] {
+        let evidence = Evidence::read(&ResponseView::new(status, b"").with_error_code(code));
+        let refused = evidence.rejection().is_some() || evidence.is_suspect();
+        let read = (refused, evidence.is_signature_code());
+        assert_eq!(read, (is_refused, is_signature_code), "{code}");
+    }
+}
+
+#[test]
+fn a_tolerance_that_is_cut_is_taken_where_it_agrees() {
+    for (end, tolerance) in [("- 15 min.)", 900), ("- 15", 900), ("- 5", 0), ("- 1", 0)] {
+        let text = "Signature expired: 20240522T115159Z is now earlier than \
+            20240522T120000Z (20240522T121500Z ";
+        let text = format!("{text}{end}");
+        let evidence = Evidence::read(&ResponseView::new(403, text.as_bytes()));
+        let stated = evidence.tolerance().map_or(0, |stated| stated.as_secs());
+        assert_eq!(stated, tolerance, "{end}");
+    }
+}
+
+#[test]
+fn a_tolerance_that_no_server_has_is_none() {
+    for (millis, tolerance) in [("900000", Some(900)), ("0", None), ("99999999999", None)] {
+        let body = format!(
+            "<Error><Code>RequestTimeTooSkewed</Code><MaxAllowedSkewMilliseconds>{millis}\
+            </MaxAllowedSkewMilliseconds></Error>"
+        );
+        let evidence = Evidence::read(&ResponseView::new(403, body.as_bytes()));
+        let read = evidence.tolerance().map(|tolerance| tolerance.as_secs());
+        assert_eq!(read, tolerance, "{millis}");
+    }
+}
+
+#[test]
+fn a_code_in_a_log_line_is_a_code() {
+    let line = b"PUT failed (RequestTimeTooSkewed), giving up";
+    let evidence = Evidence::read(&ResponseView::new(403, line));
+    assert_eq!(evidence.rejection(), Some(super::Rejection::Unspecified));
+}
+
+#[test]
+fn what_stands_in_64_kib_is_read_and_nothing_beyond() {
+    let code = "<Error><Code>RequestTimeTooSkewed</Code></Error>";
+    for (before, is_read) in [(65_536 - code.len(), true), (65_536, false)] {
+        let body = " ".repeat(before) + code;
+        let evidence = Evidence::read(&ResponseView::new(403, body.as_bytes()));
+        assert_eq!(evidence.rejection().is_some(), is_read, "{before}");
+    }
+}
+
+#[test]
+fn a_code_is_read_in_utf_16_as_well() {
+    let body = "<Error><Code>RequestTimeTooSkewed</Code></Error>";
+    let wide: Vec<u8> = body.bytes().flat_map(|byte| [byte, 0]).collect();
+    let evidence = Evidence::read(&ResponseView::new(403, &wide));
+    assert_eq!(evidence.error_code(), Some("RequestTimeTooSkewed"));
+    assert!(evidence.rejection().is_some());
+}
+
+#[test]
+fn a_code_that_nobody_knows_is_no_suspect() {
+    for (status, code, is_suspect) in [
+        (403, "", true),
+        (403, "Gone", false),
+        (400, "", false),
+        (401, "", false),
+    ] {
+        let evidence = Evidence::read(&ResponseView::new(status, b"").with_error_code(code));
+        assert_eq!(evidence.is_suspect(), is_suspect, "{status} {code}");
+    }
+}
+
+#[test]
+fn names_are_kept_for_logs_and_bodies_are_not() {
+    let view = ResponseView::new(403, b"secret")
+        .with_error_code("a#AccessDenied")
+        .with_request_id(" 1\n2 ");
+    let evidence = Evidence::read(&view);
+    assert_eq!(
+        (evidence.error_code(), evidence.request_id()),
+        (Some("AccessDenied"), Some("12"))
+    );
+    let shown = format!("{view:?} {evidence:?}");
+    assert!(shown.contains("ResponseView") && !shown.contains("secret"));
+    assert_eq!(evidence.rejection(), None);
+}
