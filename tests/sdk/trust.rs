@@ -106,6 +106,23 @@ async fn while_aws_vouches_the_lab_cannot_move_the_clock() {
     }
 }
 
+/// The SDK's own correction has to see the server's time, and then to retry.
+#[tokio::test]
+async fn without_retries_a_host_in_dispute_costs_two_attempts_and_no_call() {
+    for manner in [Manner::InFields, Manner::ByCode] {
+        let story = Story::new(0, manner);
+        story.lab.set_ahead(HOUR);
+        let lab = without_retries(config_on(&story.lab, LAB));
+        let minio = s3(&lab, &story.clock);
+        for _ in 0..10 {
+            assert_eq!(story.calls_aws().await, Ok(()));
+            assert_eq!(head(&minio).await, Ok(()), "{manner:?}");
+            story.world.advance(Duration::from_secs(20));
+        }
+        assert_eq!((story.lab.rejected(), story.lab.sent()), (2, 12));
+    }
+}
+
 #[tokio::test]
 async fn every_client_of_a_host_in_dispute_steps_back_and_one_warning_is_enough() {
     let story = Story::new(0, Manner::ByCode);

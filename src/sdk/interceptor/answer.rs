@@ -178,11 +178,13 @@ impl SkewInterceptor {
         response.add_extension(SignAgain);
         let users = cfg.load::<TokenBucket>().cloned();
         // `RequestAttempts` counts ours among the user's for the whole operation,
-        // so the attempt is given for good.
+        // so the attempt is given for good; and a second one, where the first only shows
+        // the SDK's own correction the server's time.
+        let given = if stage == Stage::Done { 2 } else { 1 };
         let retries = cfg.load::<RetryConfig>().map(|config| {
             config
                 .clone()
-                .with_max_attempts(config.max_attempts().saturating_add(1))
+                .with_max_attempts(config.max_attempts().saturating_add(given))
         });
         let state = cfg.interceptor_state();
         if let Some(retries) = retries {
