@@ -38,7 +38,7 @@ fn evidence(criterion: &mut Criterion) {
 }
 
 /// Texts that begin again and again what is looked for, and never end it.
-const BAITS: [(&str, &str); 7] = [
+const BAITS: [(&str, &str); 8] = [
     (
         "sentences",
         "Signature expired: 20261123T082151Z is now earlier than ",
@@ -49,6 +49,7 @@ const BAITS: [(&str, &str); 7] = [
     ("escapes", "\\u0026lt;&amp;"),
     ("codes", "\"code\":\""),
     ("stamps", "20261123T082151Z "),
+    ("tags", "<a>"),
 ];
 
 criterion_group! {
