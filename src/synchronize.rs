@@ -15,8 +15,12 @@ use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
 
 /// What the answers have in common so far.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Samples(Option<Common>);
+#[derive(Debug, Default)]
+pub(crate) struct Samples {
+    common: Option<Common>,
+    /// Why the last question without an answer had none.
+    failure: Option<Box<dyn Error + Send + Sync>>,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Common {
@@ -26,12 +30,32 @@ struct Common {
 }
 
 impl Samples {
+    /// Hears how a question ended that was asked between these readings: with a `Date`
+    /// that can be believed, without, or not at all.
+    ///
+    /// # Errors
+    ///
+    /// If no time fits the `Date` and those before.
+    pub(crate) fn hear(
+        &mut self,
+        answer: Result<Option<SystemTime>, Box<dyn Error + Send + Sync>>,
+        sent: Reading,
+        received: Reading,
+    ) -> Result<(), SynchronizeError> {
+        match answer {
+            Ok(Some(date)) => self.take(date, sent, received)?,
+            Ok(None) => {}
+            Err(failure) => self.failure = Some(failure),
+        }
+        Ok(())
+    }
+
     /// Takes a `Date` that was stamped between these readings.
     ///
     /// # Errors
     ///
     /// If no time fits it and those before.
-    pub(crate) fn take(
+    fn take(
         &mut self,
         date: SystemTime,
         sent: Reading,
@@ -44,7 +68,7 @@ impl Samples {
             received,
         };
         let sample = weak_interval(&attempt, date);
-        let common = match self.0 {
+        let common = match self.common {
             None => sample,
             Some(common) => sample.and_then(|sample| {
                 // The boot clock may have drifted between the two.
@@ -52,7 +76,7 @@ impl Samples {
                 widened.intersect(sample)
             }),
         };
-        self.0 = Some(Common {
+        self.common = Some(Common {
             interval: common.ok_or(SynchronizeError::Contradictory)?,
             received: received.boot,
         });
@@ -64,13 +88,16 @@ impl Samples {
     ///
     /// # Errors
     ///
-    /// If there was no sample.
+    /// If no question was answered with a `Date`.
     pub(crate) fn lesson(
-        &self,
+        &mut self,
         reading: Reading,
         now: SystemTime,
     ) -> Result<Option<Lesson>, SynchronizeError> {
-        let Common { interval, received } = self.0.ok_or(SynchronizeError::NoDate)?;
+        let Common { interval, received } = self.common.ok_or_else(|| {
+            let failure = self.failure.take();
+            failure.map_or(SynchronizeError::NoDate, SynchronizeError::NoAnswer)
+        })?;
         let ours = ClockOffset::from_boot(now, reading.boot);
         if interval.distance_to(ours) < WORTH_A_CORRECTION {
             return Ok(None);
@@ -186,11 +213,11 @@ mod tests {
         samples
             .take(cut(truth(900)), reading(0), reading(1_700))
             .unwrap();
-        let wide = samples.0.unwrap().interval;
+        let wide = samples.common.unwrap().interval;
         samples
             .take(cut(truth(2_950)), reading(2_940), reading(2_960))
             .unwrap();
-        let narrow = samples.0.unwrap().interval;
+        let narrow = samples.common.unwrap().interval;
         let now = reading(2_960);
         let lesson = samples.lesson(now, now.wall).unwrap().unwrap();
         let right = ClockOffset::from_boot(truth(2_960), now.boot);

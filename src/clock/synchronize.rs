@@ -12,7 +12,7 @@ impl SkewClock {
     /// right.
     pub(crate) fn learn_from(
         &self,
-        samples: &Samples,
+        mut samples: Samples,
         host: &Host,
     ) -> Result<SkewStatus, SynchronizeError> {
         let reading = self.reading();

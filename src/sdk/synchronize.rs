@@ -71,23 +71,13 @@ impl SkewClock {
         let host = authenticated(&url)?;
         let head = self.head(config, &url)?;
         let mut samples = Samples::default();
-        let mut last_error = None;
         for _ in 0..SAMPLES {
             let sent = self.reading();
             let answer = head.invoke(()).await;
             let received = self.reading();
-            match answer {
-                Ok(Some(date)) => samples.take(date, sent, received)?,
-                Ok(None) => {}
-                Err(error) => last_error = Some(error),
-            }
+            samples.hear(answer.map_err(Into::into), sent, received)?;
         }
-        match (self.learn_from(&samples, &host), last_error) {
-            (Err(SynchronizeError::NoDate), Some(error)) => {
-                Err(SynchronizeError::NoAnswer(error.into()))
-            }
-            (outcome, _) => outcome,
-        }
+        self.learn_from(samples, &host)
     }
 
     fn head(&self, config: &SdkConfig, url: &str) -> Result<Head, SynchronizeError> {

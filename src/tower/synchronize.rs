@@ -41,7 +41,6 @@ impl SkewClock {
     {
         let host = authenticated(url)?;
         let mut samples = Samples::default();
-        let mut last_error = None;
         for _ in 0..SAMPLES {
             let request = Request::head(url).body(B::default());
             let request = request.map_err(|error| SynchronizeError::NoAnswer(error.into()))?;
@@ -52,20 +51,13 @@ impl SkewClock {
             })
             .await;
             let received = self.reading();
-            match answer {
-                Ok(Ok(response)) => {
-                    let date = Evidence::read(&view(&response, &[])).date();
-                    if let Some(date) = date {
-                        samples.take(date, sent, received)?;
-                    }
-                }
-                Ok(Err(error)) => last_error = Some(error.into()),
-                Err(late) => last_error = Some(late.into()),
-            }
+            let answer = match answer {
+                Ok(Ok(response)) => Ok(Evidence::read(&view(&response, &[])).date()),
+                Ok(Err(error)) => Err(error.into()),
+                Err(late) => Err(late.into()),
+            };
+            samples.hear(answer, sent, received)?;
         }
-        match (self.learn_from(&samples, &host), last_error) {
-            (Err(SynchronizeError::NoDate), Some(error)) => Err(SynchronizeError::NoAnswer(error)),
-            (outcome, _) => outcome,
-        }
+        self.learn_from(samples, &host)
     }
 }
