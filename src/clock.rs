@@ -155,6 +155,13 @@ impl SkewClock {
         Reading::take(&self.0.local)
     }
 
+    /// Returns what our clock, as it is now, showed when the boot clock showed `boot`.
+    #[cfg(any(feature = "sdk", feature = "tower"))]
+    pub(crate) fn stood_at(&self, boot: Duration) -> SystemTime {
+        let since = self.reading().boot.saturating_sub(boot);
+        ClockOffset::trace_back(self.now(), since)
+    }
+
     pub(crate) fn observes_only(&self) -> bool {
         self.0.observe_only
     }

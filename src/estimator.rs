@@ -62,6 +62,14 @@ pub(crate) enum TakenBack {
     Lapsed,
 }
 
+impl TakenBack {
+    /// Returns whether whoever taught it has misled us, by a rejection or by less. Who
+    /// says that the time is wrong, and then only refuses or is not heard again, has not.
+    pub(crate) fn discredits(self, is_rejection: bool) -> bool {
+        self == Self::Rejected || !is_rejection
+    }
+}
+
 /// Whether a lesson counts at once.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Commitment {
@@ -254,9 +262,7 @@ impl Estimator {
             return false;
         };
         let host = provisional.host;
-        // Who says that the time is wrong, and then only refuses or is not heard again,
-        // has not misled us.
-        if why == TakenBack::Rejected || !provisional.is_rejection {
+        if why.discredits(provisional.is_rejection) {
             self.trust.mute(&host, boot);
         } else if why == TakenBack::Lapsed {
             let estimate = self.estimate.as_ref();

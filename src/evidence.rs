@@ -213,7 +213,11 @@ impl Evidence {
             let distance = request.duration_since(signed_at);
             distance.unwrap_or_else(|error| error.duration()) > CUT_OFF
         });
-        is_another.unwrap_or(may_quote) && (may_quote || self.is_aged)
+        if may_quote {
+            is_another.unwrap_or(true)
+        } else {
+            self.is_aged && is_another.unwrap_or(false)
+        }
     }
 
     /// What the response names as the cause, if it refuses the request and the clock is not it.

@@ -192,7 +192,7 @@ fn is_stale(
     now: SystemTime,
 ) -> bool {
     let since_signing = judged.boot.saturating_sub(attempt.signing_boot);
-    let stood_at = ClockOffset::ZERO.minus(since_signing).shift(now);
+    let stood_at = ClockOffset::trace_back(now, since_signing);
     signed_at < time.range.earliest
         && ClockOffset::between(signed_at, stood_at).magnitude() <= GRACE
 }

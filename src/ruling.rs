@@ -177,7 +177,7 @@ pub(crate) fn settle(
     keep_up(estimator, reading, incidents);
     let name = exchange.host.map_or("", Host::name);
     if !exchange.evidence.let_through() {
-        let has_misled = exchange.taken_back() == TakenBack::Rejected || !lesson.is_rejection;
+        let has_misled = exchange.taken_back().discredits(lesson.is_rejection);
         if exchange.is_refused() && has_misled && !estimator.is_taught_by(exchange.request) {
             estimator.trust.mute(name, reading.boot);
         }
@@ -287,11 +287,14 @@ fn commit(
 ) -> Ruling {
     let before = estimator.estimate().cloned();
     let learned = estimator.learn(lesson, exchange.host, reading, commitment);
-    let mut facts = exchange.facts(estimator, reading);
-    facts.source = Some(lesson.source);
-    facts.server_time = Some(lesson.server_time);
+    let facts = |estimator: &Estimator| Facts {
+        source: Some(lesson.source),
+        server_time: Some(lesson.server_time),
+        ..exchange.facts(estimator, reading)
+    };
     match learned {
         Learned::Moved => {
+            let mut facts = facts(estimator);
             facts.previous_offset = Some(
                 before
                     .as_ref()
@@ -306,13 +309,15 @@ fn commit(
             Ruling::RESIGN
         }
         Learned::Refused => {
-            incidents.push(Incident::Refused(facts));
+            incidents.push(Incident::Refused(facts(estimator)));
             Ruling::pass()
         }
         Learned::Objection { by, is_first } => {
             if is_first {
-                facts.other_host = Label::new(&by);
-                incidents.push(Incident::HostsDisagree(facts));
+                incidents.push(Incident::HostsDisagree(Facts {
+                    other_host: Label::new(&by),
+                    ..facts(estimator)
+                }));
             }
             Ruling {
                 // Whoever signs by the shared clock cannot sign for this host.

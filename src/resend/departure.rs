@@ -36,8 +36,7 @@ impl Departure {
     /// Returns which clock signed what left then: ours, unless the signature is of
     /// another time, as that of a foreign signer or one for a host in dispute is.
     pub(super) fn moves_at_signing(self, clock: &SkewClock, signed_at: Option<SystemTime>) -> u64 {
-        let since = clock.reading().boot.saturating_sub(self.reading.boot);
-        let stood_at = ClockOffset::ZERO.minus(since).shift(clock.now());
+        let stood_at = clock.stood_at(self.reading.boot);
         let is_ours = signed_at.is_some_and(|signed_at| {
             ClockOffset::between(signed_at, stood_at).magnitude() < WORTH_A_CORRECTION
         });

@@ -12,7 +12,6 @@ use crate::evidence::stamp;
 use crate::host::Host;
 use crate::judge::Attempt;
 use crate::local_clock::Reading;
-use crate::offset::ClockOffset;
 use crate::resend::REQUEST_IDS;
 use crate::resign::is_signature;
 use crate::ruling::Exchange;
@@ -161,8 +160,7 @@ impl Operation {
             return Duration::ZERO;
         }
         let departed = if clock.is_corrected() {
-            let since = clock.reading().boot.saturating_sub(sent.boot);
-            ClockOffset::ZERO.minus(since).shift(clock.now())
+            clock.stood_at(sent.boot)
         } else {
             // What the wall clock shows now, it may show since it was set.
             sent.wall
