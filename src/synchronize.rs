@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use crate::evidence::{Source, Strength};
 use crate::host::Host;
 use crate::interval::Interval;
-use crate::judge::{Attempt, Lesson, WORTH_A_CORRECTION, weak_interval};
+use crate::judge::{OffsetSample, RoundTrip, SignedBy, WORTH_A_CORRECTION};
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
 
@@ -61,13 +61,13 @@ impl Samples {
         sent: Reading,
         received: Reading,
     ) -> Result<(), SynchronizeError> {
-        let attempt = Attempt {
+        let trip = RoundTrip {
             signed_at: None,
-            signing_boot: sent.boot,
+            signed_by: SignedBy::Other,
             sent,
             received,
         };
-        let sample = weak_interval(&attempt, date);
+        let sample = trip.interval_of_date(date);
         let common = match self.common {
             None => sample,
             Some(common) => sample.and_then(|sample| {
@@ -89,11 +89,11 @@ impl Samples {
     /// # Errors
     ///
     /// If no question was answered with a `Date`.
-    pub(crate) fn lesson(
+    pub(crate) fn sample(
         &mut self,
         reading: Reading,
         now: SystemTime,
-    ) -> Result<Option<Lesson>, SynchronizeError> {
+    ) -> Result<Option<OffsetSample>, SynchronizeError> {
         let Common { interval, received } = self.common.ok_or_else(|| {
             let failure = self.failure.take();
             failure.map_or(SynchronizeError::NoDate, SynchronizeError::NoAnswer)
@@ -104,14 +104,13 @@ impl Samples {
         }
         // A server stamps at once, and cuts off half a second in the mean.
         let point = interval.clamp(interval.earliest().plus(HALF_A_SECOND));
-        Ok(Some(Lesson {
+        Ok(Some(OffsetSample {
             point,
             interval,
             at: received,
             server_time: point.at_boot(received),
             source: Source::Date,
             strength: Strength::Medium,
-            is_rejection: false,
         }))
     }
 }
@@ -219,11 +218,11 @@ mod tests {
             .unwrap();
         let narrow = samples.common.unwrap().interval;
         let now = reading(2_960);
-        let lesson = samples.lesson(now, now.wall).unwrap().unwrap();
+        let sample = samples.sample(now, now.wall).unwrap().unwrap();
         let right = ClockOffset::from_boot(truth(2_960), now.boot);
         assert!(wide.contains(right) && narrow.contains(right));
         assert!(narrow.worst_error_of(right) < wide.worst_error_of(right));
-        let error = lesson.point.since(right).magnitude();
+        let error = sample.point.since(right).magnitude();
         assert!(error <= Duration::from_secs(1), "{error:?}");
         let lie = truth(3_000) + Duration::from_secs(10);
         let outcome = samples.take(lie, reading(3_000), reading(3_010));
@@ -236,11 +235,11 @@ mod tests {
             let mut samples = Samples::default();
             let date = reading(0).wall + Duration::from_secs(seconds);
             samples.take(date, reading(0), reading(0)).unwrap();
-            let lesson = samples.lesson(reading(0), reading(0).wall).unwrap();
-            assert_eq!(lesson.is_some(), learns, "{seconds}");
+            let sample = samples.sample(reading(0), reading(0).wall).unwrap();
+            assert_eq!(sample.is_some(), learns, "{seconds}");
         }
-        let lesson = Samples::default().lesson(reading(0), reading(0).wall);
-        assert!(matches!(lesson, Err(SynchronizeError::NoDate)));
+        let sample = Samples::default().sample(reading(0), reading(0).wall);
+        assert!(matches!(sample, Err(SynchronizeError::NoDate)));
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! Layers for any stack of `tower` services over `http` requests.
 
 mod body;
-mod carrier;
 mod credentials;
 mod diagnose;
 mod future;
 mod layer;
+mod request;
 mod service;
 mod sign;
 mod synchronize;

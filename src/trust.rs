@@ -1,10 +1,11 @@
-//! Whom to believe, and how far: [`Limits`], and which of two servers that
-//! disagree has the last word.
+//! Which server is followed, and how far: [`Limits`], confirmation by AWS, times of
+//! single hosts, and back-off.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::evidence::Strength;
 use crate::host::Host;
+use crate::judge::OffsetSample;
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
 
@@ -74,38 +75,50 @@ impl Default for Limits {
     }
 }
 
-/// What is known of hosts that disagree. All times are boot clock.
+/// What is known of the hosts that state a time. All periods are counted on the
+/// monotonic clock.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trust {
-    vouched: Option<Vouch>,
-    last_move: Option<(Duration, Box<str>)>,
-    mutes: Vec<Mute>,
-    disputes: Vec<Dispute>,
+    confirmation: Option<Confirmation>,
+    /// When a host that is not AWS changed the correction last.
+    last_change: Option<(Duration, Box<str>)>,
+    back_offs: Vec<BackOff>,
+    host_times: Vec<HostTime>,
 }
 
-/// An AWS endpoint has accepted a signature of the present clock, with a `Date`
-/// that agrees with it.
+/// An AWS endpoint accepted a request signed by the current generation, with a
+/// `Date` that agrees with it.
 #[derive(Clone, Debug)]
-struct Vouch {
+struct Confirmation {
     host: Box<str>,
     at: Duration,
-    wall_minus_boot: ClockOffset,
+    wall_minus_mono: ClockOffset,
 }
 
-/// A host whose `Date` has misled us teaches nothing by `Date` for a while.
+/// A host whose `Date` was tried and rejected: its `Date` is ignored for a while.
 #[derive(Clone, Debug)]
-struct Mute {
+struct BackOff {
     host: Box<str>,
-    until: Duration,
-    strikes: u32,
+    from: Duration,
+    lasts: Duration,
+    failures: u32,
 }
 
-/// A host that disagrees with one that AWS vouches for.
+/// A time that is used for one host only.
 #[derive(Clone, Debug)]
-struct Dispute {
+pub(crate) struct HostTime {
     host: Box<str>,
-    /// Its own time − boot.
-    point: ClockOffset,
+    pub(crate) kind: HostTimeKind,
+    pub(crate) sample: OffsetSample,
+}
+
+/// Why a host has a time of its own.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum HostTimeKind {
+    /// Its `Date` is tried until a request signed with it is accepted or rejected.
+    Trial,
+    /// It contradicts a clock that AWS confirmed.
+    Conflicting,
 }
 
 impl Trust {
@@ -114,111 +127,117 @@ impl Trust {
         if host.is_some_and(Host::is_aws) {
             return None;
         }
-        if let Some(vouch) = &self.vouched
-            && vouch.holds(reading)
+        if let Some(confirmation) = &self.confirmation
+            && confirmation.holds(reading)
         {
-            return Some(&vouch.host);
+            return Some(&confirmation.host);
         }
-        // Among hosts that are not AWS the last rejection counts, but two of them
-        // must not throw the clock to and fro with every call.
-        let (at, mover) = self.last_move.as_ref()?;
-        let other = host.is_none_or(|host| host.name() != &**mover);
-        (other && reading.boot.saturating_sub(*at) < BETWEEN_MOVES).then_some(mover)
+        // Among hosts that are not AWS the last error counts, but two of them must
+        // not change the clock in turn with every call.
+        let (at, last) = self.last_change.as_ref()?;
+        let other = host.is_none_or(|host| host.name() != &**last);
+        (other && reading.boot.saturating_sub(*at) < BETWEEN_CHANGES).then_some(last)
     }
 
-    pub(crate) fn vouch(&mut self, host: &Host, reading: Reading) {
-        self.vouched = Some(Vouch {
+    pub(crate) fn confirm(&mut self, host: &Host, reading: Reading) {
+        self.confirmation = Some(Confirmation {
             host: host.name().into(),
             at: reading.boot,
-            wall_minus_boot: ClockOffset::from_boot(reading.wall, reading.boot),
+            wall_minus_mono: ClockOffset::from_boot(reading.wall, reading.boot),
         });
     }
 
-    /// The clock was moved, so nobody has vouched for it yet.
-    pub(crate) fn moved(&mut self, by: Option<&Host>, boot: Duration) {
-        self.vouched = None;
-        self.last_move = by
+    /// The correction was changed, so no host has confirmed it yet.
+    pub(crate) fn changed(&mut self, by: Option<&Host>, mono: Duration) {
+        self.confirmation = None;
+        self.last_change = by
             .filter(|host| !host.is_aws())
-            .map(|host| (boot, host.name().into()));
+            .map(|host| (mono, host.name().into()));
     }
 
-    /// Remembers the time of a host that is not followed. Returns whether it is
-    /// the first time.
-    pub(crate) fn dispute(&mut self, host: &Host, point: ClockOffset) -> bool {
-        if let Some(known) = self
-            .disputes
-            .iter_mut()
-            .find(|known| *known.host == *host.name())
-        {
-            known.point = point;
-            return false;
+    /// Returns the time that is kept for a host alone.
+    pub(crate) fn host_time(&self, host: &str) -> Option<&HostTime> {
+        self.host_times.iter().find(|known| *known.host == *host)
+    }
+
+    pub(crate) const fn has_host_times(&self) -> bool {
+        !self.host_times.is_empty()
+    }
+
+    /// Keeps a time for a host alone, in place of an older one. Returns whether the
+    /// host had no time of this kind before.
+    pub(crate) fn keep_time(
+        &mut self,
+        host: &str,
+        kind: HostTimeKind,
+        sample: OffsetSample,
+    ) -> bool {
+        let before = self.host_time(host).map(|known| known.kind);
+        self.forget_time(host);
+        if self.host_times.len() >= MOST_HOSTS {
+            self.host_times.remove(0);
         }
-        if self.disputes.len() >= MOST_HOSTS {
-            self.disputes.remove(0);
-        }
-        self.disputes.push(Dispute {
-            host: host.name().into(),
-            point,
-        });
-        true
-    }
-
-    /// Returns where the time of a host in dispute lies on the boot clock.
-    pub(crate) fn disputed(&self, host: &Host) -> Option<ClockOffset> {
-        self.disputes
-            .iter()
-            .find(|known| *known.host == *host.name())
-            .map(|known| known.point)
-    }
-
-    pub(crate) const fn has_disputes(&self) -> bool {
-        !self.disputes.is_empty()
-    }
-
-    /// A host in dispute that agrees with the clock again is in dispute no more.
-    pub(crate) fn settle(&mut self, host: &Host) {
-        self.disputes.retain(|known| *known.host != *host.name());
-    }
-
-    pub(crate) fn is_muted(&self, host: &str, boot: Duration) -> bool {
-        self.mutes
-            .iter()
-            .any(|mute| *mute.host == *host && boot < mute.until)
-    }
-
-    /// A correction by this host's `Date` was taken back: a minute of silence,
-    /// then two, four, up to an hour.
-    pub(crate) fn mute(&mut self, host: &str, boot: Duration) {
-        let strikes = self
-            .mutes
-            .iter()
-            .find(|mute| *mute.host == *host)
-            .map_or(0, |mute| mute.strikes);
-        let silence = FIRST_SILENCE
-            .saturating_mul(1_u32.checked_shl(strikes).unwrap_or(u32::MAX))
-            .min(LONGEST_SILENCE);
-        self.unmute(host);
-        if self.mutes.len() >= MOST_HOSTS {
-            self.mutes.remove(0);
-        }
-        self.mutes.push(Mute {
+        self.host_times.push(HostTime {
             host: host.into(),
-            until: boot + silence,
-            strikes: strikes.saturating_add(1).min(16),
+            kind,
+            sample,
+        });
+        before != Some(kind)
+    }
+
+    pub(crate) fn forget_time(&mut self, host: &str) {
+        self.host_times.retain(|known| *known.host != *host);
+    }
+
+    pub(crate) fn is_backing_off(&self, host: &str, mono: Duration) -> bool {
+        self.back_offs
+            .iter()
+            .any(|known| *known.host == *host && mono.saturating_sub(known.from) < known.lasts)
+    }
+
+    /// This host's `Date` was tried and rejected: it is ignored for a minute, then
+    /// for two, four, up to an hour.
+    pub(crate) fn back_off(&mut self, host: &str, mono: Duration) {
+        let failures = self
+            .back_offs
+            .iter()
+            .find(|known| *known.host == *host)
+            .map_or(0, |known| known.failures);
+        self.end_back_off(host);
+        if self.back_offs.len() >= MOST_HOSTS {
+            self.back_offs.remove(0);
+        }
+        self.back_offs.push(BackOff {
+            host: host.into(),
+            from: mono,
+            lasts: FIRST_BACK_OFF
+                .saturating_mul(1_u32.checked_shl(failures).unwrap_or(u32::MAX))
+                .min(LONGEST_BACK_OFF),
+            failures: failures.saturating_add(1).min(16),
         });
     }
 
-    /// A correction by this host's `Date` was confirmed.
-    pub(crate) fn unmute(&mut self, host: &str) {
-        self.mutes.retain(|mute| *mute.host != *host);
+    pub(crate) fn end_back_off(&mut self, host: &str) {
+        self.back_offs.retain(|known| *known.host != *host);
+    }
+
+    /// Starts every period anew that began in the future: the monotonic clock has
+    /// gone back, as it does when a checkpoint is restored.
+    pub(crate) fn restart_periods(&mut self, mono: Duration) {
+        let confirmed = self.confirmation.iter_mut().map(|known| &mut known.at);
+        let changed = self.last_change.iter_mut().map(|(at, _)| at);
+        let back_offs = self.back_offs.iter_mut().map(|known| &mut known.from);
+        for at in confirmed.chain(changed).chain(back_offs) {
+            *at = (*at).min(mono);
+        }
     }
 }
 
-impl Vouch {
+impl Confirmation {
     fn holds(&self, reading: Reading) -> bool {
         let now = ClockOffset::from_boot(reading.wall, reading.boot);
-        reading.boot.saturating_sub(self.at) < VOUCH_LASTS
-            && now.since(self.wall_minus_boot).magnitude() < WALL_STEP
+        reading.boot.saturating_sub(self.at) < CONFIRMATION_LASTS
+            && now.since(self.wall_minus_mono).magnitude() < WALL_STEP
     }
 }
 
@@ -226,12 +245,12 @@ const DAY: u64 = 86_400;
 /// 2026-11-23, the day before which no machine that runs this crate can be.
 /// Moved with every release.
 const RELEASED: Duration = Duration::from_secs(20_780 * DAY);
-const VOUCH_LASTS: Duration = Duration::from_secs(3_600);
-/// A wall clock that has moved this far against the boot clock was set.
+const CONFIRMATION_LASTS: Duration = Duration::from_secs(3_600);
+/// A wall clock that has moved this far against the monotonic clock was set.
 const WALL_STEP: Duration = Duration::from_secs(30);
-const BETWEEN_MOVES: Duration = Duration::from_secs(1);
-const FIRST_SILENCE: Duration = Duration::from_secs(60);
-const LONGEST_SILENCE: Duration = Duration::from_secs(3_600);
+const BETWEEN_CHANGES: Duration = Duration::from_secs(1);
+const FIRST_BACK_OFF: Duration = Duration::from_secs(60);
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(3_600);
 /// Hosts remembered of each sort; a proxy may see any number.
 const MOST_HOSTS: usize = 32;
 
@@ -292,14 +311,14 @@ mod tests {
     }
 
     #[test]
-    fn while_aws_vouches_no_other_host_moves_the_clock() {
+    fn while_aws_confirms_the_clock_no_other_host_changes_it() {
         let (aws, lab) = (
             host("sqs.us-east-1.amazonaws.com", true),
             host("lab.example", true),
         );
         let mut trust = Trust::default();
         assert_eq!(trust.objection_to(Some(&lab), reading(0)), None);
-        trust.vouch(&aws, reading(0));
+        trust.confirm(&aws, reading(0));
         assert_eq!(
             trust.objection_to(Some(&lab), reading(3_599)),
             Some(aws.name())
@@ -315,10 +334,10 @@ mod tests {
     }
 
     #[test]
-    fn two_lab_boxes_move_the_clock_once_a_second_at_most() {
+    fn two_hosts_change_the_clock_once_a_second_at_most() {
         let (one, two) = (host("one.example", false), host("two.example", false));
         let mut trust = Trust::default();
-        trust.moved(Some(&one), Duration::from_secs(10));
+        trust.changed(Some(&one), Duration::from_secs(10));
         assert_eq!(
             trust.objection_to(Some(&two), reading(10)),
             Some(one.name())
@@ -328,18 +347,18 @@ mod tests {
     }
 
     #[test]
-    fn silence_doubles_up_to_an_hour() {
+    fn a_back_off_doubles_up_to_an_hour() {
         let mut trust = Trust::default();
         let mut boot = Duration::from_secs(100);
         for minutes in [1, 2, 4, 8, 16, 32, 60, 60] {
-            trust.mute("lab.example", boot);
-            let silence = Duration::from_secs(minutes * 60);
-            assert!(trust.is_muted("lab.example", boot + silence - Duration::from_secs(1)));
-            assert!(!trust.is_muted("lab.example", boot + silence));
-            boot += silence;
+            trust.back_off("lab.example", boot);
+            let period = Duration::from_secs(minutes * 60);
+            assert!(trust.is_backing_off("lab.example", boot + period - Duration::from_secs(1)));
+            assert!(!trust.is_backing_off("lab.example", boot + period));
+            boot += period;
         }
-        trust.unmute("lab.example");
-        trust.mute("lab.example", boot);
-        assert!(!trust.is_muted("lab.example", boot + FIRST_SILENCE));
+        trust.end_back_off("lab.example");
+        trust.back_off("lab.example", boot);
+        assert!(!trust.is_backing_off("lab.example", boot + FIRST_BACK_OFF));
     }
 }

@@ -83,7 +83,7 @@ fn configured(config: &SdkConfig, skew: &SkewClock) -> SdkConfig {
     let inner = config.http_client().expect("was given");
     config
         .to_builder()
-        .http_client(skew.http_client(inner))
+        .http_client(skew.wrap_http_client(inner))
         .time_source(skew.clone())
         .identity_cache(skew.identity_cache())
         .build()

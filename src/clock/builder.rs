@@ -6,13 +6,12 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::{Shared, SkewClock, State};
-use crate::estimator::Estimator;
+use crate::correction::ClockState;
 use crate::ledger::Ledger;
 use crate::local_clock::{LocalClock, MachineClock, Reading, SystemClock};
 use crate::offset::ClockOffset;
 use crate::sync::{AtomicBool, AtomicU64, Mutex};
 use crate::trust::Limits;
-use crate::word::Word;
 
 /// Builds a [`SkewClock`] that differs from the default.
 #[derive(Debug)]
@@ -60,30 +59,29 @@ impl SkewClockBuilder {
     /// With `AWS_DISABLE_CLOCK_SKEW_CORRECTION=true` in the environment (the
     /// variable that switches off the SDK's own correction) it only observes.
     pub fn build(self) -> SkewClock {
-        let mut estimator = Estimator::new(self.limits);
+        let mut state = ClockState::new(self.limits);
         if let Some(offset) = self.initial_offset {
-            estimator.start_at(offset, Reading::take(&self.local));
+            state.start_at(offset, Reading::take(&self.local));
         }
         let clock = SkewClock(Arc::new(Shared {
             local: self.local,
-            word: AtomicU64::new(Word::UNCORRECTED),
-            learned_at: AtomicU64::new(0),
-            epoch: AtomicU64::new(0),
-            moves: AtomicU64::new(0),
-            minds_accepted: AtomicBool::new(false),
-            has_disputes: AtomicBool::new(false),
-            next_vouch: AtomicU64::new(0),
-            next_request: AtomicU64::new(0),
             observe_only: self.observe_only || is_switched_off(),
+            is_corrected: AtomicBool::new(false),
+            generation: AtomicU64::new(0),
+            has_host_times: AtomicBool::new(false),
+            wants_accepted: AtomicBool::new(false),
+            next_confirmation: AtomicU64::new(0),
             state: Mutex::new(State {
-                estimator,
+                clock: state,
                 ledger: Ledger::default(),
                 unreported: Vec::new(),
                 version: 0,
             }),
             changes: watch::Sender::new(0),
             #[cfg(feature = "sdk")]
-            attachments: Mutex::default(),
+            has_http_client: AtomicBool::new(false),
+            #[cfg(feature = "sdk")]
+            recent: crate::recent::RecentCredentials::default(),
         }));
         clock.publish(&clock.lock());
         clock

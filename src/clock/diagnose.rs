@@ -16,12 +16,12 @@ impl SkewClock {
     pub(crate) fn diagnose_evidence(&self, evidence: &Evidence) -> Diagnosis {
         let reading = self.reading();
         let state = self.lock();
-        let estimate = state.estimator.estimate();
+        let correction = state.clock.correction();
         Diagnosis::of(
             evidence,
             &Standing {
                 reading,
-                offset: estimate.map(|estimate| estimate.offset(reading)),
+                offset: correction.map(|correction| correction.offset(reading)),
                 observes_only: self.observes_only(),
                 last_incident: state.ledger.last(),
             },

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::{State, gauges_of};
+use crate::correction::Correction;
 use crate::incident::{Incident, Kind};
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
@@ -23,13 +24,13 @@ pub struct SkewStatus {
 
 impl SkewStatus {
     pub(super) fn of(state: &State, reading: Reading) -> Self {
-        let (offset, uncertainty) = gauges_of(&state.estimator, reading);
-        let estimate = state.estimator.estimate();
+        let (offset, uncertainty) = gauges_of(&state.clock, reading);
+        let correction = state.clock.correction();
         Self {
-            is_corrected: estimate.is_some(),
+            is_corrected: correction.is_some(),
             offset,
             uncertainty,
-            since: estimate.map(|estimate| estimate.since()),
+            since: correction.map(Correction::since),
             counts: state.ledger.counts(),
             last_incident: state.ledger.last().cloned(),
         }

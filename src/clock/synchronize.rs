@@ -3,8 +3,9 @@
 use super::{SkewClock, SkewStatus};
 use crate::evidence::{Evidence, ResponseView};
 use crate::host::Host;
-use crate::judge::Attempt;
-use crate::ruling::{self, Door, Exchange};
+use crate::correction::Objection;
+use crate::decide::{self, Exchange};
+use crate::judge::{RoundTrip, SignedBy};
 use crate::synchronize::{Samples, SynchronizeError};
 
 impl SkewClock {
@@ -17,35 +18,31 @@ impl SkewClock {
     ) -> Result<SkewStatus, SynchronizeError> {
         let reading = self.reading();
         let exchange = Exchange {
-            attempt: Attempt {
+            trip: RoundTrip {
                 signed_at: None,
-                signing_boot: reading.boot,
+                signed_by: SignedBy::Other,
                 sent: reading,
                 received: reading,
             },
-            // The lesson has all that the samples say.
+            // The sample has all that the responses say.
             evidence: &Evidence::read(&ResponseView::new(200, &[])),
             host: Some(host),
             service: None,
             operation: None,
-            door: Door::Resigner,
-            moves_at_signing: self.moves(),
-            request: self.next_request(),
-            is_second: false,
+            is_resend: false,
         };
-        self.change(reading, |estimator, incidents| {
-            ruling::keep_up(estimator, reading, incidents);
-            let now = estimator.now(reading);
-            match samples.lesson(reading, now)? {
-                Some(lesson) => {
-                    let ruling = ruling::adopt(estimator, &exchange, &lesson, reading, incidents);
-                    if ruling.is_disputed {
-                        return Err(SynchronizeError::Disputed);
-                    }
-                    ruling.resign.then_some(()).ok_or(SynchronizeError::Refused)
+        self.change(reading, |clock, events| {
+            decide::keep_up(clock, reading, events);
+            let now = clock.now(reading);
+            let Some(sample) = samples.sample(reading, now)? else {
+                return Ok(());
+            };
+            decide::adopt(clock, &exchange, &sample, reading, events).map_err(|objection| {
+                match objection {
+                    Objection::Limit => SynchronizeError::Refused,
+                    Objection::Host(_) => SynchronizeError::Disputed,
                 }
-                None => Ok(()),
-            }
+            })
         })?;
         Ok(self.status())
     }

@@ -1,17 +1,16 @@
-//! [`Proven`]: a request's own signature made again, before there is a new one.
+//! [`Proven`]: a request's own signature, reproduced before there is a new one.
 
 use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
 use bytes::Bytes;
 
-use super::{Carrier, time_by};
-use crate::clock::SkewClock;
+use super::ReplayRequest;
 use crate::incident::NotResigned;
-use crate::offset::ClockOffset;
-use crate::resign::{Proof, SignatureHeader, prove};
+use crate::judge::SigningTime;
+use crate::resign::{Head, Proof, SignatureHeader, prove};
 
-/// A signature that was reproduced, and what did it.
+/// A signature that was reproduced, and what it takes to make another.
 pub(super) struct Proven {
     proof: Proof,
     credentials: Credentials,
@@ -19,63 +18,60 @@ pub(super) struct Proven {
 }
 
 impl Proven {
-    pub(super) fn has_expired(&self, now: SystemTime) -> bool {
-        self.credentials
-            .expiry()
-            .is_some_and(|expiry| expiry <= now)
-    }
-}
-
-pub(super) async fn proven<C: Carrier>(carrier: &mut C) -> Result<Proven, NotResigned> {
-    let body = body_of(carrier).await;
-    let credentials = signers(carrier).await.ok_or(NotResigned::Identity)?;
-    let proof = prove(&carrier.head(), body.as_deref(), &credentials)?;
-    Ok(Proven {
-        proof,
-        credentials,
-        body,
-    })
-}
-
-/// Returns the credentials that have signed the request, as far as can be told: the
-/// present ones, or others of late where those have another access key.
-async fn signers<C: Carrier>(carrier: &mut C) -> Option<Credentials> {
-    let present = carrier.credentials().await;
-    let head = carrier.head();
-    let Some(access_key) = head.access_key() else {
-        return present;
-    };
-    match present {
-        Some(present) if present.access_key_id() == access_key => Some(present),
-        other => {
-            let recent = carrier.recent_credentials(access_key);
-            recent.or(other)
+    /// Reproduces the signature of a request with the credentials that made it, and
+    /// returns what is needed to sign it at another time: those credentials, unless
+    /// they have expired by then.
+    pub(super) async fn of<R: ReplayRequest>(
+        request: &mut R,
+        signing: SigningTime,
+    ) -> Result<Self, NotResigned> {
+        let body = if request.head().needs_body() {
+            request.body().await
+        } else {
+            None
+        };
+        let head = request.head();
+        let recent = head
+            .access_key()
+            .and_then(|access_key| request.recent_credentials(access_key));
+        let recent = recent.and_then(|credentials| {
+            let proof = prove(&head, body.as_deref(), &credentials).ok()?;
+            Some((proof, credentials))
+        });
+        drop(head);
+        let (proof, mut credentials) = match recent {
+            Some(proven) => proven,
+            None => {
+                let present = request.credentials(signing.now).await;
+                let present = present.ok_or(NotResigned::Identity)?;
+                let proof = prove(&request.head(), body.as_deref(), &present)?;
+                (proof, present)
+            }
+        };
+        // The clock that signed may have been too slow to see them expire.
+        let has_expired = |credentials: &Credentials| {
+            credentials
+                .expiry()
+                .is_some_and(|expiry| expiry <= signing.now)
+        };
+        if has_expired(&credentials) {
+            let present = request.credentials(signing.now).await;
+            credentials = present.ok_or(NotResigned::Identity)?;
         }
+        Ok(Self {
+            proof,
+            credentials,
+            body,
+        })
     }
-}
 
-pub(super) async fn resigned<C: Carrier>(
-    carrier: &mut C,
-    clock: &SkewClock,
-    proven: Result<Proven, NotResigned>,
-    sign_by: Option<ClockOffset>,
-) -> Result<Vec<SignatureHeader>, NotResigned> {
-    let mut proven = proven?;
-    // The clock that signed may have been too slow to see them expire.
-    if proven.has_expired(time_by(clock, sign_by)) {
-        proven.credentials = carrier.credentials().await.ok_or(NotResigned::Identity)?;
-    }
-    let body = proven.body.as_deref();
-    let time = time_by(clock, sign_by);
-    proven
-        .proof
-        .sign(&carrier.head(), body, &proven.credentials, time)
-}
-
-async fn body_of<C: Carrier>(carrier: &mut C) -> Option<Bytes> {
-    if carrier.head().needs_body() {
-        carrier.body().await
-    } else {
-        None
+    /// Signs the request for a time.
+    pub(super) fn sign(
+        &self,
+        head: &Head<'_>,
+        time: SystemTime,
+    ) -> Result<Vec<SignatureHeader>, NotResigned> {
+        let body = self.body.as_deref();
+        self.proof.sign(head, body, &self.credentials, time)
     }
 }

@@ -1,67 +1,98 @@
-//! [`SkewClock::configure`]: one line for every client of a process.
+//! [`SkewClock::configure`] and [`SkewClock::apply`]: every client of a config.
 
-use aws_config::{BehaviorVersion, ConfigLoader};
+use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 use aws_smithy_runtime::client::defaults::default_http_client_plugin_v2;
 use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
 use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
 
 use crate::clock::SkewClock;
+use crate::incident::{Facts, Incident, Missing};
 
 impl SkewClock {
-    /// Makes every client of a config right: those made from it, and those inside
-    /// its credential providers.
+    /// Corrects every client of a config: the clients that are made from it, and those
+    /// inside its credential providers.
     ///
     /// ```no_run
-    /// # async fn config() -> aws_config::SdkConfig {
+    /// # async fn start() {
     /// use aws_clock_skew::SkewClock;
     /// use aws_config::BehaviorVersion;
     ///
-    /// let skew = SkewClock::new();
-    /// skew.configure(aws_config::defaults(BehaviorVersion::latest())).load().await
+    /// let clock = SkewClock::new();
+    /// let loader = aws_config::defaults(BehaviorVersion::latest());
+    /// let config = clock.configure(loader).load().await;
+    /// let sqs = aws_sdk_sqs::Client::new(&config);
     /// # }
     /// ```
     ///
-    /// It sets the time source, the identity cache and the HTTP client: the SDK's
-    /// default HTTPS client, with its proxy settings, wrapped by
-    /// [`http_client`](Self::http_client). If the SDK was built without a TLS
-    /// stack there is none, and the loader is left without, as it was; use
-    /// [`configure_with`](Self::configure_with) then, and to keep an HTTP client of
-    /// one's own: these three replace what the loader has. With a clock that only
-    /// observes, time source and identity cache are left alone.
-    ///
-    /// The SDK's own correction is not switched off but kept from acting (see
-    /// [`SkewHttpClient`](crate::SkewHttpClient)), so a client that is given
-    /// another HTTP client later has it still.
-    ///
-    /// With adaptive retries, install [`interceptor`](Self::interceptor) and
-    /// [`retry_classifier`](Self::retry_classifier) in the client as well: the
-    /// SDK's rate limiter takes a clock that was corrected backwards for a debt,
-    /// and an HTTP client cannot reach it. Both together correct once.
+    /// It sets the loader's HTTP client, to the SDK's default client through
+    /// [`wrap_http_client`](Self::wrap_http_client), and its
+    /// [identity cache](Self::identity_cache), and nothing else: a client that is later
+    /// given another HTTP client is an ordinary client of the SDK. Where the program has
+    /// no default HTTPS client it sets only the identity cache and reports an
+    /// `incomplete_installation`; use
+    /// [`configure_with_http_client`](Self::configure_with_http_client) there.
     pub fn configure(&self, loader: ConfigLoader) -> ConfigLoader {
         match default_https_client() {
-            Some(client) => self.configure_with(loader, client),
-            None => self.configure_clock(loader),
+            Some(client) => self.configure_with_http_client(loader, client),
+            None => {
+                self.report_no_http_client();
+                self.with_identity_cache(loader)
+            }
         }
     }
 
     /// The same, through an HTTP client of one's own.
-    pub fn configure_with(
+    pub fn configure_with_http_client(
         &self,
         loader: ConfigLoader,
         inner: impl HttpClient + 'static,
     ) -> ConfigLoader {
-        self.configure_clock(loader)
-            .http_client(self.http_client(inner))
+        self.with_identity_cache(loader)
+            .http_client(self.wrap_http_client(inner))
     }
 
-    fn configure_clock(&self, loader: ConfigLoader) -> ConfigLoader {
+    /// Corrects every client that is made from a config which somebody else has loaded.
+    ///
+    /// The config's HTTP client is wrapped, or the SDK's default client where it has
+    /// none, and its identity cache is replaced. Its credential providers keep the
+    /// clients that they were made with: use [`configure`](Self::configure) where you
+    /// load the config yourself.
+    ///
+    /// ```no_run
+    /// # async fn start() {
+    /// use aws_clock_skew::SkewClock;
+    ///
+    /// let config = aws_config::load_from_env().await;
+    /// let clock = SkewClock::new();
+    /// let sqs = aws_sdk_sqs::Client::new(&clock.apply(&config));
+    /// # }
+    /// ```
+    pub fn apply(&self, config: &SdkConfig) -> SdkConfig {
+        let mut builder = config.to_builder();
+        if let Some(inner) = config.http_client().or_else(default_https_client) {
+            builder = builder.http_client(self.wrap_http_client(inner));
+        } else {
+            self.report_no_http_client();
+        }
+        if !self.observes_only() {
+            builder = builder.identity_cache(self.identity_cache());
+        }
+        builder.build()
+    }
+
+    fn with_identity_cache(&self, loader: ConfigLoader) -> ConfigLoader {
         if self.observes_only() {
             return loader;
         }
-        loader
-            .time_source(self.clone())
-            .identity_cache(self.identity_cache())
+        loader.identity_cache(self.identity_cache())
+    }
+
+    fn report_no_http_client(&self) {
+        self.enter(Incident::HalfInstalled(
+            Facts::default(),
+            Missing::HttpClient,
+        ));
     }
 }
 

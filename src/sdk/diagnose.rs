@@ -9,7 +9,7 @@ use super::operation::{view, view_without_age};
 use crate::clock::SkewClock;
 use crate::diagnosis::{Cause, Diagnosis};
 use crate::evidence::{Evidence, ResponseView};
-use crate::sdk::http_client::Marked;
+use crate::sdk::http_client::Observed;
 
 impl SkewClock {
     /// Says what was wrong with a call of an AWS SDK client, whatever client it
@@ -44,7 +44,7 @@ impl SkewClock {
         let text = response.body().bytes().unwrap_or_default();
         // Our HTTP client has put `Age: 0` there itself.
         let is_our_age =
-            response.extension::<Marked>().is_some() && response.headers().get("age") == Some("0");
+            response.extension::<Observed>().is_some() && response.headers().get("age") == Some("0");
         let view = if is_our_age {
             view_without_age(response, text)
         } else {

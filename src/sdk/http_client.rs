@@ -2,15 +2,13 @@
 
 mod kept;
 mod means;
+mod request;
 
-use std::borrow::Cow;
-use std::future::{Future, pending};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use aws_credential_types::Credentials;
-use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep};
+use aws_runtime::service_clock_skew::DisableClockSkewCorrection;
 use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_runtime_api::client::connection::CaptureSmithyConnection;
 use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
@@ -22,59 +20,60 @@ use aws_smithy_runtime_api::client::runtime_components::{
     RuntimeComponents, RuntimeComponentsBuilder,
 };
 use aws_smithy_runtime_api::shared::IntoShared;
-use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::ConfigBag;
-use bytes::Bytes;
 
-use crate::buffered::Buffered;
-use crate::clock::SkewClock;
-use crate::evidence::ResponseView;
+use crate::clock::{SentAt, SkewClock};
 use crate::host::Host;
-use crate::local_clock::Reading;
-use crate::recent::RecentCredentials;
-use crate::resend::{
-    Anew, Carrier, Departure, LARGEST_READ, LONGEST_READ, Seen, accept, has_to_prepare,
-    minds_accepted, prepare, recover,
-};
-use crate::resign::{Head, SignatureHeader, stamp_of};
-use crate::sdk::metadata_session;
-use crate::sdk::operation::{date_of, view};
-use crate::sdk::time_source::Asked;
+use crate::resend::{has_to_prepare, prepare, recover};
+use crate::resign::stamp_of;
+use crate::sdk::auth_scheme::SdkResigns;
+use crate::sdk::operation::date_of;
 
 use kept::Kept;
 use means::Means;
+use request::{SdkRequest, put};
 
-/// Sends through another HTTP client, and signs and sends a request once more if
-/// it was rejected because of its time.
+/// Sends through another HTTP client, and signs and sends a request once more if it met
+/// a clock skew error.
 ///
-/// Works for every client that is given it, those inside credential providers
-/// included, whether or not they retry. The credentials are those of the client
-/// itself. A response says `Age: 0` unless it says its age already: this is what
-/// keeps the SDK's own correction from acting on top, which skips responses that
-/// come from a cache. (Not if the clock only observes.) A client whose time source is
-/// another `SkewClock` is left to that.
+/// Works for every client that is given it, those inside credential providers included,
+/// whether or not they retry. The credentials are those of the client itself. A request
+/// that is signed two minutes or more from the time for its host, by whatever clock, is
+/// signed again before its first send.
 ///
-/// Of an instance's metadata service it begins another session where a move of the
-/// clock has made the SDK keep one beyond its end.
+/// A response says `Age: 0` unless it says its age already: this keeps the SDK's own
+/// correction from acting on top, which skips responses that come from a cache. (Not if
+/// the clock only observes, nor in clients that have that correction off.)
 ///
-/// What is signed in pieces, each by the time of the first, only the SDK can sign
-/// again: S3 uploads of streams over plain `http:`, and event streams. They pass as
-/// they are, and what their rejection says of the time is learned. For them install
-/// [`interceptor`](SkewClock::interceptor) and
-/// [`retry_classifier`](SkewClock::retry_classifier) in the client as well.
+/// Requests that only the SDK can sign again pass as they are, with their responses: S3
+/// uploads of streams over plain `http:` and event streams, whose pieces are signed one
+/// by one, and sessions of S3 Express. Their errors still update the clock. For them,
+/// [`install!`](crate::install) the clock in the client as well; both together correct
+/// once.
 ///
-/// Made by [`SkewClock::http_client`].
+/// Made by [`SkewClock::wrap_http_client`].
 #[derive(Clone, Debug)]
 pub struct SkewHttpClient {
-    clock: SkewClock,
+    shared: Arc<Shared>,
     inner: SharedHttpClient,
+}
+
+#[derive(Debug)]
+struct Shared {
+    clock: SkewClock,
+    /// Some client that sends through this one has the SDK's own correction on.
+    adds_age: AtomicBool,
 }
 
 impl SkewClock {
     /// Returns an HTTP client that sends through `inner`.
-    pub fn http_client(&self, inner: impl HttpClient + 'static) -> SkewHttpClient {
+    pub fn wrap_http_client(&self, inner: impl HttpClient + 'static) -> SkewHttpClient {
+        self.note_http_client();
         SkewHttpClient {
-            clock: self.clone(),
+            shared: Arc::new(Shared {
+                clock: self.clone(),
+                adds_age: AtomicBool::new(false),
+            }),
             inner: inner.into_shared(),
         }
     }
@@ -86,15 +85,9 @@ impl HttpClient for SkewHttpClient {
         settings: &HttpConnectorSettings,
         components: &RuntimeComponents,
     ) -> SharedHttpConnector {
-        let inner = self.inner.http_connector(settings, components);
-        let asked = components.time_source().as_ref().and_then(Asked::by);
-        if asked.is_some_and(|asked| !asked.is(&self.clock)) {
-            // This client is another clock's.
-            return inner;
-        }
         Connector(Arc::new(Wiring {
-            clock: self.clock.clone(),
-            inner,
+            shared: self.shared.clone(),
+            inner: self.inner.http_connector(settings, components),
             means: Means::of(components),
         }))
         .into_shared()
@@ -105,6 +98,10 @@ impl HttpClient for SkewHttpClient {
         components: &RuntimeComponentsBuilder,
         cfg: &ConfigBag,
     ) -> Result<(), BoxError> {
+        let native = cfg.load::<DisableClockSkewCorrection>();
+        if !native.is_some_and(DisableClockSkewCorrection::is_disabled) {
+            self.shared.adds_age.store(true, Ordering::Relaxed);
+        }
         self.inner.validate_base_client_config(components, cfg)
     }
 
@@ -127,7 +124,7 @@ struct Connector(Arc<Wiring>);
 
 #[derive(Debug)]
 struct Wiring {
-    clock: SkewClock,
+    shared: Arc<Shared>,
     inner: SharedHttpConnector,
     means: Means,
 }
@@ -135,258 +132,117 @@ struct Wiring {
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let wiring = self.0.clone();
-        let clock = &wiring.clock;
-        let Some(kept) = Kept::of(&request) else {
-            // Nothing was signed, so nothing is learned.
-            let session = metadata_session::InSession::of(&request, clock);
-            let sent = wiring.inner.call(request);
-            return HttpConnectorFuture::new(unsigned(wiring, session, sent));
-        };
-        if has_to_prepare(clock) {
-            let date = request.headers().get("x-amz-date").and_then(stamp_of);
-            if Anew::of(clock, date, || Host::of_uri(request.uri())).is_some() {
-                return HttpConnectorFuture::new(prepare_and_send(wiring, kept, request));
-            }
+        let clock = &wiring.shared.clock;
+        if request.extension::<SdkResigns>().is_some() {
+            return wiring.inner.call(request);
         }
-        let departure = Departure::now(clock);
+        let Some(kept) = Kept::of(&request) else {
+            // An unsigned request was not rejected for its time.
+            let sent = wiring.inner.call(request);
+            return HttpConnectorFuture::new(async move { Ok(wiring.shared.aged(sent.await?)) });
+        };
+        let sent_at = SentAt::now(clock, || Host::of_uri(request.uri()));
+        let signed_at = request.headers().get("x-amz-date").and_then(stamp_of);
+        if kept.is_ours_to_sign() && has_to_prepare(clock, sent_at, signed_at) {
+            return HttpConnectorFuture::new(prepare_and_send(wiring, kept, request));
+        }
         let sent = wiring.inner.call(request);
-        HttpConnectorFuture::new(first(wiring, kept, departure, sent))
+        HttpConnectorFuture::new(first(wiring, kept, sent_at, sent))
     }
 }
 
-/// A request of a client that does not sign.
-async fn unsigned(
-    wiring: Arc<Wiring>,
-    session: Option<metadata_session::InSession>,
-    sent: HttpConnectorFuture,
-) -> Result<HttpResponse, ConnectorError> {
-    let mut response = sent.await?;
-    if let Some(session) = session {
-        let sleep = wiring.means.sleep();
-        response = session.answered(response, &wiring.inner, sleep).await;
-    }
-    Ok(wiring.clock.aged(response))
-}
-
-/// A request that has to be signed anew before it is sent at all.
+/// A request that has to be signed again before its first send.
 async fn prepare_and_send(
     wiring: Arc<Wiring>,
     kept: Kept,
     mut request: HttpRequest,
 ) -> Result<HttpResponse, ConnectorError> {
-    let mut carrier = SdkCarrier::new(wiring, kept);
-    let clock = carrier.wiring.clock.clone();
-    if let Some(headers) = prepare(&mut carrier, &clock).await {
+    let mut kept = SdkRequest::new(wiring.clone(), kept);
+    let clock = &wiring.shared.clock;
+    if let Some(headers) = prepare(&mut kept, clock).await {
         put(&headers, &mut request);
-        put(&headers, &mut carrier.copy);
+        kept.put(&headers);
     }
-    let departure = Departure::now(&clock);
-    let response = carrier.wiring.inner.call(request).await?;
-    let received = clock.reading();
-    let host = || Host::of_uri(carrier.copy.uri());
-    if is_of_interest(&clock, departure, &response, host) {
-        carrier.hear(departure, received, response).await
-    } else {
-        Ok(clock.aged(response))
+    let sent_at = SentAt::now(clock, || Host::of_uri(request.uri()));
+    let response = wiring.inner.call(request).await?;
+    if !is_of_interest(clock, sent_at, &response, || kept.host_of_uri()) {
+        return Ok(wiring.shared.aged(response));
     }
+    observe(kept, sent_at, response).await
 }
 
 /// The first send of a request, and as a rule the only one.
 async fn first(
     wiring: Arc<Wiring>,
     kept: Kept,
-    departure: Departure,
+    sent_at: SentAt,
     sent: HttpConnectorFuture,
 ) -> Result<HttpResponse, ConnectorError> {
     let response = sent.await?;
-    if !is_of_interest(&wiring.clock, departure, &response, || {
-        Host::of_uri(kept.uri())
-    }) {
-        return Ok(wiring.clock.aged(response));
+    let clock = &wiring.shared.clock;
+    if is_of_interest(clock, sent_at, &response, || Host::of_uri(kept.uri())) {
+        // On the heap, as few responses come this far.
+        return Box::pin(observe(SdkRequest::new(wiring, kept), sent_at, response)).await;
     }
-    let received = wiring.clock.reading();
-    let carrier = SdkCarrier::new(wiring, kept);
-    // On the heap, as few answers come this far.
-    Box::pin(carrier.hear(departure, received, response)).await
+    Ok(if kept.is_ours_to_sign() {
+        wiring.shared.aged(response)
+    } else {
+        response
+    })
 }
 
-/// On a response: what the HTTP client of a clock has done about it. A server cannot
-/// set it, as it could a header.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Marked {
-    clock: usize,
-    seen: Seen,
+async fn observe(
+    mut request: SdkRequest,
+    sent_at: SentAt,
+    response: HttpResponse,
+) -> Result<HttpResponse, ConnectorError> {
+    let wiring = request.wiring().clone();
+    let clock = &wiring.shared.clock;
+    let received = clock.reading();
+    let response = recover(&mut request, clock, sent_at, received, response).await?;
+    Ok(if request.is_ours_to_sign() {
+        wiring.shared.aged(response)
+    } else {
+        response
+    })
 }
 
-impl Marked {
-    pub(super) fn by(clock: &SkewClock, response: &HttpResponse) -> Option<Seen> {
-        let marked = response.extension::<Self>()?;
-        (marked.clock == clock.address()).then_some(marked.seen)
+/// On a response: an HTTP client of this clock has observed it. A server cannot set it,
+/// as it could a header.
+#[derive(Clone, Debug)]
+pub(super) struct Observed(SkewClock);
+
+impl Observed {
+    pub(super) fn by(clock: &SkewClock, response: &HttpResponse) -> bool {
+        response
+            .extension::<Self>()
+            .is_some_and(|Self(observer)| observer.is(clock))
     }
 }
 
-/// Returns whether an answer that has just come says anything new.
+/// Returns whether a response that has just come says anything new.
 fn is_of_interest(
     clock: &SkewClock,
-    departure: Departure,
+    sent_at: SentAt,
     response: &HttpResponse,
     host: impl FnOnce() -> Option<Host>,
 ) -> bool {
+    let is_aws = || host().as_ref().is_some_and(Host::is_aws);
     let is_new = !response.status().is_success()
-        || minds_accepted(clock, departure, || date_of(response), host);
-    // Another of this clock may be inside this one.
-    is_new && Marked::by(clock, response).is_none()
+        || clock.wants_accepted(sent_at.reading, || date_of(response), is_aws);
+    // Another HTTP client of this clock may be inside this one.
+    is_new && !Observed::by(clock, response)
 }
 
-impl SkewClock {
+impl Shared {
     /// Says that a response comes from a cache, so that the SDK's own correction
-    /// does not look at its `Date` (aws-runtime, `service_clock_skew.rs`): with
-    /// this clock as time source it would correct a second time.
+    /// does not look at its `Date` (aws-runtime, `service_clock_skew.rs`): it would
+    /// correct a second time.
     fn aged(&self, mut response: HttpResponse) -> HttpResponse {
-        let is_age = |(name, _)| name == "age";
-        if !self.observes_only() && !response.headers().iter_bytes().any(is_age) {
-            response.headers_mut().insert(http::header::AGE, "0");
+        let adds_age = self.adds_age.load(Ordering::Relaxed) && !self.clock.observes_only();
+        if adds_age && !response.headers().iter_bytes().any(|(name, _)| name == "age") {
+            response.headers_mut().insert("age", "0");
         }
         response
-    }
-}
-
-/// A request on its way, and a copy of it. Where the body cannot be sent twice,
-/// the copy has none.
-struct SdkCarrier {
-    wiring: Arc<Wiring>,
-    copy: HttpRequest,
-    is_replayable: bool,
-}
-
-impl SdkCarrier {
-    fn new(wiring: Arc<Wiring>, kept: Kept) -> Self {
-        let (copy, is_replayable) = kept.into_request();
-        Self {
-            wiring,
-            copy,
-            is_replayable,
-        }
-    }
-
-    async fn hear(
-        mut self,
-        departure: Departure,
-        received: Reading,
-        response: HttpResponse,
-    ) -> Result<HttpResponse, ConnectorError> {
-        let clock = self.wiring.clock.clone();
-        let response = if Self::is_success(&response) {
-            accept(&self, &clock, departure, received, &response);
-            let mut response = response;
-            self.mark(&mut response, Seen::Settled);
-            response
-        } else {
-            recover(&mut self, &clock, departure, received, response).await?
-        };
-        if let Some(Seen::Disputed { .. }) = Marked::by(&clock, &response) {
-            // Only the SDK's own correction can help there.
-            return Ok(response);
-        }
-        Ok(clock.aged(response))
-    }
-}
-
-impl Carrier for SdkCarrier {
-    type Response = HttpResponse;
-    type Error = ConnectorError;
-
-    fn head(&self) -> Head<'_> {
-        Head {
-            method: self.copy.method(),
-            uri: Cow::Borrowed(self.copy.uri()),
-            headers: self.copy.headers().iter().collect(),
-        }
-    }
-
-    fn is_replayable(&self) -> bool {
-        self.is_replayable
-    }
-
-    fn body(&mut self) -> impl Future<Output = Option<Bytes>> + Send {
-        let body = self.copy.body().bytes().map(Bytes::copy_from_slice);
-        std::future::ready(body.filter(|_| self.is_replayable))
-    }
-
-    async fn credentials(&mut self) -> Option<Credentials> {
-        self.wiring.means.credentials().await
-    }
-
-    fn recent_credentials(&self, access_key: &str) -> Option<Credentials> {
-        let recent = self.wiring.clock.attachment::<RecentCredentials>();
-        recent.find(access_key)
-    }
-
-    async fn read(&mut self, mut response: HttpResponse) -> (HttpResponse, Bytes) {
-        let deadline = deadline(self.wiring.means.sleep());
-        let body = std::mem::replace(response.body_mut(), SdkBody::taken());
-        let (body, text) = Buffered::read(body, LARGEST_READ, deadline).await;
-        *response.body_mut() = match body.whole() {
-            Some(whole) => SdkBody::from(whole),
-            None => SdkBody::from_body_1_x(body),
-        };
-        (response, text)
-    }
-
-    fn is_success(response: &HttpResponse) -> bool {
-        response.status().is_success()
-    }
-
-    fn view<'a>(response: &'a HttpResponse, text: &'a [u8]) -> ResponseView<'a> {
-        view(response, text)
-    }
-
-    fn send(
-        &mut self,
-        headers: Vec<SignatureHeader>,
-    ) -> impl Future<Output = Result<HttpResponse, ConnectorError>> + Send {
-        put(&headers, &mut self.copy);
-        let mut request = head_of(&self.copy);
-        *request.body_mut() = std::mem::replace(self.copy.body_mut(), SdkBody::taken());
-        if let Some(connection) = self.copy.extension::<CaptureSmithyConnection>() {
-            request.add_extension(connection.clone());
-        }
-        self.wiring.inner.call(request)
-    }
-
-    fn mark(&self, response: &mut HttpResponse, seen: Seen) {
-        response.add_extension(Marked {
-            clock: self.wiring.clock.address(),
-            seen,
-        });
-    }
-}
-
-/// Resolves when a body has been waited for long enough.
-pub(super) async fn deadline(sleep: Option<SharedAsyncSleep>) {
-    match sleep {
-        Some(sleep) => sleep.sleep(LONGEST_READ).await,
-        None => pending().await,
-    }
-}
-
-/// Returns the request without its body and extensions.
-fn head_of(request: &HttpRequest) -> HttpRequest {
-    let mut head = HttpRequest::new(SdkBody::taken());
-    // Both come from a request, so neither can be refused.
-    drop(head.set_method(request.method()));
-    drop(head.set_uri(request.uri()));
-    *head.headers_mut() = request.headers().clone();
-    head
-}
-
-fn put(headers: &[SignatureHeader], request: &mut HttpRequest) {
-    for header in headers {
-        // The signer writes nothing that a header cannot hold.
-        drop(
-            request
-                .headers_mut()
-                .try_insert(header.name, header.value.clone()),
-        );
     }
 }

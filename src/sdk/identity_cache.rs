@@ -1,8 +1,11 @@
-//! [`SkewIdentityCache`]: credentials judged by the clock that is known now.
+//! [`SkewIdentityCache`]: credentials judged by the corrected clock.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
+use aws_smithy_async::time::{SharedTimeSource, StaticTimeSource};
 use aws_smithy_runtime::client::identity::IdentityCache;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::identity::{
@@ -16,50 +19,71 @@ use aws_smithy_runtime_api::shared::IntoShared;
 use aws_smithy_types::config_bag::ConfigBag;
 
 use crate::clock::SkewClock;
-use crate::recent::RecentCredentials;
+use crate::local_clock::LocalClock;
+use crate::sdk::operation::OperationState;
 
-/// An identity cache that is emptied whenever the clock moves.
+/// An identity cache that judges by the corrected clock whether credentials have
+/// expired.
 ///
-/// The SDK's own cache keeps what it judged by the wrong clock: on a machine that
-/// is ahead it would load credentials anew at every call, on one that is behind
-/// it would sign with expired ones. Made by [`SkewClock::identity_cache`].
+/// When the clock changes it asks the provider again: the SDK's own cache would load
+/// credentials at every call on a machine that is ahead, and sign with expired ones on a
+/// machine that is behind. Where the provider fails it goes on with the credentials
+/// that it had, as long as they are valid by the corrected clock.
+///
+/// Made by [`SkewClock::identity_cache`].
 #[derive(Debug)]
 pub struct SkewIdentityCache {
     clock: SkewClock,
-    /// Until the clock moves for the first time, which on most machines is always.
+    /// Until the clock changes for the first time, which on most machines is always.
     first: (u64, SharedIdentityCache),
     current: RwLock<(u64, SharedIdentityCache)>,
-    recent: Arc<RecentCredentials>,
+    loaded: Arc<Loaded>,
 }
 
+/// The identity that was loaded last, of each partition of the cache.
+#[derive(Debug, Default)]
+struct Loaded(Mutex<HashMap<IdentityCachePartition, Identity>>);
+
 impl SkewClock {
-    /// Returns an identity cache for the client, or clients, of one config; it
-    /// starts out as the SDK's own, with its default settings.
+    /// Returns an identity cache for the client, or clients, of one config; it starts
+    /// out as the SDK's own, with its default settings.
     pub fn identity_cache(&self) -> SkewIdentityCache {
-        let first = (self.epoch(), fresh());
+        let first = (self.generation(), fresh());
         SkewIdentityCache {
             clock: self.clone(),
             first: first.clone(),
             current: RwLock::new(first),
-            recent: self.attachment(),
+            loaded: Arc::default(),
         }
     }
 }
 
 impl SkewIdentityCache {
-    fn of_epoch(&self, epoch: u64) -> SharedIdentityCache {
+    fn of_generation(&self, generation: u64) -> SharedIdentityCache {
         {
             let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-            if current.0 >= epoch {
+            if current.0 >= generation {
                 return current.1.clone();
             }
         }
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        // Another call may have come with a later epoch; it is not to be undone.
-        if current.0 < epoch {
-            *current = (epoch, fresh());
+        // Another call may have come with a later generation; it is not to be undone.
+        if current.0 < generation {
+            *current = (generation, fresh());
         }
         current.1.clone()
+    }
+
+    /// Returns the time by which credentials are judged, where it is not the client's.
+    fn time_source(&self, cfg: &ConfigBag) -> Option<SharedTimeSource> {
+        let state = cfg.load::<OperationState>();
+        if let Some(time) = state.and_then(OperationState::resend_time) {
+            return Some(SharedTimeSource::new(StaticTimeSource::new(time)));
+        }
+        let clock = &self.clock;
+        clock
+            .is_corrected()
+            .then(|| SharedTimeSource::new(clock.clone()))
     }
 }
 
@@ -70,19 +94,30 @@ impl ResolveCachedIdentity for SkewIdentityCache {
         runtime_components: &'a RuntimeComponents,
         config_bag: &'a ConfigBag,
     ) -> IdentityFuture<'a> {
-        let resolver = SharedIdentityResolver::new(Remembering {
-            inner: resolver,
-            recent: self.recent.clone(),
-        });
-        let epoch = self.clock.epoch();
         let (born, first) = &self.first;
-        if epoch == *born {
+        let resolver = SharedIdentityResolver::new(KeepingLast {
+            inner: resolver,
+            clock: self.clock.clone(),
+            loaded: self.loaded.clone(),
+        });
+        let generation = self.clock.generation();
+        let time_source = self.time_source(config_bag);
+        if (generation == *born && time_source.is_none()) || self.clock.observes_only() {
             return first.resolve_cached_identity(resolver, runtime_components, config_bag);
         }
-        let cache = self.of_epoch(epoch);
+        let cache = self.of_generation(generation);
         IdentityFuture::new(async move {
+            let Some(time_source) = time_source else {
+                return cache
+                    .resolve_cached_identity(resolver, runtime_components, config_bag)
+                    .await;
+            };
+            let components = runtime_components
+                .to_builder()
+                .with_time_source(Some(time_source))
+                .build()?;
             cache
-                .resolve_cached_identity(resolver, runtime_components, config_bag)
+                .resolve_cached_identity(resolver, &components, config_bag)
                 .await
         })
     }
@@ -106,33 +141,35 @@ impl ResolveCachedIdentity for SkewIdentityCache {
     }
 }
 
-/// Takes note of all credentials that are loaded.
+/// Asks a provider, and falls back to what it said last.
 #[derive(Debug)]
-struct Remembering {
+struct KeepingLast {
     inner: SharedIdentityResolver,
-    recent: Arc<RecentCredentials>,
+    clock: SkewClock,
+    loaded: Arc<Loaded>,
 }
 
-impl ResolveIdentity for Remembering {
+impl ResolveIdentity for KeepingLast {
     fn resolve_identity<'a>(
         &'a self,
         runtime_components: &'a RuntimeComponents,
         config_bag: &'a ConfigBag,
     ) -> IdentityFuture<'a> {
         IdentityFuture::new(async move {
-            let identity = self
+            let loaded = self
                 .inner
                 .resolve_identity(runtime_components, config_bag)
-                .await?;
-            if let Some(credentials) = identity.data::<Credentials>() {
-                self.recent.remember(credentials);
+                .await;
+            match loaded {
+                Ok(identity) => Ok(self.keep(identity)),
+                Err(error) => self.valid_last().ok_or(error),
             }
-            Ok(identity)
         })
     }
 
     fn fallback_on_interrupt(&self) -> Option<Identity> {
-        self.inner.fallback_on_interrupt()
+        let fallback = self.inner.fallback_on_interrupt();
+        fallback.or_else(|| self.valid_last())
     }
 
     fn cache_location(&self) -> IdentityCacheLocation {
@@ -144,6 +181,62 @@ impl ResolveIdentity for Remembering {
     }
 }
 
+impl KeepingLast {
+    /// Keeps an identity that was loaded just now; the one before it may still sign
+    /// requests in flight.
+    fn keep(&self, identity: Identity) -> Identity {
+        let identity = with_true_expiry(identity, &self.clock);
+        let partition = self.inner.cache_partition();
+        let previous = self.loaded.lock().insert(partition, identity.clone());
+        let previous = previous.as_ref().and_then(Identity::data::<Credentials>);
+        if let Some(previous) = previous {
+            let mono = self.clock.reading().boot;
+            self.clock.recent_credentials().remember(previous, mono);
+        }
+        identity
+    }
+
+    fn valid_last(&self) -> Option<Identity> {
+        let loaded = self.loaded.lock();
+        let last = loaded.get(&self.inner.cache_partition())?;
+        let now = self.clock.now();
+        let is_valid = last.expiration().is_none_or(|expiry| expiry > now);
+        is_valid.then(|| last.clone())
+    }
+}
+
+impl Loaded {
+    fn lock(&self) -> MutexGuard<'_, HashMap<IdentityCachePartition, Identity>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Moves an expiry that a provider has computed from the local clock to the corrected
+/// one. IMDS's provider extends what looks expired by 10 to 15 minutes (aws-config,
+/// `imds/credentials.rs`), so such an expiry is near the local clock; those that a
+/// service states are near it only by chance, and then this makes a reload early or
+/// late by no more than those minutes.
+fn with_true_expiry(identity: Identity, clock: &SkewClock) -> Identity {
+    if !clock.is_corrected() || clock.observes_only() {
+        return identity;
+    }
+    let local = clock.local().wall();
+    let lasts = identity
+        .expiration()
+        .and_then(|expiry| expiry.duration_since(local).ok())
+        .filter(|lasts| *lasts <= LONGEST_EXTENSION);
+    let (Some(lasts), Some(credentials)) = (lasts, identity.data::<Credentials>()) else {
+        return identity;
+    };
+    let mut credentials = credentials.clone();
+    let expiry: SystemTime = clock.now() + lasts;
+    *credentials.expiry_mut() = Some(expiry);
+    credentials.into()
+}
+
 fn fresh() -> SharedIdentityCache {
     IdentityCache::lazy().build().into_shared()
 }
+
+/// With a second for what passes meanwhile.
+const LONGEST_EXTENSION: Duration = Duration::from_secs(15 * 60 + 1);

@@ -1,101 +1,65 @@
-//! [`SkewInterceptor`]: watches the answers of one client.
-
-mod answer;
-mod installation;
+//! [`SkewInterceptor`]: observes the responses of one client.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use aws_runtime::auth::sigv4::SCHEME_ID;
+use aws_runtime::service_clock_skew::DisableClockSkewCorrection;
+use aws_smithy_runtime::client::retries::TokenBucket;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeDeserializationInterceptorContextRef, BeforeSerializationInterceptorContextMut,
     BeforeTransmitInterceptorContextMut, BeforeTransmitInterceptorContextRef,
     FinalizerInterceptorContextMut,
 };
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata};
 use aws_smithy_runtime_api::client::retries::RequestAttempts;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::retry::RetryConfig;
 
 use crate::clock::SkewClock;
-use crate::sdk::operation::{Native, Operation, Stage};
-use crate::sdk::time_source::Asked;
-use crate::sdk::{limiter, native};
+use crate::decide::{Decision, Exchange};
+use crate::evidence::Evidence;
+use crate::host::Host;
+use crate::incident::{Facts, Incident, Label, Missing, NotResigned};
+use crate::sdk::http_client::Observed;
+use crate::sdk::operation::{OperationState, Signed, Stage, date_of, view};
+use crate::sdk::retry_classifier::{Resign, has_classifier};
 
-/// Watches the answers of one client, teaches the clock what they say of the
-/// time, and asks for one more attempt where a new signature can help.
+/// Observes the responses of one client, updates the clock with what they say about
+/// the time, and asks for one more attempt where a new signature can help.
 ///
-/// It works together with the clock as the client's time source and with
-/// [`SkewRetryClassifier`](super::SkewRetryClassifier); a client that lacks one
-/// of them is left as it is, with the SDK's own correction on, and a
-/// `half_installed` event says so once. Where they are complete it switches the
-/// SDK's own correction off for this client.
+/// It acts only on attempts that [`SkewAuthScheme`](super::SkewAuthScheme) of the same
+/// clock has signed, and it needs
+/// [`SkewRetryClassifier`](super::SkewRetryClassifier) to ask for the attempt:
+/// [`install!`](crate::install) installs all of them. For the operations that it
+/// observes it switches the SDK's own correction off.
 ///
-/// It never fails a call. Made by [`SkewClock::interceptor`].
+/// It never fails a call. The attempt that it asks for costs neither an attempt nor
+/// tokens of the user's retry quota. A body that cannot be sent again is not: the
+/// caller gets the service's own error, and the next call succeeds. A retry classifier
+/// of the user's that forbids to retry such errors has the last word.
 ///
-/// # What else reads the clock
-///
-/// The client's time source is read by more than its signatures, and a clock that
-/// is corrected moves under all of it:
-///
-/// | what | what a move does | remedy |
-/// |---|---|---|
-/// | identity cache, IMDS's extended expiries | credentials are kept for as long as the clock went back | [`SkewClock::identity_cache`] |
-/// | sessions with the metadata service (IMDS) | one is used for as long after its end as the clock went back | [`SkewClock::http_client`], which begins another |
-/// | adaptive retries | the rate limiter makes the next call wait for as long as the clock went back | a new limiter after every move, by this interceptor; an operation that waits in the old one at that moment cannot be helped |
-/// | stalled-stream protection | going back, it stops watching that stream; going forward, one poll takes 40 ms for a week | none needed |
-/// | a retry quota that refills by time | going forward, it is full; going back, it keeps what it has | none needed |
-/// | frames of event streams | each is signed by the clock as it is then | none needed |
-///
-/// The retry that the interceptor asks for costs neither an attempt nor tokens of
-/// the user's retry quota. A body that cannot be sent again is not: the caller
-/// gets the service's own error, and the next call is right.
+/// Made by [`SkewClock::interceptor`].
 #[derive(Debug)]
 pub struct SkewInterceptor {
     clock: SkewClock,
     has_complained: AtomicBool,
-    /// How many retry classifiers the client had when ours was last seen among them: to
-    /// ask each for its name costs as much as all else that is done before an accepted
-    /// call. Looked at again before ours is relied on.
-    classifiers: AtomicUsize,
-    /// The user has switched the SDK's own correction off.
-    native_is_off: OnceLock<bool>,
-    /// Where a part is missing.
-    native_memory: native::Memory,
-    /// This client talks to a host in dispute.
-    is_in_dispute: AtomicBool,
-    /// The second, on the boot clock, until which this client's host is known not
-    /// to be one that can vouch.
-    no_vouch_until: AtomicU64,
+    has_auth_scheme: OnceLock<bool>,
+    /// The second, on the monotonic clock, until which this client's host is known not to
+    /// be one that can confirm the clock.
+    no_confirmation_until: AtomicU64,
 }
 
 impl SkewClock {
     /// Returns an interceptor for one client, or for the clones of one.
-    ///
-    /// ```no_run
-    /// # #[cfg(feature = "sdk")]
-    /// # fn wire(config: &aws_config::SdkConfig) -> aws_sdk_sqs::Client {
-    /// use aws_clock_skew::SkewClock;
-    ///
-    /// let skew = SkewClock::new();
-    /// aws_sdk_sqs::Client::from_conf(
-    ///     aws_sdk_sqs::config::Builder::from(config)
-    ///         .time_source(skew.clone())
-    ///         .interceptor(skew.interceptor())
-    ///         .retry_classifier(skew.retry_classifier())
-    ///         .build(),
-    /// )
-    /// # }
-    /// ```
     pub fn interceptor(&self) -> SkewInterceptor {
         SkewInterceptor {
             clock: self.clone(),
             has_complained: AtomicBool::new(false),
-            classifiers: AtomicUsize::new(0),
-            native_is_off: OnceLock::new(),
-            native_memory: native::Memory::default(),
-            is_in_dispute: AtomicBool::new(false),
-            no_vouch_until: AtomicU64::new(0),
+            has_auth_scheme: OnceLock::new(),
+            no_confirmation_until: AtomicU64::new(0),
         }
     }
 }
@@ -106,79 +70,55 @@ impl Intercept for SkewInterceptor {
         "SkewInterceptor"
     }
 
-    fn modify_before_serialization(
-        &self,
-        _context: &mut BeforeSerializationInterceptorContextMut<'_>,
-        components: &RuntimeComponents,
-        cfg: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        // Two interceptors of one clock are one; and a clock that only observes
-        // stands back for one that corrects.
-        let known = cfg.get_mut_from_interceptor_state::<Operation>();
-        let is_taken = known.is_some_and(|operation| {
-            operation.belongs_to(&self.clock) || self.clock.observes_only()
-        });
-        if is_taken {
-            return Ok(());
-        }
-        let mut native = Native::AsSet;
-        if !self.clock.observes_only() {
-            let asked = components.time_source().as_ref().and_then(Asked::by);
-            if let Some(missing) = self.missing(asked, components) {
-                self.complain(missing, cfg);
-                if let Some(asked) = asked {
-                    self.native_memory.begin(asked.moves, cfg);
-                }
-                return Ok(());
-            }
-            native = self.settle_who_corrects(cfg);
-        }
-        cfg.interceptor_state()
-            .store_put(Operation::new(&self.clock, native));
-        Ok(())
-    }
-
-    fn modify_before_retry_loop(
+    fn modify_before_signing(
         &self,
         _context: &mut BeforeTransmitInterceptorContextMut<'_>,
         _components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if self.has_complained.load(Ordering::Relaxed) && cfg.load::<Operation>().is_none() {
-            // The SDK's own correction has come to this point before us, and has
-            // begun without its memory.
-            native::Memory::resume(cfg);
-        }
-        self.renew_limiter(cfg);
-        Ok(())
-    }
-
-    fn read_before_transmit(
-        &self,
-        context: &BeforeTransmitInterceptorContextRef<'_>,
-        _components: &RuntimeComponents,
-        cfg: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        if let Some(operation) = self.operation(cfg) {
-            let moves = self.clock.moves();
-            operation.depart(context.request(), self.clock.reading(), moves);
+        match cfg.get_mut_from_interceptor_state::<OperationState>() {
+            Some(state) if state.belongs_to(&self.clock) => state.forget_signed(),
+            // A clock that only observes stands back for one that corrects.
+            Some(_) if self.clock.observes_only() => {}
+            _ => {
+                let state = OperationState::new(&self.clock);
+                cfg.interceptor_state().store_put(state);
+            }
         }
         Ok(())
     }
 
-    fn read_after_transmit(
+    /// The SDK's own correction is switched off here, where it is known that our signer
+    /// has signed, and not before: S3 Express makes the client for its sessions from this
+    /// operation's config while it resolves the identity, and that client needs it.
+    fn read_after_signing(
         &self,
-        context: &BeforeDeserializationInterceptorContextRef<'_>,
-        _components: &RuntimeComponents,
+        _context: &BeforeTransmitInterceptorContextRef<'_>,
+        components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let Some(operation) = self.operation(cfg) else {
-            self.native_memory.renew(cfg);
+        let Some(state) = self.state(cfg) else {
             return Ok(());
         };
-        let is_second = operation.stage == Stage::SignedAgain;
-        if is_second || self.is_of_interest(operation, context.response()) {
-            operation.received = Some(self.clock.reading());
+        let is_complete = state.is_native_off || self.clock.observes_only();
+        let is_signed = state.is_signed();
+        if is_signed && is_complete {
+            return Ok(());
+        }
+        if !is_signed {
+            // Not for us to sign, as a rule: S3 Express, bearer tokens, no authentication.
+            if !self.has_auth_scheme(components) {
+                self.complain(Missing::AuthScheme, cfg);
+            }
+        } else if has_classifier(components) {
+            state.is_native_off = true;
+            cfg.interceptor_state()
+                .store_put(DisableClockSkewCorrection::from(true));
+        } else {
+            // Left to the SDK's own correction, which would correct a second time what
+            // the clock learned from this client.
+            state.forget_signed();
+            self.complain(Missing::RetryClassifier, cfg);
         }
         Ok(())
     }
@@ -186,60 +126,164 @@ impl Intercept for SkewInterceptor {
     fn modify_before_attempt_completion(
         &self,
         context: &mut FinalizerInterceptorContextMut<'_>,
-        components: &RuntimeComponents,
+        _components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let attempt = cfg.load::<RequestAttempts>().map(RequestAttempts::attempts);
-        let Some(operation) = self.operation(cfg) else {
+        let Some(state) = self.state(cfg) else {
             return Ok(());
         };
-        if !operation.hears_of(attempt) {
+        if !state.is_first_to_observe(attempt) {
             return Ok(());
         }
-        let is_quiet = operation.received.is_none() && operation.stage != Stage::SignedAgain;
-        if let Some(users) = operation.lent.take() {
+        let lent = state.lent.take();
+        let is_resend = state.stage == Stage::Resent;
+        if is_resend {
+            state.stage = Stage::Done;
+        }
+        let is_fresh = state.stage == Stage::Fresh;
+        let signed = state.take_signed();
+        if let Some(users) = lent {
             cfg.interceptor_state().store_put(*users);
         }
-        if is_quiet {
-            if let Some(operation) = self.operation(cfg) {
-                operation.begin_attempt(self.clock.moves());
+        let Some(signed) = signed else {
+            return Ok(());
+        };
+        let Some(response) = context.response() else {
+            if is_resend {
+                self.clock.resend_failed();
             }
-            self.renew_limiter(cfg);
+            return Ok(());
+        };
+        if !is_resend && !self.is_of_interest(&signed, response) {
             return Ok(());
         }
-        if let Some(stage) = self.completes(context, cfg)
-            && self.finds_classifier(components)
-        {
-            self.ask_for_one_more(stage, context, cfg);
+        if self.resigns(&signed, is_resend, response, cfg) && is_fresh {
+            self.ask_for_one_more(&signed, context, cfg);
         }
-        if let Some(operation) = self.operation(cfg) {
-            operation.begin_attempt(self.clock.moves());
-        }
-        // The limiter is asked next, by the clock as it is now.
-        self.renew_limiter(cfg);
         Ok(())
     }
 }
 
 impl SkewInterceptor {
-    /// Returns what is remembered of the operation, if this interceptor is the
-    /// one to watch it.
-    fn operation<'a>(&self, cfg: &'a mut ConfigBag) -> Option<&'a mut Operation> {
-        cfg.get_mut_from_interceptor_state::<Operation>()
-            .filter(|operation| operation.belongs_to(&self.clock))
+    /// Returns what is remembered of the operation, if this interceptor is the one to
+    /// observe it.
+    fn state<'a>(&self, cfg: &'a mut ConfigBag) -> Option<&'a mut OperationState> {
+        cfg.get_mut_from_interceptor_state::<OperationState>()
+            .filter(|state| state.belongs_to(&self.clock))
     }
 
-    fn renew_limiter(&self, cfg: &mut ConfigBag) {
-        if self.clock.moves() == 0 || !limiter::is_adaptive(cfg) {
-            return;
+    /// Returns whether a response says anything new. Most do not.
+    fn is_of_interest(&self, signed: &Signed, response: &HttpResponse) -> bool {
+        if !response.status().is_success() {
+            // The HTTP client of this clock has observed it.
+            return !Observed::by(&self.clock, response);
         }
-        let Some(operation) = self.operation(cfg) else {
+        let sent = signed.sent.reading;
+        let is_aws = || {
+            let until = &self.no_confirmation_until;
+            let seconds = sent.boot.as_secs();
+            if seconds < until.load(Ordering::Relaxed) {
+                return false;
+            }
+            let is_aws = signed.host().as_ref().is_some_and(Host::is_aws);
+            if !is_aws {
+                // One client, one host, as a rule: no need to look at every response.
+                until.store(seconds + NO_CONFIRMATION, Ordering::Relaxed);
+            }
+            is_aws
+        };
+        self.clock.wants_accepted(sent, || date_of(response), is_aws)
+    }
+
+    /// Observes a response, and returns whether the request has to be signed again.
+    fn resigns(
+        &self,
+        signed: &Signed,
+        is_resend: bool,
+        response: &HttpResponse,
+        cfg: &ConfigBag,
+    ) -> bool {
+        let is_success = response.status().is_success();
+        let text = response.body().bytes().filter(|_| !is_success);
+        let evidence = Evidence::read(&view(response, text.unwrap_or_default()));
+        let metadata = cfg.load::<Metadata>();
+        let host = signed.host();
+        let exchange = Exchange {
+            trip: signed.round_trip(self.clock.reading()),
+            evidence: &evidence,
+            host: host.as_ref(),
+            service: metadata.map(Metadata::service),
+            operation: metadata.map(Metadata::name),
+            is_resend,
+        };
+        if self.clock.observe(&exchange) == Decision::Pass {
+            return false;
+        }
+        if !signed.is_replayable {
+            self.clock.resend_skipped(&exchange, NotResigned::Body);
+        }
+        signed.is_replayable
+    }
+
+    /// Asks for one attempt more, outside the user's limits: a wrong clock is no
+    /// reason to spend what is meant for a service in trouble.
+    ///
+    /// If an operation of the client is in a retry of the user's, the SDK forgets the
+    /// tokens of that one for good, as it does at any second retry.
+    fn ask_for_one_more(
+        &self,
+        signed: &Signed,
+        context: &mut FinalizerInterceptorContextMut<'_>,
+        cfg: &mut ConfigBag,
+    ) {
+        let Some(response) = context.response_mut() else {
             return;
         };
-        let mut lease = std::mem::take(&mut operation.lease);
-        lease.renew(&self.clock, cfg);
-        if let Some(operation) = self.operation(cfg) {
-            operation.lease = lease;
+        response.add_extension(Resign);
+        let users = cfg.load::<TokenBucket>().cloned();
+        // `RequestAttempts` counts ours among the user's for the whole operation, so the
+        // attempt is given for good.
+        let retries = cfg.load::<RetryConfig>().map(|config| {
+            let attempts = config.max_attempts().saturating_add(1);
+            config.clone().with_max_attempts(attempts)
+        });
+        let bag = cfg.interceptor_state();
+        if let Some(retries) = retries {
+            bag.store_put(retries);
+        }
+        if users.is_some() {
+            bag.store_put(TokenBucket::unlimited());
+        }
+        if let Some(state) = self.state(cfg) {
+            state.begin_resend(signed.host());
+            state.lent = users.map(Box::new);
         }
     }
+
+    /// Returns whether the client has an auth scheme of ours. A scheme cannot be looked
+    /// into, except by its `Debug` text; once is enough for a client.
+    fn has_auth_scheme(&self, components: &RuntimeComponents) -> bool {
+        *self.has_auth_scheme.get_or_init(|| {
+            let scheme = components.auth_scheme(SCHEME_ID);
+            scheme.is_none_or(|scheme| format!("{scheme:?}").contains("SkewAuthScheme"))
+        })
+    }
+
+    fn complain(&self, missing: Missing, cfg: &ConfigBag) {
+        if self.has_complained.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let metadata = cfg.load::<Metadata>();
+        let facts = Facts {
+            service: metadata.and_then(|metadata| Label::new(metadata.service())),
+            operation: metadata.and_then(|metadata| Label::new(metadata.name())),
+            ..Facts::default()
+        };
+        self.clock
+            .enter(Incident::HalfInstalled(facts, missing));
+    }
 }
+
+/// As often as an AWS endpoint is asked to confirm the clock.
+const NO_CONFIRMATION: u64 = 60;

@@ -7,15 +7,16 @@ use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::retries::classifiers::{
     ClassifyRetry, RetryAction, RetryClassifierPriority,
 };
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::retry::ErrorKind;
 
 use crate::clock::SkewClock;
 
-/// Lets a request that was rejected because of its time be signed and sent once
-/// more; the other half of [`SkewInterceptor`](super::SkewInterceptor).
+/// Lets a request that met a clock skew error be signed and sent once more, where
+/// [`SkewInterceptor`](super::SkewInterceptor) asks for it.
 ///
 /// Has no opinion on any other response, so the user's own classifiers work as
-/// they did. Made by [`SkewClock::retry_classifier`].
+/// before. Made by [`SkewClock::retry_classifier`].
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct SkewRetryClassifier;
@@ -31,7 +32,7 @@ impl ClassifyRetry for SkewRetryClassifier {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
         let is_wanted = context
             .response()
-            .is_some_and(|response| response.extension::<SignAgain>().is_some());
+            .is_some_and(|response| response.extension::<Resign>().is_some());
         if is_wanted {
             // At once: the service is not overloaded, the signature was wrong.
             RetryAction::retryable_error_with_explicit_delay(ErrorKind::ServerError, Duration::ZERO)
@@ -53,7 +54,13 @@ impl ClassifyRetry for SkewRetryClassifier {
 /// The mark on a response whose request the interceptor wants signed again. A
 /// server cannot set it, as it could a header.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct SignAgain;
+pub(crate) struct Resign;
 
-/// How the interceptor knows that the classifier is there.
-pub(crate) const NAME: &str = "aws-clock-skew";
+/// Returns whether a client has this classifier.
+pub(super) fn has_classifier(components: &RuntimeComponents) -> bool {
+    components
+        .retry_classifiers()
+        .any(|classifier| classifier.name() == NAME)
+}
+
+const NAME: &str = "aws-clock-skew";

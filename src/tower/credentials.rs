@@ -28,7 +28,7 @@ struct Inner {
 struct Known {
     credentials: Credentials,
     /// Credentials judged by another clock are judged again.
-    epoch: u64,
+    generation: u64,
 }
 
 impl CachedCredentials {
@@ -43,40 +43,56 @@ impl CachedCredentials {
 
     /// Returns the credentials, if they are known and good.
     pub(super) fn known(&self, clock: &SkewClock) -> Option<Credentials> {
-        let known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known
-            .as_ref()
-            .filter(|known| {
-                known.epoch == clock.epoch() && is_good(&known.credentials, clock.now())
-            })
-            .map(|known| known.credentials.clone())
+        self.known_at(clock, clock.now())
     }
 
-    /// Returns the credentials, and asks the provider for them if need be. `None`
-    /// if it has none.
-    pub(super) async fn get(&self, clock: &SkewClock) -> Option<Credentials> {
-        if let Some(known) = self.known(clock) {
+    /// Returns credentials that are valid at a time, or `None` if none could be had.
+    ///
+    /// When the clock has changed the provider is asked again; where it fails, the
+    /// credentials at hand are used as long as they are valid.
+    pub(super) async fn get(&self, clock: &SkewClock, at: SystemTime) -> Option<Credentials> {
+        if let Some(known) = self.known_at(clock, at) {
             return Some(known);
         }
         let _asking = self.0.asking.lock().await;
         // Somebody else may have asked in the meantime.
-        if let Some(known) = self.known(clock) {
+        if let Some(known) = self.known_at(clock, at) {
             return Some(known);
         }
-        let epoch = clock.epoch();
-        let credentials = self.0.provider.provide_credentials().await.ok()?;
-        self.0.recent.remember(&credentials);
+        let generation = clock.generation();
+        let loaded = self.0.provider.provide_credentials().await;
         let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
-        *known = Some(Known {
+        let Ok(credentials) = loaded else {
+            let last = known.as_mut()?;
+            let is_valid = last.credentials.expiry().is_none_or(|expiry| expiry > at);
+            if is_valid {
+                last.generation = generation;
+            }
+            return is_valid.then(|| last.credentials.clone());
+        };
+        let previous = known.replace(Known {
             credentials: credentials.clone(),
-            epoch,
+            generation,
         });
+        if let Some(previous) = previous {
+            let mono = clock.reading().boot;
+            self.0.recent.remember(&previous.credentials, mono);
+        }
         Some(credentials)
     }
 
-    /// Returns the last ones with this access key, good or not.
     pub(super) fn recent(&self, access_key: &str) -> Option<Credentials> {
         self.0.recent.find(access_key)
+    }
+
+    fn known_at(&self, clock: &SkewClock, at: SystemTime) -> Option<Credentials> {
+        let known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known
+            .as_ref()
+            .filter(|known| {
+                known.generation == clock.generation() && is_good(&known.credentials, at)
+            })
+            .map(|known| known.credentials.clone())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use http::Response;
 
-use super::carrier::view;
+use super::request::view;
 use crate::clock::SkewClock;
 use crate::diagnosis::Diagnosis;
 

@@ -12,8 +12,10 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::body::{ReplayBody, SkewBody};
-use super::carrier::{Arrived, TowerCarrier, date_of};
-use crate::resend::{Carrier, Departure, accept, minds_accepted, recover};
+use super::request::{Arrived, TowerRequest, date_of};
+use crate::clock::SentAt;
+use crate::host::Host;
+use crate::resend::{ReplayRequest, recover};
 
 pin_project! {
     /// Resolves to the response, or to that of the second send.
@@ -43,7 +45,7 @@ pin_project! {
     {
         /// Not signed: sent as it is.
         Passing { #[pin] sent: S::Future },
-        First { #[pin] sent: S::Future, carrier: Option<TowerCarrier<S, B>>, departure: Departure },
+        First { #[pin] sent: S::Future, request: Option<TowerRequest<S, B>>, sent_at: SentAt },
         /// The answer was refused, or the request has to be signed first.
         Boxed { future: Boxed<Outcome<S, B, R>> },
     }
@@ -62,14 +64,14 @@ where
 
     pub(super) const fn first(
         sent: S::Future,
-        carrier: TowerCarrier<S, B>,
-        departure: Departure,
+        request: TowerRequest<S, B>,
+        sent_at: SentAt,
     ) -> Self {
         Self {
             state: State::First {
                 sent,
-                carrier: Some(carrier),
-                departure,
+                request: Some(request),
+                sent_at,
             },
         }
     }
@@ -105,32 +107,28 @@ where
                 StateProject::Boxed { future } => return future.as_mut().poll(cx),
                 StateProject::First {
                     sent,
-                    carrier,
-                    departure,
+                    request,
+                    sent_at,
                 } => {
                     let response = ready!(sent.poll(cx))?.map(Arrived::Fresh);
                     // Only gone once this future has resolved, and then nobody may
                     // poll it.
-                    let Some(mut carrier) = carrier.take() else {
+                    let Some(mut request) = request.take() else {
                         return Poll::Pending;
                     };
-                    let clock = &carrier.wiring().clock;
-                    let departure = *departure;
-                    let is_success = response.status().is_success();
-                    let date = || date_of(&response);
-                    if is_success && !minds_accepted(clock, departure, date, || carrier.host()) {
+                    let clock = request.wiring().clock.clone();
+                    let sent_at = *sent_at;
+                    let is_aws = || request.host().as_ref().is_some_and(Host::is_aws);
+                    if response.status().is_success()
+                        && !clock.wants_accepted(sent_at.reading, || date_of(&response), is_aws)
+                    {
                         return Poll::Ready(Ok(response.map(Arrived::into_body)));
                     }
-                    let clock = clock.clone();
                     let received = clock.reading();
-                    if is_success {
-                        accept(&carrier, &clock, departure, received, &response);
-                        return Poll::Ready(Ok(response.map(Arrived::into_body)));
-                    }
                     async move {
-                        let answer =
-                            recover(&mut carrier, &clock, departure, received, response).await;
-                        answer.map(|response| response.map(Arrived::into_body))
+                        let response =
+                            recover(&mut request, &clock, sent_at, received, response).await;
+                        response.map(|response| response.map(Arrived::into_body))
                     }
                 }
             };

@@ -11,11 +11,12 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::body::{ReplayBody, SkewBody};
-use super::carrier::TowerCarrier;
+use super::request::{TowerRequest, host_of};
 use super::credentials::CachedCredentials;
 use super::future::SkewFuture;
 use crate::clock::SkewClock;
-use crate::resend::{Departure, prepare};
+use crate::clock::SentAt;
+use crate::resend::prepare;
 use crate::resign::is_signature;
 
 /// Signs and sends a request once more if it was rejected because of its time.
@@ -82,22 +83,22 @@ impl<S> Skew<S> {
         R::Error: Send,
     {
         let clock = self.wiring.clock.clone();
-        let copy = TowerCarrier::<S, B>::copy_of(&request);
-        let mut carrier = TowerCarrier::new(self.inner, self.wiring, copy);
-        if !carrier.has_to_prepare() {
-            let departure = Departure::now(&clock);
-            let sent = carrier.service.call(request);
-            return SkewFuture::first(sent, carrier, departure);
+        let sent_at = SentAt::now(&clock, || host_of(request.uri()));
+        let copy = TowerRequest::<S, B>::copy_of(&request);
+        let mut kept = TowerRequest::new(self.inner, self.wiring, copy);
+        if !kept.has_to_prepare(sent_at) {
+            let sent = kept.service.call(request);
+            return SkewFuture::first(sent, kept, sent_at);
         }
         SkewFuture::boxed(async move {
             let mut request = request;
-            if let Some(headers) = prepare(&mut carrier, &clock).await {
-                carrier.put(&headers);
-                super::carrier::put(&headers, request.headers_mut());
+            if let Some(headers) = prepare(&mut kept, &clock).await {
+                kept.put(&headers);
+                super::request::put(&headers, request.headers_mut());
             }
-            let departure = Departure::now(&clock);
-            let sent = carrier.service.call(request);
-            SkewFuture::first(sent, carrier, departure).await
+            let sent_at = SentAt::now(&clock, || host_of(request.uri()));
+            let sent = kept.service.call(request);
+            SkewFuture::first(sent, kept, sent_at).await
         })
     }
 }

@@ -13,7 +13,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::body::{ReplayBody, SkewBody, bytes_at_hand, bytes_of};
-use super::carrier::{head_of, put};
+use super::request::{head_of, put};
 use super::future::SkewFuture;
 use super::service::Skew;
 use crate::clock::SkewClock;
@@ -110,7 +110,7 @@ where
                 Some(body) => bytes_of(body).await,
                 None => None,
             };
-            let credentials = ready.wiring().credentials.get(&clock).await;
+            let credentials = ready.wiring().credentials.get(&clock, clock.now()).await;
             match credentials {
                 Some(credentials) => {
                     scope.sign(&mut request, body.as_deref(), &credentials, &clock);

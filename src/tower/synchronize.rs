@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::carrier::view;
+use super::request::view;
 use crate::clock::{SkewClock, SkewStatus};
 use crate::evidence::Evidence;
 use crate::synchronize::{LONGEST_WAIT, SAMPLES, Samples, SynchronizeError, authenticated};

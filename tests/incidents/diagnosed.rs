@@ -143,11 +143,8 @@ async fn what_could_not_be_signed_again_says_why() {
     let site = site(-20 * MINUTE, Manner::InWords);
     let config = site.config(SharedCredentialsProvider::new(credentials(SECRET)));
     let s3 = aws_sdk_s3::Client::from_conf(
-        aws_sdk_s3::config::Builder::from(&config)
-            .force_path_style(true)
-            .time_source(site.clock.clone())
-            .interceptor(site.clock.interceptor())
-            .retry_classifier(site.clock.retry_classifier())
+        aws_clock_skew::install!(aws_sdk_s3::config::Builder::from(&config)
+            .force_path_style(true), &site.clock)
             .build(),
     );
     let put = s3.put_object().bucket("b").key("k").content_length(4);

@@ -96,10 +96,7 @@ impl Door {
             return aws_sdk_sqs::Client::new(&config);
         }
         aws_sdk_sqs::Client::from_conf(
-            aws_sdk_sqs::config::Builder::from(&config)
-                .time_source(site.clock.clone())
-                .interceptor(site.clock.interceptor())
-                .retry_classifier(site.clock.retry_classifier())
+            aws_clock_skew::install!(aws_sdk_sqs::config::Builder::from(&config), &site.clock)
                 .build(),
         )
     }

@@ -169,11 +169,8 @@ async fn not_resigned(door: Door) -> Site {
 
 async fn put_a_stream(config: &aws_config::SdkConfig, clock: &SkewClock) {
     let s3 = aws_sdk_s3::Client::from_conf(
-        aws_sdk_s3::config::Builder::from(config)
-            .force_path_style(true)
-            .time_source(clock.clone())
-            .interceptor(clock.interceptor())
-            .retry_classifier(clock.retry_classifier())
+        aws_clock_skew::install!(aws_sdk_s3::config::Builder::from(config)
+            .force_path_style(true), &clock)
             .build(),
     );
     let put = s3.put_object().bucket("b").key("k").body(stream());

@@ -91,9 +91,7 @@ impl Site {
     /// The same, with the interceptor beside it.
     pub(crate) async fn client_of_both(&self, is_ahead: bool) -> (Client, SkewClock) {
         let (config, clock) = self.config(is_ahead).await;
-        let config = aws_sdk_s3::config::Builder::from(&config)
-            .interceptor(clock.interceptor())
-            .retry_classifier(clock.retry_classifier())
+        let config = aws_clock_skew::install!(aws_sdk_s3::config::Builder::from(&config), &clock)
             .force_path_style(true);
         (Client::from_conf(config.build()), clock)
     }

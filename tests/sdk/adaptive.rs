@@ -99,11 +99,8 @@ fn client(
         .retry_config(RetryConfig::adaptive().with_max_attempts(5))
         .build();
     aws_sdk_sqs::Client::from_conf(
-        Builder::from(&config)
-            .retry_partition(partition)
-            .time_source(clock.clone())
-            .interceptor(clock.interceptor())
-            .retry_classifier(clock.retry_classifier())
+        aws_clock_skew::install!(Builder::from(&config)
+            .retry_partition(partition), &clock)
             .build(),
     )
 }

@@ -72,7 +72,7 @@ pub(crate) fn behind(config: &SdkConfig, skew: &SkewClock) -> SdkConfig {
     let inner = config.http_client().expect("was given");
     config
         .to_builder()
-        .http_client(skew.http_client(inner))
+        .http_client(skew.wrap_http_client(inner))
         .time_source(skew.clone())
         .identity_cache(skew.identity_cache())
         .build()
@@ -89,31 +89,22 @@ pub(crate) fn through(
 
 pub(crate) fn sqs(config: &SdkConfig, skew: &SkewClock) -> aws_sdk_sqs::Client {
     aws_sdk_sqs::Client::from_conf(
-        aws_sdk_sqs::config::Builder::from(config)
-            .time_source(skew.clone())
-            .interceptor(skew.interceptor())
-            .retry_classifier(skew.retry_classifier())
+        aws_clock_skew::install!(aws_sdk_sqs::config::Builder::from(config), &skew)
             .build(),
     )
 }
 
 pub(crate) fn kms(config: &SdkConfig, skew: &SkewClock) -> aws_sdk_kms::Client {
     aws_sdk_kms::Client::from_conf(
-        aws_sdk_kms::config::Builder::from(config)
-            .time_source(skew.clone())
-            .interceptor(skew.interceptor())
-            .retry_classifier(skew.retry_classifier())
+        aws_clock_skew::install!(aws_sdk_kms::config::Builder::from(config), &skew)
             .build(),
     )
 }
 
 pub(crate) fn s3(config: &SdkConfig, skew: &SkewClock) -> aws_sdk_s3::Client {
     aws_sdk_s3::Client::from_conf(
-        aws_sdk_s3::config::Builder::from(config)
-            .force_path_style(true)
-            .time_source(skew.clone())
-            .interceptor(skew.interceptor())
-            .retry_classifier(skew.retry_classifier())
+        aws_clock_skew::install!(aws_sdk_s3::config::Builder::from(config)
+            .force_path_style(true), &skew)
             .build(),
     )
 }

@@ -282,11 +282,7 @@ async fn five_hundred_calls_at_the_move_share_one_load() {
             .credentials_provider(SharedCredentialsProvider::new(issuer.clone()))
             .build();
         let sqs = aws_sdk_sqs::Client::from_conf(
-            Builder::from(&config)
-                .time_source(clock.clone())
-                .interceptor(clock.interceptor())
-                .retry_classifier(clock.retry_classifier())
-                .identity_cache(clock.identity_cache())
+            aws_clock_skew::install!(Builder::from(&config), &clock)
                 .build(),
         );
         let queue = Arc::<str>::from(endpoint.queue_url("q"));

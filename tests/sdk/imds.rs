@@ -136,11 +136,7 @@ async fn day(skew: i64, providers: Providers) -> (Vec<usize>, usize) {
         .credentials_provider(SharedCredentialsProvider::new(provider))
         .build();
     let sqs = aws_sdk_sqs::Client::from_conf(
-        Builder::from(&config)
-            .time_source(clock.clone())
-            .interceptor(clock.interceptor())
-            .retry_classifier(clock.retry_classifier())
-            .identity_cache(clock.identity_cache())
+        aws_clock_skew::install!(Builder::from(&config), &clock)
             .build(),
     );
     let mut lost = Vec::new();

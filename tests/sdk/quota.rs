@@ -39,11 +39,8 @@ impl Site {
         let clock = world.skew_clock();
         let own = RetryPartition::custom("own").token_bucket(bucket.clone());
         let sqs = aws_sdk_sqs::Client::from_conf(
-            Builder::from(&config)
-                .retry_partition(own.build())
-                .time_source(clock.clone())
-                .interceptor(clock.interceptor())
-                .retry_classifier(clock.retry_classifier())
+            aws_clock_skew::install!(Builder::from(&config)
+                .retry_partition(own.build()), &clock)
                 .build(),
         );
         Self {
@@ -77,11 +74,8 @@ async fn a_thousand_skew_retries_leave_the_users_quota_full() {
     let bucket = TokenBucket::new(500);
     let own = RetryPartition::custom("own").token_bucket(bucket.clone());
     let sqs = aws_sdk_sqs::Client::from_conf(
-        Builder::from(&config(&endpoint.url()))
-            .retry_partition(own.build())
-            .time_source(clock.clone())
-            .interceptor(clock.interceptor())
-            .retry_classifier(clock.retry_classifier())
+        aws_clock_skew::install!(Builder::from(&config(&endpoint.url()))
+            .retry_partition(own.build()), &clock)
             .build(),
     );
     let queue = Arc::<str>::from(endpoint.queue_url("q"));

@@ -166,10 +166,7 @@ fn transcriber(
     skew: &aws_clock_skew::SkewClock,
 ) -> aws_sdk_transcribestreaming::Client {
     aws_sdk_transcribestreaming::Client::from_conf(
-        aws_sdk_transcribestreaming::config::Builder::from(config)
-            .time_source(skew.clone())
-            .interceptor(skew.interceptor())
-            .retry_classifier(skew.retry_classifier())
+        aws_clock_skew::install!(aws_sdk_transcribestreaming::config::Builder::from(config), &skew)
             .build(),
     )
 }

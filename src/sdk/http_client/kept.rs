@@ -6,7 +6,7 @@ use aws_smithy_runtime_api::client::connection::CaptureSmithyConnection;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 
-use crate::resign::is_signature;
+use crate::resign::{is_signature, is_signed_elsewhere};
 
 /// A request written into one piece of memory. That is cheaper by far than a copy of
 /// it, with an allocation or two for each header; what it says is read when it is
@@ -21,6 +21,7 @@ pub(super) struct Kept {
     /// It lets the SDK close a connection that turned out broken. Copies have no
     /// other extensions: the telemetry of the attempt is the first send's.
     connection: Option<CaptureSmithyConnection>,
+    is_ours_to_sign: bool,
 }
 
 enum Body {
@@ -40,8 +41,10 @@ impl Kept {
         text.extend_from_slice(request.uri().as_bytes());
         let uri_ends = text.len();
         let mut is_signed = false;
+        let mut is_ours_to_sign = true;
         for (name, value) in request.headers().iter_bytes() {
             is_signed |= name == "authorization" && is_signature(value);
+            is_ours_to_sign &= !is_signed_elsewhere(name, value);
             Header::write(name.as_bytes(), value, &mut text)?;
         }
         if !is_signed {
@@ -65,7 +68,13 @@ impl Kept {
             headers_end,
             body,
             connection: request.extension::<CaptureSmithyConnection>().cloned(),
+            is_ours_to_sign,
         })
+    }
+
+    /// Returns whether the request can be signed again without the SDK.
+    pub(super) const fn is_ours_to_sign(&self) -> bool {
+        self.is_ours_to_sign
     }
 
     pub(super) fn uri(&self) -> &str {

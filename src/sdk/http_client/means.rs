@@ -1,9 +1,11 @@
 //! [`Means`]: what a client signs with.
 
+use std::time::SystemTime;
+
 use aws_credential_types::Credentials;
 use aws_runtime::auth::sigv4::SigV4AuthScheme;
 use aws_smithy_async::rt::sleep::SharedAsyncSleep;
-use aws_smithy_async::time::SharedTimeSource;
+use aws_smithy_async::time::{SharedTimeSource, StaticTimeSource};
 use aws_smithy_runtime_api::client::auth::{AuthSchemeId, SharedAuthSchemeOptionResolver};
 use aws_smithy_runtime_api::client::endpoint::SharedEndpointResolver;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
@@ -17,8 +19,8 @@ use aws_smithy_runtime_api::client::runtime_components::{
 use aws_smithy_types::config_bag::ConfigBag;
 
 /// The components of a client that its identity resolver can make use of, to be put
-/// together again when it is asked: a copy of all of them costs more than the rest
-/// of this door.
+/// together again when it is asked: a copy of all of them costs more than all else that this
+/// HTTP client does.
 #[derive(Debug)]
 pub(super) struct Means {
     /// `None` if the client does not sign with SigV4.
@@ -27,7 +29,6 @@ pub(super) struct Means {
     options: SharedAuthSchemeOptionResolver,
     endpoints: SharedEndpointResolver,
     retries: SharedRetryStrategy,
-    time: Option<SharedTimeSource>,
     sleep: Option<SharedAsyncSleep>,
     http_client: Option<SharedHttpClient>,
 }
@@ -42,16 +43,15 @@ impl Means {
             options: components.auth_scheme_option_resolver(),
             endpoints: components.endpoint_resolver(),
             retries: components.retry_strategy(),
-            time: components.time_source(),
             sleep: components.sleep_impl(),
             http_client: components.http_client(),
         }
     }
 
-    /// Returns the client's credentials as they are now.
-    pub(super) async fn credentials(&self) -> Option<Credentials> {
+    /// Returns the client's credentials that are valid at a time.
+    pub(super) async fn credentials(&self, at: SystemTime) -> Option<Credentials> {
         let resolver = self.resolver.clone()?;
-        let components = self.components(&resolver)?;
+        let components = self.components(&resolver, at)?;
         let cfg = ConfigBag::base();
         let identity = self
             .cache
@@ -65,7 +65,11 @@ impl Means {
         self.sleep.clone()
     }
 
-    fn components(&self, resolver: &SharedIdentityResolver) -> Option<RuntimeComponents> {
+    fn components(
+        &self,
+        resolver: &SharedIdentityResolver,
+        at: SystemTime,
+    ) -> Option<RuntimeComponents> {
         RuntimeComponentsBuilder::new("aws-clock-skew")
             .with_auth_scheme(SigV4AuthScheme::new())
             .with_identity_resolver(SIGV4, resolver.clone())
@@ -73,7 +77,7 @@ impl Means {
             .with_auth_scheme_option_resolver(Some(self.options.clone()))
             .with_endpoint_resolver(Some(self.endpoints.clone()))
             .with_retry_strategy(Some(self.retries.clone()))
-            .with_time_source(self.time.clone())
+            .with_time_source(Some(SharedTimeSource::new(StaticTimeSource::new(at))))
             .with_sleep_impl(self.sleep.clone())
             .with_http_client(self.http_client.clone())
             .build()

@@ -1,4 +1,4 @@
-//! [`TowerCarrier`]: one request on its way through a service, and a copy of it.
+//! [`TowerRequest`]: one request on its way through a service, and a copy of it.
 
 use std::borrow::Cow;
 use std::future::poll_fn;
@@ -19,10 +19,11 @@ use crate::buffered::Buffered;
 use crate::evidence::ResponseView;
 use crate::evidence::stamp::http_date;
 use crate::host::Host;
-use crate::resend::{Anew, Carrier, LARGEST_READ, LONGEST_READ, REQUEST_IDS, has_to_prepare};
+use crate::clock::SentAt;
+use crate::resend::{LARGEST_READ, LONGEST_READ, REQUEST_IDS, ReplayRequest, has_to_prepare};
 use crate::resign::{Head, NOT_TEXT, SignatureHeader, stamp_of};
 
-pub(super) struct TowerCarrier<S, B> {
+pub(super) struct TowerRequest<S, B> {
     /// The service that was ready and called: it is made ready again for the
     /// second send.
     pub(super) service: S,
@@ -31,7 +32,7 @@ pub(super) struct TowerCarrier<S, B> {
     copy: Request<Option<B>>,
 }
 
-impl<S, B: ReplayBody> TowerCarrier<S, B> {
+impl<S, B: ReplayBody> TowerRequest<S, B> {
     pub(super) const fn new(service: S, wiring: Arc<Wiring>, copy: Request<Option<B>>) -> Self {
         Self {
             service,
@@ -54,14 +55,11 @@ impl<S, B: ReplayBody> TowerCarrier<S, B> {
         &self.wiring
     }
 
-    /// Returns whether the request may have to be signed anew before it is sent.
-    pub(super) fn has_to_prepare(&self) -> bool {
-        let clock = &self.wiring.clock;
-        has_to_prepare(clock) && {
-            let date = self.copy.headers().get("x-amz-date");
-            let signed_at = date.and_then(as_text).and_then(stamp_of);
-            Anew::of(clock, signed_at, || host_of(self.copy.uri())).is_some()
-        }
+    /// Returns whether the request has to be signed again before its first send.
+    pub(super) fn has_to_prepare(&self, sent: SentAt) -> bool {
+        let date = self.copy.headers().get("x-amz-date");
+        let signed_at = date.and_then(as_text).and_then(stamp_of);
+        has_to_prepare(&self.wiring.clock, sent, signed_at)
     }
 
     pub(super) fn put(&mut self, headers: &[SignatureHeader]) {
@@ -69,7 +67,7 @@ impl<S, B: ReplayBody> TowerCarrier<S, B> {
     }
 }
 
-impl<S, B, R> Carrier for TowerCarrier<S, B>
+impl<S, B, R> ReplayRequest for TowerRequest<S, B>
 where
     S: Service<Request<B>, Response = Response<R>> + Send + 'static,
     S::Future: Send + 'static,
@@ -89,10 +87,6 @@ where
         )
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
-        self.copy.headers().get(name).and_then(as_text)
-    }
-
     fn host(&self) -> Option<Host> {
         host_of(self.copy.uri())
     }
@@ -106,8 +100,8 @@ where
         bytes_of(body).await
     }
 
-    async fn credentials(&mut self) -> Option<Credentials> {
-        self.wiring.credentials.get(&self.wiring.clock).await
+    async fn credentials(&mut self, at: SystemTime) -> Option<Credentials> {
+        self.wiring.credentials.get(&self.wiring.clock, at).await
     }
 
     fn recent_credentials(&self, access_key: &str) -> Option<Credentials> {
@@ -134,8 +128,11 @@ where
         view(response, text)
     }
 
+    async fn ready(&mut self) -> Result<(), S::Error> {
+        poll_fn(|cx| self.service.poll_ready(cx)).await
+    }
+
     async fn send(&mut self, headers: Vec<SignatureHeader>) -> Result<Answer<R>, S::Error> {
-        poll_fn(|cx| self.service.poll_ready(cx)).await?;
         self.put(&headers);
         let mut request = Request::new(None);
         std::mem::swap(&mut request, &mut self.copy);
@@ -216,7 +213,7 @@ pub(super) fn view<'a, T>(response: &'a Response<T>, text: &'a [u8]) -> Response
     view
 }
 
-fn host_of(uri: &Uri) -> Option<Host> {
+pub(super) fn host_of(uri: &Uri) -> Option<Host> {
     Host::new(
         uri.authority()?.as_str(),
         uri.scheme() == Some(&Scheme::HTTPS),

@@ -1,0 +1,166 @@
+//! What integrations ask of the clock, and tell it.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
+
+use super::SkewClock;
+use crate::correction::agrees;
+use crate::decide::{self, Decision, Exchange, Mode};
+use crate::host::Host;
+use crate::incident::{Facts, Incident};
+use crate::judge::{RoundTrip, SignedBy, SigningTime, WORTH_A_CORRECTION};
+use crate::local_clock::Reading;
+use crate::offset::ClockOffset;
+use crate::report::{self, RetryOutcome};
+
+impl SkewClock {
+    /// Observes the response to a signed request. The one way in: it decides once and
+    /// changes the state once.
+    pub(crate) fn observe(&self, exchange: &Exchange<'_>) -> Decision {
+        let reading = self.reading();
+        let mode = if self.observes_only() {
+            Mode::Observe
+        } else {
+            Mode::Correct
+        };
+        let decision = self.change(reading, |clock, events| {
+            let signed_by = exchange.trip.signed_by;
+            // Under the lock: a change must not come between the look and the store,
+            // or the new generation would wait a minute for its confirmation.
+            if signed_by == SignedBy::Clock(clock.generation())
+                && exchange.evidence.accepted()
+                && exchange.host.is_some_and(Host::is_aws)
+            {
+                let next = exchange.trip.received.boot + BETWEEN_CONFIRMATIONS;
+                let next_confirmation = &self.0.next_confirmation;
+                next_confirmation.store(next.as_secs(), Ordering::Relaxed);
+            }
+            decide::observe(clock, exchange, mode, reading, events)
+        });
+        if exchange.is_resend {
+            report::retry(RetryOutcome::of(exchange.evidence));
+        }
+        match mode {
+            Mode::Correct => decision,
+            Mode::Observe => Decision::Pass,
+        }
+    }
+
+    /// Returns whether an accepted response is worth a look. `date` is that of the
+    /// response, and `is_aws` says whether AWS sent it; neither is asked for where it
+    /// does not matter.
+    ///
+    /// While the clock is corrected, a response that agrees with it says nothing new.
+    /// Any other may speak against the correction, and so may one that comes after
+    /// such: three have to come in a row.
+    pub(crate) fn wants_accepted(
+        &self,
+        sent: Reading,
+        date: impl FnOnce() -> Option<SystemTime>,
+        is_aws: impl FnOnce() -> bool,
+    ) -> bool {
+        let shared = &self.0;
+        shared.wants_accepted.load(Ordering::Relaxed)
+            || (shared.is_corrected.load(Ordering::Relaxed)
+                && date().is_some_and(|date| !agrees(date, self.now())))
+            || (sent.boot.as_secs() >= shared.next_confirmation.load(Ordering::Relaxed)
+                && is_aws())
+    }
+
+    /// Returns the time to sign a request to a host with.
+    pub(crate) fn signing_time(&self, host: Option<&Host>) -> SigningTime {
+        let reading = self.reading();
+        if !self.is_correcting() {
+            return SigningTime {
+                now: reading.wall,
+                by: SignedBy::Clock(self.generation()),
+            };
+        }
+        let mut state = self.lock();
+        self.keep_up(&mut state, reading);
+        let name = host.map_or("", Host::name);
+        state.clock.signing_time(name, reading)
+    }
+
+    /// Enters an event that no response has caused.
+    pub(crate) fn enter(&self, event: Incident) {
+        self.change(self.reading(), |_, events| events.push(event));
+    }
+
+    /// A request that was to be signed again could not be.
+    pub(crate) fn resend_skipped(
+        &self,
+        exchange: &Exchange<'_>,
+        reason: crate::incident::NotResigned,
+    ) {
+        report::retry(RetryOutcome::NotResigned);
+        let reading = self.reading();
+        self.change(reading, |clock, events| {
+            let facts: Facts = exchange.facts(clock, reading);
+            events.push(Incident::NotResigned(facts, reason));
+        });
+    }
+
+    /// A request that was signed again got no response.
+    pub(crate) fn resend_failed(&self) {
+        report::retry(RetryOutcome::Failed);
+    }
+}
+
+/// The moment when a request left, and what it was signed with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SentAt {
+    pub(crate) reading: Reading,
+    signing: SigningTime,
+}
+
+impl SentAt {
+    /// Takes the clocks just before a request to a host leaves.
+    pub(crate) fn now(clock: &SkewClock, host: impl FnOnce() -> Option<Host>) -> Self {
+        if clock.is_correcting() {
+            let signing = clock.signing_time(host().as_ref());
+            return Self {
+                reading: clock.reading(),
+                signing,
+            };
+        }
+        let reading = clock.reading();
+        Self {
+            reading,
+            signing: SigningTime {
+                now: reading.wall,
+                by: SignedBy::Clock(clock.generation()),
+            },
+        }
+    }
+
+    /// Returns the time that requests to this host are signed with.
+    #[cfg(feature = "sdk")]
+    pub(crate) const fn signing(&self) -> SigningTime {
+        self.signing
+    }
+
+    /// Returns whether a request signed for this time has to be signed again before it
+    /// is sent.
+    pub(crate) fn is_far_from(&self, signed_at: SystemTime) -> bool {
+        let distance = ClockOffset::between(signed_at, self.signing.now).magnitude();
+        distance >= WORTH_A_CORRECTION
+    }
+
+    pub(crate) fn round_trip(self, signed_at: Option<SystemTime>, received: Reading) -> RoundTrip {
+        let is_ours = signed_at.is_some_and(|signed_at| !self.is_far_from(signed_at));
+        RoundTrip {
+            signed_at,
+            signed_by: if is_ours {
+                self.signing.by
+            } else {
+                SignedBy::Other
+            },
+            sent: self.reading,
+            received,
+        }
+    }
+}
+
+/// AWS is asked to confirm the clock once a minute at most.
+const BETWEEN_CONFIRMATIONS: Duration = Duration::from_secs(60);

@@ -1,0 +1,271 @@
+//! [`ClockState`]: the correction, and how it is learned, cleared and contradicted.
+//!
+//! Pure: readings and samples in, values out. There are two states, none and some;
+//! whatever is not certain is a trial for one host (see `trust.rs`).
+
+use std::time::{Duration, SystemTime};
+
+use crate::host::Host;
+use crate::interval::Interval;
+use crate::judge::{OffsetSample, SignedBy, SigningTime};
+use crate::local_clock::Reading;
+use crate::offset::ClockOffset;
+use crate::trust::{Limits, Trust};
+
+/// What is known of the true time.
+#[derive(Clone, Debug)]
+pub(crate) struct ClockState {
+    limits: Limits,
+    /// `None`: the local wall clock is trusted.
+    correction: Option<Correction>,
+    generation: u64,
+    contradictions: u8,
+    pub(crate) trust: Trust,
+}
+
+/// The offset that the clock applies, with its uncertainty.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Correction {
+    /// Time − monotonic clock: what signatures are dated by.
+    point: ClockOffset,
+    /// The range in which the truth lay at `learned_at`.
+    interval: Interval,
+    learned_at: Duration,
+    /// The monotonic clock when the correction began that this one goes on with.
+    since: Duration,
+    host: Option<Host>,
+}
+
+/// Why a sample does not become the correction.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Objection {
+    /// It is too far ahead to be followed.
+    Limit,
+    /// This host's time stands against it.
+    Host(Box<str>),
+}
+
+impl ClockState {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            correction: None,
+            generation: 0,
+            contradictions: 0,
+            trust: Trust::default(),
+        }
+    }
+
+    /// Starts from a known offset of the local clock; one that is next to none is
+    /// ignored.
+    pub(crate) fn start_at(&mut self, offset: ClockOffset, reading: Reading) {
+        let point = ClockOffset::from_boot(offset.shift(reading.wall), reading.boot);
+        let correction = Correction {
+            point,
+            interval: Interval::exactly(point),
+            learned_at: reading.boot,
+            since: reading.boot,
+            host: None,
+        };
+        if !correction.agrees_with_wall(reading) {
+            self.replace(Some(correction));
+        }
+    }
+
+    pub(crate) const fn correction(&self) -> Option<&Correction> {
+        self.correction.as_ref()
+    }
+
+    /// Returns how often the correction has changed.
+    pub(crate) const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Returns the time to sign with.
+    pub(crate) fn now(&self, reading: Reading) -> SystemTime {
+        self.correction.as_ref().map_or(reading.wall, |correction| {
+            correction.point.at_boot(reading.boot)
+        })
+    }
+
+    /// Returns the time to sign requests to one host with: its own, if there is one
+    /// that differs from the clock's.
+    pub(crate) fn signing_time(&self, host: &str, reading: Reading) -> SigningTime {
+        let now = self.now(reading);
+        let own = self.trust.host_time(host);
+        let own = own.map(|own| own.sample.point.at_boot(reading.boot));
+        match own.filter(|own| ClockOffset::between(now, *own).magnitude() > REPAIRED) {
+            Some(now) => SigningTime {
+                now,
+                by: SignedBy::HostTime,
+            },
+            None => SigningTime {
+                now,
+                by: SignedBy::Clock(self.generation),
+            },
+        }
+    }
+
+    /// Returns server − local as it is taken to be.
+    pub(crate) fn offset(&self, reading: Reading) -> ClockOffset {
+        self.correction
+            .as_ref()
+            .map_or(ClockOffset::ZERO, |correction| correction.offset(reading))
+    }
+
+    /// Returns what stands against a sample, if anything.
+    pub(crate) fn objection_to(
+        &self,
+        sample: &OffsetSample,
+        host: Option<&Host>,
+        reading: Reading,
+    ) -> Option<Objection> {
+        let (time, strength) = (sample.server_time, sample.strength);
+        if !self.limits.allow(time, strength, host, reading.wall) {
+            return Some(Objection::Limit);
+        }
+        let other = self.trust.objection_to(host, reading)?;
+        Some(Objection::Host(other.into()))
+    }
+
+    /// Takes a sample as the correction, and returns what it replaced. The caller has
+    /// asked for [objections](Self::objection_to).
+    pub(crate) fn learn(
+        &mut self,
+        sample: &OffsetSample,
+        host: Option<&Host>,
+        reading: Reading,
+    ) -> Option<Correction> {
+        let previous = self.correction.take();
+        let correction = Correction {
+            point: sample.point,
+            interval: sample.interval,
+            learned_at: sample.at,
+            since: previous.as_ref().map_or(sample.at, |known| known.since),
+            host: host.cloned(),
+        };
+        // A server that says what the wall clock says needs no correction.
+        self.replace((!correction.agrees_with_wall(reading)).then_some(correction));
+        self.trust.changed(host, reading.boot);
+        self.trust.forget_time(host.map_or("", Host::name));
+        previous
+    }
+
+    /// Ends a correction if the wall clock is correct again, and returns it.
+    pub(crate) fn clear_if_repaired(&mut self, reading: Reading) -> Option<Correction> {
+        self.correction
+            .as_ref()?
+            .agrees_with_wall(reading)
+            .then_some(())?;
+        self.replace(None)
+    }
+
+    /// Forgets everything.
+    pub(crate) fn reset(&mut self) {
+        self.replace(None);
+        self.trust = Trust::default();
+    }
+
+    /// Returns whether the last accepted response spoke against the correction.
+    pub(crate) const fn is_doubted(&self) -> bool {
+        self.contradictions > 0
+    }
+
+    /// Weighs the `Date` of an accepted response, as an interval on the monotonic
+    /// clock: it can end a correction, and never starts or changes one. Returns the
+    /// correction that ended.
+    pub(crate) fn contradict(
+        &mut self,
+        interval: Interval,
+        host: Option<&Host>,
+        reading: Reading,
+    ) -> Option<Correction> {
+        let correction = self.correction.as_ref()?;
+        if !correction.can_be_ended_by(host) {
+            return None;
+        }
+        let contradicts = interval.contains(wall_on_boot(reading))
+            && !interval.widened(GRACE).contains(correction.point);
+        if !contradicts {
+            self.contradictions = 0;
+            return None;
+        }
+        self.contradictions += 1;
+        (self.contradictions >= ENOUGH_CONTRADICTIONS).then_some(())?;
+        self.replace(None)
+    }
+
+    fn replace(&mut self, with: Option<Correction>) -> Option<Correction> {
+        self.contradictions = 0;
+        self.generation += 1;
+        self.trust.changed(None, Duration::ZERO);
+        std::mem::replace(&mut self.correction, with)
+    }
+}
+
+impl Correction {
+    /// Returns how far the point can be from the truth.
+    pub(crate) fn uncertainty(&self, boot: Duration) -> Duration {
+        self.interval_at(boot).worst_error_of(self.point)
+    }
+
+    /// Returns the time, as it is known now, when the correction began.
+    pub(crate) fn since(&self) -> SystemTime {
+        self.point.at_boot(self.since)
+    }
+
+    /// Returns how long ago it was learned.
+    pub(crate) const fn age(&self, boot: Duration) -> Duration {
+        boot.saturating_sub(self.learned_at)
+    }
+
+    pub(crate) fn offset(&self, reading: Reading) -> ClockOffset {
+        self.point.since(wall_on_boot(reading))
+    }
+
+    fn interval_at(&self, boot: Duration) -> Interval {
+        // Clocks drift by 200 ppm at most; the millisecond is for rounding.
+        let drift = self.age(boot) / 5_000 + Duration::from_millis(1);
+        self.interval.widened(drift)
+    }
+
+    fn agrees_with_wall(&self, reading: Reading) -> bool {
+        self.interval_at(reading.boot)
+            .widened(REPAIRED)
+            .contains(wall_on_boot(reading))
+    }
+
+    /// Returns whether accepted responses of `host` count against it: those of the
+    /// host that it was learned from, and of any AWS endpoint. Otherwise a host with a
+    /// wrong clock could mislead AWS's clients for good, as long as AWS tolerates it.
+    fn can_be_ended_by(&self, host: Option<&Host>) -> bool {
+        host.is_some_and(|host| {
+            let is_its_source = self.host.as_ref().map(Host::name) == Some(host.name());
+            is_its_source || host.is_aws()
+        })
+    }
+}
+
+fn wall_on_boot(reading: Reading) -> ClockOffset {
+    ClockOffset::from_boot(reading.wall, reading.boot)
+}
+
+/// Returns whether an accepted response that has just come with this `Date` cannot
+/// [contradict](ClockState::contradict) a clock that reads `now`, however fast it was.
+pub(crate) fn agrees(date: SystemTime, now: SystemTime) -> bool {
+    // Of the two bounds this is the nearer one, so it holds for both.
+    ClockOffset::between(date, now).magnitude() < GRACE
+}
+
+/// A wall clock this near to the correction has been repaired: NTP steps and slews
+/// to less, and the least correction is four times as large.
+const REPAIRED: Duration = Duration::from_secs(30);
+/// One wrong or cached `Date` is common, three in a row that all agree with the
+/// wall clock are not.
+const ENOUGH_CONTRADICTIONS: u8 = 3;
+const GRACE: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod soundness;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,284 @@
+//! [`observe`]: the one way in. One response, one decision, one change of state.
+
+mod exchange;
+
+
+use crate::correction::{ClockState, Correction, Objection};
+use crate::evidence::Strength;
+use crate::incident::{Facts, Incident, Label};
+use crate::judge::{OffsetSample, SignedBy, SigningTime, Verdict, WORTH_A_CORRECTION, judge};
+use crate::local_clock::Reading;
+use crate::offset::ClockOffset;
+use crate::trust::HostTimeKind;
+
+pub(crate) use exchange::Exchange;
+
+/// What the integration is to do with the response.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Decision {
+    /// Give it to the caller.
+    Pass,
+    /// Sign the request again, by the time for its host, and send it once more.
+    Resign,
+}
+
+/// Whether anything is signed by what is learned.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Mode {
+    Correct,
+    Observe,
+}
+
+/// Judges a response, learns from it, and decides what is to be done.
+pub(crate) fn observe(
+    state: &mut ClockState,
+    exchange: &Exchange<'_>,
+    mode: Mode,
+    reading: Reading,
+    events: &mut Vec<Incident>,
+) -> Decision {
+    keep_up(state, reading, events);
+    if exchange.trip.signed_at.is_none() {
+        return Decision::Pass;
+    }
+    let evidence = exchange.evidence;
+    if evidence.let_through() {
+        note_passed(state, exchange, reading, events);
+    }
+    if exchange.rejects_host_time() {
+        reject_trial(state, exchange, reading, events);
+    }
+    let was_corrected = state.correction().is_some();
+    let signing = judged_by(state, exchange, reading);
+    let decision = match judge(&exchange.trip, evidence, reading, signing) {
+        Verdict::Other => Decision::Pass,
+        Verdict::NotClockSkew => {
+            let mut facts = exchange.facts(state, reading);
+            facts.is_conspicuous = evidence.is_signature_code() || was_corrected;
+            events.push(Incident::NotTheClock(facts, evidence.other_cause()));
+            Decision::Pass
+        }
+        Verdict::ExpiredInTransit => {
+            if !exchange.is_resend {
+                events.push(Incident::StaleSignature(exchange.facts(state, reading)));
+            }
+            Decision::Resign
+        }
+        Verdict::NoTime { resign: false } => Decision::Pass,
+        Verdict::AlreadyCorrected | Verdict::Inconclusive | Verdict::NoTime { resign: true } => {
+            Decision::Resign
+        }
+        Verdict::ClockSkew(sample) => learn(state, exchange, &sample, mode, reading, events),
+    };
+    if !exchange.is_resend {
+        return decision;
+    }
+    // The answer to a resend is learned from and never resent.
+    if exchange.is_skew_error() {
+        events.push(Incident::RetryFailed(exchange.facts(state, reading)));
+    }
+    Decision::Pass
+}
+
+/// Ends what time alone ends.
+pub(crate) fn keep_up(state: &mut ClockState, reading: Reading, events: &mut Vec<Incident>) {
+    state.trust.restart_periods(reading.boot);
+    if let Some(ended) = state.clear_if_repaired(reading) {
+        events.push(Incident::Healed(cleared_facts(&ended, reading)));
+    }
+}
+
+/// Takes a sample as the correction, unless something stands against it.
+pub(crate) fn adopt(
+    state: &mut ClockState,
+    exchange: &Exchange<'_>,
+    sample: &OffsetSample,
+    reading: Reading,
+    events: &mut Vec<Incident>,
+) -> Result<(), Objection> {
+    match state.objection_to(sample, exchange.host, reading) {
+        None => {
+            correct(state, exchange, sample, reading, events);
+            return Ok(());
+        }
+        Some(Objection::Limit) => {
+            let facts = sample_facts(state, exchange, sample, reading);
+            events.push(Incident::Refused(facts));
+            Err(Objection::Limit)
+        }
+        Some(Objection::Host(other)) => {
+            let kind = HostTimeKind::Conflicting;
+            if state.trust.keep_time(exchange.host_name(), kind, *sample) {
+                events.push(Incident::HostsDisagree(Facts {
+                    other_host: Label::new(&other),
+                    ..sample_facts(state, exchange, sample, reading)
+                }));
+            }
+            Err(Objection::Host(other))
+        }
+    }
+}
+
+fn learn(
+    state: &mut ClockState,
+    exchange: &Exchange<'_>,
+    sample: &OffsetSample,
+    mode: Mode,
+    reading: Reading,
+    events: &mut Vec<Incident>,
+) -> Decision {
+    let is_certain = match mode {
+        Mode::Correct => sample.strength == Strength::Strong,
+        // Nothing can be tried where nothing is signed.
+        Mode::Observe => exchange.is_skew_error(),
+    };
+    if is_certain {
+        return match adopt(state, exchange, sample, reading, events) {
+            Err(Objection::Limit) => Decision::Pass,
+            Ok(()) | Err(Objection::Host(_)) => Decision::Resign,
+        };
+    }
+    let host = exchange.host_name();
+    if mode == Mode::Observe || state.trust.is_backing_off(host, reading.boot) {
+        return Decision::Pass;
+    }
+    if state.objection_to(sample, exchange.host, reading) == Some(Objection::Limit) {
+        let facts = sample_facts(state, exchange, sample, reading);
+        events.push(Incident::Refused(facts));
+        return Decision::Pass;
+    }
+    state.trust.keep_time(host, HostTimeKind::Trial, *sample);
+    Decision::Resign
+}
+
+/// A signed request passed the timestamp check of its server.
+fn note_passed(
+    state: &mut ClockState,
+    exchange: &Exchange<'_>,
+    reading: Reading,
+    events: &mut Vec<Incident>,
+) {
+    let date = exchange.credible_date();
+    let interval = date.and_then(|date| exchange.trip.interval_of_date(date));
+    let agrees = date.is_some_and(|date| {
+        ClockOffset::between(date, state.now(reading)).magnitude() <= WORTH_A_CORRECTION
+    });
+    let is_signed_now = exchange.trip.signed_by == SignedBy::Clock(state.generation());
+    let host_time = state.trust.host_time(exchange.host_name()).cloned();
+    if let Some(host_time) = host_time {
+        let sample = host_time.sample;
+        let is_contradicted = interval
+            .is_some_and(|interval| interval.distance_to(sample.point) >= WORTH_A_CORRECTION);
+        let is_known = ClockOffset::between(state.now(reading), sample.point.at_boot(reading.boot))
+            .magnitude()
+            < WORTH_A_CORRECTION;
+        if agrees || is_contradicted || is_known {
+            state.trust.forget_time(exchange.host_name());
+        } else if exchange.trip.signed_by == SignedBy::HostTime
+            && host_time.kind == HostTimeKind::Trial
+        {
+            state.trust.end_back_off(exchange.host_name());
+            // An objection has been reported, and the host keeps its time.
+            let _ = adopt(state, exchange, &sample, reading, events);
+        }
+    }
+    let (Some(host), Some(interval)) = (exchange.host, interval) else {
+        return;
+    };
+    if agrees && is_signed_now && host.is_aws() {
+        state.trust.confirm(host, reading);
+    }
+    if exchange.evidence.accepted()
+        && let Some(ended) = state.contradict(interval, Some(host), exchange.trip.received)
+    {
+        events.push(Incident::Healed(Facts {
+            host: Label::new(host.name()),
+            ..cleared_facts(&ended, reading)
+        }));
+    }
+}
+
+/// A request signed with the time of its host alone met a clock skew error.
+fn reject_trial(
+    state: &mut ClockState,
+    exchange: &Exchange<'_>,
+    reading: Reading,
+    events: &mut Vec<Incident>,
+) {
+    let host = exchange.host_name();
+    let Some(host_time) = state.trust.host_time(host) else {
+        return;
+    };
+    if host_time.kind == HostTimeKind::Trial {
+        state.trust.forget_time(host);
+        state.trust.back_off(host, reading.boot);
+        events.push(Incident::Withdrawn(exchange.facts(state, reading)));
+    }
+}
+
+/// Returns the time that a response is judged by: what its host's requests are signed
+/// with. An error message that states the time is judged by the shared clock, so that
+/// it can settle what is only tried.
+fn judged_by(
+    state: &ClockState,
+    exchange: &Exchange<'_>,
+    reading: Reading,
+) -> SigningTime {
+    let host = exchange.host_name();
+    let host_time = state.trust.host_time(host);
+    let is_trial = host_time.is_some_and(|known| known.kind == HostTimeKind::Trial);
+    if is_trial && exchange.evidence.strength() == Some(Strength::Strong) {
+        return SigningTime {
+            now: state.now(reading),
+            by: SignedBy::Clock(state.generation()),
+        };
+    }
+    state.signing_time(host, reading)
+}
+
+fn correct(
+    state: &mut ClockState,
+    exchange: &Exchange<'_>,
+    sample: &OffsetSample,
+    reading: Reading,
+    events: &mut Vec<Incident>,
+) {
+    let ended = state.learn(sample, exchange.host, reading);
+    let mut facts = sample_facts(state, exchange, sample, reading);
+    facts.previous_offset = Some(
+        ended
+            .as_ref()
+            .map_or(ClockOffset::ZERO, |known| known.offset(reading)),
+    );
+    if state.correction().is_some() {
+        events.push(Incident::Skew(facts));
+    } else {
+        facts.age = ended.as_ref().map(|known| known.age(reading.boot));
+        events.push(Incident::Healed(facts));
+    }
+}
+
+fn sample_facts(
+    state: &ClockState,
+    exchange: &Exchange<'_>,
+    sample: &OffsetSample,
+    reading: Reading,
+) -> Facts {
+    Facts {
+        source: Some(sample.source),
+        server_time: Some(sample.server_time),
+        ..exchange.facts(state, reading)
+    }
+}
+
+fn cleared_facts(ended: &Correction, reading: Reading) -> Facts {
+    Facts {
+        offset: Some(ClockOffset::ZERO),
+        previous_offset: Some(ended.offset(reading)),
+        age: Some(ended.age(reading.boot)),
+        ..Facts::default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

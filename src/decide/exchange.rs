@@ -1,0 +1,97 @@
+//! [`Exchange`]: one request and its response, as an integration hands them over.
+
+use std::time::{Duration, SystemTime};
+
+use crate::correction::ClockState;
+use crate::evidence::Evidence;
+use crate::host::Host;
+use crate::incident::{Facts, Label};
+use crate::judge::{RoundTrip, SignedBy, WORTH_A_CORRECTION};
+use crate::local_clock::Reading;
+use crate::offset::ClockOffset;
+
+/// One signed request and its response.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Exchange<'a> {
+    pub(crate) trip: RoundTrip,
+    pub(crate) evidence: &'a Evidence,
+    pub(crate) host: Option<&'a Host>,
+    pub(crate) service: Option<&'a str>,
+    pub(crate) operation: Option<&'a str>,
+    /// The request was signed again and sent for the second time.
+    pub(crate) is_resend: bool,
+}
+
+impl Exchange<'_> {
+    /// Returns the name of the host; it is empty if it is not known.
+    pub(super) fn host_name(&self) -> &str {
+        self.host.map_or("", Host::name)
+    }
+
+    /// Returns the numbers and names of this exchange, with the correction as it
+    /// stands.
+    pub(crate) fn facts(&self, state: &ClockState, reading: Reading) -> Facts {
+        let evidence = self.evidence;
+        let server_time = evidence
+            .server_time()
+            .or_else(|| evidence.server_time_range().map(|(earliest, _)| earliest));
+        let signed_at = self.trip.signed_at;
+        let age =
+            signed_at
+                .zip(server_time)
+                .and_then(|(signed, server): (SystemTime, SystemTime)| {
+                    server.duration_since(signed).ok()
+                });
+        Facts {
+            offset: Some(state.offset(reading)),
+            previous_offset: None,
+            uncertainty: state
+                .correction()
+                .map(|correction| correction.uncertainty(reading.boot)),
+            age,
+            source: evidence.source().filter(|_| server_time.is_some()),
+            signed_at,
+            server_time,
+            service: self.service.and_then(Label::new),
+            operation: self.operation.and_then(Label::new),
+            host: self.host.and_then(|host| Label::new(host.name())),
+            other_host: None,
+            request_id: evidence.request_id().and_then(Label::new),
+            error_code: evidence.error_code().and_then(Label::new),
+            is_conspicuous: false,
+        }
+    }
+
+    /// Returns whether the response says that this request's time is wrong.
+    pub(super) fn is_skew_error(&self) -> bool {
+        let signed_at = self.trip.signed_at;
+        let is_another = signed_at.is_some_and(|time| self.evidence.quotes_another_than(time));
+        self.evidence.rejection().is_some() && !is_another
+    }
+
+    /// Returns whether a signature by the time of this host alone met a clock skew
+    /// error, and had not expired on its way.
+    pub(super) fn rejects_host_time(&self) -> bool {
+        if self.trip.signed_by != SignedBy::HostTime || !self.is_skew_error() {
+            return false;
+        }
+        let stated = self.evidence.server_time_range();
+        let age = stated.zip(self.trip.signed_at).map(|((earliest, _), signed)| {
+            ClockOffset::between(signed, earliest)
+        });
+        age.is_none_or(|age| {
+            age < ClockOffset::ZERO || age.magnitude() < WORTH_A_CORRECTION
+        })
+    }
+
+    /// Returns the `Date` of a response to a request that passed the timestamp check,
+    /// unless it would make the very signature unacceptable that it accepts.
+    pub(super) fn credible_date(&self) -> Option<SystemTime> {
+        let date = self.evidence.date()?;
+        let signed_at = self.trip.signed_at?;
+        (ClockOffset::between(signed_at, date).magnitude() <= WIDEST_TOLERANCE).then_some(date)
+    }
+}
+
+/// No service accepts a signature older or younger than this.
+const WIDEST_TOLERANCE: Duration = Duration::from_secs(900);

@@ -1,0 +1,219 @@
+//! [`SkewAuthScheme`]: the SDK's own signer, told what time to sign with.
+
+use std::time::SystemTime;
+
+use aws_runtime::auth::sigv4::SigV4AuthScheme;
+use aws_runtime::auth::{HttpSignatureType, SigV4OperationSigningConfig};
+use aws_smithy_async::time::{SharedTimeSource, TimeSource};
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::auth::{
+    AuthScheme, AuthSchemeEndpointConfig, AuthSchemeId, SharedAuthScheme, Sign,
+};
+use aws_smithy_runtime_api::client::identity::{Identity, SharedIdentityResolver};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::runtime_components::{GetIdentityResolver, RuntimeComponents};
+use aws_smithy_types::config_bag::ConfigBag;
+
+use crate::clock::{SentAt, SkewClock};
+use crate::host::Host;
+use crate::judge::SigningTime;
+use crate::offset::ClockOffset;
+use crate::resign::stamp_of;
+use crate::sdk::operation::{OperationState, Signed};
+use crate::sdk::retry_classifier::has_classifier;
+
+/// An auth scheme that takes the place of the SDK's SigV4 (or SigV4a) scheme, and signs
+/// with the corrected time.
+///
+/// It passes through to the SDK's signer while there is nothing to correct. Otherwise
+/// it hands that signer another time source: a running clock at the corrected time, or
+/// at the time of this host alone. Signed chunks and event-stream frames follow, since
+/// the SDK's signer sets them up. Presigned URLs are left to the client's time source.
+///
+/// Made by [`SkewClock::auth_scheme`]; [`install!`](crate::install) pushes it.
+#[derive(Debug)]
+pub struct SkewAuthScheme {
+    inner: SharedAuthScheme,
+    signer: SkewSigner,
+}
+
+#[derive(Debug)]
+struct SkewSigner {
+    clock: SkewClock,
+    inner: SharedAuthScheme,
+}
+
+impl SkewClock {
+    /// Returns an auth scheme for `push_auth_scheme` of a service's config builder, where
+    /// it takes the place of the SDK's SigV4 scheme.
+    pub fn auth_scheme(&self) -> SkewAuthScheme {
+        SkewAuthScheme::new(self, SharedAuthScheme::new(SigV4AuthScheme::new()))
+    }
+
+    /// The same for SigV4a: S3 multi-region access points and EventBridge global
+    /// endpoints.
+    #[cfg(feature = "sigv4a")]
+    pub fn sigv4a_auth_scheme(&self) -> SkewAuthScheme {
+        use aws_runtime::auth::sigv4a::SigV4aAuthScheme;
+        SkewAuthScheme::new(self, SharedAuthScheme::new(SigV4aAuthScheme::new()))
+    }
+}
+
+impl SkewAuthScheme {
+    fn new(clock: &SkewClock, inner: SharedAuthScheme) -> Self {
+        Self {
+            signer: SkewSigner {
+                clock: clock.clone(),
+                inner: inner.clone(),
+            },
+            inner,
+        }
+    }
+}
+
+impl AuthScheme for SkewAuthScheme {
+    fn scheme_id(&self) -> AuthSchemeId {
+        self.inner.scheme_id()
+    }
+
+    fn identity_resolver(
+        &self,
+        identity_resolvers: &dyn GetIdentityResolver,
+    ) -> Option<SharedIdentityResolver> {
+        self.inner.identity_resolver(identity_resolvers)
+    }
+
+    fn signer(&self) -> &dyn Sign {
+        &self.signer
+    }
+}
+
+impl Sign for SkewSigner {
+    fn sign_http_request(
+        &self,
+        request: &mut HttpRequest,
+        identity: &Identity,
+        endpoint: AuthSchemeEndpointConfig<'_>,
+        components: &RuntimeComponents,
+        cfg: &ConfigBag,
+    ) -> Result<(), BoxError> {
+        if is_presigned(cfg) {
+            return self.sign(request, identity, endpoint, components, cfg);
+        }
+        let clock = &self.clock;
+        let host = || Host::of_uri(request.uri());
+        let sent = SentAt::now(clock, host);
+        let is_stream = request.body().bytes().is_none();
+        if clock.is_correcting() || (is_stream && !clock.observes_only()) {
+            // While the body is a stream, later chunks and frames follow a correction
+            // that starts in the meantime.
+            let host = host();
+            self.sign_by(sent.signing(), host, request, identity, endpoint, components, cfg)?;
+        } else {
+            self.sign(request, identity, endpoint, components, cfg)?;
+        }
+        let state = cfg.load::<OperationState>();
+        if let Some(state) = state.filter(|state| state.belongs_to(clock)) {
+            state.note_signed(Signed::of(request, sent));
+            // The HTTP client of this clock keeps no copy of what the SDK signs again.
+            if clock.has_http_client() && has_classifier(components) {
+                request.add_extension(SdkResigns);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl SkewSigner {
+    fn sign(
+        &self,
+        request: &mut HttpRequest,
+        identity: &Identity,
+        endpoint: AuthSchemeEndpointConfig<'_>,
+        components: &RuntimeComponents,
+        cfg: &ConfigBag,
+    ) -> Result<(), BoxError> {
+        let signer = self.inner.signer();
+        signer.sign_http_request(request, identity, endpoint, components, cfg)
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "those of `Sign::sign_http_request`, and the time"
+    )]
+    fn sign_by(
+        &self,
+        signing: SigningTime,
+        host: Option<Host>,
+        request: &mut HttpRequest,
+        identity: &Identity,
+        endpoint: AuthSchemeEndpointConfig<'_>,
+        components: &RuntimeComponents,
+        cfg: &ConfigBag,
+    ) -> Result<(), BoxError> {
+        let by = |ahead: ClockOffset| {
+            let clock = HostClock {
+                clock: self.clock.clone(),
+                host: host.clone(),
+                ahead,
+            };
+            let builder = components.to_builder();
+            builder
+                .with_time_source(Some(SharedTimeSource::new(clock)))
+                .build()
+        };
+        let endpoint_again = endpoint.clone();
+        self.sign(request, identity, endpoint, &by(ClockOffset::ZERO)?, cfg)?;
+        // The SDK's signer adds what the SDK's own correction knows of this client from
+        // requests that are not ours to sign (S3 Express): take it away again.
+        let signed_at = request.headers().get(DATE).and_then(stamp_of);
+        let added = signed_at.map(|signed_at| ClockOffset::between(signing.now, signed_at));
+        match added.filter(|added| added.magnitude() >= FOREIGN) {
+            None => Ok(()),
+            Some(added) => {
+                for header in SIGNATURE {
+                    request.headers_mut().remove(header);
+                }
+                let components = by(ClockOffset::ZERO.since(added))?;
+                self.sign(request, identity, endpoint_again, &components, cfg)
+            }
+        }
+    }
+}
+
+/// On a request: the SDK signs it again where that is needed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SdkResigns;
+
+/// The running clock that requests to one host are signed with.
+#[derive(Debug)]
+struct HostClock {
+    clock: SkewClock,
+    host: Option<Host>,
+    ahead: ClockOffset,
+}
+
+impl TimeSource for HostClock {
+    fn now(&self) -> SystemTime {
+        let time = self.clock.signing_time(self.host.as_ref()).now;
+        self.ahead.shift(time)
+    }
+}
+
+fn is_presigned(cfg: &ConfigBag) -> bool {
+    cfg.load::<SigV4OperationSigningConfig>()
+        .is_some_and(|config| {
+            config.signing_options.signature_type == HttpSignatureType::HttpRequestQueryParams
+        })
+}
+
+const DATE: &str = "x-amz-date";
+/// The headers that the signer writes.
+const SIGNATURE: [&str; 4] = [
+    "authorization",
+    DATE,
+    "x-amz-security-token",
+    "x-amz-content-sha256",
+];
+/// A signature's time is cut to seconds, and the SDK's own correction ignores no less.
+const FOREIGN: std::time::Duration = std::time::Duration::from_secs(10);

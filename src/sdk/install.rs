@@ -1,0 +1,115 @@
+//! [`install!`](crate::install): one line for one client.
+
+use std::time::SystemTime;
+
+use aws_smithy_async::time::{SharedTimeSource, TimeSource};
+
+use crate::clock::SkewClock;
+use crate::local_clock::LocalClock;
+
+/// The time to sign with. No client needs it as its time source: signatures are
+/// corrected where they are made, and everything else in a client (rate limiters, retry
+/// quotas, stalled-stream protection) is better off with a clock that nobody corrects.
+impl TimeSource for SkewClock {
+    fn now(&self) -> SystemTime {
+        Self::now(self)
+    }
+}
+
+/// The local clock, as the SDK reads it.
+#[derive(Debug)]
+struct LocalTime(SkewClock);
+
+impl TimeSource for LocalTime {
+    fn now(&self) -> SystemTime {
+        // The adaptive rate limiter panics before 1970.
+        self.0.local().wall().max(SystemTime::UNIX_EPOCH)
+    }
+}
+
+impl SkewClock {
+    /// Returns the local clock, uncorrected, as a time source for SDK clients: what the
+    /// builder's [`local_clock`](crate::SkewClockBuilder::local_clock) reads, and never
+    /// before 1970.
+    pub fn local_time(&self) -> SharedTimeSource {
+        SharedTimeSource::new(LocalTime(self.clone()))
+    }
+}
+
+/// Installs a [`SkewClock`] in the config builder of one client of any service.
+///
+/// Takes the builder and a reference to the clock, and returns the builder.
+///
+/// ```no_run
+/// # fn wire(config: &aws_config::SdkConfig) -> aws_sdk_sqs::Client {
+/// use aws_clock_skew::{SkewClock, install};
+///
+/// let clock = SkewClock::new();
+/// let builder = aws_sdk_sqs::config::Builder::from(config);
+/// aws_sdk_sqs::Client::from_conf(install!(builder, &clock).build())
+/// # }
+/// ```
+///
+/// It expands to calls of the builder's public methods: `push_auth_scheme`,
+/// `retry_classifier`, `identity_cache`, `push_interceptor` and `time_source`, with
+/// [`auth_scheme`](SkewClock::auth_scheme),
+/// [`retry_classifier`](SkewClock::retry_classifier),
+/// [`identity_cache`](SkewClock::identity_cache), [`interceptor`](SkewClock::interceptor)
+/// and [`local_time`](SkewClock::local_time). It is a macro since the builders of the
+/// services have no trait in common.
+///
+/// One client has one clock: installed twice, the clock that was installed last counts.
+#[macro_export]
+macro_rules! install {
+    ($builder:expr, $clock:expr $(,)?) => {{
+        let clock: &$crate::SkewClock = $clock;
+        let mut builder = $crate::__push_auth_schemes!($builder, clock)
+            .retry_classifier(clock.retry_classifier())
+            .identity_cache(clock.identity_cache())
+            .time_source(clock.local_time());
+        builder.push_interceptor($crate::__private::permanent(clock.interceptor()));
+        builder
+    }};
+    ($($other:tt)*) => {
+        ::core::compile_error!(
+            "install! takes the config builder of a service and a `&SkewClock`: \
+             `install!(aws_sdk_sqs::config::Builder::from(&config), &clock)`"
+        )
+    };
+}
+
+/// Pushes the auth schemes that there are with the crate's features.
+#[cfg(feature = "sigv4a")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __push_auth_schemes {
+    ($builder:expr, $clock:ident) => {
+        $builder
+            .push_auth_scheme($clock.auth_scheme())
+            .push_auth_scheme($clock.sigv4a_auth_scheme())
+    };
+}
+
+/// Pushes the auth schemes that there are with the crate's features.
+#[cfg(not(feature = "sigv4a"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __push_auth_schemes {
+    ($builder:expr, $clock:ident) => {
+        $builder.push_auth_scheme($clock.auth_scheme())
+    };
+}
+
+/// What the macro needs from crates that its user may not depend on.
+#[doc(hidden)]
+pub mod private {
+    use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
+
+    use crate::sdk::SkewInterceptor;
+
+    /// An interceptor that the SDK does not look up in the operation's config before each
+    /// hook, to see whether it is switched off.
+    pub fn permanent(interceptor: SkewInterceptor) -> SharedInterceptor {
+        SharedInterceptor::permanent(interceptor)
+    }
+}
