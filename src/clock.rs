@@ -24,13 +24,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 
 use crate::estimator::{Estimate, Estimator};
-use crate::incident::Incident;
-use crate::ledger::{Ledger, Notice};
+use crate::event::{Mode, SkewEvent};
 use crate::local_clock::{LocalClock, MachineClock, Reading};
 use crate::offset::ClockOffset;
-use crate::report;
+use crate::report::{self, Origin};
 use crate::ruling;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard};
+use crate::throttle::{Notice, Throttle};
 use crate::word::Word;
 
 pub use builder::SkewClockBuilder;
@@ -48,7 +48,7 @@ pub use status::SkewStatus;
 /// use aws_clock_skew::SkewClock;
 ///
 /// let skew = SkewClock::new();
-/// assert!(!skew.status().is_corrected());
+/// assert!(!skew.status().is_correcting());
 /// ```
 #[derive(Clone)]
 pub struct SkewClock(Arc<Shared>);
@@ -72,17 +72,22 @@ struct Shared {
     /// worth a look again.
     next_vouch: AtomicU64,
     next_request: AtomicU64,
-    observe_only: bool,
+    origin: Origin,
+    on_event: Option<Listener>,
+    /// A call of [`status`](SkewClock::status) is about to refresh the gauges.
+    is_refreshing: AtomicBool,
     state: Mutex<State>,
     changes: watch::Sender<u64>,
     #[cfg(feature = "sdk")]
     attachments: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
 }
 
+type Listener = Box<dyn Fn(&SkewEvent) + Send + Sync>;
+
 struct State {
     estimator: Estimator,
-    ledger: Ledger,
-    unreported: Vec<Incident>,
+    throttle: Throttle,
+    unreported: Vec<SkewEvent>,
     /// Counts everything that [`SkewChanges`] tells of.
     version: u64,
 }
@@ -116,18 +121,29 @@ impl SkewClock {
 
     /// Returns where the clock stands and what has happened so far.
     ///
-    /// If [`now`](Self::now) has found the machine's clock repaired, this is where the
-    /// log and the metrics hear of it.
+    /// It also refreshes the gauges, and if [`now`](Self::now) has found the local clock
+    /// repaired, this is where it is logged. Call it in the handler that is scraped.
     pub fn status(&self) -> SkewStatus {
         let reading = self.reading();
+        // A subscriber that asks for the status while it is given the gauges must not be
+        // given them again, and again.
+        let refreshes = !self.0.is_refreshing.swap(true, Ordering::Acquire);
         let (status, announcement) = {
             let mut state = self.lock();
-            let ((), announcement) = self.update(&mut state, reading, |estimator, incidents| {
-                ruling::keep_up(estimator, reading, incidents);
+            let ((), mut announcement) = self.update(&mut state, reading, |estimator, events| {
+                ruling::keep_up(estimator, reading, events);
             });
-            (SkewStatus::of(&state, reading), announcement)
+            if refreshes {
+                announcement
+                    .get_or_insert_with(|| Announcement::new(state.version))
+                    .gauges = Some(gauges_of(&state.estimator, reading));
+            }
+            (self.status_of(&state, reading), announcement)
         };
         self.announce(announcement);
+        if refreshes {
+            self.0.is_refreshing.store(false, Ordering::Release);
+        }
         status
     }
 
@@ -143,11 +159,18 @@ impl SkewClock {
     /// machine's clock may be right, or wrong in another way.
     ///
     /// An [`initial_offset`](SkewClockBuilder::initial_offset) is forgotten too, and
-    /// which hosts were trusted. The count of incidents and the last one stay; this is
-    /// none.
+    /// which hosts were trusted. The event counts stay. If a correction ends by this, that
+    /// is an event.
     pub fn reset(&self) {
         let reading = self.reading();
-        self.change(reading, |estimator, _| estimator.reset());
+        self.change(reading, |estimator, events| {
+            ruling::reset(estimator, reading, events);
+        });
+    }
+
+    /// Returns whether the clock only observes: it reports clock skew, and corrects nothing.
+    pub fn is_observe_only(&self) -> bool {
+        self.0.origin.mode == Mode::Observe
     }
 
     /// Takes both clocks of the machine.
@@ -160,10 +183,6 @@ impl SkewClock {
     pub(crate) fn stood_at(&self, boot: Duration) -> SystemTime {
         let since = self.reading().boot.saturating_sub(boot);
         ClockOffset::trace_back(self.now(), since)
-    }
-
-    pub(crate) fn observes_only(&self) -> bool {
-        self.0.observe_only
     }
 
     /// Returns a number that differs when what was judged by the clock before,
@@ -229,11 +248,11 @@ impl SkewClock {
             return word.point().at_boot(reading.boot);
         }
         let mut state = self.lock();
-        let mut incidents = Vec::new();
-        ruling::keep_up(&mut state.estimator, reading, &mut incidents);
-        if !incidents.is_empty() {
+        let mut events = Vec::new();
+        ruling::keep_up(&mut state.estimator, reading, &mut events);
+        if !events.is_empty() {
             // Emitting here could ask for the time again, or block a signature.
-            state.unreported.append(&mut incidents);
+            state.unreported.append(&mut events);
             self.publish(&state);
         }
         state.estimator.now(reading)
@@ -243,7 +262,7 @@ impl SkewClock {
     fn change<R>(
         &self,
         reading: Reading,
-        change: impl FnOnce(&mut Estimator, &mut Vec<Incident>) -> R,
+        change: impl FnOnce(&mut Estimator, &mut Vec<SkewEvent>) -> R,
     ) -> R {
         let (result, announcement) = self.update(&mut self.lock(), reading, change);
         self.announce(announcement);
@@ -254,25 +273,26 @@ impl SkewClock {
         &self,
         state: &mut State,
         reading: Reading,
-        change: impl FnOnce(&mut Estimator, &mut Vec<Incident>) -> R,
+        change: impl FnOnce(&mut Estimator, &mut Vec<SkewEvent>) -> R,
     ) -> (R, Option<Announcement>) {
         let moves = state.estimator.moves();
-        let mut incidents = std::mem::take(&mut state.unreported);
-        let was_unreported = !incidents.is_empty();
-        let result = change(&mut state.estimator, &mut incidents);
+        let mut events = std::mem::take(&mut state.unreported);
+        let was_unreported = !events.is_empty();
+        let result = change(&mut state.estimator, &mut events);
         self.publish(state);
         let has_moved = was_unreported || state.estimator.moves() != moves;
-        if !has_moved && incidents.is_empty() {
+        if !has_moved && events.is_empty() {
             return (result, None);
         }
         // What is not counted is not told to listeners.
-        if has_moved || incidents.iter().any(Incident::is_counted) {
+        if has_moved || events.iter().any(SkewEvent::is_counted) {
             state.version += 1;
         }
         let announcement = Announcement {
-            notices: incidents
+            notices: events
                 .into_iter()
-                .map(|incident| state.ledger.enter(incident, reading.boot))
+                .map(|event| event.of_clock(self.0.origin.mode, &self.0.origin.clock))
+                .map(|event| state.throttle.admit(event, reading.boot))
                 .collect(),
             gauges: has_moved.then(|| gauges_of(&state.estimator, reading)),
             version: state.version,
@@ -290,7 +310,14 @@ impl SkewClock {
             *version = announcement.version.max(*version);
             is_newer
         });
-        announcement.notices.iter().for_each(report::incident);
+        for notice in &announcement.notices {
+            report::event(notice, &self.0.origin);
+            if let Some(on_event) = &self.0.on_event
+                && notice.event.is_counted()
+            {
+                report::guarded(|| on_event(&notice.event));
+            }
+        }
         let mut newest = announcement.gauges;
         let mut version = announcement.version;
         // A subscriber that moves the clock at every event must not keep us here.
@@ -298,7 +325,7 @@ impl SkewClock {
             let Some((offset, uncertainty)) = newest else {
                 return;
             };
-            report::gauges(offset, uncertainty);
+            report::gauges(offset, uncertainty, &self.0.origin);
             newest = self.overtaken(&mut version);
         }
     }
@@ -315,7 +342,7 @@ impl SkewClock {
     fn publish(&self, state: &State) {
         let estimator = &state.estimator;
         let word = match estimator.estimate() {
-            _ if self.0.observe_only => Word::UNCORRECTED,
+            _ if self.is_observe_only() => Word::UNCORRECTED,
             Some(estimate) => Word::pack(
                 estimate.point(),
                 estimate.healing_band(),
@@ -328,7 +355,7 @@ impl SkewClock {
         self.0.learned_at.store(learned_at, Ordering::Relaxed);
         self.0.word.store(word, Ordering::Release);
         // What an observer learns moves nothing: nothing is signed or judged by it.
-        if !self.0.observe_only {
+        if !self.is_observe_only() {
             self.0.epoch.store(estimator.epoch(), Ordering::Release);
             let moves = self.0.moves.swap(estimator.moves(), Ordering::AcqRel);
             if moves != estimator.moves() {
@@ -342,7 +369,7 @@ impl SkewClock {
         let is_corrected = estimator.estimate().is_some();
         let minds_accepted = estimator.is_provisional()
             || estimator.is_doubted()
-            || (is_corrected && self.0.observe_only)
+            || (is_corrected && self.is_observe_only())
             || estimator.trust.has_disputes()
             || !state.unreported.is_empty();
         self.0
@@ -367,16 +394,26 @@ impl fmt::Debug for SkewClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SkewClock")
             .field("local_clock", &self.0.local)
-            .field("observe_only", &self.0.observe_only)
+            .field("origin", &self.0.origin)
             .finish_non_exhaustive()
     }
 }
 
-/// Incidents and gauges on their way out of the lock.
+/// Events and gauges on their way out of the lock.
 struct Announcement {
     notices: Vec<Notice>,
     gauges: Option<(ClockOffset, Duration)>,
     version: u64,
+}
+
+impl Announcement {
+    const fn new(version: u64) -> Self {
+        Self {
+            notices: Vec::new(),
+            gauges: None,
+            version,
+        }
+    }
 }
 
 fn gauges_of(estimator: &Estimator, reading: Reading) -> (ClockOffset, Duration) {

@@ -14,13 +14,13 @@ use bytes::Bytes;
 
 use crate::clock::SkewClock;
 use crate::estimator::Estimator;
+use crate::event::{EventKind, SkewEvent, SkipReason};
 use crate::evidence::{Evidence, ResponseView};
 use crate::host::Host;
-use crate::incident::{Incident, NotResigned};
 use crate::judge::{Attempt, WORTH_A_CORRECTION};
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
-use crate::report::RetryOutcome;
+use crate::report::ResendOutcome;
 use crate::resign::{Head, SignatureHeader, service_of, stamp_of};
 use crate::ruling::{Door, Exchange};
 
@@ -120,7 +120,7 @@ pub(crate) fn accept<C: Carrier>(
 
 /// Returns whether a request may have to be signed anew before it is sent.
 pub(crate) fn has_to_prepare(clock: &SkewClock) -> bool {
-    !clock.observes_only() && (clock.is_corrected() || clock.has_disputes())
+    !clock.is_observe_only() && (clock.is_corrected() || clock.has_disputes())
 }
 
 /// A request has to be signed anew before it is sent at all.
@@ -195,7 +195,7 @@ pub(crate) async fn recover<C: Carrier>(
         let proven = proven(carrier).await;
         Some(proven.and_then(|proven| {
             let is_replayable = carrier.is_replayable();
-            is_replayable.then_some(proven).ok_or(NotResigned::Body)
+            is_replayable.then_some(proven).ok_or(SkipReason::Body)
         }))
     } else {
         None
@@ -217,9 +217,9 @@ pub(crate) async fn recover<C: Carrier>(
             if let Some(lesson) = ruling.pending {
                 clock.suppose(&exchange, &lesson);
             }
-            clock.retried(RetryOutcome::NotResigned);
             clock.enter(|estimator: &Estimator, reading| {
-                Incident::NotResigned(exchange.facts(estimator, reading), reason)
+                let details = exchange.details(estimator, reading);
+                SkewEvent::new(EventKind::ResendSkipped { reason }, details)
             });
             let request = context.request;
             let seen = if ruling.is_disputed {
@@ -238,7 +238,7 @@ pub(crate) async fn recover<C: Carrier>(
     let second = match carrier.send(headers).await {
         Ok(second) => second,
         Err(error) => {
-            clock.retried(RetryOutcome::Failed);
+            clock.resent(ResendOutcome::Failed);
             return Err(error);
         }
     };
@@ -255,7 +255,7 @@ pub(crate) async fn recover<C: Carrier>(
         is_second: true,
         ..context.exchange(&evidence, attempt, moves)
     };
-    clock.retried(RetryOutcome::of(&evidence));
+    clock.resent(ResendOutcome::of(&evidence));
     if let Some(lesson) = ruling.pending {
         clock.settle(&answer, &lesson);
     }
@@ -284,7 +284,7 @@ fn amz_date(headers: &[SignatureHeader]) -> Option<SystemTime> {
 impl Door {
     /// Who only observes signs nothing again.
     fn of(clock: &SkewClock) -> Self {
-        if clock.observes_only() {
+        if clock.is_observe_only() {
             Self::Signer
         } else {
             Self::Resigner

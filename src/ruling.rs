@@ -5,9 +5,9 @@ mod exchange;
 use std::time::Duration;
 
 use crate::estimator::{Commitment, Estimate, Estimator, Learned, TakenBack, contradicts};
+use crate::event::{ClearReason, Details, EventKind, Label, SkewEvent};
 use crate::evidence::Strength;
 use crate::host::Host;
-use crate::incident::{Facts, Incident, Label};
 use crate::judge::{Lesson, Verdict, judge};
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
@@ -54,30 +54,29 @@ pub(crate) fn rule(
     estimator: &mut Estimator,
     exchange: &Exchange<'_>,
     reading: Reading,
-    incidents: &mut Vec<Incident>,
+    events: &mut Vec<SkewEvent>,
 ) -> Ruling {
-    keep_up(estimator, reading, incidents);
+    keep_up(estimator, reading, events);
     let Exchange {
         evidence, attempt, ..
     } = exchange;
     if evidence.let_through() {
         confirm(estimator, exchange);
     }
-    let was_corrected = estimator.estimate().is_some();
     let is_refused_again = exchange.is_refused() && estimator.is_taught_by(exchange.request);
     let verdict = judge(attempt, evidence, reading, estimator.now(reading));
-    let facts = || exchange.facts(estimator, reading);
+    let details = || exchange.details(estimator, reading);
     let mut ruling = match verdict {
         Verdict::Nothing => Ruling::pass(),
         Verdict::NotTheClock => {
-            let mut facts = facts();
-            facts.is_conspicuous = evidence.is_signature_code() || was_corrected;
-            incidents.push(Incident::NotTheClock(facts, evidence.other_cause()));
+            let cause = evidence.other_cause();
+            let event = SkewEvent::new(EventKind::NotClockSkew { cause }, details());
+            events.push(event.counted_if(evidence.is_signature_code()));
             Ruling::pass()
         }
         Verdict::StaleSignature => {
             if !exchange.is_second {
-                incidents.push(Incident::StaleSignature(facts()));
+                events.push(SkewEvent::new(EventKind::ExpiredInTransit, details()));
             }
             Ruling::RESIGN
         }
@@ -92,7 +91,7 @@ pub(crate) fn rule(
             resign: verdict.wants_resign(),
             ..Ruling::pass()
         },
-        Verdict::Skew(lesson) => learn(estimator, exchange, &lesson, reading, incidents),
+        Verdict::Skew(lesson) => learn(estimator, exchange, &lesson, reading, events),
     };
     if exchange.is_second {
         // Learned from, never retried.
@@ -101,12 +100,15 @@ pub(crate) fn rule(
             ..Ruling::pass()
         };
         if exchange.is_rejected() {
-            incidents.push(Incident::RetryFailed(exchange.facts(estimator, reading)));
+            events.push(SkewEvent::new(
+                EventKind::ResendRejected,
+                exchange.details(estimator, reading),
+            ));
         }
     }
     // Unless words have taught the clock something firmer in the meantime.
     if is_refused_again && estimator.is_taught_by(exchange.request) {
-        take_back(estimator, reading, exchange.taken_back(), incidents);
+        take_back(estimator, reading, exchange.taken_back(), events);
     }
     ruling
 }
@@ -118,13 +120,16 @@ pub(crate) fn refused_again(
     estimator: &mut Estimator,
     exchange: &Exchange<'_>,
     reading: Reading,
-    incidents: &mut Vec<Incident>,
+    events: &mut Vec<SkewEvent>,
 ) {
     if exchange.is_rejected() {
-        incidents.push(Incident::RetryFailed(exchange.facts(estimator, reading)));
+        events.push(SkewEvent::new(
+            EventKind::ResendRejected,
+            exchange.details(estimator, reading),
+        ));
     }
     if exchange.is_refused() && estimator.is_taught_by(exchange.request) {
-        take_back(estimator, reading, exchange.taken_back(), incidents);
+        take_back(estimator, reading, exchange.taken_back(), events);
     }
 }
 
@@ -134,9 +139,9 @@ pub(crate) fn accept(
     estimator: &mut Estimator,
     exchange: &Exchange<'_>,
     reading: Reading,
-    incidents: &mut Vec<Incident>,
+    events: &mut Vec<SkewEvent>,
 ) {
-    keep_up(estimator, reading, incidents);
+    keep_up(estimator, reading, events);
     let received = exchange.attempt.received;
     let date = exchange.credible_date();
     let interval = exchange.accepted_interval();
@@ -157,11 +162,11 @@ pub(crate) fn accept(
         estimator.trust.settle(host);
     }
     if let Some(ended) = estimator.contradict(interval, exchange.host, received) {
-        let facts = Facts {
-            host: exchange.host.and_then(|host| Label::new(host.name())),
-            ..ended_facts(Some(&ended), reading)
+        let details = Details {
+            server_address: exchange.host.and_then(|host| Label::new(host.name())),
+            ..ended_details(Some(&ended), reading)
         };
-        incidents.push(Incident::Healed(facts));
+        events.push(cleared(ClearReason::Contradicted, details));
     }
 }
 
@@ -172,9 +177,9 @@ pub(crate) fn settle(
     exchange: &Exchange<'_>,
     lesson: &Lesson,
     reading: Reading,
-    incidents: &mut Vec<Incident>,
+    events: &mut Vec<SkewEvent>,
 ) {
-    keep_up(estimator, reading, incidents);
+    keep_up(estimator, reading, events);
     let name = exchange.host.map_or("", Host::name);
     if !exchange.evidence.let_through() {
         let has_misled = exchange.taken_back().discredits(lesson.is_rejection);
@@ -200,7 +205,7 @@ pub(crate) fn settle(
             lesson,
             reading,
             Commitment::Firm,
-            incidents,
+            events,
         );
     }
 }
@@ -212,21 +217,34 @@ pub(crate) fn suppose(
     exchange: &Exchange<'_>,
     lesson: &Lesson,
     reading: Reading,
-    incidents: &mut Vec<Incident>,
+    events: &mut Vec<SkewEvent>,
 ) {
     let commitment = Commitment::Provisional {
         teacher: exchange.request,
     };
-    commit(estimator, exchange, lesson, reading, commitment, incidents);
+    commit(estimator, exchange, lesson, reading, commitment, events);
 }
 
 /// Ends what time alone ends.
-pub(crate) fn keep_up(estimator: &mut Estimator, reading: Reading, incidents: &mut Vec<Incident>) {
+pub(crate) fn keep_up(estimator: &mut Estimator, reading: Reading, events: &mut Vec<SkewEvent>) {
     if estimator.is_overdue(reading.boot) {
-        take_back(estimator, reading, TakenBack::Lapsed, incidents);
+        take_back(estimator, reading, TakenBack::Lapsed, events);
     }
     if let Some(ended) = estimator.heal(reading) {
-        incidents.push(Incident::Healed(ended_facts(Some(&ended), reading)));
+        events.push(cleared(
+            ClearReason::LocalClockRepaired,
+            ended_details(Some(&ended), reading),
+        ));
+    }
+}
+
+/// Forgets everything, and reports it if a correction ends by that.
+pub(crate) fn reset(estimator: &mut Estimator, reading: Reading, events: &mut Vec<SkewEvent>) {
+    let ended = estimator.estimate().cloned();
+    estimator.reset();
+    if ended.is_some() {
+        let details = ended_details(ended.as_ref(), reading);
+        events.push(cleared(ClearReason::Reset, details));
     }
 }
 
@@ -235,7 +253,7 @@ fn learn(
     exchange: &Exchange<'_>,
     lesson: &Lesson,
     reading: Reading,
-    incidents: &mut Vec<Incident>,
+    events: &mut Vec<SkewEvent>,
 ) -> Ruling {
     let is_medium = lesson.strength != Strength::Strong;
     let name = exchange.host.map_or("", Host::name);
@@ -255,7 +273,7 @@ fn learn(
         },
         Door::Resigner | Door::Signer => Commitment::Firm,
     };
-    commit(estimator, exchange, lesson, reading, commitment, incidents)
+    commit(estimator, exchange, lesson, reading, commitment, events)
 }
 
 /// Learns what no rejection teaches: somebody has asked for the time.
@@ -265,7 +283,7 @@ pub(crate) fn adopt(
     exchange: &Exchange<'_>,
     lesson: &Lesson,
     reading: Reading,
-    incidents: &mut Vec<Incident>,
+    events: &mut Vec<SkewEvent>,
 ) -> Ruling {
     commit(
         estimator,
@@ -273,7 +291,7 @@ pub(crate) fn adopt(
         lesson,
         reading,
         Commitment::Firm,
-        incidents,
+        events,
     )
 }
 
@@ -283,41 +301,45 @@ fn commit(
     lesson: &Lesson,
     reading: Reading,
     commitment: Commitment,
-    incidents: &mut Vec<Incident>,
+    events: &mut Vec<SkewEvent>,
 ) -> Ruling {
     let before = estimator.estimate().cloned();
     let learned = estimator.learn(lesson, exchange.host, reading, commitment);
-    let facts = |estimator: &Estimator| Facts {
-        source: Some(lesson.source),
+    let details = |estimator: &Estimator| Details {
+        time_source: Some(lesson.source),
         server_time: Some(lesson.server_time),
-        ..exchange.facts(estimator, reading)
+        ..exchange.details(estimator, reading)
     };
     match learned {
         Learned::Moved => {
-            let mut facts = facts(estimator);
-            facts.previous_offset = Some(
+            let mut details = details(estimator);
+            details.previous_offset = Some(
                 before
                     .as_ref()
                     .map_or(ClockOffset::ZERO, |estimate| estimate.offset(reading)),
             );
             if estimator.estimate().is_some() {
-                incidents.push(Incident::Skew(facts));
+                events.push(SkewEvent::new(EventKind::SkewDetected, details));
             } else {
-                facts.age = before.as_ref().map(|estimate| estimate.age(reading.boot));
-                incidents.push(Incident::Healed(facts));
+                details.age = before.as_ref().map(|estimate| estimate.age(reading.boot));
+                events.push(cleared(ClearReason::Contradicted, details));
             }
             Ruling::RESIGN
         }
         Learned::Refused => {
-            incidents.push(Incident::Refused(facts(estimator)));
+            events.push(SkewEvent::new(
+                EventKind::OffsetLimitExceeded,
+                details(estimator),
+            ));
             Ruling::pass()
         }
         Learned::Objection { by, is_first } => {
             if is_first {
-                incidents.push(Incident::HostsDisagree(Facts {
-                    other_host: Label::new(&by),
-                    ..facts(estimator)
-                }));
+                let details = Details {
+                    other_address: Label::new(&by),
+                    ..details(estimator)
+                };
+                events.push(SkewEvent::new(EventKind::HostsDisagree, details));
             }
             Ruling {
                 // Whoever signs by the shared clock cannot sign for this host.
@@ -342,24 +364,29 @@ fn take_back(
     estimator: &mut Estimator,
     reading: Reading,
     why: TakenBack,
-    incidents: &mut Vec<Incident>,
+    events: &mut Vec<SkewEvent>,
 ) {
     let ended = estimator.estimate().cloned();
     if estimator.take_back(reading.boot, why) {
-        incidents.push(Incident::Withdrawn(Facts {
+        let details = Details {
             offset: Some(estimator.offset(reading)),
-            ..ended_facts(ended.as_ref(), reading)
-        }));
+            ..ended_details(ended.as_ref(), reading)
+        };
+        events.push(SkewEvent::new(EventKind::TrialRejected, details));
     }
 }
 
+fn cleared(reason: ClearReason, details: Details) -> SkewEvent {
+    SkewEvent::new(EventKind::CorrectionCleared { reason }, details)
+}
+
 /// `None`: the machine's own time was what ended.
-fn ended_facts(ended: Option<&Estimate>, reading: Reading) -> Facts {
-    Facts {
+fn ended_details(ended: Option<&Estimate>, reading: Reading) -> Details {
+    Details {
         offset: Some(ClockOffset::ZERO),
         previous_offset: Some(ended.map_or(ClockOffset::ZERO, |estimate| estimate.offset(reading))),
         age: ended.map(|estimate| estimate.age(reading.boot)),
-        ..Facts::default()
+        ..Details::default()
     }
 }
 

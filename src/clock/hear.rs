@@ -5,12 +5,12 @@ use std::time::{Duration, SystemTime};
 
 use super::SkewClock;
 use crate::estimator::{Estimator, agrees};
+use crate::event::SkewEvent;
 use crate::host::Host;
-use crate::incident::Incident;
 use crate::judge::{Lesson, judge};
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
-use crate::report::{self, RetryOutcome};
+use crate::report::{self, ResendOutcome};
 use crate::ruling::{self, Exchange, Ruling};
 
 impl SkewClock {
@@ -18,18 +18,18 @@ impl SkewClock {
     pub(crate) fn would_resign(&self, exchange: &Exchange<'_>) -> bool {
         let reading = self.reading();
         let now = self.lock().estimator.now(reading);
-        !self.observes_only()
+        !self.is_observe_only()
             && judge(&exchange.attempt, exchange.evidence, reading, now).wants_resign()
     }
 
     /// Rules on an answer that is not an accepted one, and learns from it.
     pub(crate) fn rule(&self, exchange: &Exchange<'_>) -> Ruling {
         let reading = self.reading();
-        let ruling = self.change(reading, |estimator, incidents| {
-            ruling::rule(estimator, exchange, reading, incidents)
+        let ruling = self.change(reading, |estimator, events| {
+            ruling::rule(estimator, exchange, reading, events)
         });
         Ruling {
-            resign: ruling.resign && !self.observes_only(),
+            resign: ruling.resign && !self.is_observe_only(),
             ..ruling
         }
     }
@@ -54,7 +54,7 @@ impl SkewClock {
     /// Takes note of an accepted answer.
     pub(crate) fn accept(&self, exchange: &Exchange<'_>) {
         let reading = self.reading();
-        self.change(reading, |estimator, incidents| {
+        self.change(reading, |estimator, events| {
             // Under the lock: a move must not come between the look and the store,
             // or nobody is asked to vouch for the moved clock for a minute.
             let is_signed_by_us_now = exchange.moves_at_signing == self.moves();
@@ -63,23 +63,23 @@ impl SkewClock {
                 let next = received.saturating_add(BETWEEN_VOUCHES);
                 self.0.next_vouch.store(next, Ordering::Relaxed);
             }
-            ruling::accept(estimator, exchange, reading, incidents);
+            ruling::accept(estimator, exchange, reading, events);
         });
     }
 
     /// The second send of a request with a pending lesson was answered.
     pub(crate) fn settle(&self, exchange: &Exchange<'_>, lesson: &Lesson) {
         let reading = self.reading();
-        self.change(reading, |estimator, incidents| {
-            ruling::settle(estimator, exchange, lesson, reading, incidents);
+        self.change(reading, |estimator, events| {
+            ruling::settle(estimator, exchange, lesson, reading, events);
         });
     }
 
     /// A request with a pending lesson cannot be sent again to try it.
     pub(crate) fn suppose(&self, exchange: &Exchange<'_>, lesson: &Lesson) {
         let reading = self.reading();
-        self.change(reading, |estimator, incidents| {
-            ruling::suppose(estimator, exchange, lesson, reading, incidents);
+        self.change(reading, |estimator, events| {
+            ruling::suppose(estimator, exchange, lesson, reading, events);
         });
     }
 
@@ -87,22 +87,23 @@ impl SkewClock {
     #[cfg(feature = "sdk")]
     pub(crate) fn refused_again(&self, exchange: &Exchange<'_>) {
         let reading = self.reading();
-        self.change(reading, |estimator, incidents| {
-            ruling::refused_again(estimator, exchange, reading, incidents);
+        self.change(reading, |estimator, events| {
+            ruling::refused_again(estimator, exchange, reading, events);
         });
     }
 
-    /// Enters an incident that the estimator has no part in.
-    pub(crate) fn enter(&self, incident: impl FnOnce(&Estimator, Reading) -> Incident) {
+    /// Reports an event that the estimator has no part in.
+    pub(crate) fn enter(&self, event: impl FnOnce(&Estimator, Reading) -> SkewEvent) {
         let reading = self.reading();
-        self.change(reading, |estimator, incidents| {
-            let incident = incident(estimator, reading);
-            incidents.push(incident);
+        self.change(reading, |estimator, events| {
+            let event = event(estimator, reading);
+            events.push(event);
         });
     }
 
-    pub(crate) fn retried(&self, outcome: RetryOutcome) {
-        report::retry(outcome);
+    /// A request was re-signed and sent again, with this outcome.
+    pub(crate) fn resent(&self, outcome: ResendOutcome) {
+        report::resend(outcome, &self.0.origin);
     }
 
     /// Returns the offset from the boot clock of a host that disagrees with the

@@ -33,12 +33,12 @@ impl SkewClock {
             request: self.next_request(),
             is_second: false,
         };
-        self.change(reading, |estimator, incidents| {
-            ruling::keep_up(estimator, reading, incidents);
+        self.change(reading, |estimator, events| {
+            ruling::keep_up(estimator, reading, events);
             let now = estimator.now(reading);
             match samples.lesson(reading, now)? {
                 Some(lesson) => {
-                    let ruling = ruling::adopt(estimator, &exchange, &lesson, reading, incidents);
+                    let ruling = ruling::adopt(estimator, &exchange, &lesson, reading, events);
                     if ruling.is_disputed {
                         return Err(SynchronizeError::Disputed);
                     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{Carrier, time_by};
 use crate::clock::SkewClock;
-use crate::incident::NotResigned;
+use crate::event::SkipReason;
 use crate::offset::ClockOffset;
 use crate::resign::{Proof, SignatureHeader, prove};
 
@@ -26,9 +26,9 @@ impl Proven {
     }
 }
 
-pub(super) async fn proven<C: Carrier>(carrier: &mut C) -> Result<Proven, NotResigned> {
+pub(super) async fn proven<C: Carrier>(carrier: &mut C) -> Result<Proven, SkipReason> {
     let body = body_of(carrier).await;
-    let credentials = signers(carrier).await.ok_or(NotResigned::Identity)?;
+    let credentials = signers(carrier).await.ok_or(SkipReason::Identity)?;
     let proof = prove(&carrier.head(), body.as_deref(), &credentials)?;
     Ok(Proven {
         proof,
@@ -57,13 +57,13 @@ async fn signers<C: Carrier>(carrier: &mut C) -> Option<Credentials> {
 pub(super) async fn resigned<C: Carrier>(
     carrier: &mut C,
     clock: &SkewClock,
-    proven: Result<Proven, NotResigned>,
+    proven: Result<Proven, SkipReason>,
     sign_by: Option<ClockOffset>,
-) -> Result<Vec<SignatureHeader>, NotResigned> {
+) -> Result<Vec<SignatureHeader>, SkipReason> {
     let mut proven = proven?;
     // The clock that signed may have been too slow to see them expire.
     if proven.has_expired(time_by(clock, sign_by)) {
-        proven.credentials = carrier.credentials().await.ok_or(NotResigned::Identity)?;
+        proven.credentials = carrier.credentials().await.ok_or(SkipReason::Identity)?;
     }
     let body = proven.body.as_deref();
     let time = time_by(clock, sign_by);

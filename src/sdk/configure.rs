@@ -56,7 +56,7 @@ impl SkewClock {
     }
 
     fn configure_clock(&self, loader: ConfigLoader) -> ConfigLoader {
-        if self.observes_only() {
+        if self.is_observe_only() {
             return loader;
         }
         loader

@@ -244,7 +244,7 @@ impl SkewClock {
     /// this clock as time source it would correct a second time.
     fn aged(&self, mut response: HttpResponse) -> HttpResponse {
         let is_age = |(name, _)| name == "age";
-        if !self.observes_only() && !response.headers().iter_bytes().any(is_age) {
+        if !self.is_observe_only() && !response.headers().iter_bytes().any(is_age) {
             response.headers_mut().insert(http::header::AGE, "0");
         }
         response

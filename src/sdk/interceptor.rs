@@ -116,13 +116,13 @@ impl Intercept for SkewInterceptor {
         // stands back for one that corrects.
         let known = cfg.get_mut_from_interceptor_state::<Operation>();
         let is_taken = known.is_some_and(|operation| {
-            operation.belongs_to(&self.clock) || self.clock.observes_only()
+            operation.belongs_to(&self.clock) || self.clock.is_observe_only()
         });
         if is_taken {
             return Ok(());
         }
         let mut native = Native::AsSet;
-        if !self.clock.observes_only() {
+        if !self.clock.is_observe_only() {
             let asked = components.time_source().as_ref().and_then(Asked::by);
             if let Some(missing) = self.missing(asked, components) {
                 self.complain(missing, cfg);

@@ -10,10 +10,11 @@ use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::retry::RetryConfig;
 
 use super::SkewInterceptor;
+use super::installation::service_of;
+use crate::event::{EventKind, SkewEvent, SkipReason};
 use crate::evidence::Evidence;
 use crate::host::Host;
-use crate::incident::{Incident, NotResigned};
-use crate::report::RetryOutcome;
+use crate::report::ResendOutcome;
 use crate::resend::Seen;
 use crate::ruling::{Door, Exchange};
 use crate::sdk::http_client::Marked;
@@ -37,13 +38,13 @@ impl SkewInterceptor {
         let (Some(response), Some(attempt)) = (context.response(), operation.attempt(&self.clock))
         else {
             if is_second {
-                self.clock.retried(RetryOutcome::Failed);
+                self.clock.resent(ResendOutcome::Failed);
             }
             return None;
         };
         let is_success = response.status().is_success();
         if is_success && is_second {
-            self.clock.retried(RetryOutcome::Accepted);
+            self.clock.resent(ResendOutcome::Accepted);
         }
         if is_second && !self.is_of_interest(operation, response) {
             return None;
@@ -67,7 +68,7 @@ impl SkewInterceptor {
             attempt,
             evidence: &evidence,
             host: host.as_ref(),
-            service: metadata.map(Metadata::service),
+            service: service_of(cfg),
             operation: metadata.map(Metadata::name),
             door: Door::Signer,
             moves_at_signing,
@@ -78,7 +79,7 @@ impl SkewInterceptor {
             // The HTTP client beside us has judged, learned and reported, but for
             // what it does not know: that this attempt was the second.
             if is_second && !is_success {
-                self.clock.retried(RetryOutcome::of(&evidence));
+                self.clock.resent(ResendOutcome::of(&evidence));
                 self.clock.refused_again(&exchange);
             }
             if evidence.accepted() {
@@ -106,7 +107,7 @@ impl SkewInterceptor {
         }
         let ruling = self.clock.rule(&exchange);
         if is_second && !is_success {
-            self.clock.retried(RetryOutcome::of(&evidence));
+            self.clock.resent(ResendOutcome::of(&evidence));
         }
         if ruling.is_disputed && native == Native::Silenced {
             self.is_in_dispute.store(true, Ordering::Relaxed);
@@ -116,9 +117,10 @@ impl SkewInterceptor {
             return None;
         }
         if !is_replayable {
-            self.clock.retried(RetryOutcome::NotResigned);
             self.clock.enter(|estimator, reading| {
-                Incident::NotResigned(exchange.facts(estimator, reading), NotResigned::Body)
+                let reason = SkipReason::Body;
+                let details = exchange.details(estimator, reading);
+                SkewEvent::new(EventKind::ResendSkipped { reason }, details)
             });
             return None;
         }

@@ -6,9 +6,10 @@ use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::retries::classifiers::ClassifyRetry;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
+use aws_types::SigningName;
 
 use super::SkewInterceptor;
-use crate::incident::{Facts, Incident, Label, Missing};
+use crate::event::{Details, EventKind, Label, Missing, SkewEvent};
 use crate::sdk::native;
 use crate::sdk::operation::Native;
 use crate::sdk::retry_classifier::NAME;
@@ -50,13 +51,13 @@ impl SkewInterceptor {
             return;
         }
         let metadata = cfg.load::<Metadata>();
-        let facts = Facts {
-            service: metadata.and_then(|metadata| Label::new(metadata.service())),
-            operation: metadata.and_then(|metadata| Label::new(metadata.name())),
-            ..Facts::default()
+        let details = Details {
+            service: service_of(cfg).and_then(Label::of_service),
+            method: metadata.and_then(|metadata| Label::new(metadata.name())),
+            ..Details::default()
         };
-        self.clock
-            .enter(|_, _| Incident::HalfInstalled(facts, missing));
+        let kind = EventKind::IncompleteInstallation { missing };
+        self.clock.enter(|_, _| SkewEvent::new(kind, details));
     }
 
     /// We do, or the SDK itself, for a host in dispute.
@@ -74,4 +75,11 @@ impl SkewInterceptor {
         native::switch_off(cfg);
         Native::Silenced
     }
+}
+
+/// Returns the service's name in signatures, as the other integrations have it; the SDK's
+/// own name of it may be another, such as `CloudWatch Logs` for `logs`.
+pub(super) fn service_of(cfg: &ConfigBag) -> Option<&str> {
+    let name = cfg.load::<SigningName>().map(AsRef::as_ref);
+    name.or_else(|| cfg.load::<Metadata>().map(Metadata::service))
 }
