@@ -16,7 +16,7 @@ fn now(criterion: &mut Criterion) {
     let machine = SystemClock::new();
     let uncorrected = SkewClock::new();
     let corrected = SkewClock::builder().initial_offset(HOUR).build();
-    assert!(corrected.status().is_corrected());
+    assert!(corrected.status().is_correcting());
     // How the SDK's own correction keeps its distance.
     let distance = Mutex::new(Duration::from_secs(3_600));
     let native = || {

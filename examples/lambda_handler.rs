@@ -77,12 +77,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
             endpoint.counts().rejected - before
         );
     }
-    for (kind, count) in skew
-        .status()
-        .incidents_by_kind()
-        .filter(|(_, count)| *count > 0)
-    {
-        println!("incidents of kind {kind}: {count}");
+    for (kind, count) in skew.status().event_counts().filter(|(_, count)| *count > 0) {
+        println!("event {kind}: {count}");
     }
     let rejected = endpoint.counts().rejected;
     println!(

@@ -23,12 +23,12 @@ use tokio::sync::watch;
 
 use crate::correction::ClockState;
 use crate::decide;
-use crate::incident::Incident;
-use crate::ledger::{Ledger, Notice};
+use crate::event::{Mode, SkewEvent};
 use crate::local_clock::{LocalClock, MachineClock, Reading};
 use crate::offset::ClockOffset;
-use crate::report;
+use crate::report::{self, Origin};
 use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard};
+use crate::throttle::{Notice, Throttle};
 
 pub use builder::SkewClockBuilder;
 pub use changes::SkewChanges;
@@ -46,14 +46,15 @@ pub use status::SkewStatus;
 /// use aws_clock_skew::SkewClock;
 ///
 /// let skew = SkewClock::new();
-/// assert!(!skew.status().is_corrected());
+/// assert!(!skew.status().is_correcting());
 /// ```
 #[derive(Clone)]
 pub struct SkewClock(Arc<Shared>);
 
 struct Shared {
     local: MachineClock,
-    observe_only: bool,
+    origin: Origin,
+    on_event: Option<Listener>,
     /// What readers need of `state` without its lock, published by whoever changes it.
     is_corrected: AtomicBool,
     generation: AtomicU64,
@@ -64,6 +65,8 @@ struct Shared {
     /// The second, on the monotonic clock, from which on an accepted response of AWS is
     /// worth a look again.
     next_confirmation: AtomicU64,
+    /// A call of [`status`](SkewClock::status) is about to refresh the gauges.
+    is_refreshing: AtomicBool,
     state: Mutex<State>,
     changes: watch::Sender<u64>,
     #[cfg(feature = "sdk")]
@@ -72,10 +75,12 @@ struct Shared {
     recent: crate::recent::RecentCredentials,
 }
 
+type Listener = Box<dyn Fn(&SkewEvent) + Send + Sync>;
+
 struct State {
     clock: ClockState,
-    ledger: Ledger,
-    unreported: Vec<Incident>,
+    throttle: Throttle,
+    unreported: Vec<SkewEvent>,
     /// Counts everything that [`SkewChanges`] tells of.
     version: u64,
 }
@@ -109,18 +114,29 @@ impl SkewClock {
 
     /// Returns where the clock stands and what has happened so far.
     ///
-    /// If [`now`](Self::now) has found the local clock repaired, this call reports it
-    /// to the log and the metrics.
+    /// It also refreshes the gauges, and if [`now`](Self::now) has found the local clock
+    /// repaired, this is where it is logged. Call it in the handler that is scraped.
     pub fn status(&self) -> SkewStatus {
         let reading = self.reading();
+        // A subscriber that asks for the status while it is given the gauges must not be
+        // given them again, and again.
+        let refreshes = !self.0.is_refreshing.swap(true, Ordering::Acquire);
         let (status, announcement) = {
             let mut state = self.lock();
-            let ((), announcement) = self.update(&mut state, reading, |clock, events| {
+            let ((), mut announcement) = self.update(&mut state, reading, |clock, events| {
                 decide::keep_up(clock, reading, events);
             });
-            (SkewStatus::of(&state, reading), announcement)
+            if refreshes {
+                announcement
+                    .get_or_insert_with(|| Announcement::new(state.version))
+                    .gauges = Some(gauges_of(&state.clock, reading));
+            }
+            (self.status_of(&state, reading), announcement)
         };
         self.announce(announcement);
+        if refreshes {
+            self.0.is_refreshing.store(false, Ordering::Release);
+        }
         status
     }
 
@@ -136,20 +152,21 @@ impl SkewClock {
     /// clock may be correct, or wrong in another way.
     ///
     /// An [`initial_offset`](SkewClockBuilder::initial_offset) is forgotten too, and
-    /// which hosts were trusted. The count of incidents and the last one stay; this is
-    /// none.
+    /// which hosts were trusted. The event counts stay. If a correction ends by this, that
+    /// is an event.
     pub fn reset(&self) {
         let reading = self.reading();
-        self.change(reading, |clock, _| clock.reset());
+        self.change(reading, |clock, events| decide::reset(clock, reading, events));
+    }
+
+    /// Returns whether the clock only observes: it reports clock skew, and corrects nothing.
+    pub fn is_observe_only(&self) -> bool {
+        self.0.origin.mode == Mode::Observe
     }
 
     /// Takes both local clocks.
     pub(crate) fn reading(&self) -> Reading {
         Reading::take(&self.0.local)
-    }
-
-    pub(crate) fn observes_only(&self) -> bool {
-        self.0.observe_only
     }
 
     /// Returns how often the correction has changed.
@@ -166,13 +183,13 @@ impl SkewClock {
     pub(crate) fn is_correcting(&self) -> bool {
         (self.0.is_corrected.load(Ordering::Acquire)
             || self.0.has_host_times.load(Ordering::Acquire))
-            && !self.0.observe_only
+            && !self.is_observe_only()
     }
 
     /// Returns whether the time differs from the local clock's.
     #[cfg(feature = "sdk")]
     pub(crate) fn is_corrected(&self) -> bool {
-        self.0.is_corrected.load(Ordering::Acquire) && !self.0.observe_only
+        self.0.is_corrected.load(Ordering::Acquire) && !self.is_observe_only()
     }
 
     /// Returns the local clocks.
@@ -203,7 +220,7 @@ impl SkewClock {
     #[inline(never)]
     fn corrected_now(&self) -> SystemTime {
         let reading = self.reading();
-        if self.0.observe_only {
+        if self.is_observe_only() {
             return reading.wall;
         }
         let mut state = self.lock();
@@ -225,7 +242,7 @@ impl SkewClock {
     fn change<R>(
         &self,
         reading: Reading,
-        change: impl FnOnce(&mut ClockState, &mut Vec<Incident>) -> R,
+        change: impl FnOnce(&mut ClockState, &mut Vec<SkewEvent>) -> R,
     ) -> R {
         let (result, announcement) = self.update(&mut self.lock(), reading, change);
         self.announce(announcement);
@@ -236,7 +253,7 @@ impl SkewClock {
         &self,
         state: &mut State,
         reading: Reading,
-        change: impl FnOnce(&mut ClockState, &mut Vec<Incident>) -> R,
+        change: impl FnOnce(&mut ClockState, &mut Vec<SkewEvent>) -> R,
     ) -> (R, Option<Announcement>) {
         let generation = state.clock.generation();
         let mut events = std::mem::take(&mut state.unreported);
@@ -248,13 +265,14 @@ impl SkewClock {
             return (result, None);
         }
         // Listeners are not told of events that are not counted.
-        if has_changed || events.iter().any(Incident::is_counted) {
+        if has_changed || events.iter().any(SkewEvent::is_counted) {
             state.version += 1;
         }
         let announcement = Announcement {
             notices: events
                 .into_iter()
-                .map(|event| state.ledger.enter(event, reading.boot))
+                .map(|event| event.of_clock(self.0.origin.mode, &self.0.origin.clock))
+                .map(|event| state.throttle.admit(event, reading.boot))
                 .collect(),
             gauges: has_changed.then(|| gauges_of(&state.clock, reading)),
             version: state.version,
@@ -272,9 +290,16 @@ impl SkewClock {
             *version = announcement.version.max(*version);
             is_newer
         });
-        announcement.notices.iter().for_each(report::incident);
+        for notice in &announcement.notices {
+            report::event(notice, &self.0.origin);
+            if let Some(on_event) = &self.0.on_event
+                && notice.event.is_counted()
+            {
+                report::guarded(|| on_event(&notice.event));
+            }
+        }
         if let Some((offset, uncertainty)) = announcement.gauges {
-            report::gauges(offset, uncertainty);
+            report::gauges(offset, uncertainty, &self.0.origin);
         }
     }
 
@@ -291,7 +316,7 @@ impl SkewClock {
             shared.next_confirmation.store(0, Ordering::Relaxed);
         }
         let wants_accepted = clock.is_doubted()
-            || (is_corrected && shared.observe_only)
+            || (is_corrected && self.is_observe_only())
             || has_host_times
             || !state.unreported.is_empty();
         shared.wants_accepted.store(wants_accepted, Ordering::Relaxed);
@@ -314,7 +339,7 @@ impl fmt::Debug for SkewClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SkewClock")
             .field("local_clock", &self.0.local)
-            .field("observe_only", &self.0.observe_only)
+            .field("origin", &self.0.origin)
             .finish_non_exhaustive()
     }
 }
@@ -324,6 +349,16 @@ struct Announcement {
     notices: Vec<Notice>,
     gauges: Option<(ClockOffset, Duration)>,
     version: u64,
+}
+
+impl Announcement {
+    const fn new(version: u64) -> Self {
+        Self {
+            notices: Vec::new(),
+            gauges: None,
+            version,
+        }
+    }
 }
 
 fn gauges_of(clock: &ClockState, reading: Reading) -> (ClockOffset, Duration) {

@@ -5,7 +5,7 @@ mod exchange;
 
 use crate::correction::{ClockState, Correction, Objection};
 use crate::evidence::Strength;
-use crate::incident::{Facts, Incident, Label};
+use crate::event::{ClearReason, Details, EventKind, Label, Mode, SkewEvent};
 use crate::judge::{OffsetSample, SignedBy, SigningTime, Verdict, WORTH_A_CORRECTION, judge};
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
@@ -22,20 +22,13 @@ pub(crate) enum Decision {
     Resign,
 }
 
-/// Whether anything is signed by what is learned.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Mode {
-    Correct,
-    Observe,
-}
-
 /// Judges a response, learns from it, and decides what is to be done.
 pub(crate) fn observe(
     state: &mut ClockState,
     exchange: &Exchange<'_>,
     mode: Mode,
     reading: Reading,
-    events: &mut Vec<Incident>,
+    events: &mut Vec<SkewEvent>,
 ) -> Decision {
     keep_up(state, reading, events);
     if exchange.trip.signed_at.is_none() {
@@ -48,19 +41,19 @@ pub(crate) fn observe(
     if exchange.rejects_host_time() {
         reject_trial(state, exchange, reading, events);
     }
-    let was_corrected = state.correction().is_some();
     let signing = judged_by(state, exchange, reading);
     let decision = match judge(&exchange.trip, evidence, reading, signing) {
         Verdict::Other => Decision::Pass,
         Verdict::NotClockSkew => {
-            let mut facts = exchange.facts(state, reading);
-            facts.is_conspicuous = evidence.is_signature_code() || was_corrected;
-            events.push(Incident::NotTheClock(facts, evidence.other_cause()));
+            let cause = evidence.other_cause();
+            let details = exchange.details(state, reading);
+            let event = SkewEvent::new(EventKind::NotClockSkew { cause }, details);
+            events.push(event.counted_if(evidence.is_signature_code()));
             Decision::Pass
         }
         Verdict::ExpiredInTransit => {
             if !exchange.is_resend {
-                events.push(Incident::StaleSignature(exchange.facts(state, reading)));
+                events.push(SkewEvent::new(EventKind::ExpiredInTransit, exchange.details(state, reading)));
             }
             Decision::Resign
         }
@@ -75,16 +68,27 @@ pub(crate) fn observe(
     }
     // The answer to a resend is learned from and never resent.
     if exchange.is_skew_error() {
-        events.push(Incident::RetryFailed(exchange.facts(state, reading)));
+        events.push(SkewEvent::new(EventKind::ResendRejected, exchange.details(state, reading)));
     }
     Decision::Pass
 }
 
 /// Ends what time alone ends.
-pub(crate) fn keep_up(state: &mut ClockState, reading: Reading, events: &mut Vec<Incident>) {
+pub(crate) fn keep_up(state: &mut ClockState, reading: Reading, events: &mut Vec<SkewEvent>) {
     state.trust.restart_periods(reading.boot);
     if let Some(ended) = state.clear_if_repaired(reading) {
-        events.push(Incident::Healed(cleared_facts(&ended, reading)));
+        let details = cleared_details(&ended, reading);
+        events.push(cleared(ClearReason::LocalClockRepaired, details));
+    }
+}
+
+/// Forgets everything, and reports it if a correction ends by that.
+pub(crate) fn reset(state: &mut ClockState, reading: Reading, events: &mut Vec<SkewEvent>) {
+    let ended = state.correction().cloned();
+    state.reset();
+    if let Some(ended) = ended {
+        let details = cleared_details(&ended, reading);
+        events.push(cleared(ClearReason::Reset, details));
     }
 }
 
@@ -94,7 +98,7 @@ pub(crate) fn adopt(
     exchange: &Exchange<'_>,
     sample: &OffsetSample,
     reading: Reading,
-    events: &mut Vec<Incident>,
+    events: &mut Vec<SkewEvent>,
 ) -> Result<(), Objection> {
     match state.objection_to(sample, exchange.host, reading) {
         None => {
@@ -102,17 +106,18 @@ pub(crate) fn adopt(
             return Ok(());
         }
         Some(Objection::Limit) => {
-            let facts = sample_facts(state, exchange, sample, reading);
-            events.push(Incident::Refused(facts));
+            let details = sample_details(state, exchange, sample, reading);
+            events.push(SkewEvent::new(EventKind::OffsetLimitExceeded, details));
             Err(Objection::Limit)
         }
         Some(Objection::Host(other)) => {
             let kind = HostTimeKind::Conflicting;
             if state.trust.keep_time(exchange.host_name(), kind, *sample) {
-                events.push(Incident::HostsDisagree(Facts {
-                    other_host: Label::new(&other),
-                    ..sample_facts(state, exchange, sample, reading)
-                }));
+                let details = Details {
+                    other_address: Label::new(&other),
+                    ..sample_details(state, exchange, sample, reading)
+                };
+                events.push(SkewEvent::new(EventKind::HostsDisagree, details));
             }
             Err(Objection::Host(other))
         }
@@ -125,7 +130,7 @@ fn learn(
     sample: &OffsetSample,
     mode: Mode,
     reading: Reading,
-    events: &mut Vec<Incident>,
+    events: &mut Vec<SkewEvent>,
 ) -> Decision {
     let is_certain = match mode {
         Mode::Correct => sample.strength == Strength::Strong,
@@ -143,8 +148,8 @@ fn learn(
         return Decision::Pass;
     }
     if state.objection_to(sample, exchange.host, reading) == Some(Objection::Limit) {
-        let facts = sample_facts(state, exchange, sample, reading);
-        events.push(Incident::Refused(facts));
+        let details = sample_details(state, exchange, sample, reading);
+        events.push(SkewEvent::new(EventKind::OffsetLimitExceeded, details));
         return Decision::Pass;
     }
     state.trust.keep_time(host, HostTimeKind::Trial, *sample);
@@ -156,7 +161,7 @@ fn note_passed(
     state: &mut ClockState,
     exchange: &Exchange<'_>,
     reading: Reading,
-    events: &mut Vec<Incident>,
+    events: &mut Vec<SkewEvent>,
 ) {
     let date = exchange.credible_date();
     let interval = date.and_then(|date| exchange.trip.interval_of_date(date));
@@ -191,10 +196,11 @@ fn note_passed(
     if exchange.evidence.accepted()
         && let Some(ended) = state.contradict(interval, Some(host), exchange.trip.received)
     {
-        events.push(Incident::Healed(Facts {
-            host: Label::new(host.name()),
-            ..cleared_facts(&ended, reading)
-        }));
+        let details = Details {
+            server_address: Label::new(host.name()),
+            ..cleared_details(&ended, reading)
+        };
+        events.push(cleared(ClearReason::Contradicted, details));
     }
 }
 
@@ -203,7 +209,7 @@ fn reject_trial(
     state: &mut ClockState,
     exchange: &Exchange<'_>,
     reading: Reading,
-    events: &mut Vec<Incident>,
+    events: &mut Vec<SkewEvent>,
 ) {
     let host = exchange.host_name();
     let Some(host_time) = state.trust.host_time(host) else {
@@ -212,7 +218,7 @@ fn reject_trial(
     if host_time.kind == HostTimeKind::Trial {
         state.trust.forget_time(host);
         state.trust.back_off(host, reading.boot);
-        events.push(Incident::Withdrawn(exchange.facts(state, reading)));
+        events.push(SkewEvent::new(EventKind::TrialRejected, exchange.details(state, reading)));
     }
 }
 
@@ -241,42 +247,46 @@ fn correct(
     exchange: &Exchange<'_>,
     sample: &OffsetSample,
     reading: Reading,
-    events: &mut Vec<Incident>,
+    events: &mut Vec<SkewEvent>,
 ) {
     let ended = state.learn(sample, exchange.host, reading);
-    let mut facts = sample_facts(state, exchange, sample, reading);
-    facts.previous_offset = Some(
+    let mut details = sample_details(state, exchange, sample, reading);
+    details.previous_offset = Some(
         ended
             .as_ref()
             .map_or(ClockOffset::ZERO, |known| known.offset(reading)),
     );
     if state.correction().is_some() {
-        events.push(Incident::Skew(facts));
+        events.push(SkewEvent::new(EventKind::SkewDetected, details));
     } else {
-        facts.age = ended.as_ref().map(|known| known.age(reading.boot));
-        events.push(Incident::Healed(facts));
+        details.age = ended.as_ref().map(|known| known.age(reading.boot));
+        events.push(cleared(ClearReason::Contradicted, details));
     }
 }
 
-fn sample_facts(
+fn sample_details(
     state: &ClockState,
     exchange: &Exchange<'_>,
     sample: &OffsetSample,
     reading: Reading,
-) -> Facts {
-    Facts {
-        source: Some(sample.source),
+) -> Details {
+    Details {
+        time_source: Some(sample.source),
         server_time: Some(sample.server_time),
-        ..exchange.facts(state, reading)
+        ..exchange.details(state, reading)
     }
 }
 
-fn cleared_facts(ended: &Correction, reading: Reading) -> Facts {
-    Facts {
+fn cleared(reason: ClearReason, details: Details) -> SkewEvent {
+    SkewEvent::new(EventKind::CorrectionCleared { reason }, details)
+}
+
+fn cleared_details(ended: &Correction, reading: Reading) -> Details {
+    Details {
         offset: Some(ClockOffset::ZERO),
         previous_offset: Some(ended.offset(reading)),
         age: Some(ended.age(reading.boot)),
-        ..Facts::default()
+        ..Details::default()
     }
 }
 

@@ -8,8 +8,8 @@ mod remedy;
 
 use std::fmt;
 
+use crate::event::SkewEvent;
 use crate::evidence::Evidence;
-use crate::incident::Incident;
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
 
@@ -54,7 +54,7 @@ pub(crate) struct Standing<'a> {
     /// Server − machine, if the machine's clock is known to be wrong.
     pub(crate) offset: Option<ClockOffset>,
     pub(crate) observes_only: bool,
-    pub(crate) last_incident: Option<&'a Incident>,
+    pub(crate) last_event: Option<&'a SkewEvent>,
 }
 
 impl Diagnosis {

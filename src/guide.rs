@@ -11,8 +11,8 @@ pub mod real {}
 #[doc = include_str!("../docs/proof.md")]
 pub mod proof {}
 
-#[doc = include_str!("../docs/incidents.md")]
-pub mod incidents {}
+#[doc = include_str!("../docs/observability.md")]
+pub mod observability {}
 
 #[doc = include_str!("../docs/performance.md")]
 pub mod performance {}

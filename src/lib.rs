@@ -71,12 +71,12 @@
 //!
 //! # What is logged
 //!
-//! Each [`Incident`] is one event of target `aws_clock_skew` with its numbers as
+//! Each [`SkewEvent`] is one event of target `aws_clock_skew` with its numbers as
 //! fields, at most one a minute of each kind, and metric events of target
 //! `aws_clock_skew::metrics` in the form that `tracing-opentelemetry` collects. Bodies,
 //! credentials and signatures are never logged; of headers only the request id, the
 //! error code and the times in `Date` and `x-amz-date`.
-//! [`guide::incidents`] lists every event, field and metric, with alerts and what
+//! [`guide::observability`] lists every event, field and metric, with alerts and what
 //! to do. [`SkewClock::status`] tells where the clock stands, and
 //! [`SkewClock::diagnose`] what was wrong with a call that failed.
 //!
@@ -85,7 +85,7 @@
 //! * `sdk` (default): the doors for the AWS SDK for Rust.
 //! * `aws-config` (default): [`SkewClock::configure`].
 //! * `tower` (default): the layers.
-//! * `serde`: `Serialize` for [`SkewStatus`] and [`Incident`].
+//! * `serde`: `Serialize` for [`SkewStatus`] and [`SkewEvent`].
 //! * `test-util`: `ManualClock`, for your tests.
 //!
 //! Without any of them there is the core: [`evidence`], and a clock that nobody
@@ -102,13 +102,13 @@
 //! | `local_clock` | the machine's clocks; the one file that reads them |
 //! | `host` | who answered, and whether that is AWS |
 //! | `evidence` | what a response says of the time |
-//! | `incident` | what happened, as a value |
+//! | `event` | what happened, as a value |
 //! | `judge` | one exchange → a verdict |
 //! | `diagnosis` | what was wrong with a failed call, in words |
 //! | `trust` | limits, and which of two servers has the last word |
 //! | `estimator`, `ruling` | verdicts → what is known of the time, and what to do |
 //! | `synchronize` | what unsigned answers say of the time |
-//! | `word`, `ledger`, `report` | publishing it: to readers, counts, and `tracing` |
+//! | `word`, `throttle`, `report` | publishing it: to readers, counts, and `tracing` |
 //! | `clock` | the handle; the one file with shared state |
 //! | `resign`, `recent`, `buffered`, `resend` | prove, then sign and send again |
 //! | `sdk`, `tower` | the doors |
@@ -127,6 +127,7 @@
 )]
 
 pub mod diagnosis;
+pub mod event;
 pub mod evidence;
 #[cfg(any(doc, doctest))]
 pub mod guide;
@@ -137,10 +138,8 @@ mod clock;
 mod correction;
 mod decide;
 mod host;
-mod incident;
 mod interval;
 mod judge;
-mod ledger;
 mod local_clock;
 mod offset;
 #[cfg(any(feature = "sdk", feature = "tower"))]
@@ -153,6 +152,7 @@ mod resign;
 mod sync;
 #[cfg(any(feature = "aws-config", feature = "tower"))]
 mod synchronize;
+mod throttle;
 #[cfg(feature = "tower")]
 mod tower;
 mod trust;
@@ -162,7 +162,7 @@ mod sdk;
 
 pub use clock::{SkewChanges, SkewClock, SkewClockBuilder, SkewStatus};
 pub use diagnosis::Diagnosis;
-pub use incident::{Facts, Incident, Label, Missing, NotResigned};
+pub use event::SkewEvent;
 #[cfg(feature = "test-util")]
 pub use local_clock::ManualClock;
 pub use local_clock::{LocalClock, SystemClock};

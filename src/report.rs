@@ -1,79 +1,113 @@
-//! From an incident to `tracing`: the only file that speaks to it.
+//! Events, outcomes and gauges to `tracing`: the only file that speaks to it.
 //!
-//! No header value is emitted but the request id, no body, no credential and no
-//! signature.
+//! Of what came from outside, the fields of `event/details.rs` are emitted and nothing
+//! else: no body, no credential and no signature.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use crate::evidence::{Evidence, OtherCause};
-use crate::incident::{Fields, Incident};
-use crate::ledger::Notice;
-use crate::offset::ClockOffset;
+use tracing::Level;
 
-/// What became of a request that was signed again, or could not be.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum RetryOutcome {
-    Accepted,
-    Rejected,
-    Failed,
-    NotResigned,
+use crate::event::{EventKind, Label, Mode, SkewEvent, SkipReason, each_detail};
+use crate::evidence::Evidence;
+use crate::offset::ClockOffset;
+use crate::throttle::Notice;
+
+/// The clock that reports: two labels of each metric.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    pub(crate) clock: Label,
+    pub(crate) mode: Mode,
 }
 
-impl RetryOutcome {
-    /// Returns what the answer to a second send says.
+/// What became of a request that was re-signed and sent again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum ResendOutcome {
+    Accepted,
+    /// Because of its time, again.
+    Rejected,
+    /// For another reason, such as a wrong key or a missing permission.
+    Denied,
+    Failed,
+}
+
+impl ResendOutcome {
+    const ALL: [Self; 4] = [Self::Accepted, Self::Rejected, Self::Denied, Self::Failed];
+
+    /// Returns what the response to the second send says.
     pub(crate) fn of(evidence: &Evidence) -> Self {
-        let is_refused = evidence.rejection().is_some()
-            || evidence.is_suspect()
-            || evidence.other_cause().is_some();
-        if is_refused {
+        if evidence.rejection().is_some() {
             Self::Rejected
+        } else if evidence.is_suspect() || evidence.other_cause().is_some() {
+            Self::Denied
         } else if evidence.accepted() || evidence.let_through() {
             Self::Accepted
         } else {
             Self::Failed
         }
     }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Rejected => "rejected",
+            Self::Denied => "denied",
+            Self::Failed => "failed",
+        }
+    }
 }
 
-/// Emits an incident as one log event, if the log has room, and one metric event.
-pub(crate) fn incident(notice: &Notice) {
+/// Emits an event as one log event, if the log has room, and as metric events.
+pub(crate) fn event(notice: &Notice, origin: &Origin) {
     guarded(|| {
+        let event = &notice.event;
         if let Some(suppressed) = notice.log {
-            log(&notice.incident, suppressed);
+            log(event, suppressed);
         }
-        if notice.incident.is_counted() {
+        if !event.is_counted() {
+            return;
+        }
+        let service = notice.service.as_ref().map(Label::as_str);
+        count_events(1, event.name(), service, origin);
+        if let EventKind::ResendSkipped { reason } = event.kind() {
+            count_skipped(1, reason, origin);
+        }
+    });
+}
+
+/// Emits the outcome of a second send.
+pub(crate) fn resend(outcome: ResendOutcome, origin: &Origin) {
+    guarded(|| count_resends(1, outcome, origin));
+}
+
+/// Starts the counters of a new clock at 0, so that the first increment is seen as one. Logs
+/// what makes the clock observe only, if anything does.
+pub(crate) fn start(origin: &Origin, observed_by: Option<&'static str>) {
+    guarded(|| {
+        for name in EventKind::NAMES {
+            count_events(0, name, None, origin);
+        }
+        for outcome in ResendOutcome::ALL {
+            count_resends(0, outcome, origin);
+        }
+        for reason in SkipReason::ALL {
+            count_skipped(0, reason, origin);
+        }
+        if let Some(reason) = observed_by {
             tracing::event!(
-                target: METRICS,
-                tracing::Level::INFO,
-                monotonic_counter.aws_clock_skew.incidents = 1_u64,
-                incident = notice.incident.name(),
-                source = notice.incident.facts().source.map(|source| source.as_str()),
-                service = notice.service.as_ref().map(|service| service.as_str()),
+                target: LOG,
+                Level::INFO,
+                event = "observe_only",
+                reason,
+                mode = origin.mode.as_str(),
+                clock = origin.clock.as_str(),
+                "this clock only observes: clock skew is reported and not corrected"
             );
         }
     });
 }
 
-/// Emits the outcome of a second send as a metric event.
-pub(crate) fn retry(outcome: RetryOutcome) {
-    let outcome = match outcome {
-        RetryOutcome::Accepted => "accepted",
-        RetryOutcome::Rejected => "rejected",
-        RetryOutcome::Failed => "failed",
-        RetryOutcome::NotResigned => "not_resigned",
-    };
-    guarded(|| {
-        tracing::event!(
-            target: METRICS,
-            tracing::Level::INFO,
-            monotonic_counter.aws_clock_skew.retries = 1_u64,
-            outcome,
-        );
-    });
-}
-
-/// Emits where the clock stands now as metric events.
+/// Emits where the clock stands now.
 #[expect(
     clippy::float_arithmetic,
     reason = "a gauge is a float; nothing is computed with it"
@@ -82,129 +116,98 @@ pub(crate) fn retry(outcome: RetryOutcome) {
     clippy::cast_precision_loss,
     reason = "milliseconds of any real offset fit into 53 bits"
 )]
-pub(crate) fn gauges(offset: ClockOffset, uncertainty: Duration) {
+pub(crate) fn gauges(offset: ClockOffset, uncertainty: Duration, origin: &Origin) {
     guarded(|| {
         tracing::event!(
             target: METRICS,
-            tracing::Level::INFO,
+            Level::INFO,
             gauge.aws_clock_skew.offset_seconds = offset.as_millis() as f64 / 1_000.0,
             gauge.aws_clock_skew.uncertainty_seconds = uncertainty.as_secs_f64(),
+            mode = origin.mode.as_str(),
+            clock = origin.clock.as_str(),
         );
     });
 }
 
-macro_rules! event {
-    ($level:expr, $message:literal, $incident:expr, $suppressed:expr $(, $name:ident = $value:expr)*) => {{
-        let incident: &Incident = $incident;
-        let fields = Fields::of(incident.facts());
-        tracing::event!(
-            target: LOG,
-            $level,
-            incident = incident.name(),
-            $($name = $value,)*
-            offset_ms = fields.offset_ms,
-            previous_offset_ms = fields.previous_offset_ms,
-            uncertainty_ms = fields.uncertainty_ms,
-            age_ms = fields.age_ms,
-            source = fields.source,
-            signed_at = fields.signed_at.as_deref(),
-            server_time = fields.server_time.as_deref(),
-            service = fields.service,
-            operation = fields.operation,
-            host = fields.host,
-            other_host = fields.other_host,
-            request_id = fields.request_id,
-            error_code = fields.error_code,
-            suppressed = $suppressed,
-            $message
-        );
-    }};
+fn count_events(by: u64, event: &str, service: Option<&str>, origin: &Origin) {
+    tracing::event!(
+        target: METRICS,
+        Level::INFO,
+        monotonic_counter.aws_clock_skew.events = by,
+        event,
+        aws_service = service,
+        mode = origin.mode.as_str(),
+        clock = origin.clock.as_str(),
+    );
 }
 
-fn log(incident: &Incident, suppressed: u64) {
-    use tracing::Level;
-    match incident {
-        Incident::Skew(_) => event!(
-            Level::WARN,
-            "this machine's clock is wrong; signatures are corrected from now on",
-            incident,
-            suppressed
-        ),
-        Incident::StaleSignature(_) => event!(
-            Level::WARN,
-            "a signature grew too old on its way; this machine's clock is right",
-            incident,
-            suppressed
-        ),
-        Incident::Healed(_) => event!(
-            Level::INFO,
-            "this machine's clock is right again; signatures follow it",
-            incident,
-            suppressed
-        ),
-        Incident::Withdrawn(_) => event!(
-            Level::DEBUG,
-            "a correction by a Date header was not confirmed, and is taken back",
-            incident,
-            suppressed
-        ),
-        Incident::HostsDisagree(_) => event!(
-            Level::WARN,
-            "two servers disagree about the time; give the one that the clock does not follow a SkewClock of its own",
-            incident,
-            suppressed
-        ),
-        Incident::NotResigned(_, reason) => event!(
-            Level::DEBUG,
-            "a request was rejected because of its time and cannot be signed again",
-            incident,
-            suppressed,
-            reason = reason.as_str()
-        ),
-        Incident::RetryFailed(_) => event!(
-            Level::ERROR,
-            "a request was signed again and rejected again because of its time",
-            incident,
-            suppressed
-        ),
-        Incident::Refused(_) => event!(
-            Level::WARN,
-            "a server states a time too far ahead to be followed; nothing is corrected",
-            incident,
-            suppressed
-        ),
-        Incident::NotTheClock(facts, cause) => {
-            let cause = cause.map(OtherCause::as_str);
-            if facts.is_conspicuous {
-                event!(
-                    Level::WARN,
-                    "this error is not the clock's",
-                    incident,
-                    suppressed,
-                    cause = cause
-                );
-            } else {
-                event!(
-                    Level::DEBUG,
-                    "this error is not the clock's",
-                    incident,
-                    suppressed,
-                    cause = cause
-                );
-            }
-        }
-        Incident::HalfInstalled(_, missing) => event!(
-            Level::WARN,
-            "the client has the interceptor of aws-clock-skew and not all of its parts; nothing is corrected",
-            incident,
-            suppressed,
-            missing = missing.as_str()
-        ),
+fn count_resends(by: u64, outcome: ResendOutcome, origin: &Origin) {
+    tracing::event!(
+        target: METRICS,
+        Level::INFO,
+        monotonic_counter.aws_clock_skew.resends = by,
+        outcome = outcome.as_str(),
+        mode = origin.mode.as_str(),
+        clock = origin.clock.as_str(),
+    );
+}
+
+fn count_skipped(by: u64, reason: SkipReason, origin: &Origin) {
+    tracing::event!(
+        target: METRICS,
+        Level::INFO,
+        monotonic_counter.aws_clock_skew.resends_skipped = by,
+        reason = reason.as_str(),
+        mode = origin.mode.as_str(),
+        clock = origin.clock.as_str(),
+    );
+}
+
+macro_rules! log_at {
+    (($level:ident, $event:ident, $suppressed:ident)
+     $($(#[$doc:meta])* $field:ident: $type:ty => $($name:literal: $form:path),+;)*) => {
+        tracing::event!(
+            target: LOG,
+            Level::$level,
+            {
+                event = $event.name(),
+                reason = $event.kind().reason(),
+                cause = $event.kind().cause(),
+                missing = $event.kind().missing(),
+                $($($name = $event.details().$field.as_ref().map($form),)+)*
+                suppressed = $suppressed
+            },
+            "{}",
+            $event.message()
+        )
+    };
+}
+
+fn log(event: &SkewEvent, suppressed: u64) {
+    match level_of(event) {
+        Level::WARN => each_detail!(log_at!(WARN, event, suppressed)),
+        Level::INFO => each_detail!(log_at!(INFO, event, suppressed)),
+        _ => each_detail!(log_at!(DEBUG, event, suppressed)),
     }
 }
 
-/// A subscriber that panics must not fail a call.
-fn guarded(emit: impl FnOnce()) {
+const fn level_of(event: &SkewEvent) -> Level {
+    match event.kind() {
+        EventKind::CorrectionCleared { .. } => Level::INFO,
+        EventKind::TrialRejected | EventKind::ResendSkipped { .. } => Level::DEBUG,
+        EventKind::NotClockSkew { .. } if !event.is_counted() => Level::DEBUG,
+        EventKind::SkewDetected
+        | EventKind::ExpiredInTransit
+        | EventKind::HostsDisagree
+        | EventKind::ResendRejected
+        | EventKind::OffsetLimitExceeded
+        | EventKind::NotClockSkew { .. }
+        | EventKind::IncompleteInstallation { .. } => Level::WARN,
+    }
+}
+
+/// Calls what is not ours. A subscriber or a listener that panics must not fail a call.
+pub(crate) fn guarded(emit: impl FnOnce()) {
     // Nothing of ours is borrowed mutably inside, so nothing is left half done.
     drop(catch_unwind(AssertUnwindSafe(emit)));
 }

@@ -13,9 +13,9 @@ use bytes::Bytes;
 
 use crate::clock::{SentAt, SkewClock};
 use crate::decide::{Decision, Exchange};
+use crate::event::SkipReason;
 use crate::evidence::{Evidence, ResponseView};
 use crate::host::Host;
-use crate::incident::NotResigned;
 use crate::judge::SigningTime;
 use crate::local_clock::Reading;
 use crate::resign::{Head, SignatureHeader, stamp_of};
@@ -83,7 +83,7 @@ pub(crate) fn has_to_prepare(
     sent: SentAt,
     signed_at: Option<SystemTime>,
 ) -> bool {
-    !clock.observes_only() && signed_at.is_some_and(|signed_at| sent.is_far_from(signed_at))
+    !clock.is_observe_only() && signed_at.is_some_and(|signed_at| sent.is_far_from(signed_at))
 }
 
 /// Returns the headers of a new signature for a request that is yet to be sent, if the
@@ -170,11 +170,11 @@ async fn resigned<R: ReplayRequest>(
     request: &mut R,
     clock: &SkewClock,
     host: Option<&Host>,
-) -> Result<Result<Vec<SignatureHeader>, R::Error>, NotResigned> {
+) -> Result<Result<Vec<SignatureHeader>, R::Error>, SkipReason> {
     let signing: SigningTime = clock.signing_time(host);
     let proven = Proven::of(request, signing).await?;
     if !request.is_replayable() {
-        return Err(NotResigned::Body);
+        return Err(SkipReason::Body);
     }
     if let Err(error) = request.ready().await {
         clock.resend_failed();

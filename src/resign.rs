@@ -23,7 +23,7 @@ use self::authorization::Authorization;
 #[cfg(feature = "tower")]
 pub(crate) use self::head::NOT_TEXT;
 pub(crate) use self::head::{Head, stamp_of};
-use crate::incident::NotResigned;
+use crate::event::SkipReason;
 
 /// A header of a new signature. Its value is not for logs.
 pub(crate) struct SignatureHeader {
@@ -85,14 +85,14 @@ pub(crate) fn prove(
     head: &Head<'_>,
     body: Option<&[u8]>,
     credentials: &Credentials,
-) -> Result<Proof, NotResigned> {
-    let authorization = head.header(AUTHORIZATION).ok_or(NotResigned::Proof)?;
+) -> Result<Proof, SkipReason> {
+    let authorization = head.header(AUTHORIZATION).ok_or(SkipReason::Proof)?;
     if authorization.starts_with("AWS4-ECDSA-P256-SHA256") {
-        return Err(NotResigned::Sigv4a);
+        return Err(SkipReason::Sigv4a);
     }
-    let original = Authorization::parse(authorization).ok_or(NotResigned::Proof)?;
+    let original = Authorization::parse(authorization).ok_or(SkipReason::Proof)?;
     if original.service == "s3express" || head.header(EXPRESS_TOKEN).is_some() {
-        return Err(NotResigned::Express);
+        return Err(SkipReason::Express);
     }
     let is_single = |name| {
         head.headers
@@ -110,7 +110,7 @@ pub(crate) fn prove(
     let signed_at = head
         .signed_at()
         .filter(|_| is_ours)
-        .ok_or(NotResigned::Proof)?;
+        .ok_or(SkipReason::Proof)?;
     let payload = Payload::of(head, &original)?;
     let mut proof = Proof {
         region: original.region.to_owned(),
@@ -128,7 +128,7 @@ pub(crate) fn prove(
             return Ok(proof);
         }
     }
-    Err(NotResigned::Proof)
+    Err(SkipReason::Proof)
 }
 
 impl Proof {
@@ -144,7 +144,7 @@ impl Proof {
         body: Option<&[u8]>,
         credentials: &Credentials,
         time: SystemTime,
-    ) -> Result<Vec<SignatureHeader>, NotResigned> {
+    ) -> Result<Vec<SignatureHeader>, SkipReason> {
         let mut headers = self.signature(head, body, credentials, time)?.headers;
         if !self.has_token {
             headers.retain(|header| header.name != TOKEN);
@@ -158,7 +158,7 @@ impl Proof {
         body: Option<&[u8]>,
         credentials: &Credentials,
         time: SystemTime,
-    ) -> Result<Signature, NotResigned> {
+    ) -> Result<Signature, SkipReason> {
         let is_signed = |name: &str| self.signed_headers.split(';').any(|signed| signed == name);
         let headers = head
             .headers
@@ -166,9 +166,9 @@ impl Proof {
             .copied()
             .filter(|(name, _)| is_signed(name) && !WRITTEN.contains(name));
         let body = match self.payload {
-            Payload::Body => SignableBody::Bytes(body.ok_or(NotResigned::Body)?),
+            Payload::Body => SignableBody::Bytes(body.ok_or(SkipReason::Body)?),
             Payload::Header | Payload::UnsignedHeader => {
-                let hash = head.header(CONTENT_SHA256).ok_or(NotResigned::Proof)?;
+                let hash = head.header(CONTENT_SHA256).ok_or(SkipReason::Proof)?;
                 SignableBody::Precomputed(hash.to_owned())
             }
         };
@@ -197,7 +197,7 @@ impl Proof {
         // What is signed must be what was asked for, no header more or less.
         (signed.signed_headers == self.signed_headers)
             .then_some(signed)
-            .ok_or(NotResigned::Proof)
+            .ok_or(SkipReason::Proof)
     }
 }
 
@@ -225,7 +225,7 @@ fn signed(
     (region, service): (&str, &str),
     time: SystemTime,
     settings: SigningSettings,
-) -> Result<Signature, NotResigned> {
+) -> Result<Signature, SkipReason> {
     let Signable {
         head,
         headers,
@@ -234,7 +234,7 @@ fn signed(
     let has_host = headers.iter().any(|(name, _)| *name == "host");
     if !has_host && crate::host::Host::of_uri(&head.uri).is_none() {
         // The signer takes the host from either, and panics without.
-        return Err(NotResigned::Proof);
+        return Err(SkipReason::Proof);
     }
     let identity = credentials.clone().into();
     let params = v4::SigningParams::builder()
@@ -244,12 +244,12 @@ fn signed(
         .time(time)
         .settings(settings)
         .build()
-        .map_err(|_| NotResigned::Proof)?
+        .map_err(|_| SkipReason::Proof)?
         .into();
     let request = SignableRequest::new(head.method, &*head.uri, headers.into_iter(), body)
-        .map_err(|_| NotResigned::Proof)?;
+        .map_err(|_| SkipReason::Proof)?;
     let (instructions, signature) = sign(request, &params)
-        .map_err(|_| NotResigned::Proof)?
+        .map_err(|_| SkipReason::Proof)?
         .into_parts();
     let (headers, _) = instructions.into_parts();
     let headers: Vec<_> = headers
@@ -263,7 +263,7 @@ fn signed(
         .iter()
         .find(|header| header.name == AUTHORIZATION)
         .and_then(|header| Authorization::parse(&header.value))
-        .ok_or(NotResigned::Proof)?;
+        .ok_or(SkipReason::Proof)?;
     Ok(Signature {
         signature,
         scope_date: authorization.scope_date.to_owned(),
@@ -284,7 +284,7 @@ pub(crate) fn sign_anew(
     credentials: &Credentials,
     (region, service): (&str, &str),
     time: SystemTime,
-) -> Result<Vec<SignatureHeader>, NotResigned> {
+) -> Result<Vec<SignatureHeader>, SkipReason> {
     let is_s3 = ["s3", "s3-object-lambda", "s3-outposts"].contains(&service);
     let form = if is_s3 { FORMS[1] } else { FORMS[0] };
     let body = match (head.header(CONTENT_SHA256), body) {
@@ -309,7 +309,7 @@ pub(crate) fn sign_anew(
 }
 
 impl Payload {
-    fn of(head: &Head<'_>, original: &Authorization<'_>) -> Result<Self, NotResigned> {
+    fn of(head: &Head<'_>, original: &Authorization<'_>) -> Result<Self, SkipReason> {
         let stated = head.header(CONTENT_SHA256);
         // The signatures of the chunks are chained to this one, by its time. SDKs
         // do not all say so: of a stream of events, Rust's signs no hash.
@@ -318,7 +318,7 @@ impl Payload {
                 .header("content-type")
                 .is_some_and(|kind| kind.starts_with(EVENT_STREAM));
         if is_chunked {
-            return Err(NotResigned::Chunked);
+            return Err(SkipReason::Chunked);
         }
         if stated.is_none() {
             return Ok(Self::Body);

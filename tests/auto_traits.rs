@@ -3,10 +3,11 @@
 use std::fmt::Debug;
 
 use aws_clock_skew::diagnosis::{Cause, Remedy};
+use aws_clock_skew::event::{ClearReason, Details, EventKind, Label, Missing, Mode, SkipReason};
 use aws_clock_skew::evidence::{Evidence, OtherCause, Rejection, ResponseView, Source};
 use aws_clock_skew::{
-    ClockOffset, Diagnosis, Facts, Incident, Label, Limits, LocalClock, ManualClock, Missing,
-    NotResigned, SkewChanges, SkewClock, SkewClockBuilder, SkewStatus, SystemClock,
+    ClockOffset, Diagnosis, Limits, LocalClock, ManualClock, SkewChanges, SkewClock,
+    SkewClockBuilder, SkewEvent, SkewStatus, SystemClock,
 };
 
 fn is_plain<T: Send + Sync + Unpin + Debug + 'static>() {}
@@ -26,10 +27,13 @@ fn handles_are_cloned_and_shared() {
 fn values_are_compared() {
     is_value::<ClockOffset>();
     is_value::<SkewStatus>();
-    is_value::<Incident>();
-    is_value::<Facts>();
+    is_value::<SkewEvent>();
+    is_value::<EventKind>();
+    is_value::<Details>();
+    is_value::<Mode>();
+    is_value::<ClearReason>();
     is_value::<Label>();
-    is_value::<NotResigned>();
+    is_value::<SkipReason>();
     is_value::<Missing>();
     is_value::<Limits>();
     is_value::<Diagnosis>();

@@ -21,33 +21,37 @@ use tracing_subscriber::fmt::MakeWriter;
 #[path = "../examples/axum_service/main.rs"]
 mod axum_service;
 #[expect(dead_code, reason = "the other tests capture events as well")]
-#[path = "incidents/capture.rs"]
+#[path = "events/capture.rs"]
 mod capture;
 
 #[tokio::test]
-async fn one_wrong_clock_is_one_incident_with_its_numbers_everywhere() {
+async fn one_wrong_clock_is_one_event_with_its_numbers_everywhere() {
     let story = Story::start("info", SECRET_ACCESS_KEY).await;
     for _ in 0..5 {
         assert_eq!(story.order().await.0, 200);
     }
     assert_eq!(story.endpoint.counts().rejected, 1);
 
-    let [incident] = &story.log()[..] else {
+    let [event] = &story.log()[..] else {
         panic!("{:?}", story.log());
     };
-    assert_eq!(incident["level"], "WARN");
-    assert_eq!(incident["incident"], "skew");
-    assert_eq!(incident["offset_ms"], 172_800_500);
-    assert_eq!(incident["suppressed"], 0);
-    assert_eq!(incident["signed_at"], "2027-01-13T08:00:00.000Z");
-    assert_eq!(incident["server_time"], "2027-01-15T08:00:00.000Z");
+    assert_eq!(event["level"], "WARN");
+    assert_eq!(event["event"], "skew_detected");
+    assert_eq!(event["offset"], "2 days behind");
+    assert_eq!(event["offset_ms"], 172_800_500);
+    assert_eq!(event["suppressed"], 0);
+    assert_eq!(event["signed_at"], "2027-01-13T08:00:00.000Z");
+    assert_eq!(event["server_time"], "2027-01-15T08:00:00.000Z");
 
     let metrics = story.get("metrics").await;
     for line in [
-        r#"aws_clock_skew_incidents_total{incident="skew",service="sqs",source="message"} 1"#,
-        r#"aws_clock_skew_retries_total{outcome="accepted"} 1"#,
-        "aws_clock_skew_offset_seconds 172800.5",
-        "aws_clock_skew_uncertainty_seconds 0.502",
+        r#"aws_clock_skew_events_total{aws_service="sqs",clock="default",event="skew_detected",mode="correct"} 1"#,
+        r#"aws_clock_skew_events_total{clock="default",event="resend_rejected",mode="correct"} 0"#,
+        r#"aws_clock_skew_resends_total{clock="default",mode="correct",outcome="accepted"} 1"#,
+        r#"aws_clock_skew_resends_total{clock="default",mode="correct",outcome="denied"} 0"#,
+        r#"aws_clock_skew_resends_skipped_total{clock="default",mode="correct",reason="body"} 0"#,
+        r#"aws_clock_skew_offset_seconds{clock="default",mode="correct"} 172800.5"#,
+        r#"aws_clock_skew_uncertainty_seconds{clock="default",mode="correct"} 0.502"#,
     ] {
         assert!(
             metrics.lines().any(|known| known == line),
@@ -56,28 +60,28 @@ async fn one_wrong_clock_is_one_incident_with_its_numbers_everywhere() {
     }
 
     let health: Value = serde_json::from_str(&story.get("healthz").await).expect("is JSON");
-    assert_eq!(health["corrected"], true);
+    assert_eq!(health["correcting"], true);
     assert_eq!(health["offset_ms"], 172_800_500);
-    assert_eq!(health["incidents"], 1);
-    assert_eq!(health["incidents_by_kind"]["skew"], 1);
+    assert_eq!(health["events"], 1);
+    assert_eq!(health["events_by_kind"]["skew_detected"], 1);
     assert_eq!(
-        health["last_incident"]["request_id"],
-        incident["request_id"]
+        health["last_event"]["aws.request_id"],
+        event["aws.request_id"]
     );
 
     // NTP sets the clock, and nobody calls but Prometheus.
     story.machine.set_wall(story.machine.wall() + TWO_DAYS);
     let metrics = story.get("metrics").await;
     assert!(
-        metrics.contains("\naws_clock_skew_offset_seconds 0\n"),
+        metrics.contains(r#"aws_clock_skew_offset_seconds{clock="default",mode="correct"} 0"#),
         "{metrics}"
     );
-    let healed = r#"aws_clock_skew_incidents_total{incident="healed"} 1"#;
-    assert!(metrics.contains(healed), "{metrics}");
-    assert_eq!(story.log()[1]["incident"], "healed");
+    let cleared = r#"aws_clock_skew_events_total{clock="default",event="correction_cleared",mode="correct"} 1"#;
+    assert!(metrics.contains(cleared), "{metrics}");
+    assert_eq!(story.log()[1]["event"], "correction_cleared");
     let health: Value = serde_json::from_str(&story.get("healthz").await).expect("is JSON");
     assert_eq!(
-        (&health["corrected"], &health["since"]),
+        (&health["correcting"], &health["since"]),
         (&Value::Bool(false), &Value::Null)
     );
 }
@@ -88,9 +92,13 @@ async fn a_log_of_errors_only_silences_no_metric() {
     assert_eq!(story.order().await.0, 200);
     assert_eq!(story.written.text(), "");
     let metrics = story.get("metrics").await;
-    assert!(metrics.contains(r#"incident="skew""#), "{metrics}");
     assert!(
-        metrics.contains("aws_clock_skew_offset_seconds 172800.5"),
+        metrics.contains(r#"aws_service="sqs",clock="default",event="skew_detected""#),
+        "{metrics}"
+    );
+    assert!(
+        metrics
+            .contains(r#"aws_clock_skew_offset_seconds{clock="default",mode="correct"} 172800.5"#),
         "{metrics}"
     );
 }
@@ -151,7 +159,7 @@ async fn the_alerts_are_tested_with_series_that_the_service_has() {
     let names: BTreeSet<_> = served.into_iter().map(|(name, _)| name).collect();
     assert!(names_in(rules).is_subset(&names), "{rules}");
     // The alerts and the reference name the same.
-    let reference = include_str!("../docs/incidents.md");
+    let reference = include_str!("../docs/observability.md");
     let alerts = rules
         .lines()
         .filter_map(|line| line.trim().strip_prefix("- alert: "));

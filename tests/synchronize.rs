@@ -25,7 +25,7 @@ use hyper_util::rt::TokioExecutor;
 use world::{DAY, HOUR, MINUTE, World, shifted};
 
 #[expect(dead_code, reason = "the other tests have more stories to tell")]
-#[path = "incidents/capture.rs"]
+#[path = "events/capture.rs"]
 mod capture;
 #[expect(dead_code, reason = "the other tests have more stories to tell")]
 #[path = "sdk/wire.rs"]
@@ -110,7 +110,7 @@ async fn even_the_first_request_is_right() {
             let clock = world.skew_clock();
             let status = by.synchronize(&clock, &endpoint.url()).await;
             let status = status.expect("the endpoint answers");
-            assert!(status.is_corrected());
+            assert!(status.is_correcting());
             let error = (status.offset().as_millis() + skew * 1_000).unsigned_abs();
             assert!(
                 u128::from(error) <= status.uncertainty().as_millis(),
@@ -128,7 +128,7 @@ async fn even_the_first_request_is_right() {
 }
 
 #[tokio::test]
-async fn what_was_learned_is_one_incident_by_date() {
+async fn what_was_learned_is_one_event_by_date() {
     for by in By::ALL {
         let capture = capture::Capture::start();
         let world = World::with_skew(-2 * DAY);
@@ -139,14 +139,14 @@ async fn what_was_learned_is_one_incident_by_date() {
             .await
             .expect("the endpoint answers");
         changes.changed().await;
-        assert_eq!(capture.names(), ["skew"]);
-        assert_eq!(capture.log()[0].text("source"), Some("date"));
-        assert_eq!(capture.log()[0].text("host"), Some("127.0.0.1"));
+        assert_eq!(capture.names(), ["skew_detected"]);
+        assert_eq!(capture.log()[0].text("time_source"), Some("date"));
+        assert_eq!(capture.log()[0].text("server.address"), Some("127.0.0.1"));
         // A second time there is nothing new.
         by.synchronize(&clock, &endpoint.url())
             .await
             .expect("the endpoint answers");
-        assert_eq!(clock.status().incidents(), 1, "{by:?}");
+        assert_eq!(clock.status().event_count(), 1, "{by:?}");
     }
 }
 
@@ -159,8 +159,8 @@ async fn a_clock_that_may_be_right_is_left_alone_bit_for_bit() {
             let clock = world.skew_clock();
             let status = by.synchronize(&clock, &endpoint.url()).await;
             let status = status.expect("the endpoint answers");
-            assert!(!status.is_corrected(), "{by:?} {skew}");
-            assert_eq!((status.incidents(), status.since()), (0, None));
+            assert!(!status.is_correcting(), "{by:?} {skew}");
+            assert_eq!((status.event_count(), status.since()), (0, None));
             assert_eq!(clock.now(), world.machine_wall());
         }
     }
@@ -172,7 +172,7 @@ async fn a_repaired_clock_ends_it() {
     let endpoint = start(Endpoint::builder(world.clock())).await;
     let clock = world.skew_clock();
     let synchronized = By::Config.synchronize(&clock, &endpoint.url()).await;
-    assert!(synchronized.expect("the endpoint answers").is_corrected());
+    assert!(synchronized.expect("the endpoint answers").is_correcting());
     world.set_skew(0);
     assert_eq!(clock.now(), world.machine_wall());
     assert!(send(&clock, &endpoint).await);
@@ -189,7 +189,7 @@ async fn a_date_that_lies_costs_one_rejection_and_no_call() {
             let endpoint = start(Endpoint::builder(world.clock()).date_clock(lying)).await;
             let clock = world.skew_clock();
             let status = by.synchronize(&clock, &endpoint.url()).await;
-            assert!(status.expect("the endpoint answers").is_corrected());
+            assert!(status.expect("the endpoint answers").is_correcting());
             for _ in 0..3 {
                 assert!(send(&clock, &endpoint).await, "{by:?} {lie}");
             }
@@ -214,11 +214,8 @@ async fn forward_is_limited_as_any_date_is() {
         let refused = by.synchronize(&clock, &endpoint.url()).await;
         assert!(matches!(refused, Err(SynchronizeError::Refused)), "{by:?}");
         assert_eq!(clock.now(), UNIX_EPOCH);
-        let last = clock
-            .status()
-            .last_incident()
-            .map(|incident| incident.name());
-        assert_eq!(last, Some("refused"));
+        let last = clock.status().last_event().map(|event| event.name());
+        assert_eq!(last, Some("offset_limit_exceeded"));
         // The device's owner knows that it boots in 1970.
         let limits = Limits::default().with_forward(Duration::from_hours(400 * 24));
         let clock = SkewClock::builder()
@@ -226,7 +223,7 @@ async fn forward_is_limited_as_any_date_is() {
             .limits(limits)
             .build();
         let status = by.synchronize(&clock, &endpoint.url()).await;
-        assert!(status.expect("the endpoint answers").is_corrected());
+        assert!(status.expect("the endpoint answers").is_correcting());
         assert!(send(&clock, &endpoint).await);
         assert_eq!(endpoint.counts().rejected_for_time, 0);
     }
@@ -371,6 +368,6 @@ async fn over_tls_the_limit_is_that_of_a_date_as_well() {
             .synchronize_through(dated, "https://sts.eu-west-1.amazonaws.com")
             .await;
         assert_eq!(outcome.is_ok(), is_followed, "{days}: {outcome:?}");
-        assert_eq!(clock.status().is_corrected(), is_followed, "{days}");
+        assert_eq!(clock.status().is_correcting(), is_followed, "{days}");
     }
 }

@@ -34,7 +34,7 @@ async fn tell_lessons(skew: SkewClock, mut changes: SkewChanges) {
     loop {
         changes.changed().await;
         let status = changes.get();
-        if status.is_corrected() {
+        if status.is_correcting() {
             println!(
                 "Lesson    the machine's clock is {}, give or take {} ms; from now on \
                  requests are signed for {}",

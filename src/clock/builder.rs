@@ -1,25 +1,30 @@
 //! How a [`SkewClock`] comes to be.
 
+use std::borrow::Cow;
 use std::env;
+use std::fmt;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::{Shared, SkewClock, State};
+use super::{Listener, Shared, SkewClock, State, gauges_of};
 use crate::correction::ClockState;
-use crate::ledger::Ledger;
+use crate::event::{Label, Mode, SkewEvent};
 use crate::local_clock::{LocalClock, MachineClock, Reading, SystemClock};
 use crate::offset::ClockOffset;
+use crate::report::{self, Origin};
 use crate::sync::{AtomicBool, AtomicU64, Mutex};
+use crate::throttle::Throttle;
 use crate::trust::Limits;
 
 /// Builds a [`SkewClock`] that differs from the default.
-#[derive(Debug)]
 pub struct SkewClockBuilder {
     local: MachineClock,
     limits: Limits,
     initial_offset: Option<ClockOffset>,
     observe_only: bool,
+    name: Option<Label>,
+    on_event: Option<Listener>,
 }
 
 impl SkewClockBuilder {
@@ -46,11 +51,33 @@ impl SkewClockBuilder {
         self
     }
 
-    /// Learns and reports, shifts and retries nothing, and leaves the SDK's own
-    /// correction as it is set.
+    /// Makes the clock observe only: it reports clock skew, corrects and re-signs nothing,
+    /// and leaves the SDK's own correction as it is set.
     #[must_use]
     pub const fn observe_only(mut self) -> Self {
         self.observe_only = true;
+        self
+    }
+
+    /// Sets the clock's name, the field `clock` of its log events and metrics. Of a longer
+    /// name, 64 visible ASCII characters are used. A clock without a name is `default`.
+    ///
+    /// Name the clocks of a process that has several: metrics of the same name are one
+    /// series.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.name = Label::new(&name.into());
+        self
+    }
+
+    /// Calls `listener` with each event that [`SkewStatus`](crate::SkewStatus) counts, also
+    /// with those that the log leaves out because there were too many of the kind.
+    ///
+    /// It is called outside of any lock, by the task whose call the event belongs to. Until
+    /// it returns, that call waits, and no other. A panic in it fails no call.
+    #[must_use]
+    pub fn on_event(mut self, listener: impl Fn(&SkewEvent) + Send + Sync + 'static) -> Self {
+        self.on_event = Some(Box::new(listener));
         self
     }
 
@@ -58,22 +85,41 @@ impl SkewClockBuilder {
     ///
     /// With `AWS_DISABLE_CLOCK_SKEW_CORRECTION=true` in the environment (the
     /// variable that switches off the SDK's own correction) it only observes.
+    ///
+    /// This is where the counters start at 0, and where an observe-only clock says in the
+    /// log that it is one, so install the `tracing` subscriber before.
     pub fn build(self) -> SkewClock {
+        let observed_by = match (self.observe_only, is_switched_off()) {
+            (_, true) => Some(SWITCH),
+            (true, false) => Some("builder"),
+            (false, false) => None,
+        };
         let mut state = ClockState::new(self.limits);
+        let reading = Reading::take(&self.local);
         if let Some(offset) = self.initial_offset {
-            state.start_at(offset, Reading::take(&self.local));
+            state.start_at(offset, reading);
         }
+        let (offset, uncertainty) = gauges_of(&state, reading);
         let clock = SkewClock(Arc::new(Shared {
             local: self.local,
-            observe_only: self.observe_only || is_switched_off(),
             is_corrected: AtomicBool::new(false),
             generation: AtomicU64::new(0),
             has_host_times: AtomicBool::new(false),
             wants_accepted: AtomicBool::new(false),
             next_confirmation: AtomicU64::new(0),
+            origin: Origin {
+                clock: self.name.unwrap_or_else(Label::unnamed_clock),
+                mode: if observed_by.is_some() {
+                    Mode::Observe
+                } else {
+                    Mode::Correct
+                },
+            },
+            on_event: self.on_event,
+            is_refreshing: AtomicBool::new(false),
             state: Mutex::new(State {
                 clock: state,
-                ledger: Ledger::default(),
+                throttle: Throttle::default(),
                 unreported: Vec::new(),
                 version: 0,
             }),
@@ -84,6 +130,8 @@ impl SkewClockBuilder {
             recent: crate::recent::RecentCredentials::default(),
         }));
         clock.publish(&clock.lock());
+        report::start(&clock.0.origin, observed_by);
+        report::gauges(offset, uncertainty, &clock.0.origin);
         clock
     }
 }
@@ -95,11 +143,26 @@ impl Default for SkewClockBuilder {
             limits: Limits::default(),
             initial_offset: None,
             observe_only: false,
+            name: None,
+            on_event: None,
         }
     }
 }
 
+impl fmt::Debug for SkewClockBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SkewClockBuilder")
+            .field("local", &self.local)
+            .field("limits", &self.limits)
+            .field("initial_offset", &self.initial_offset)
+            .field("observe_only", &self.observe_only)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+const SWITCH: &str = "AWS_DISABLE_CLOCK_SKEW_CORRECTION";
+
 fn is_switched_off() -> bool {
-    env::var("AWS_DISABLE_CLOCK_SKEW_CORRECTION")
-        .is_ok_and(|value| value.trim().eq_ignore_ascii_case("true"))
+    env::var(SWITCH).is_ok_and(|value| value.trim().eq_ignore_ascii_case("true"))
 }

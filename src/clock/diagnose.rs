@@ -22,8 +22,8 @@ impl SkewClock {
             &Standing {
                 reading,
                 offset: correction.map(|correction| correction.offset(reading)),
-                observes_only: self.observes_only(),
-                last_incident: state.ledger.last(),
+                observes_only: self.is_observe_only(),
+                last_event: state.throttle.last(),
             },
         )
     }

@@ -147,7 +147,7 @@ fn a_reader_sees_the_machines_time_and_then_the_right_one() {
 }
 
 #[test]
-fn two_rejections_at_once_are_one_incident_and_two_retries() {
+fn two_rejections_at_once_are_one_event_and_two_retries() {
     loom::model(|| {
         let machine = Machine::new();
         let other = machine.clone();
@@ -155,7 +155,7 @@ fn two_rejections_at_once_are_one_incident_and_two_retries() {
         assert!(machine.is_rejected().resign);
         assert!(hearing.join().unwrap());
         let status = machine.clock.status();
-        assert_eq!((status.is_corrected(), status.incidents()), (true, 1));
+        assert_eq!((status.is_correcting(), status.event_count()), (true, 1));
         assert_eq!(machine.clock.moves(), 1);
         assert!(machine.is_right(machine.clock.now()));
     });
@@ -173,7 +173,7 @@ fn a_repair_that_many_notice_is_told_once() {
             reader.join().unwrap();
         }
         let status = machine.clock.status();
-        assert_eq!((status.is_corrected(), status.incidents()), (false, 2));
+        assert_eq!((status.is_correcting(), status.event_count()), (false, 2));
         assert!(machine.clock.lock().unreported.is_empty());
         assert!(!machine.clock.is_corrected());
     });

@@ -5,24 +5,20 @@ use std::time::{Duration, SystemTime};
 
 use super::SkewClock;
 use crate::correction::agrees;
-use crate::decide::{self, Decision, Exchange, Mode};
+use crate::decide::{self, Decision, Exchange};
+use crate::event::{EventKind, Mode, SkewEvent, SkipReason};
 use crate::host::Host;
-use crate::incident::{Facts, Incident};
 use crate::judge::{RoundTrip, SignedBy, SigningTime, WORTH_A_CORRECTION};
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
-use crate::report::{self, RetryOutcome};
+use crate::report::{self, ResendOutcome};
 
 impl SkewClock {
     /// Observes the response to a signed request. The one way in: it decides once and
     /// changes the state once.
     pub(crate) fn observe(&self, exchange: &Exchange<'_>) -> Decision {
         let reading = self.reading();
-        let mode = if self.observes_only() {
-            Mode::Observe
-        } else {
-            Mode::Correct
-        };
+        let mode = self.0.origin.mode;
         let decision = self.change(reading, |clock, events| {
             let signed_by = exchange.trip.signed_by;
             // Under the lock: a change must not come between the look and the store,
@@ -38,12 +34,12 @@ impl SkewClock {
             decide::observe(clock, exchange, mode, reading, events)
         });
         if exchange.is_resend {
-            report::retry(RetryOutcome::of(exchange.evidence));
+            report::resend(ResendOutcome::of(exchange.evidence), &self.0.origin);
         }
-        match mode {
-            Mode::Correct => decision,
-            Mode::Observe => Decision::Pass,
+        if mode == Mode::Observe {
+            return Decision::Pass;
         }
+        decision
     }
 
     /// Returns whether an accepted response is worth a look. `date` is that of the
@@ -83,27 +79,22 @@ impl SkewClock {
     }
 
     /// Enters an event that no response has caused.
-    pub(crate) fn enter(&self, event: Incident) {
+    pub(crate) fn enter(&self, event: SkewEvent) {
         self.change(self.reading(), |_, events| events.push(event));
     }
 
     /// A request that was to be signed again could not be.
-    pub(crate) fn resend_skipped(
-        &self,
-        exchange: &Exchange<'_>,
-        reason: crate::incident::NotResigned,
-    ) {
-        report::retry(RetryOutcome::NotResigned);
+    pub(crate) fn resend_skipped(&self, exchange: &Exchange<'_>, reason: SkipReason) {
         let reading = self.reading();
         self.change(reading, |clock, events| {
-            let facts: Facts = exchange.facts(clock, reading);
-            events.push(Incident::NotResigned(facts, reason));
+            let details = exchange.details(clock, reading);
+            events.push(SkewEvent::new(EventKind::ResendSkipped { reason }, details));
         });
     }
 
     /// A request that was signed again got no response.
     pub(crate) fn resend_failed(&self) {
-        report::retry(RetryOutcome::Failed);
+        report::resend(ResendOutcome::Failed, &self.0.origin);
     }
 }
 

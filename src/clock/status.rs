@@ -1,80 +1,96 @@
-//! What a [`SkewClock`](crate::SkewClock) tells of itself.
+//! What a [`SkewClock`] says about itself.
 
 use std::time::{Duration, SystemTime};
 
-use super::{State, gauges_of};
+use super::{SkewClock, State, gauges_of};
 use crate::correction::Correction;
-use crate::incident::{Incident, Kind};
+use crate::event::{EventKind, Label, Mode, SkewEvent};
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
 
-/// Where a [`SkewClock`](crate::SkewClock) stands.
+/// Where a [`SkewClock`] stands.
 ///
 /// With the feature `serde` it serializes as what a `/healthz` may answer; see
-/// [`guide::incidents`](crate::guide::incidents) for the names.
+/// [`guide::observability`](crate::guide::observability) for the names.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SkewStatus {
-    is_corrected: bool,
+    mode: Mode,
+    clock: Label,
+    is_skewed: bool,
     offset: ClockOffset,
     uncertainty: Duration,
     since: Option<SystemTime>,
-    counts: [u64; Kind::COUNT],
-    last_incident: Option<Incident>,
+    counts: [u64; EventKind::COUNT],
+    last_event: Option<SkewEvent>,
 }
 
-impl SkewStatus {
-    pub(super) fn of(state: &State, reading: Reading) -> Self {
+impl SkewClock {
+    pub(super) fn status_of(&self, state: &State, reading: Reading) -> SkewStatus {
         let (offset, uncertainty) = gauges_of(&state.clock, reading);
         let correction = state.clock.correction();
-        Self {
-            is_corrected: correction.is_some(),
+        SkewStatus {
+            mode: self.0.origin.mode,
+            clock: self.0.origin.clock.clone(),
+            is_skewed: correction.is_some(),
             offset,
             uncertainty,
             since: correction.map(Correction::since),
-            counts: state.ledger.counts(),
-            last_incident: state.ledger.last().cloned(),
+            counts: state.throttle.counts(),
+            last_event: state.throttle.last().cloned(),
         }
     }
+}
 
-    /// Returns whether the machine's clock is known to be wrong. A clock that
-    /// only observes says so as well.
-    pub const fn is_corrected(&self) -> bool {
-        self.is_corrected
+impl SkewStatus {
+    /// Returns whether signatures are corrected: the local clock is known to be wrong, and
+    /// the clock does not only observe.
+    pub const fn is_correcting(&self) -> bool {
+        self.is_skewed && !self.is_observe_only()
     }
 
-    /// Returns server − machine; zero if the machine's clock is taken to be right.
+    /// Returns whether the clock only observes: it reports clock skew, and corrects nothing.
+    pub const fn is_observe_only(&self) -> bool {
+        matches!(self.mode, Mode::Observe)
+    }
+
+    /// Returns the clock's name; see [`SkewClockBuilder::name`](crate::SkewClockBuilder::name).
+    pub const fn clock(&self) -> &Label {
+        &self.clock
+    }
+
+    /// Returns server time − local time; zero if the local clock is taken to be correct.
+    /// An observe-only clock knows it as well.
     pub const fn offset(&self) -> ClockOffset {
         self.offset
     }
 
-    /// Returns how far [`offset`](Self::offset) can be from the truth; zero if
-    /// nothing is corrected.
+    /// Returns how far [`offset`](Self::offset) can be from the truth; zero if the local
+    /// clock is taken to be correct.
     pub const fn uncertainty(&self) -> Duration {
         self.uncertainty
     }
 
-    /// Returns when the machine's clock was found to be wrong, by the corrected
-    /// time; `None` if nothing is corrected. Later evidence that moves the
-    /// correction does not change it, but for the seconds by which it moves.
+    /// Returns when the local clock was found to be wrong, by the server's time; `None` if
+    /// it is taken to be correct. A later change of the correction moves this time only by
+    /// the seconds by which the correction changes.
     pub const fn since(&self) -> Option<SystemTime> {
         self.since
     }
 
-    /// Returns how many incidents there were. An ordinary `AccessDenied` is none.
-    pub fn incidents(&self) -> u64 {
+    /// Returns how many events there were. An ordinary `AccessDenied` is not counted.
+    pub fn event_count(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    /// Returns how many there were of each kind, those that never happened
-    /// included, under the names of [`Incident::name`].
-    pub fn incidents_by_kind(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
-        let names = Kind::ALL.map(Kind::name);
-        names.into_iter().zip(self.counts)
+    /// Returns how many events there were of each kind, under the names of
+    /// [`EventKind::name`]. Kinds that never happened are included.
+    pub fn event_counts(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
+        EventKind::NAMES.into_iter().zip(self.counts)
     }
 
-    /// Returns the last of them.
-    pub const fn last_incident(&self) -> Option<&Incident> {
-        self.last_incident.as_ref()
+    /// Returns the last event that was counted.
+    pub const fn last_event(&self) -> Option<&SkewEvent> {
+        self.last_event.as_ref()
     }
 }
 
@@ -83,19 +99,22 @@ mod serialize {
     use serde::ser::{Serialize, SerializeStruct, Serializer};
 
     use super::SkewStatus;
-    use crate::incident::iso_8601;
+    use crate::event::iso_8601;
 
     impl Serialize for SkewStatus {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             let uncertainty = u64::try_from(self.uncertainty.as_millis()).unwrap_or(u64::MAX);
-            let mut map = serializer.serialize_struct("SkewStatus", 7)?;
-            map.serialize_field("corrected", &self.is_corrected)?;
+            let mut map = serializer.serialize_struct("SkewStatus", 10)?;
+            map.serialize_field("correcting", &self.is_correcting())?;
+            map.serialize_field("mode", self.mode.as_str())?;
+            map.serialize_field("clock", self.clock.as_str())?;
+            map.serialize_field("offset", &self.offset.to_string())?;
             map.serialize_field("offset_ms", &self.offset.as_millis())?;
             map.serialize_field("uncertainty_ms", &uncertainty)?;
             map.serialize_field("since", &self.since.and_then(iso_8601).as_deref())?;
-            map.serialize_field("incidents", &self.incidents())?;
-            map.serialize_field("incidents_by_kind", &Counts(self))?;
-            map.serialize_field("last_incident", &self.last_incident)?;
+            map.serialize_field("events", &self.event_count())?;
+            map.serialize_field("events_by_kind", &Counts(self))?;
+            map.serialize_field("last_event", &self.last_event)?;
             map.end()
         }
     }
@@ -104,7 +123,7 @@ mod serialize {
 
     impl Serialize for Counts<'_> {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            serializer.collect_map(self.0.incidents_by_kind())
+            serializer.collect_map(self.0.event_counts())
         }
     }
 }

@@ -3,9 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use crate::correction::ClockState;
+use crate::event::{Details, Label};
 use crate::evidence::Evidence;
 use crate::host::Host;
-use crate::incident::{Facts, Label};
 use crate::judge::{RoundTrip, SignedBy, WORTH_A_CORRECTION};
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
@@ -30,7 +30,7 @@ impl Exchange<'_> {
 
     /// Returns the numbers and names of this exchange, with the correction as it
     /// stands.
-    pub(crate) fn facts(&self, state: &ClockState, reading: Reading) -> Facts {
+    pub(crate) fn details(&self, state: &ClockState, reading: Reading) -> Details {
         let evidence = self.evidence;
         let server_time = evidence
             .server_time()
@@ -42,23 +42,21 @@ impl Exchange<'_> {
                 .and_then(|(signed, server): (SystemTime, SystemTime)| {
                     server.duration_since(signed).ok()
                 });
-        Facts {
+        Details {
             offset: Some(state.offset(reading)),
-            previous_offset: None,
             uncertainty: state
                 .correction()
                 .map(|correction| correction.uncertainty(reading.boot)),
             age,
-            source: evidence.source().filter(|_| server_time.is_some()),
+            time_source: evidence.source().filter(|_| server_time.is_some()),
             signed_at,
             server_time,
-            service: self.service.and_then(Label::new),
-            operation: self.operation.and_then(Label::new),
-            host: self.host.and_then(|host| Label::new(host.name())),
-            other_host: None,
+            service: self.service.and_then(Label::of_service),
+            method: self.operation.and_then(Label::new),
+            server_address: self.host.and_then(|host| Label::new(host.name())),
             request_id: evidence.request_id().and_then(Label::new),
-            error_code: evidence.error_code().and_then(Label::new),
-            is_conspicuous: false,
+            error_type: evidence.error_code().and_then(Label::new),
+            ..Details::default()
         }
     }
 

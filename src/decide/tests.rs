@@ -15,7 +15,7 @@ const DAY: i64 = 86_400;
 struct Story {
     estimator: Estimator,
     reading: Reading,
-    incidents: Vec<Incident>,
+    events: Vec<SkewEvent>,
 }
 
 impl Story {
@@ -26,7 +26,7 @@ impl Story {
                 wall: UNIX_EPOCH + Duration::from_secs(1_900_000_000),
                 boot: Duration::from_secs(1_000),
             },
-            incidents: Vec::new(),
+            events: Vec::new(),
         }
     }
 
@@ -36,7 +36,7 @@ impl Story {
         &mut self,
         host: &str,
         (signed, status, ahead): (i64, u16, i64),
-        hear: impl FnOnce(&mut Estimator, &Exchange<'_>, Reading, &mut Vec<Incident>) -> R,
+        hear: impl FnOnce(&mut Estimator, &Exchange<'_>, Reading, &mut Vec<SkewEvent>) -> R,
     ) -> R {
         let at = |seconds: i64| ClockOffset::from_millis(seconds * 1_000).shift(self.reading.wall);
         let date = httpdate::fmt_http_date(at(ahead));
@@ -64,13 +64,13 @@ impl Story {
             &mut self.estimator,
             &exchange,
             self.reading,
-            &mut self.incidents,
+            &mut self.events,
         )
     }
 
     #[track_caller]
     fn says(&self, expected: &[&str]) {
-        let names: Vec<_> = self.incidents.iter().map(Incident::name).collect();
+        let names: Vec<_> = self.events.iter().map(SkewEvent::name).collect();
         assert_eq!(names, expected);
     }
 }

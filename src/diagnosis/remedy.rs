@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{Cause, Standing};
+use crate::event::{EventKind, SkewEvent, SkipReason};
 use crate::evidence::Evidence;
-use crate::incident::{Incident, NotResigned};
 
 /// What was done about a call that failed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -18,7 +18,7 @@ pub enum Remedy {
     /// The request was signed and sent again, and rejected again.
     SignedAgain,
     /// The request could not be signed again.
-    NotResigned(NotResigned),
+    NotResigned(SkipReason),
     /// The server's time was not followed: it is too far ahead; see
     /// [`Limits`](crate::Limits).
     Refused,
@@ -33,16 +33,16 @@ impl Remedy {
         if !cause.is_of_time() {
             return Self::Nothing;
         }
-        // The last incident is this call's if it bears the same request id.
-        let own = standing.last_incident.filter(|incident| {
-            let id = incident.facts().request_id.as_ref();
+        // The last event is this call's if it has the same request id.
+        let own = standing.last_event.filter(|event| {
+            let id = event.details().request_id.as_ref();
             id.is_some_and(|id| evidence.request_id() == Some(id.as_str()))
         });
-        match own {
-            Some(Incident::NotResigned(_, reason)) => return Self::NotResigned(*reason),
-            Some(Incident::RetryFailed(_)) => return Self::SignedAgain,
-            Some(Incident::Refused(_)) => return Self::Refused,
-            Some(Incident::HostsDisagree(_)) => return Self::Disputed,
+        match own.map(SkewEvent::kind) {
+            Some(EventKind::ResendSkipped { reason }) => return Self::NotResigned(reason),
+            Some(EventKind::ResendRejected) => return Self::SignedAgain,
+            Some(EventKind::OffsetLimitExceeded) => return Self::Refused,
+            Some(EventKind::HostsDisagree) => return Self::Disputed,
             _ => {}
         }
         match cause {
@@ -73,13 +73,13 @@ impl fmt::Display for Remedy {
     }
 }
 
-const fn in_words(reason: NotResigned) -> &'static str {
+const fn in_words(reason: SkipReason) -> &'static str {
     match reason {
-        NotResigned::Chunked => "its body is signed in chunks",
-        NotResigned::Sigv4a => "it is signed with SigV4a",
-        NotResigned::Express => "it is signed for S3 Express",
-        NotResigned::Proof => "its signature could not be reproduced with these credentials",
-        NotResigned::Body => "its body can be sent only once",
-        NotResigned::Identity => "no credentials could be had",
+        SkipReason::Chunked => "its body is signed in chunks",
+        SkipReason::Sigv4a => "it is signed with SigV4a",
+        SkipReason::Express => "it is signed for S3 Express",
+        SkipReason::Proof => "its signature could not be reproduced with these credentials",
+        SkipReason::Body => "its body can be sent only once",
+        SkipReason::Identity => "no credentials could be had",
     }
 }

@@ -6,7 +6,7 @@ use aws_credential_types::Credentials;
 use bytes::Bytes;
 
 use super::ReplayRequest;
-use crate::incident::NotResigned;
+use crate::event::SkipReason;
 use crate::judge::SigningTime;
 use crate::resign::{Head, Proof, SignatureHeader, prove};
 
@@ -24,7 +24,7 @@ impl Proven {
     pub(super) async fn of<R: ReplayRequest>(
         request: &mut R,
         signing: SigningTime,
-    ) -> Result<Self, NotResigned> {
+    ) -> Result<Self, SkipReason> {
         let body = if request.head().needs_body() {
             request.body().await
         } else {
@@ -43,7 +43,7 @@ impl Proven {
             Some(proven) => proven,
             None => {
                 let present = request.credentials(signing.now).await;
-                let present = present.ok_or(NotResigned::Identity)?;
+                let present = present.ok_or(SkipReason::Identity)?;
                 let proof = prove(&request.head(), body.as_deref(), &present)?;
                 (proof, present)
             }
@@ -56,7 +56,7 @@ impl Proven {
         };
         if has_expired(&credentials) {
             let present = request.credentials(signing.now).await;
-            credentials = present.ok_or(NotResigned::Identity)?;
+            credentials = present.ok_or(SkipReason::Identity)?;
         }
         Ok(Self {
             proof,
@@ -70,7 +70,7 @@ impl Proven {
         &self,
         head: &Head<'_>,
         time: SystemTime,
-    ) -> Result<Vec<SignatureHeader>, NotResigned> {
+    ) -> Result<Vec<SignatureHeader>, SkipReason> {
         let body = self.body.as_deref();
         self.proof.sign(head, body, &self.credentials, time)
     }

@@ -104,7 +104,7 @@ impl Sign for SkewSigner {
         let host = || Host::of_uri(request.uri());
         let sent = SentAt::now(clock, host);
         let is_stream = request.body().bytes().is_none();
-        if clock.is_correcting() || (is_stream && !clock.observes_only()) {
+        if clock.is_correcting() || (is_stream && !clock.is_observe_only()) {
             // While the body is a stream, later chunks and frames follow a correction
             // that starts in the meantime.
             let host = host();

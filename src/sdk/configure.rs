@@ -7,7 +7,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder
 use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
 
 use crate::clock::SkewClock;
-use crate::incident::{Facts, Incident, Missing};
+use crate::event::{Details, EventKind, Missing, SkewEvent};
 
 impl SkewClock {
     /// Corrects every client of a config: the clients that are made from it, and those
@@ -75,24 +75,23 @@ impl SkewClock {
         } else {
             self.report_no_http_client();
         }
-        if !self.observes_only() {
+        if !self.is_observe_only() {
             builder = builder.identity_cache(self.identity_cache());
         }
         builder.build()
     }
 
     fn with_identity_cache(&self, loader: ConfigLoader) -> ConfigLoader {
-        if self.observes_only() {
+        if self.is_observe_only() {
             return loader;
         }
         loader.identity_cache(self.identity_cache())
     }
 
     fn report_no_http_client(&self) {
-        self.enter(Incident::HalfInstalled(
-            Facts::default(),
-            Missing::HttpClient,
-        ));
+        let missing = Missing::HttpClient;
+        let kind = EventKind::IncompleteInstallation { missing };
+        self.enter(SkewEvent::new(kind, Details::default()));
     }
 }
 

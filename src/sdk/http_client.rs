@@ -239,7 +239,7 @@ impl Shared {
     /// does not look at its `Date` (aws-runtime, `service_clock_skew.rs`): it would
     /// correct a second time.
     fn aged(&self, mut response: HttpResponse) -> HttpResponse {
-        let adds_age = self.adds_age.load(Ordering::Relaxed) && !self.clock.observes_only();
+        let adds_age = self.adds_age.load(Ordering::Relaxed) && !self.clock.is_observe_only();
         if adds_age && !response.headers().iter_bytes().any(|(name, _)| name == "age") {
             response.headers_mut().insert("age", "0");
         }

@@ -102,7 +102,7 @@ impl ResolveCachedIdentity for SkewIdentityCache {
         });
         let generation = self.clock.generation();
         let time_source = self.time_source(config_bag);
-        if (generation == *born && time_source.is_none()) || self.clock.observes_only() {
+        if (generation == *born && time_source.is_none()) || self.clock.is_observe_only() {
             return first.resolve_cached_identity(resolver, runtime_components, config_bag);
         }
         let cache = self.of_generation(generation);
@@ -217,7 +217,7 @@ impl Loaded {
 /// service states are near it only by chance, and then this makes a reload early or
 /// late by no more than those minutes.
 fn with_true_expiry(identity: Identity, clock: &SkewClock) -> Identity {
-    if !clock.is_corrected() || clock.observes_only() {
+    if !clock.is_corrected() || clock.is_observe_only() {
         return identity;
     }
     let local = clock.local().wall();

@@ -20,9 +20,10 @@ use aws_smithy_types::retry::RetryConfig;
 
 use crate::clock::SkewClock;
 use crate::decide::{Decision, Exchange};
+use crate::event::{Details, EventKind, Label, Missing, SkewEvent, SkipReason};
 use crate::evidence::Evidence;
 use crate::host::Host;
-use crate::incident::{Facts, Incident, Label, Missing, NotResigned};
+
 use crate::sdk::http_client::Observed;
 use crate::sdk::operation::{OperationState, Signed, Stage, date_of, view};
 use crate::sdk::retry_classifier::{Resign, has_classifier};
@@ -79,7 +80,7 @@ impl Intercept for SkewInterceptor {
         match cfg.get_mut_from_interceptor_state::<OperationState>() {
             Some(state) if state.belongs_to(&self.clock) => state.forget_signed(),
             // A clock that only observes stands back for one that corrects.
-            Some(_) if self.clock.observes_only() => {}
+            Some(_) if self.clock.is_observe_only() => {}
             _ => {
                 let state = OperationState::new(&self.clock);
                 cfg.interceptor_state().store_put(state);
@@ -100,7 +101,7 @@ impl Intercept for SkewInterceptor {
         let Some(state) = self.state(cfg) else {
             return Ok(());
         };
-        let is_complete = state.is_native_off || self.clock.observes_only();
+        let is_complete = state.is_native_off || self.clock.is_observe_only();
         let is_signed = state.is_signed();
         if is_signed && is_complete {
             return Ok(());
@@ -221,7 +222,7 @@ impl SkewInterceptor {
             return false;
         }
         if !signed.is_replayable {
-            self.clock.resend_skipped(&exchange, NotResigned::Body);
+            self.clock.resend_skipped(&exchange, SkipReason::Body);
         }
         signed.is_replayable
     }
@@ -275,13 +276,13 @@ impl SkewInterceptor {
             return;
         }
         let metadata = cfg.load::<Metadata>();
-        let facts = Facts {
-            service: metadata.and_then(|metadata| Label::new(metadata.service())),
-            operation: metadata.and_then(|metadata| Label::new(metadata.name())),
-            ..Facts::default()
+        let details = Details {
+            service: metadata.and_then(|metadata| Label::of_service(metadata.service())),
+            method: metadata.and_then(|metadata| Label::new(metadata.name())),
+            ..Details::default()
         };
-        self.clock
-            .enter(Incident::HalfInstalled(facts, missing));
+        let kind = EventKind::IncompleteInstallation { missing };
+        self.clock.enter(SkewEvent::new(kind, details));
     }
 }
 

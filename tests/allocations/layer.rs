@@ -101,7 +101,7 @@ fn while_corrected_it_costs_no_more() {
         .local_clock(machine())
         .initial_offset(ClockOffset::from_millis(60_000))
         .build();
-    assert!(clock.status().is_corrected());
+    assert!(clock.status().is_correcting());
     assert_eq!(beyond_the_clones(&clock, AWS), 0);
 }
 

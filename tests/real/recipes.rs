@@ -105,7 +105,9 @@ async fn health() {
     let answer = reqwest::get(url).await.expect("it serves");
     let answer = answer.text().await.expect("it answers");
     assert!(
-        answer.starts_with(r#"{"corrected":false,"offset_ms":0,"#),
+        answer.starts_with(
+            r#"{"correcting":false,"mode":"correct","clock":"default","offset":"0 ms","#
+        ),
         "{answer}"
     );
 }

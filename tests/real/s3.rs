@@ -207,7 +207,7 @@ async fn one_rejection_a_process(make: Make) {
                 assert_eq!(tally.failed, Vec::<String>::new());
                 assert_eq!(rejected, 1);
                 assert!(relay.answers() - answers > tally.calls, "the relay counts");
-                assert_eq!(clock.status().incidents(), 1);
+                assert_eq!(clock.status().event_count(), 1);
             }
         }
     }

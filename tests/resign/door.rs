@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aws_clock_skew::{Incident, ManualClock, NotResigned, SkewClock};
+use aws_clock_skew::event::{EventKind, SkipReason};
+use aws_clock_skew::{ManualClock, SkewClock, SkewEvent};
 use aws_credential_types::Credentials;
 use aws_smithy_types::date_time::{DateTime, Format};
 use bytes::Bytes;
@@ -34,7 +35,7 @@ pub(crate) enum Rejection {
 pub(crate) struct Passage {
     pub(crate) sent: Vec<Request<Bytes>>,
     pub(crate) status: StatusCode,
-    pub(crate) reason: Option<NotResigned>,
+    pub(crate) reason: Option<SkipReason>,
 }
 
 /// Sends a request through the layer; the server rejects it once.
@@ -50,8 +51,8 @@ pub(crate) async fn pass(
     let request = request.clone().map(Full::new);
     let layer = clock.layer(credentials.clone());
     let Ok(response) = layer.layer(server.clone()).oneshot(request).await;
-    let reason = match clock.status().last_incident() {
-        Some(Incident::NotResigned(_, reason)) => Some(*reason),
+    let reason = match clock.status().last_event().map(SkewEvent::kind) {
+        Some(EventKind::ResendSkipped { reason, .. }) => Some(reason),
         _ => None,
     };
     Passage {

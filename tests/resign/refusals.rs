@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use aws_clock_skew::NotResigned;
+use aws_clock_skew::event::SkipReason;
 use aws_credential_types::Credentials;
 use aws_sdk_s3::primitives::{ByteStream, SdkBody};
 use bytes::Bytes;
@@ -27,12 +27,12 @@ fn passed(request: &Request<Bytes>, credentials: &Credentials) -> Passage {
 }
 
 #[track_caller]
-fn refused(request: &Request<Bytes>, reason: Option<NotResigned>) {
+fn refused(request: &Request<Bytes>, reason: Option<SkipReason>) {
     refused_with(request, &credentials(None), reason);
 }
 
 #[track_caller]
-fn refused_with(request: &Request<Bytes>, credentials: &Credentials, reason: Option<NotResigned>) {
+fn refused_with(request: &Request<Bytes>, credentials: &Credentials, reason: Option<SkipReason>) {
     let passage = passed(request, credentials);
     assert_eq!(passage.sent.len(), 1, "{request:?}");
     let sent = &passage.sent[0];
@@ -56,8 +56,8 @@ fn signed_chunks_and_events_are_not_touched() {
         "STREAMING-AWS4-HMAC-SHA256-EVENTS",
     ] {
         let request = with(get(URI), &[("x-amz-content-sha256", stated)]);
-        refused(&signer.sign(request.clone()), Some(NotResigned::Chunked));
-        refused(&SIGNER.sign(request), Some(NotResigned::Chunked));
+        refused(&signer.sign(request.clone()), Some(SkipReason::Chunked));
+        refused(&SIGNER.sign(request), Some(SkipReason::Chunked));
     }
 }
 
@@ -87,7 +87,7 @@ async fn what_the_sdk_signs_in_chunks_is_not_touched() {
     for request in requests {
         let passage = pass(&request, &credentials, HOUR).await;
         assert_eq!(passage.sent.len(), 1);
-        assert_eq!(passage.reason, Some(NotResigned::Chunked));
+        assert_eq!(passage.reason, Some(SkipReason::Chunked));
     }
 }
 
@@ -96,20 +96,20 @@ fn other_kinds_of_signatures_are_not_touched() {
     let layout = "AWS4-ECDSA-P256-SHA256 Credential={credential}, SignedHeaders={headers}, Signature={signature}";
     refused(
         &Signer { layout, ..SIGNER }.sign(get(URI)),
-        Some(NotResigned::Sigv4a),
+        Some(SkipReason::Sigv4a),
     );
     let express = Signer {
         service: "s3express",
         is_s3: true,
         ..SIGNER
     };
-    refused(&express.sign(get(URI)), Some(NotResigned::Express));
+    refused(&express.sign(get(URI)), Some(SkipReason::Express));
     let signer = Signer {
         signed_headers: "host;x-amz-date;x-amz-s3session-token",
         ..SIGNER
     };
     let request = with(get(URI), &[("x-amz-s3session-token", "t")]);
-    refused(&signer.sign(request), Some(NotResigned::Express));
+    refused(&signer.sign(request), Some(SkipReason::Express));
     // No signature at all: nothing that is answered to it concerns the clock.
     let request = with(get(URI), &[("authorization", "Bearer token")]);
     refused(&request, None);
@@ -134,7 +134,7 @@ fn the_signature_of_others_is_not_touched() {
         ("AKIAIOSFODNN7EXAMPLE", &other_secret),
     ] {
         let credentials = Credentials::new(key, secret, None, None, "test");
-        refused_with(&request, &credentials, Some(NotResigned::Proof));
+        refused_with(&request, &credentials, Some(SkipReason::Proof));
     }
 }
 
@@ -153,13 +153,13 @@ fn a_signature_that_leaves_out_the_host_or_the_time_is_not_touched() {
             ..SIGNER
         }
         .sign(get(URI));
-        refused(&request, Some(NotResigned::Proof));
+        refused(&request, Some(SkipReason::Proof));
     }
     // It says that it signs a host that is nowhere.
-    refused(&SIGNER.sign(get("/index")), Some(NotResigned::Proof));
+    refused(&SIGNER.sign(get("/index")), Some(SkipReason::Proof));
     refused(
         &SIGNER.sign(get("/proxy/http://x/y")),
-        Some(NotResigned::Proof),
+        Some(SkipReason::Proof),
     );
 }
 
@@ -173,17 +173,17 @@ fn doubled_headers_of_the_signature_are_not_touched() {
         let mut request = signed.clone();
         let value = request.headers()[name].clone();
         request.headers_mut().append(name, value);
-        refused(&request, Some(NotResigned::Proof));
+        refused(&request, Some(SkipReason::Proof));
         // Neither if the second is no text.
         let mut request = signed.clone();
         let value = HeaderValue::from_bytes(b"\xff").unwrap();
         request.headers_mut().append(name, value);
-        refused(&request, Some(NotResigned::Proof));
+        refused(&request, Some(SkipReason::Proof));
     }
     let tokens = [("x-amz-security-token", "a"), ("x-amz-security-token", "b")];
     refused(
         &SIGNER.sign(with(get(URI), &tokens)),
-        Some(NotResigned::Proof),
+        Some(SkipReason::Proof),
     );
 }
 
@@ -206,12 +206,12 @@ fn what_was_changed_after_signing_is_not_touched() {
         .headers_mut()
         .insert("x-amz-date", tomorrow.parse().unwrap());
     for request in &changed {
-        refused(request, Some(NotResigned::Proof));
+        refused(request, Some(SkipReason::Proof));
     }
     let not_text = HeaderValue::from_bytes(b"a\xff").unwrap();
     let mut request = signed;
     request.headers_mut().insert("x-test", not_text);
-    refused(&request, Some(NotResigned::Proof));
+    refused(&request, Some(SkipReason::Proof));
 }
 
 #[test]
@@ -254,7 +254,7 @@ fn malformed_authorization_is_not_touched() {
         assert_eq!(passage.sent.len(), 1, "{malformed}");
         assert_eq!(passage.sent[0].headers(), request.headers());
         assert_eq!(passage.status, StatusCode::FORBIDDEN);
-        let reason = is_signature.then_some(NotResigned::Proof);
+        let reason = is_signature.then_some(SkipReason::Proof);
         assert_eq!(passage.reason, reason, "{malformed}");
     }
 }
@@ -266,7 +266,7 @@ fn malformed_dates_are_not_touched() {
     for (date, reason) in unreadable
         .map(|date| (date, None))
         .into_iter()
-        .chain([("99991231T235959Z", Some(NotResigned::Proof))])
+        .chain([("99991231T235959Z", Some(SkipReason::Proof))])
     {
         let mut request = SIGNER.sign(get(URI));
         request

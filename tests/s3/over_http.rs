@@ -1,7 +1,8 @@
 //! Over plain HTTP the SDK signs streamed bodies chunk by chunk, each by the time
 //! of the first: only the SDK can sign them again.
 
-use aws_clock_skew::{Incident, NotResigned};
+use aws_clock_skew::SkewEvent;
+use aws_clock_skew::event::{EventKind, SkipReason};
 use aws_sdk_s3::primitives::ByteStream;
 use sha2::{Digest, Sha256};
 
@@ -24,12 +25,15 @@ async fn signed_chunks_are_refused_and_the_next_upload_is_right() {
             assert_eq!(put.send().await.is_ok(), upload > 0, "{upload}");
         }
         assert_eq!(site.server.requests() - before, 3, "nothing was sent twice");
-        let incident = clock.status().last_incident().cloned();
+        let last = clock.status().last_event().map(SkewEvent::kind);
         assert!(matches!(
-            incident,
-            Some(Incident::NotResigned(_, NotResigned::Chunked))
+            last,
+            Some(EventKind::ResendSkipped {
+                reason: SkipReason::Chunked,
+                ..
+            })
         ));
-        assert_eq!(clock.status().incidents(), 2, "the skew, and this");
+        assert_eq!(clock.status().event_count(), 2, "the skew, and this");
         holds(&client, &content).await;
     }
 }
@@ -52,7 +56,11 @@ async fn with_the_interceptor_beside_it_signed_chunks_succeed() {
         }
         assert_eq!(site.server.requests() - before.0, 4);
         assert_eq!(site.server.rejected() - before.1, 1);
-        assert_eq!(clock.status().incidents(), 2, "the skew, and the refusal");
+        assert_eq!(
+            clock.status().event_count(),
+            2,
+            "the skew, and the skipped resend"
+        );
         holds(&client, &content).await;
     }
 }

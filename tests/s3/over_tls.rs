@@ -101,7 +101,7 @@ async fn a_day_of_work_costs_one_rejection() {
         );
         assert_eq!(keys(&client).await, ["small"]);
         assert_eq!(site.server.rejected() - before, 1);
-        assert_eq!(clock.status().incidents(), 1);
+        assert_eq!(clock.status().event_count(), 1);
     }
 }
 
@@ -118,7 +118,7 @@ async fn each_operation_survives_being_the_rejected_one() {
             let outcome = $work;
             rejected += 1;
             assert_eq!(site.server.rejected(), rejected);
-            assert_eq!(clock.status().incidents(), 1);
+            assert_eq!(clock.status().event_count(), 1);
             outcome
         }};
     }
@@ -174,7 +174,7 @@ async fn a_part_from_a_file_survives_being_the_rejected_one() {
     let upload = client.upload_part().bucket(BUCKET).key("k").upload_id(id);
     let uploaded = succeeded(upload.part_number(1).body(body).send().await);
     assert_eq!(site.server.rejected() - before, 1);
-    assert_eq!(clock.status().incidents(), 1);
+    assert_eq!(clock.status().event_count(), 1);
 
     let tag = uploaded.e_tag().expect("was stored");
     let part = CompletedPart::builder().part_number(1).e_tag(tag).build();

@@ -111,7 +111,7 @@ async fn after_a_move_in_either_direction_the_next_call_does_not_wait() {
         let site = Site::new(skew, &format!("either-direction {skew}"));
         // Throttled by the wrong clock, rejected, corrected.
         site.is_throttled().await;
-        assert!(site.clock.status().is_corrected());
+        assert!(site.clock.status().is_correcting());
         site.goes_on().await;
     }
 }
@@ -200,11 +200,11 @@ async fn neither_a_take_back_nor_a_heal_nor_a_reset_makes_a_call_wait() {
     assert!(lied_to.is_err());
     site.world.advance(minutes(1));
     site.goes_on().await;
-    assert!(!site.clock.status().is_corrected());
+    assert!(!site.clock.status().is_correcting());
     // Wrong, corrected, and repaired.
     site.world.set_skew(HOUR);
     site.is_throttled().await;
-    assert!(site.clock.status().is_corrected());
+    assert!(site.clock.status().is_correcting());
     site.world.set_skew(0);
     site.goes_on().await;
     // Wrong, corrected, forgotten (an hour forward), and corrected again.
@@ -227,7 +227,7 @@ async fn an_observer_leaves_the_limiter_alone() {
     // Throttled, and then rejected in the same call.
     site.wire.plan(vec![Fate::from(Answer::throttled()); 3]);
     site.takes().await;
-    assert!(site.clock.status().is_corrected());
+    assert!(site.clock.status().is_correcting());
     assert!(site.takes().await + site.takes().await > Duration::ZERO);
 }
 
@@ -352,10 +352,10 @@ async fn a_call_that_sleeps_in_the_limiter_at_the_move_sleeps_for_as_long() {
     sleepy.wire.plan(fates);
     sleepy.takes().await;
     sleepy.takes().await;
-    assert!(!sleepy.clock.status().is_corrected());
+    assert!(!sleepy.clock.status().is_correcting());
     sleep.is_armed.store(true, Ordering::Relaxed);
     let took = sleepy.takes().await;
-    assert!(sleepy.clock.status().is_corrected());
+    assert!(sleepy.clock.status().is_correcting());
     assert!(took >= minutes(55) && took <= minutes(65), "{took:?}");
     sleepy.goes_on().await;
 }

@@ -120,14 +120,14 @@ async fn a_role_is_assumed_and_assumed_again_for_one_rejection() {
         );
         assert_eq!(story.endpoint.counts().rejected, 1, "{skew}");
         assert_eq!(story.sts_rejections(), 1, "{skew}");
-        assert_eq!(story.log.names(), ["skew"]);
+        assert_eq!(story.log.names(), ["skew_detected"]);
         // And a repaired clock goes unnoticed.
         story.world.set_skew(0);
         story.calls().await;
         story.world.advance(minutes(61));
         story.calls().await;
         assert_eq!(story.endpoint.counts().rejected, 1, "{skew}");
-        assert_eq!(story.log.names(), ["skew", "healed"]);
+        assert_eq!(story.log.names(), ["skew_detected", "correction_cleared"]);
     }
 }
 
@@ -143,8 +143,8 @@ async fn credentials_that_expire_in_a_sleep_before_the_first_rejection_are_renew
         story.calls().await;
         assert_eq!(story.endpoint.counts().rejected, 1, "{skew}");
         assert!(story.sts_rejections() <= 1);
-        assert_eq!(story.log.names(), ["skew"]);
-        assert_eq!(story.log.counted("retries", "outcome", "accepted"), 1);
+        assert_eq!(story.log.names(), ["skew_detected"]);
+        assert_eq!(story.log.counted("resends", "outcome", "accepted"), 1);
     }
 }
 
@@ -161,7 +161,7 @@ async fn the_first_call_after_a_pause_of_two_hours_succeeds() {
     assert_eq!(story.endpoint.counts().rejected, 1);
     assert_eq!(story.sts_rejections(), 0);
     assert_eq!(story.sts().len(), loads + 2, "both roles, once");
-    assert_eq!(story.log.names(), ["skew"]);
+    assert_eq!(story.log.names(), ["skew_detected"]);
     let offset = story.clock.status().offset().as_millis() - 2 * HOUR * 1_000;
     assert!(offset.abs() <= 1_000, "{offset}");
     story.calls().await;
@@ -190,7 +190,7 @@ async fn all_of_two_hundred_calls_in_flight_succeed_though_the_keys_change() {
         assert_eq!(failed, 0, "{asleep} min, {skew} s");
         assert_eq!(story.endpoint.counts().rejected, CALLS as u64);
         assert_eq!(story.sts_rejections(), 0);
-        assert_eq!(story.log.names(), ["skew"]);
+        assert_eq!(story.log.names(), ["skew_detected"]);
     }
 }
 
@@ -206,7 +206,7 @@ async fn the_interceptor_beside_it_changes_nothing_of_that() {
             story.world.advance(minutes(61));
         }
         assert_eq!(story.endpoint.counts().rejected, 1, "{skew}");
-        assert_eq!(story.log.names(), ["skew"]);
-        assert_eq!(story.log.counted("retries", "outcome", "accepted"), 1);
+        assert_eq!(story.log.names(), ["skew_detected"]);
+        assert_eq!(story.log.counted("resends", "outcome", "accepted"), 1);
     }
 }

@@ -231,12 +231,15 @@ async fn bad_answers_fail_no_other_call_and_move_nothing() {
         assert!(wire.seen().iter().skip(lessons).all(|accepted| *accepted));
         let names = log.names();
         assert_eq!(
-            names.iter().filter(|name| *name == "skew").count(),
+            names.iter().filter(|name| *name == "skew_detected").count(),
             lessons,
             "{names:?}"
         );
-        assert!(!names.contains(&"healed".to_owned()), "{names:?}");
-        assert_eq!(clock.status().is_corrected(), skew != 0);
+        assert!(
+            !names.contains(&"correction_cleared".to_owned()),
+            "{names:?}"
+        );
+        assert_eq!(clock.status().is_correcting(), skew != 0);
     }
 }
 
@@ -295,14 +298,14 @@ async fn a_subscriber_that_panics_or_asks_the_clock_fails_no_call() {
             assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
         }
         changes.changed().await;
-        assert!(clock.status().is_corrected());
+        assert!(clock.status().is_correcting());
         world.set_skew(0);
         for _ in 0..3 {
             assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
         }
         changes.changed().await;
         assert_eq!(clock.now(), world.machine.wall());
-        assert_eq!(clock.status().incidents(), 2);
+        assert_eq!(clock.status().event_count(), 2);
         assert_eq!(wire.seen().iter().filter(|seen| !**seen).count(), 1);
     }
 }

@@ -71,9 +71,9 @@ async fn one_rejection_is_one_lesson_and_one_retry() {
             assert_eq!(story.receives().await, Ok(()));
         }
         assert_eq!(story.wire.sent(), 21);
-        assert_eq!(story.log.names(), ["skew"]);
-        assert_eq!(story.clock.status().incidents(), 1);
-        assert_eq!(story.log.counted("retries", "outcome", "accepted"), 1);
+        assert_eq!(story.log.names(), ["skew_detected"]);
+        assert_eq!(story.clock.status().event_count(), 1);
+        assert_eq!(story.log.counted("resends", "outcome", "accepted"), 1);
     }
 }
 
@@ -89,8 +89,8 @@ async fn two_hundred_in_flight_are_sent_twice_each() {
     }
     assert!(calls.join_all().await.iter().all(Result::is_ok));
     assert_eq!(story.wire.sent(), 2 * CALLS);
-    assert_eq!(story.log.names(), ["skew"]);
-    assert_eq!(story.log.counted("retries", "outcome", "accepted"), CALLS);
+    assert_eq!(story.log.names(), ["skew_detected"]);
+    assert_eq!(story.log.counted("resends", "outcome", "accepted"), CALLS);
 }
 
 #[tokio::test]
@@ -103,8 +103,8 @@ async fn a_stale_signature_is_told_once() {
     story.wire.plan([frozen]);
     assert_eq!(story.receives().await, Ok(()));
     assert_eq!(story.wire.seen(), [false, true]);
-    assert_eq!(story.clock.status().incidents(), 1);
-    assert_eq!(story.log.names(), ["stale_signature"]);
+    assert_eq!(story.clock.status().event_count(), 1);
+    assert_eq!(story.log.names(), ["expired_in_transit"]);
 }
 
 #[tokio::test]
@@ -117,8 +117,8 @@ async fn a_second_rejection_is_not_followed_by_a_third_send() {
     story.wire.plan([Fate::default(), frozen]);
     assert!(story.receives().await.is_err());
     assert_eq!(story.wire.sent(), 2);
-    assert_eq!(story.log.names(), ["skew", "retry_failed"]);
-    assert_eq!(story.log.counted("retries", "outcome", "rejected"), 1);
+    assert_eq!(story.log.names(), ["skew_detected", "resend_rejected"]);
+    assert_eq!(story.log.counted("resends", "outcome", "rejected"), 1);
 }
 
 #[tokio::test]
@@ -128,7 +128,7 @@ async fn a_second_send_that_is_lost_is_not_followed_by_a_third() {
     let error = story.receives().await.expect_err("it was lost");
     assert!(error.contains("connection reset"), "{error}");
     assert_eq!(story.wire.sent(), 2);
-    assert_eq!(story.log.counted("retries", "outcome", "failed"), 1);
+    assert_eq!(story.log.counted("resends", "outcome", "failed"), 1);
 }
 
 #[tokio::test]
@@ -140,11 +140,11 @@ async fn what_the_client_may_not_sign_again_the_sdk_does() {
                 assert_eq!(story.puts().await, Ok(()), "{manner:?} {skew}");
             }
             assert_eq!(story.wire.sent(), 6, "{manner:?} {skew}");
-            assert_eq!(story.log.names(), ["skew", "not_resigned"]);
-            assert_eq!(story.log.incidents()[1].get("reason"), Some("chunked"));
-            assert_eq!(story.log.counted("retries", "outcome", "not_resigned"), 1);
-            assert_eq!(story.log.counted("retries", "outcome", "accepted"), 1);
-            assert!(story.clock.status().is_corrected());
+            assert_eq!(story.log.names(), ["skew_detected", "resend_skipped"]);
+            assert_eq!(story.log.events()[1].get("reason"), Some("chunked"));
+            assert_eq!(story.log.counted("resends_skipped", "reason", "chunked"), 1);
+            assert_eq!(story.log.counted("resends", "outcome", "accepted"), 1);
+            assert!(story.clock.status().is_correcting());
         }
     }
 }
@@ -162,7 +162,12 @@ async fn a_date_that_the_sdk_has_tried_in_vain_is_taken_back_at_once() {
     assert_eq!(story.clock.now(), story.world.machine_wall());
     assert_eq!(
         story.log.names(),
-        ["skew", "not_resigned", "retry_failed", "withdrawn"]
+        [
+            "skew_detected",
+            "resend_skipped",
+            "resend_rejected",
+            "trial_rejected"
+        ]
     );
     assert_eq!(story.puts().await, Ok(()));
     assert_eq!(story.wire.sent(), 3);

@@ -1,6 +1,7 @@
 //! Waiting for the clock to change.
 
-use aws_clock_skew::Incident;
+use aws_clock_skew::SkewEvent;
+use aws_clock_skew::event::EventKind;
 use aws_clock_skew_endpoint::Endpoint;
 use futures_util::FutureExt as _;
 
@@ -23,8 +24,11 @@ async fn a_lesson_and_a_repair_wake_a_listener() {
     tokio::task::yield_now().await;
     assert_eq!(site.lost(1).await, 0);
     let status = listener.await.expect("it does not panic");
-    assert!(status.is_corrected());
-    assert!(matches!(status.last_incident(), Some(Incident::Skew(_))));
+    assert!(status.is_correcting());
+    assert!(matches!(
+        status.last_event().map(SkewEvent::kind),
+        Some(EventKind::SkewDetected)
+    ));
     assert!(changes.changed().now_or_never().is_some());
     assert!(changes.changed().now_or_never().is_none(), "told once");
 
@@ -37,8 +41,11 @@ async fn a_lesson_and_a_repair_wake_a_listener() {
     assert_eq!(site.lost(1).await, 0);
     assert!(changes.changed().now_or_never().is_some());
     let status = changes.get();
-    assert!(!status.is_corrected());
-    assert!(matches!(status.last_incident(), Some(Incident::Healed(_))));
+    assert!(!status.is_correcting());
+    assert!(matches!(
+        status.last_event().map(SkewEvent::kind),
+        Some(EventKind::CorrectionCleared { .. })
+    ));
     assert!(changes.changed().now_or_never().is_none());
 }
 
@@ -47,7 +54,7 @@ async fn a_late_listener_sees_the_last_change() {
     let site = Site::new(Parts::All, -20 * MINUTE, without_retries);
     assert_eq!(site.lost(1).await, 0);
     let mut late = site.clock.changes();
-    assert!(late.get().is_corrected());
+    assert!(late.get().is_correcting());
     assert!(late.changed().now_or_never().is_none(), "it is known");
     site.clock.reset();
     assert!(late.changed().now_or_never().is_some());
@@ -69,7 +76,7 @@ async fn a_listener_neither_blocks_the_clock_nor_is_missed() {
     assert_eq!(site.lost(2).await, 0);
     assert!(wait.as_mut().now_or_never().is_some());
     drop(wait);
-    assert!(!held.get().is_corrected());
+    assert!(!held.get().is_correcting());
     drop((held, waiting));
     site.clock.reset();
     assert_eq!(site.lost(1).await, 0);
@@ -99,5 +106,5 @@ async fn clients_of_two_services_share_a_clock_and_its_listeners() {
     let queue = endpoint.queue_url("q");
     assert_eq!(send(&sqs(&config, &clock), &queue).await, Ok(()));
     assert_eq!(endpoint.counts().rejected, 1);
-    assert_eq!(changes.get().incidents(), 1);
+    assert_eq!(changes.get().event_count(), 1);
 }

@@ -62,8 +62,8 @@ async fn any_skew_costs_one_rejection_and_no_call() {
                 assert_eq!(endpoint.counts().rejected, 1, "{skew} s");
             }
             assert_eq!(endpoint.counts().requests, 41);
-            assert_eq!(log.names(), ["skew"]);
-            assert_eq!(log.counted("retries", "outcome", "accepted"), 1);
+            assert_eq!(log.names(), ["skew_detected"]);
+            assert_eq!(log.counted("resends", "outcome", "accepted"), 1);
         }
     }
 }
@@ -93,7 +93,7 @@ async fn all_of_a_thousand_calls_in_flight_succeed() {
     assert_eq!(failed, Vec::<String>::new());
     assert_eq!(endpoint.counts().requests, 2 * CALLS as u64);
     assert_eq!(endpoint.counts().rejected, CALLS as u64);
-    assert_eq!(log.names(), ["skew"]);
+    assert_eq!(log.names(), ["skew_detected"]);
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn with_the_interceptor_beside_it_one_rejection_is_one_lesson_and_one_retr
     }
     assert_eq!(endpoint.counts().requests, 21);
     assert_eq!(endpoint.counts().rejected, 1);
-    assert_eq!(log.names(), ["skew"]);
-    assert_eq!(log.counted("retries", "outcome", "accepted"), 1);
-    assert_eq!(clock.status().incidents(), 1);
+    assert_eq!(log.names(), ["skew_detected"]);
+    assert_eq!(log.counted("resends", "outcome", "accepted"), 1);
+    assert_eq!(clock.status().event_count(), 1);
 }

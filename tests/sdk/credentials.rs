@@ -245,7 +245,7 @@ async fn what_was_loaded_by_a_lie_is_loaded_again_when_it_is_taken_back() {
     };
     site.wire.plan([lie.clone().into(), lie.into()]);
     assert!(receive(&site.sqs, QUEUE).await.is_err());
-    assert!(!site.clock.status().is_corrected(), "taken back");
+    assert!(!site.clock.status().is_correcting(), "taken back");
     assert_eq!(site.lost(24).await, 0);
 }
 
@@ -261,7 +261,7 @@ async fn an_observers_cache_is_not_emptied() {
     for _ in 0..5 {
         assert_eq!(receive(&site.sqs, QUEUE).await, Ok(()), "the SDK corrects");
     }
-    assert!(site.clock.status().is_corrected());
+    assert!(site.clock.status().is_correcting());
     assert_eq!(site.issuer.loads(), 1);
 }
 

@@ -30,10 +30,10 @@ async fn a_denial_costs_one_request_on_a_right_clock() {
         assert!(error.contains("AccessDeniedException"), "{error}");
         assert_eq!(endpoint.counts().requests, call);
     }
-    // Nobody's incident: said at debug level, and not counted.
-    assert_eq!(log.names(), ["not_the_clock"]);
-    assert_eq!(log.incidents()[0].level, tracing::Level::DEBUG);
-    assert_eq!(log.counted("incidents", "incident", "not_the_clock"), 0);
+    // No event of the clock: logged at debug level, and not counted.
+    assert_eq!(log.names(), ["not_clock_skew"]);
+    assert_eq!(log.events()[0].level, tracing::Level::DEBUG);
+    assert_eq!(log.counted("events", "event", "not_clock_skew"), 0);
 }
 
 #[tokio::test]
@@ -54,9 +54,10 @@ async fn a_denial_costs_one_request_on_a_corrected_clock() {
         assert!(encrypt(&kms, &key).await.is_err());
         assert_eq!(endpoint.counts().requests, before + call);
     }
-    assert!(clock.status().is_corrected());
-    assert_eq!(log.names(), ["skew", "not_the_clock"]);
-    assert_eq!(log.incidents()[1].level, tracing::Level::WARN);
+    assert!(clock.status().is_correcting());
+    assert_eq!(log.names(), ["skew_detected", "not_clock_skew"]);
+    assert_eq!(log.events()[1].level, tracing::Level::DEBUG);
+    assert_eq!(log.counted("events", "event", "not_clock_skew"), 0);
 }
 
 #[tokio::test]
@@ -69,5 +70,5 @@ async fn a_denial_costs_two_requests_on_a_clock_that_is_still_to_be_corrected() 
         assert!(encrypt(&kms, &key).await.is_err());
         assert_eq!(endpoint.counts().requests, requests);
     }
-    assert!(clock.status().is_corrected());
+    assert!(clock.status().is_correcting());
 }

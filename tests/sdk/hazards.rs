@@ -82,8 +82,8 @@ async fn a_boot_clock_that_is_slewed_costs_one_more_rejection() {
         let rejected = wire.seen().iter().filter(|accepted| !**accepted).count();
         assert_eq!(rejected, 1 + usize::from(is_slewed));
         assert_eq!(clock.now(), world.machine.wall());
-        assert!(!clock.status().is_corrected());
-        assert_eq!(log.names(), ["skew", "healed"]);
+        assert!(!clock.status().is_correcting());
+        assert_eq!(log.names(), ["skew_detected", "correction_cleared"]);
     }
 }
 
@@ -161,8 +161,8 @@ async fn a_move_in_the_midst_of_a_watched_stream_does_not_end_it() {
         let clock = world.skew_clock();
         let (teacher, _) = client(&world, &clock);
         let reader = sqs(&over(Halfway(teacher)), &clock);
-        assert!(!clock.status().is_corrected());
+        assert!(!clock.status().is_correcting());
         assert_eq!(receive(&reader, QUEUE).await, Ok(()), "{skew} s");
-        assert!(clock.status().is_corrected());
+        assert!(clock.status().is_correcting());
     }
 }

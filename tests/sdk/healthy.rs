@@ -89,7 +89,7 @@ impl Healthy {
             self.world.advance(Duration::from_millis(1_250));
         }
         assert!(self.time.reads.load(Ordering::Relaxed) >= 5);
-        assert!(!self.clock.status().is_corrected());
+        assert!(!self.clock.status().is_correcting());
     }
 }
 
@@ -134,7 +134,7 @@ async fn a_freeze_between_signing_and_arrival_costs_a_new_signature() {
                 }])
                 .await;
             assert_eq!(healthy.wire.seen(), [false, true, true, true, true, true]);
-            assert_eq!(healthy.log.names(), ["stale_signature"]);
+            assert_eq!(healthy.log.names(), ["expired_in_transit"]);
         }
     }
 }
@@ -182,8 +182,8 @@ async fn a_freeze_between_signing_and_sending_is_told_as_one() {
         let frozen = aws_sdk_sqs::Client::from_conf(frozen.build());
         assert_eq!(receive(&frozen, QUEUE).await, Ok(()));
         let expected: &[&str] = match skew {
-            0 => &["stale_signature"],
-            _ => &["skew", "stale_signature"],
+            0 => &["expired_in_transit"],
+            _ => &["skew_detected", "expired_in_transit"],
         };
         assert_eq!(log.names(), expected);
         assert_eq!(wire.rejected(), expected.len());
@@ -202,7 +202,7 @@ async fn a_freeze_with_the_answer_on_its_way_costs_a_new_signature() {
             }])
             .await;
         assert_eq!(healthy.wire.seen(), [false, true, true, true, true, true]);
-        assert_eq!(healthy.log.names(), ["stale_signature"]);
+        assert_eq!(healthy.log.names(), ["expired_in_transit"]);
     }
 }
 

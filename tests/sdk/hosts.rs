@@ -4,7 +4,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
-use aws_clock_skew::{Incident, SkewClock};
+use aws_clock_skew::event::EventKind;
+use aws_clock_skew::{SkewClock, SkewEvent};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use tokio::task::JoinSet;
@@ -73,7 +74,7 @@ impl Story {
     #[track_caller]
     fn is_the_machines(&self) {
         assert_eq!(self.clock.now(), self.world.machine_wall());
-        assert!(!self.clock.status().is_corrected());
+        assert!(!self.clock.status().is_correcting());
     }
 
     /// 300 calls in turn.
@@ -113,17 +114,17 @@ async fn a_lab_with_a_wrong_clock_costs_aws_nothing() {
         assert_eq!(story.lab.rejected(), 1, "{manner:?} {skew} {labs}");
         story.knows_the_time();
         let names = story.log.names();
-        let warnings: Vec<_> = story.log.incidents();
+        let warnings: Vec<_> = story.log.events();
         let warnings: Vec<_> = warnings
             .iter()
-            .filter(|event| event.get("incident") == Some("hosts_disagree"))
+            .filter(|event| event.get("event") == Some("hosts_disagree"))
             .collect();
         let [warning] = &warnings[..] else {
             panic!("{names:?}");
         };
-        assert_eq!(warning.get("host"), Some("minio.lab.example"));
+        assert_eq!(warning.get("server.address"), Some("minio.lab.example"));
         assert_eq!(
-            warning.get("other_host"),
+            warning.get("other.address"),
             Some("sqs.us-east-1.amazonaws.com")
         );
         assert_eq!(names.len(), 1 + usize::from(skew != 0), "{names:?}");
@@ -204,11 +205,14 @@ async fn a_signature_by_the_labs_time_confirms_nobody_elses() {
     let tried = without_retries(config_on(&ec2, AWS));
     let tried = Door::Interceptor.sqs(&tried, &story.clock);
     assert!(receive(&tried, &format!("{AWS}/1/q")).await.is_err());
-    assert!(story.clock.status().is_corrected());
+    assert!(story.clock.status().is_correcting());
     assert_eq!(story.calls_lab().await, Ok(()));
     story.world.advance(minutes(2));
     story.is_the_machines();
-    assert_eq!(story.log.names(), ["hosts_disagree", "skew", "withdrawn"]);
+    assert_eq!(
+        story.log.names(),
+        ["hosts_disagree", "skew_detected", "trial_rejected"]
+    );
 }
 
 // ---- Evidence by `Date` alone.
@@ -225,8 +229,8 @@ async fn a_date_moves_the_clock_when_its_signature_is_let_through() {
             }
             assert_eq!(story.lab.sent(), 21);
             story.knows_the_time();
-            assert_eq!(story.log.names(), ["skew"]);
-            assert_eq!(story.log.incidents()[0].get("source"), Some("date"));
+            assert_eq!(story.log.names(), ["skew_detected"]);
+            assert_eq!(story.log.events()[0].get("time_source"), Some("date"));
         }
     }
 }
@@ -244,8 +248,8 @@ async fn fifty_in_flight_that_learn_by_date_are_one_lesson() {
         }
         assert!(calls.join_all().await.iter().all(Result::is_ok));
         assert_eq!(story.lab.sent(), 2 * CALLS, "{manner:?}");
-        assert_eq!(story.log.names(), ["skew"]);
-        assert_eq!(story.clock.status().incidents(), 1);
+        assert_eq!(story.log.names(), ["skew_detected"]);
+        assert_eq!(story.clock.status().event_count(), 1);
         story.knows_the_time();
     }
 }
@@ -258,7 +262,7 @@ async fn what_is_found_missing_was_let_through() {
         story.lab.plan([Fate::default(), Fate::answered(found)]);
         assert!(story.calls_lab().await.is_err());
         story.knows_the_time();
-        assert_eq!(story.log.names(), ["skew"], "{status}");
+        assert_eq!(story.log.names(), ["skew_detected"], "{status}");
     }
 }
 
@@ -280,7 +284,7 @@ async fn a_date_whose_signature_is_refused_as_well_moves_nothing_and_is_seldom_t
         }
         // 7,000 s: after 1, 2, 4, 8, 16, 32 and 60 minutes.
         assert_eq!(story.lab.sent(), CALLS + 7, "{skew} {body}");
-        assert_eq!(story.log.counted("incidents", "incident", "skew"), 0);
+        assert_eq!(story.log.counted("events", "event", "skew_detected"), 0);
     }
 }
 
@@ -309,7 +313,7 @@ async fn a_second_date_that_differs_from_the_first_moves_nothing() {
         .plan([Fate::answered(lie(2)), Fate::answered(lie(5))]);
     assert!(story.calls_lab().await.is_err());
     story.is_the_machines();
-    assert_eq!(story.log.names(), ["retry_failed"]);
+    assert_eq!(story.log.names(), ["resend_rejected"]);
 }
 
 #[tokio::test]
@@ -325,8 +329,8 @@ async fn no_signature_is_dated_further_ahead_than_a_date_may_say() {
             );
             assert_eq!(story.lab.sent(), sent, "{manner:?} {days}");
             let refused = matches!(
-                story.clock.status().last_incident(),
-                Some(Incident::Refused(_))
+                story.clock.status().last_event().map(SkewEvent::kind),
+                Some(EventKind::OffsetLimitExceeded)
             );
             assert_eq!(refused, sent == 1);
         }
@@ -406,6 +410,6 @@ async fn a_time_by_date_is_not_tried_with_credentials_that_have_expired_by_it() 
             keys.collect::<Vec<_>>(),
             [false, true, true, true, true, true]
         );
-        assert_eq!(log.names(), ["skew"]);
+        assert_eq!(log.names(), ["skew_detected"]);
     }
 }

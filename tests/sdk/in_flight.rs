@@ -40,7 +40,7 @@ async fn all_of_a_thousand_calls_succeed_on_their_second_attempt() {
         let counts = endpoint.counts();
         assert_eq!(counts.requests, 2 * CALLS as u64);
         assert_eq!(counts.rejected, CALLS as u64);
-        assert_eq!(log.names(), ["skew"]);
-        assert_eq!(log.counted("retries", "outcome", "accepted"), CALLS);
+        assert_eq!(log.names(), ["skew_detected"]);
+        assert_eq!(log.counted("resends", "outcome", "accepted"), CALLS);
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_clock_skew::Incident;
+use aws_clock_skew::SkewEvent;
+use aws_clock_skew::event::EventKind;
 use aws_clock_skew_endpoint::Endpoint;
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
@@ -105,7 +106,7 @@ async fn a_client_wired_in_part_loses_no_more_calls_than_one_without_us() {
                         "{parts:?} loses {lost} calls, native {lost_without_us}: {story:?}, {skew} s"
                     );
                     assert_eq!(site.rejected(), native.rejected(), "{parts:?}, {story:?}");
-                    assert!(!site.clock.status().is_corrected(), "learns nothing");
+                    assert!(!site.clock.status().is_correcting(), "learns nothing");
                 }
             }
         }
@@ -120,16 +121,16 @@ async fn what_is_missing_is_said_once_for_a_client_and_its_clones() {
         site.lost(3).await;
         let clone = site.sqs.clone();
         receive(&clone, QUEUE).await.expect("the SDK corrects");
-        assert_eq!(log.names(), ["half_installed"], "{parts:?}");
-        let event = log.incidents().pop().expect("there is one");
+        assert_eq!(log.names(), ["incomplete_installation"], "{parts:?}");
+        let event = log.events().pop().expect("there is one");
         assert_eq!(event.level, tracing::Level::WARN);
-        assert_eq!(event.get("service"), Some("SQS"));
+        assert_eq!(event.get("rpc.service"), Some("sqs"));
         let missing = parts.missing().expect("is a half");
         assert_eq!(event.get("missing"), Some(missing.as_str()));
         let status = site.clock.status();
-        assert_eq!(status.incidents(), 1);
+        assert_eq!(status.event_count(), 1);
         assert!(
-            matches!(status.last_incident(), Some(Incident::HalfInstalled(_, said)) if *said == missing)
+            matches!(status.last_event().map(SkewEvent::kind), Some(EventKind::IncompleteInstallation { missing: said, .. }) if said == missing)
         );
         // Another client of the clock has an event of its own, a minute later.
         site.world.advance(minutes(1));
@@ -147,7 +148,7 @@ async fn a_whole_client_is_not_told_that_something_is_missing() {
         let site = Site::new(parts, -20 * MINUTE, without_retries);
         assert_eq!(site.lost(5).await, 0, "{parts:?}");
         assert_eq!(site.rejected(), 1);
-        assert_eq!(log.names(), ["skew"]);
+        assert_eq!(log.names(), ["skew_detected"]);
     }
 }
 
@@ -250,15 +251,15 @@ async fn the_interceptor_of_another_clock_meddles_with_nothing() {
         assert_eq!(site.rejected(), 1);
         let mut names = log.names();
         names.sort();
-        assert_eq!(names, ["half_installed", "skew"]);
+        assert_eq!(names, ["incomplete_installation", "skew_detected"]);
         // And not when the clock has moved before, and is to learn again.
         site.clock.reset();
         for _ in 0..3 {
             assert_eq!(receive(&sqs, QUEUE).await, Ok(()), "{others_first}");
         }
         assert_eq!(site.rejected(), 2);
-        assert!(site.clock.status().is_corrected());
-        assert!(!other.status().is_corrected(), "has learned nothing");
+        assert!(site.clock.status().is_correcting());
+        assert!(!other.status().is_correcting(), "has learned nothing");
     }
 }
 
@@ -284,7 +285,7 @@ async fn a_clock_that_only_observes_stands_back_for_one_that_corrects() {
             assert_eq!(receive(&sqs, QUEUE).await, Ok(()), "{observer_first}");
         }
         assert_eq!(site.rejected(), 1);
-        assert!(site.clock.status().is_corrected());
+        assert!(site.clock.status().is_correcting());
     }
 }
 
@@ -328,9 +329,9 @@ async fn the_same_clock_twice_on_one_client_corrects_once() {
             0
         );
         assert_eq!(endpoint.counts().requests, 600);
-        assert_eq!(log.names(), ["skew"]);
-        assert_eq!(log.counted("retries", "outcome", "accepted"), 300);
-        assert_eq!(log.counted("retries", "outcome", "rejected"), 0);
+        assert_eq!(log.names(), ["skew_detected"]);
+        assert_eq!(log.counted("resends", "outcome", "accepted"), 300);
+        assert_eq!(log.counted("resends", "outcome", "rejected"), 0);
     }
 }
 
@@ -350,8 +351,8 @@ async fn an_interceptor_that_a_whole_client_shares_with_another_sees_what_that_l
     assert_eq!(receive(&whole, QUEUE).await, Ok(()));
     assert!(log.names().is_empty());
     assert_eq!(receive(&half, QUEUE).await, Ok(()));
-    assert_eq!(log.names(), ["half_installed"]);
-    let event = log.incidents().pop().expect("there is one");
+    assert_eq!(log.names(), ["incomplete_installation"]);
+    let event = log.events().pop().expect("there is one");
     assert_eq!(event.get("missing"), Some("retry_classifier"));
 }
 
@@ -385,5 +386,5 @@ async fn a_client_that_is_rebuilt_without_the_classifier_is_told_so_after_one_ca
     for _ in 0..3 {
         assert_eq!(receive(&rebuilt, QUEUE).await, Ok(()));
     }
-    assert_eq!(log.names(), ["skew", "half_installed"]);
+    assert_eq!(log.names(), ["skew_detected", "incomplete_installation"]);
 }

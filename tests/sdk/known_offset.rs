@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use aws_clock_skew::{ClockOffset, Incident, SkewClock};
+use aws_clock_skew::event::EventKind;
+use aws_clock_skew::{ClockOffset, SkewClock, SkewEvent};
 
 use crate::clients::without_retries;
 use crate::log::Log;
@@ -32,7 +33,7 @@ async fn a_known_offset_is_right_from_the_first_request_on() {
         assert_eq!(site.clock.now(), site.world.machine_wall());
         assert_eq!(site.lost(5).await, 0);
         assert_eq!(site.rejected(), 0);
-        assert_eq!(log.names(), ["healed"]);
+        assert_eq!(log.names(), ["correction_cleared"]);
     }
 }
 
@@ -51,7 +52,7 @@ async fn evidence_replaces_a_known_offset() {
         assert_eq!(site.rejected(), 1);
         let error = site.clock.status().offset().as_millis() + skew * 1_000;
         assert!(error.abs() <= 1_000, "{error}");
-        assert_eq!(log.names(), ["skew"]);
+        assert_eq!(log.names(), ["skew_detected"]);
     }
 }
 
@@ -64,7 +65,7 @@ async fn a_wrong_known_offset_on_a_right_machine_is_withdrawn() {
     let site = Site::with_clock(world, clock, Parts::All, without_retries);
     assert_eq!(site.lost(5).await, 0);
     assert_eq!(site.rejected(), 1);
-    assert_eq!(log.names(), ["healed"]);
+    assert_eq!(log.names(), ["correction_cleared"]);
     // Nearly right: by three accepted answers of AWS in a row.
     let world = World::with_skew(0);
     let clock = knowing(&world, 100);
@@ -75,16 +76,16 @@ async fn a_wrong_known_offset_on_a_right_machine_is_withdrawn() {
 }
 
 #[test]
-fn a_known_offset_of_nothing_is_no_incident() {
+fn a_known_offset_of_nothing_is_no_event() {
     for offset in [0, 10, -29] {
         let log = Log::start();
         let world = World::with_skew(0);
         let clock = knowing(&world, offset);
         assert_eq!(clock.now(), world.machine_wall());
         let status = clock.status();
-        assert!(!status.is_corrected());
+        assert!(!status.is_correcting());
         assert_eq!(
-            (status.incidents(), log.names().len()),
+            (status.event_count(), log.names().len()),
             (0, 0),
             "{offset} s"
         );
@@ -100,20 +101,23 @@ async fn a_reset_clock_starts_anew() {
     site.world.set_skew(HOUR);
     site.clock.reset();
     let status = site.clock.status();
-    assert!(!status.is_corrected());
+    assert!(!status.is_correcting());
     assert_eq!(status.offset(), ClockOffset::from_millis(0));
     assert_eq!(status.uncertainty(), Duration::ZERO);
-    assert!(matches!(status.last_incident(), Some(Incident::Skew(_))));
-    assert_eq!(status.incidents(), 1);
+    assert!(matches!(
+        status.last_event().map(SkewEvent::kind),
+        Some(EventKind::SkewDetected)
+    ));
+    assert_eq!(status.event_count(), 1);
     assert_eq!(site.clock.now(), site.world.machine_wall());
     assert_eq!(site.lost(2).await, 0);
     assert_eq!(site.rejected(), 2);
-    assert!(site.clock.status().is_corrected());
+    assert!(site.clock.status().is_correcting());
     // And on one whose clock is right.
     site.world.set_skew(0);
     site.clock.reset();
     assert_eq!(site.lost(2).await, 0);
     assert_eq!(site.rejected(), 2);
-    assert!(!site.clock.status().is_corrected());
-    assert_eq!(log.names(), ["skew", "skew"]);
+    assert!(!site.clock.status().is_correcting());
+    assert_eq!(log.names(), ["skew_detected", "skew_detected"]);
 }

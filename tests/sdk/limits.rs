@@ -2,7 +2,8 @@
 
 use std::time::UNIX_EPOCH;
 
-use aws_clock_skew::Incident;
+use aws_clock_skew::SkewEvent;
+use aws_clock_skew::event::EventKind;
 
 use crate::clients::{config_on, head, receive, s3, sqs, without_retries};
 use crate::log::Log;
@@ -20,18 +21,18 @@ async fn is_followed(days: i64, manner: Manner, url: &str) -> bool {
     let clock = world.skew_clock();
     let s3 = s3(&without_retries(config_on(&wire, url)), &clock);
     let outcome = head(&s3).await;
-    let is_followed = clock.status().is_corrected();
+    let is_followed = clock.status().is_correcting();
     assert_eq!(outcome.is_ok(), is_followed);
     assert_eq!(wire.sent(), if is_followed { 2 } else { 1 });
-    let incidents = log.incidents();
-    let [incident] = &incidents[..] else {
-        panic!("not one event: {incidents:?}");
+    let events = log.events();
+    let [event] = &events[..] else {
+        panic!("not one event: {events:?}");
     };
     if !is_followed {
-        assert_eq!(incident.get("incident"), Some("refused"));
-        assert_eq!(incident.level, tracing::Level::WARN);
-        assert!(incident.get("signed_at").is_some());
-        assert!(incident.get("server_time").is_some());
+        assert_eq!(event.get("event"), Some("offset_limit_exceeded"));
+        assert_eq!(event.level, tracing::Level::WARN);
+        assert!(event.get("signed_at").is_some());
+        assert!(event.get("server_time").is_some());
     }
     is_followed
 }
@@ -74,8 +75,8 @@ async fn the_limit_is_measured_from_the_machine_and_not_from_a_correction() {
     story.lab.set_ahead(780 * DAY);
     assert!(story.calls_lab().await.is_err());
     assert!(matches!(
-        story.clock.status().last_incident(),
-        Some(Incident::Refused(_))
+        story.clock.status().last_event().map(SkewEvent::kind),
+        Some(EventKind::OffsetLimitExceeded)
     ));
 }
 
@@ -91,7 +92,7 @@ async fn a_machine_that_boots_in_1970_is_measured_from_the_release() {
         assert_eq!(receive(&sqs, &format!("{AWS}/1/q")).await, Ok(()));
     }
     assert_eq!(wire.rejected(), 1);
-    assert_eq!(log.names(), ["skew"]);
+    assert_eq!(log.names(), ["skew_detected"]);
 }
 
 #[tokio::test]
@@ -110,6 +111,15 @@ async fn texts_forged_ten_years_ahead_move_nothing() {
         assert_eq!(story.clock.now(), story.world.machine_wall());
         assert_eq!(story.aws.sent(), forged + 1);
     }
-    assert_eq!(story.log.names(), ["refused"], "once a minute");
-    assert_eq!(story.log.counted("incidents", "incident", "refused"), 50);
+    assert_eq!(
+        story.log.names(),
+        ["offset_limit_exceeded"],
+        "once a minute"
+    );
+    assert_eq!(
+        story
+            .log
+            .counted("events", "event", "offset_limit_exceeded"),
+        50
+    );
 }

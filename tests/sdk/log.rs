@@ -7,7 +7,7 @@ use tracing::Level;
 use capture::{Capture, Emitted};
 
 #[expect(dead_code, reason = "here the types of the fields are of no interest")]
-#[path = "../incidents/capture.rs"]
+#[path = "../events/capture.rs"]
 mod capture;
 
 #[derive(Clone, Debug)]
@@ -41,7 +41,7 @@ impl Log {
     }
 
     /// The log events, metrics aside.
-    pub(crate) fn incidents(&self) -> Vec<Logged> {
+    pub(crate) fn events(&self) -> Vec<Logged> {
         self.0.log().into_iter().map(Logged::of).collect()
     }
 
@@ -56,9 +56,12 @@ impl Log {
     /// How often a counter was counted up with this value of this field.
     pub(crate) fn counted(&self, counter: &str, field: &str, value: &str) -> usize {
         let name = format!("monotonic_counter.aws_clock_skew.{counter}");
-        self.metrics()
+        let metrics = self.metrics();
+        let of_value = metrics
             .iter()
-            .filter(|event| event.get(&name).is_some() && event.get(field) == Some(value))
-            .count()
+            .filter(|event| event.get(field) == Some(value));
+        // Each counter starts with a 0.
+        let counts = of_value.filter_map(|event| event.get(&name)?.parse::<usize>().ok());
+        counts.sum()
     }
 }

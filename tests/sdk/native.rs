@@ -64,7 +64,7 @@ async fn standard_retries_never_correct_a_second_time() {
         }
         assert_eq!(endpoint.counts().requests, 41);
         assert_eq!(endpoint.counts().rejected, 1);
-        assert_eq!(log.names(), ["skew", "healed"]);
+        assert_eq!(log.names(), ["skew_detected", "correction_cleared"]);
     }
 }
 
@@ -147,10 +147,10 @@ async fn who_only_observes_reports_and_changes_nothing() {
         assert_eq!(tap.sent().len(), call);
         assert_eq!(clock.now(), world.machine_wall());
     }
-    assert_eq!(log.names(), ["skew"]);
+    assert_eq!(log.names(), ["observe_only", "skew_detected"]);
     assert!(log.metrics().iter().all(|event| {
-        let retries = event.get("monotonic_counter.aws_clock_skew.retries");
-        retries.is_none()
+        let resends = event.get("monotonic_counter.aws_clock_skew.resends");
+        resends.is_none_or(|count| count == "0")
     }));
 }
 

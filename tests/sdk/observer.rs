@@ -43,9 +43,9 @@ async fn an_observer_learns_and_reports_and_leaves_the_sdks_correction_as_it_is_
                 if is_native_on { 11 } else { 10 },
                 "retries nothing itself"
             );
-            assert_eq!(log.names(), ["skew"], "{parts:?}");
+            assert_eq!(log.names(), ["observe_only", "skew_detected"], "{parts:?}");
             let status = site.clock.status();
-            assert!(status.is_corrected());
+            assert!(status.is_observe_only() && !status.is_correcting());
             let error = status.offset().as_millis() - 20 * MINUTE * 1_000;
             assert!(error.abs() <= 1_000, "{error}");
             assert_eq!(
@@ -55,8 +55,11 @@ async fn an_observer_learns_and_reports_and_leaves_the_sdks_correction_as_it_is_
             );
             // It sees the repair as well.
             site.world.set_skew(0);
-            assert!(!site.clock.status().is_corrected());
-            assert_eq!(log.names(), ["skew", "healed"]);
+            assert!(site.clock.status().offset().is_zero());
+            assert_eq!(
+                log.names(),
+                ["observe_only", "skew_detected", "correction_cleared"]
+            );
         }
     }
 }
@@ -87,8 +90,11 @@ async fn an_observers_provisional_lesson_is_not_confirmed_by_what_it_did_not_sig
     assert!(receive(&site.sqs, QUEUE).await.is_err());
     assert_eq!(receive(&site.sqs, QUEUE).await, Ok(()));
     site.world.advance(minutes(1));
-    assert!(!site.clock.status().is_corrected());
-    assert_eq!(log.names(), ["skew", "withdrawn"]);
+    assert!(site.clock.status().offset().is_zero());
+    assert_eq!(
+        log.names(),
+        ["observe_only", "skew_detected", "trial_rejected"]
+    );
 }
 
 #[test]
@@ -122,7 +128,7 @@ async fn in_a_process_of_its_own() {
     // Without retries the SDK's own correction loses the call that it learns from.
     let lost = site.lost(5).await;
     assert_eq!(lost, usize::from(expect_observer));
-    assert_eq!(log.names(), ["skew"]);
+    assert_eq!(log.names(), ["skew_detected"]);
     let is_shifted = site.clock.now() != site.world.machine_wall();
     assert_eq!(is_shifted, !expect_observer);
 }

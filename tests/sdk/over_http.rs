@@ -1,7 +1,8 @@
 //! One rejection for a wrong clock, over real HTTP, against an endpoint that
 //! verifies every signature with somebody else's code.
 
-use aws_clock_skew::{Incident, SkewClock};
+use aws_clock_skew::event::EventKind;
+use aws_clock_skew::{SkewClock, SkewEvent};
 use aws_clock_skew_endpoint::Endpoint;
 use aws_config::SdkConfig;
 
@@ -72,12 +73,15 @@ async fn one_rejection(skew: i64, sends_date: bool, prepare: fn(SdkConfig) -> Sd
 #[track_caller]
 fn knows(clock: &SkewClock, offset: i64) {
     let status = clock.status();
-    assert!(status.is_corrected());
+    assert!(status.is_correcting());
     let error = status.offset().as_millis() - offset * 1_000;
     assert!(error.abs() <= 1_000, "off by {error} ms: {status:?}");
     assert!(u128::from(error.unsigned_abs()) <= status.uncertainty().as_millis());
-    assert!(matches!(status.last_incident(), Some(Incident::Skew(_))));
-    assert_eq!(status.incidents(), 1);
+    assert!(matches!(
+        status.last_event().map(SkewEvent::kind),
+        Some(EventKind::SkewDetected)
+    ));
+    assert_eq!(status.event_count(), 1);
 }
 
 #[tokio::test]
@@ -139,30 +143,30 @@ async fn the_log_says_what_happened_once() {
     for _ in 0..3 {
         assert_eq!(send(&sqs, &endpoint.queue_url("q")).await, Ok(()));
     }
-    let incidents = log.incidents();
-    let [skew] = &incidents[..] else {
-        panic!("not one event: {incidents:?}");
+    let events = log.events();
+    let [skew] = &events[..] else {
+        panic!("not one event: {events:?}");
     };
     assert_eq!(skew.level, tracing::Level::WARN);
     let offset: i64 = skew.get("offset_ms").unwrap().parse().unwrap();
     assert!((offset - 2 * DAY * 1_000).abs() <= 1_000);
     for (field, value) in [
-        ("incident", "skew"),
+        ("event", "skew_detected"),
         ("previous_offset_ms", "0"),
-        ("source", "message"),
-        ("service", "SQS"),
-        ("operation", "SendMessage"),
-        ("host", "127.0.0.1"),
-        ("error_code", "InvalidSignatureException"),
+        ("time_source", "message"),
+        ("rpc.service", "sqs"),
+        ("rpc.method", "SendMessage"),
+        ("server.address", "127.0.0.1"),
+        ("error.type", "InvalidSignatureException"),
         ("signed_at", "2027-01-14T08:00:00.000Z"),
         ("server_time", "2027-01-16T08:00:00.000Z"),
         ("suppressed", "0"),
     ] {
         assert_eq!(skew.get(field), Some(value), "{field} of {skew:?}");
     }
-    assert!(skew.get("request_id").is_some_and(|id| !id.is_empty()));
-    assert_eq!(log.counted("incidents", "incident", "skew"), 1);
-    assert_eq!(log.counted("retries", "outcome", "accepted"), 1);
+    assert!(skew.get("aws.request_id").is_some_and(|id| !id.is_empty()));
+    assert_eq!(log.counted("events", "event", "skew_detected"), 1);
+    assert_eq!(log.counted("resends", "outcome", "accepted"), 1);
 }
 
 #[tokio::test]
@@ -179,13 +183,13 @@ async fn beyond_the_limit_the_caller_gets_the_services_own_error() {
             .expect_err("the clock is wrong");
         assert!(error.contains("Signature expired"), "{error}");
         assert_eq!(endpoint.counts().requests, 1);
-        assert!(!clock.status().is_corrected());
-        let incidents = log.incidents();
-        let [refused] = &incidents[..] else {
-            panic!("not one event: {incidents:?}");
+        assert!(!clock.status().is_correcting());
+        let events = log.events();
+        let [refused] = &events[..] else {
+            panic!("not one event: {events:?}");
         };
         assert_eq!(refused.level, tracing::Level::WARN);
-        assert_eq!(refused.get("incident"), Some("refused"));
+        assert_eq!(refused.get("event"), Some("offset_limit_exceeded"));
         assert_eq!(refused.get("signed_at"), Some("2027-01-08T08:00:00.000Z"));
         assert_eq!(refused.get("server_time"), Some("2027-01-16T08:00:00.000Z"));
     }

@@ -22,9 +22,9 @@ async fn a_request_that_is_suspect_again_takes_its_lesson_back() {
         story.lies(ahead, 2);
         assert_eq!(story.cost().await, 2);
         story.is_the_machines();
-        let names = ["skew", "not_the_clock", "withdrawn"];
+        let names = ["skew_detected", "not_clock_skew", "trial_rejected"];
         assert_eq!(story.log.names(), names);
-        let withdrawn = story.log.incidents().pop().unwrap();
+        let withdrawn = story.log.events().pop().unwrap();
         assert_eq!(withdrawn.level, tracing::Level::DEBUG);
         assert_eq!(withdrawn.get("offset_ms"), Some("0"));
         assert_eq!(head(&story.s3).await, Ok(()));
@@ -43,7 +43,10 @@ async fn a_request_that_is_rejected_again_takes_its_lesson_back() {
     story.wire.plan([Fate::answered(jump)]);
     assert_eq!(story.cost().await, 2);
     story.is_the_machines();
-    assert_eq!(story.log.names(), ["skew", "retry_failed", "withdrawn"]);
+    assert_eq!(
+        story.log.names(),
+        ["skew_detected", "resend_rejected", "trial_rejected"]
+    );
 }
 
 #[tokio::test]
@@ -80,8 +83,8 @@ async fn what_stood_before_is_restored() {
     assert_eq!(story.cost().await, 2);
     assert_eq!(story.clock.status().offset(), before);
     story.knows_the_time();
-    let withdrawn = story.log.incidents().pop().unwrap();
-    assert_eq!(withdrawn.get("incident"), Some("withdrawn"));
+    let withdrawn = story.log.events().pop().unwrap();
+    assert_eq!(withdrawn.get("event"), Some("trial_rejected"));
     let offset = before.as_millis().to_string();
     assert_eq!(withdrawn.get("offset_ms"), Some(&*offset));
     // A lie that the machine's own clock is right is one like the others.
@@ -89,7 +92,7 @@ async fn what_stood_before_is_restored() {
     story.lies(-3 * HOUR, 2);
     assert_eq!(story.cost().await, 2);
     assert_eq!(story.clock.status().offset(), before);
-    assert_eq!(story.log.counted("incidents", "incident", "withdrawn"), 2);
+    assert_eq!(story.log.counted("events", "event", "trial_rejected"), 2);
     assert_eq!(story.cost().await, 1);
 }
 
@@ -113,7 +116,7 @@ async fn sixty_seconds_without_a_confirmation_take_it_back() {
         // Nobody has asked but for the time.
         story.knows_the_time();
         assert_eq!(story.clock.status().offset(), before);
-        assert_eq!(story.log.names().last().unwrap(), "withdrawn");
+        assert_eq!(story.log.names().last().unwrap(), "trial_rejected");
         assert_eq!(head(&story.s3).await, Ok(()));
     }
 }
@@ -128,8 +131,8 @@ async fn a_lost_second_send_is_confirmed_by_another_call() {
     story.world.advance(minutes(60));
     story.knows_the_time();
     assert_eq!(story.cost().await, 1);
-    assert_eq!(story.log.names(), ["skew"]);
-    assert_eq!(story.log.counted("retries", "outcome", "failed"), 1);
+    assert_eq!(story.log.names(), ["skew_detected"]);
+    assert_eq!(story.log.counted("resends", "outcome", "failed"), 1);
 }
 
 #[tokio::test]
@@ -157,7 +160,7 @@ async fn whatever_looks_past_the_time_confirms() {
         story.world.advance(Duration::from_secs(60));
         story.clock.now();
         assert_eq!(
-            story.clock.status().is_corrected(),
+            story.clock.status().is_correcting(),
             confirms,
             "{status} {body}"
         );
@@ -261,7 +264,7 @@ async fn an_unsigned_request_teaches_and_confirms_nothing() {
         .wire
         .plan([Fate::lost(), Fate::answered(Answer::new(200, ""))]);
     assert!(head(&story.s3).await.is_err());
-    assert!(story.clock.status().is_corrected());
+    assert!(story.clock.status().is_correcting());
     assert_eq!(head(&anonymous).await, Ok(()));
     story.world.advance(Duration::from_secs(60));
     story.is_the_machines();
@@ -273,10 +276,10 @@ async fn an_accepted_answer_that_contradicts_it_does_not_confirm_it() {
     // Ten minutes: a signature that is dated so is let through.
     story.lies(10 * MINUTE, 1);
     assert_eq!(head(&story.s3).await, Ok(()));
-    assert!(story.clock.status().is_corrected());
+    assert!(story.clock.status().is_correcting());
     story.world.advance(Duration::from_secs(60));
     story.is_the_machines();
-    assert_eq!(story.log.names(), ["skew", "withdrawn"]);
+    assert_eq!(story.log.names(), ["skew_detected", "trial_rejected"]);
 }
 
 #[tokio::test]

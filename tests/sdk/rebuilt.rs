@@ -34,7 +34,7 @@ async fn clones_and_rebuilt_clients_go_on_with_what_is_known() {
         assert_eq!(receive(client, QUEUE).await, Ok(()));
     }
     assert_eq!(site.rejected(), 5);
-    assert!(log.names().iter().all(|name| name == "skew"));
+    assert!(log.names().iter().all(|name| name == "skew_detected"));
 }
 
 async fn overridden(sqs: &aws_sdk_sqs::Client, builder: Builder) -> bool {
@@ -50,12 +50,12 @@ async fn one_operation_with_a_config_of_its_own() {
     // Retries switched off for this one only.
     assert!(overridden(&site.sqs, own().retry_config(RetryConfig::disabled())).await);
     assert_eq!((site.wire.seen().len(), site.rejected()), (2, 1));
-    assert_eq!(log.names(), ["skew"]);
+    assert_eq!(log.names(), ["skew_detected"]);
     // The machine's own clock for this one only: that is not ours, so the SDK's
     // own correction is left to it.
     assert!(overridden(&site.sqs, own().time_source(site.world.clone())).await);
     assert_eq!((site.wire.seen().len(), site.rejected()), (4, 2));
-    assert_eq!(log.names(), ["skew", "half_installed"]);
+    assert_eq!(log.names(), ["skew_detected", "incomplete_installation"]);
     // What it has learned does not act on top of ours.
     for _ in 0..3 {
         assert_eq!(receive(&site.sqs, QUEUE).await, Ok(()));
@@ -77,7 +77,7 @@ async fn one_operation_with_our_parts_teaches_the_clock() {
     let whole = Parts::All.install(&site.config, &site.clock, &site.clock);
     assert!(overridden(&site.sqs, whole).await);
     assert_eq!((site.wire.seen().len(), site.rejected()), (2, 1));
-    assert!(site.clock.status().is_corrected());
+    assert!(site.clock.status().is_correcting());
 }
 
 #[tokio::test]

@@ -92,16 +92,19 @@ async fn repaired(door: Door, repair: Repair, skew: i64) {
     );
     let names = log.names();
     assert_eq!(
-        names.iter().filter(|name| *name == "skew").count(),
+        names.iter().filter(|name| *name == "skew_detected").count(),
         1,
         "{names:?}"
     );
     assert_eq!(
-        names.iter().filter(|name| *name == "healed").count(),
+        names
+            .iter()
+            .filter(|name| *name == "correction_cleared")
+            .count(),
         1,
         "{names:?}"
     );
-    assert!(!clock.status().is_corrected());
+    assert!(!clock.status().is_correcting());
 }
 
 #[tokio::test]

@@ -91,7 +91,7 @@ async fn the_legacy_client_inside_does_as_well_as_the_current_one() {
             assert_eq!(encrypt(&kms, &key).await, Ok(()));
         }
         assert_eq!(endpoint.counts().rejected, 1);
-        assert_eq!(log.names(), ["skew"]);
+        assert_eq!(log.names(), ["skew_detected"]);
     }
 }
 
@@ -224,8 +224,8 @@ async fn a_connection_lost_on_the_second_send_is_that_error() {
     let error = receive(&story.sqs(), QUEUE).await.expect_err("it was lost");
     assert!(error.contains("connection reset"), "{error}");
     assert_eq!(story.wire.sent(), 2);
-    assert_eq!(story.log.names(), ["skew"]);
-    assert_eq!(story.log.counted("retries", "outcome", "failed"), 1);
+    assert_eq!(story.log.names(), ["skew_detected"]);
+    assert_eq!(story.log.counted("resends", "outcome", "failed"), 1);
     assert_eq!(receive(&story.sqs(), QUEUE).await, Ok(()));
     assert_eq!(story.wire.sent(), 3);
 }
@@ -257,10 +257,10 @@ async fn a_second_rejection_is_the_answer_and_nothing_is_sent_a_third_time() {
     assert!(error.contains("Signature expired"), "{error}");
     assert_eq!(story.wire.seen(), [false, false]);
     assert_eq!(story.wire.sent(), 2);
-    assert_eq!(story.log.names(), ["skew", "retry_failed"]);
-    let failed = story.log.incidents().pop().expect("just seen");
+    assert_eq!(story.log.names(), ["skew_detected", "resend_rejected"]);
+    let failed = story.log.events().pop().expect("just seen");
     assert_eq!(failed.level, tracing::Level::ERROR);
-    assert_eq!(story.log.counted("retries", "outcome", "rejected"), 1);
+    assert_eq!(story.log.counted("resends", "outcome", "rejected"), 1);
     assert_eq!(receive(&story.sqs(), QUEUE).await, Ok(()));
     assert_eq!(story.wire.sent(), 3);
 }
@@ -288,10 +288,10 @@ async fn a_body_that_cannot_be_sent_again_passes_once_and_teaches() {
         let error = put(once(b"hello")).send().await.expect_err("is lost");
         assert!(in_words(error).contains("RequestTimeTooSkewed"));
         assert_eq!(story.wire.sent(), 1);
-        assert_eq!(story.log.names(), ["skew", "not_resigned"]);
-        let refusal = story.log.incidents().pop().expect("just seen");
+        assert_eq!(story.log.names(), ["skew_detected", "resend_skipped"]);
+        let refusal = story.log.events().pop().expect("just seen");
         assert_eq!(refusal.get("reason"), Some("body"));
-        assert_eq!(story.log.counted("retries", "outcome", "not_resigned"), 1);
+        assert_eq!(story.log.counted("resends_skipped", "reason", "body"), 1);
         assert!(put(once(b"hello")).send().await.is_ok());
         assert_eq!(story.wire.sent(), 2);
     }
@@ -311,7 +311,7 @@ async fn what_another_clock_has_signed_is_signed_anew_before_it_is_sent() {
     }
     assert_eq!(story.wire.rejected(), 1);
     assert_eq!(story.wire.sent(), 21);
-    assert_eq!(story.log.names(), ["skew"]);
+    assert_eq!(story.log.names(), ["skew_detected"]);
     // And once the machine is right again, it is sent as it comes.
     story.world.set_skew(0);
     let own = StaticTimeSource::new(story.world.machine_wall());

@@ -1,6 +1,7 @@
 //! One client, with all of ours or a part of it, on a machine of its own.
 
-use aws_clock_skew::{Missing, SkewClock};
+use aws_clock_skew::SkewClock;
+use aws_clock_skew::event::Missing;
 use aws_config::SdkConfig;
 use aws_sdk_sqs::config::Builder;
 use aws_sdk_sqs::config::retry::RetryPartition;

@@ -236,7 +236,7 @@ async fn an_event_stream_cannot_be_sent_again_and_teaches_all_the_same() {
     let error = output.expect_err("its body is gone");
     assert!(error.contains("Signature expired"), "{error}");
     assert_eq!(reader.wire.seen(), [false]);
-    assert_eq!(log.names(), ["skew", "not_resigned"]);
+    assert_eq!(log.names(), ["skew_detected", "resend_skipped"]);
     let (say, output) = transcribe(&client).await;
     let _output = output.expect("the clock has learned");
     assert_eq!(reader.wire.seen(), [false, true]);
@@ -297,7 +297,7 @@ async fn a_streaming_body_that_can_be_had_again_is_sent_again_whole() {
         assert_eq!(sent(&sqs, || SdkBody::retryable(chunks)).await, Ok(()));
         assert_eq!(reader.wire.seen(), [false, true]);
         assert_eq!(*reader.bodies.lock().unwrap(), [CONTENT, CONTENT]);
-        assert_eq!(log.names(), ["skew"]);
+        assert_eq!(log.names(), ["skew_detected"]);
     }
 }
 
@@ -339,15 +339,15 @@ async fn a_body_that_is_gone_is_not_sent_again_and_the_lesson_is_learned() {
         );
         assert_eq!(reader.wire.seen(), [false]);
         assert_eq!(*reader.bodies.lock().unwrap(), [CONTENT]);
-        assert!(clock.status().is_corrected());
-        assert_eq!(log.names(), ["skew", "not_resigned"]);
-        let event = log.incidents().pop().unwrap();
+        assert!(clock.status().is_correcting());
+        assert_eq!(log.names(), ["skew_detected", "resend_skipped"]);
+        let event = log.events().pop().unwrap();
         assert_eq!(event.level, tracing::Level::DEBUG);
         assert_eq!(event.get("reason"), Some("body"));
-        assert_eq!(event.get("operation"), Some("ReceiveMessage"));
-        assert_eq!(log.counted("retries", "outcome", "not_resigned"), 1);
+        assert_eq!(event.get("rpc.method"), Some("ReceiveMessage"));
+        assert_eq!(log.counted("resends_skipped", "reason", "body"), 1);
         // Nobody asked for a retry, so nobody is given one more attempt.
-        assert_eq!(log.counted("retries", "outcome", "accepted"), 0);
+        assert_eq!(log.counted("resends", "outcome", "accepted"), 0);
         assert_eq!(sent(&sqs, chunks).await, Ok(()));
         assert_eq!(reader.wire.seen(), [false, true]);
     }

@@ -63,7 +63,7 @@ impl Story {
     #[track_caller]
     pub(crate) fn is_the_machines(&self) {
         assert_eq!(self.clock.now(), self.world.machine_wall());
-        assert!(!self.clock.status().is_corrected());
+        assert!(!self.clock.status().is_correcting());
     }
 }
 
@@ -79,8 +79,8 @@ async fn suspects_and_wordless_rejections_are_corrected_by_their_date() {
             story.knows_the_time();
             assert_eq!(story.wire.sent(), 6, "{manner:?} {skew}");
             assert_eq!(story.wire.rejected(), 1, "{manner:?} {skew}");
-            assert_eq!(story.log.names(), ["skew"]);
-            assert_eq!(story.log.incidents()[0].get("source"), Some("date"));
+            assert_eq!(story.log.names(), ["skew_detected"]);
+            assert_eq!(story.log.events()[0].get("time_source"), Some("date"));
         }
     }
 }
@@ -99,8 +99,8 @@ async fn fifty_suspects_in_flight_lose_no_call_and_are_one_lesson() {
         assert!(calls.join_all().await.iter().all(Result::is_ok));
         assert_eq!(story.wire.rejected(), CALLS, "{manner:?}");
         assert_eq!(story.wire.sent(), 2 * CALLS);
-        assert_eq!(story.log.names(), ["skew"]);
-        assert_eq!(story.log.counted("incidents", "incident", "skew"), 1);
+        assert_eq!(story.log.names(), ["skew_detected"]);
+        assert_eq!(story.log.counted("events", "event", "skew_detected"), 1);
         story.knows_the_time();
     }
 }

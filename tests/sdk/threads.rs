@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use aws_clock_skew::Incident;
+use aws_clock_skew::SkewEvent;
+use aws_clock_skew::event::EventKind;
 use aws_clock_skew_endpoint::Endpoint;
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
@@ -16,7 +17,7 @@ const THREADS: usize = 16;
 const TASKS: usize = 1_000;
 
 #[test]
-fn a_thousand_tasks_on_sixteen_threads_lose_no_call_and_have_one_incident() {
+fn a_thousand_tasks_on_sixteen_threads_lose_no_call_and_have_one_event() {
     let log = Log::start();
     // What this thread listens to, the others do as well.
     let listener = dispatcher::get_default(Clone::clone);
@@ -27,8 +28,8 @@ fn a_thousand_tasks_on_sixteen_threads_lose_no_call_and_have_one_incident() {
         .build()
         .expect("threads can be started");
     runtime.block_on(all_at_once());
-    assert_eq!(log.names(), ["skew"]);
-    assert_eq!(log.counted("incidents", "incident", "skew"), 1);
+    assert_eq!(log.names(), ["skew_detected"]);
+    assert_eq!(log.counted("events", "event", "skew_detected"), 1);
 }
 
 async fn all_at_once() {
@@ -60,7 +61,7 @@ async fn all_at_once() {
             outcomes.push(
                 clock
                     .status()
-                    .is_corrected()
+                    .is_correcting()
                     .then_some(())
                     .ok_or_else(String::new),
             );
@@ -80,6 +81,9 @@ async fn all_at_once() {
     assert!((1..=TASKS as u64).contains(&counts.rejected), "{counts:?}");
     assert_eq!(counts.rejected, counts.rejected_for_time);
     let status = clock.status();
-    assert_eq!(status.incidents(), 1);
-    assert!(matches!(status.last_incident(), Some(Incident::Skew(_))));
+    assert_eq!(status.event_count(), 1);
+    assert!(matches!(
+        status.last_event().map(SkewEvent::kind),
+        Some(EventKind::SkewDetected)
+    ));
 }

@@ -95,10 +95,13 @@ async fn while_aws_vouches_the_lab_cannot_move_the_clock() {
             let warnings = story.log.names();
             let of_hosts = warnings.iter().filter(|name| *name == "hosts_disagree");
             assert_eq!(of_hosts.count(), 1, "{warnings:?}");
-            let last = story.log.incidents().pop().unwrap();
+            let last = story.log.events().pop().unwrap();
             assert_eq!(last.level, tracing::Level::WARN);
-            assert_eq!(last.get("host"), Some("minio.lab.example"));
-            assert_eq!(last.get("other_host"), Some("sqs.us-east-1.amazonaws.com"));
+            assert_eq!(last.get("server.address"), Some("minio.lab.example"));
+            assert_eq!(
+                last.get("other.address"),
+                Some("sqs.us-east-1.amazonaws.com")
+            );
             // The SDK's own correction, as it is, retries what has a code.
             let expected = if manner == Manner::Silently { 1 } else { 0 };
             assert_eq!(failed, expected, "{manner:?} {skew} {labs}");
@@ -135,7 +138,7 @@ async fn every_client_of_a_host_in_dispute_steps_back_and_one_warning_is_enough(
         }
     }
     assert_eq!(story.clock.now(), story.world.machine_wall());
-    let warnings = story.log.counted("incidents", "incident", "hosts_disagree");
+    let warnings = story.log.counted("events", "event", "hosts_disagree");
     assert_eq!(warnings, 1);
 }
 
@@ -189,7 +192,7 @@ async fn lab_moves_after(change: impl FnOnce(&World)) -> bool {
     assert_eq!(story.calls_aws().await, Ok(()));
     change(&story.world);
     drop(story.calls_lab().await);
-    story.clock.status().is_corrected()
+    story.clock.status().is_correcting()
 }
 
 #[tokio::test]
@@ -217,7 +220,7 @@ async fn aws_vouches_again_as_soon_as_the_clock_has_moved() {
     assert_eq!(story.calls_aws().await, Ok(()));
     story.lab.set_ahead(HOUR);
     assert_eq!(story.calls_lab().await, Ok(()));
-    assert!(!story.clock.status().is_corrected());
+    assert!(!story.clock.status().is_correcting());
 }
 
 #[tokio::test]
@@ -293,7 +296,7 @@ async fn what_another_clock_has_signed_confirms_nothing() {
     let lie = Answer::empty_403(shifted(story.world.true_time(), 20 * MINUTE));
     story.aws.plan([Fate::answered(lie), Fate::lost()]);
     assert!(story.calls_aws().await.is_err());
-    assert!(story.clock.status().is_corrected());
+    assert!(story.clock.status().is_correcting());
     // The first is accepted as the SDK's own correction has dated it.
     assert_eq!(story.calls_lab().await, Ok(()));
     story.world.advance(Duration::from_secs(60));

@@ -60,7 +60,7 @@ async fn a_clock_corrects_behind_the_http_client_of_an_observer() {
         assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
     }
     assert_eq!(wire.seen(), [false, true, true, true, true, true]);
-    assert!(correcting.status().is_corrected());
+    assert!(correcting.status().is_correcting());
 }
 
 /// What `hosts_disagree` advises, on a config that has the HTTP client of the first.
@@ -80,8 +80,8 @@ async fn a_clock_of_its_own_is_left_alone_by_the_http_client_of_another() {
     }
     assert_eq!((lab.rejected(), aws.rejected()), (1, 0));
     assert_eq!(clock.now(), world.machine_wall());
-    assert!(of_lab.status().is_corrected());
-    assert_eq!(log.names(), ["skew"]);
+    assert!(of_lab.status().is_correcting());
+    assert_eq!(log.names(), ["skew_detected"]);
 }
 
 #[tokio::test]
@@ -119,7 +119,7 @@ async fn unchanged_answers_count_as_accepted() {
     let lie = lie.replace("20270101T062500Z", &basic(&world, 300));
     wire.plan([Answer::new(403, &lie).into()]);
     assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
-    assert!(clock.status().is_corrected());
+    assert!(clock.status().is_correcting());
     for _ in 0..3 {
         wire.plan([Answer::new(304, "").with("date", truth()).into()]);
         drop(receive(&sqs, QUEUE).await);

@@ -76,9 +76,9 @@ async fn a_signature_that_does_not_come_out_is_left_alone() {
         let error = receive(&sqs, QUEUE).await.expect_err("is too old");
         assert!(error.contains("Signature expired"), "{error}");
         assert_eq!(story.wire.sent(), 1);
-        assert_eq!(story.log.names(), ["skew", "not_resigned"]);
-        assert_eq!(story.log.incidents()[1].get("reason"), Some("proof"));
-        assert!(story.clock.status().is_corrected(), "learned all the same");
+        assert_eq!(story.log.names(), ["skew_detected", "resend_skipped"]);
+        assert_eq!(story.log.events()[1].get("reason"), Some("proof"));
+        assert!(story.clock.status().is_correcting(), "learned all the same");
     }
 }
 
@@ -121,8 +121,8 @@ async fn credentials_that_fail_to_load_anew_leave_the_caller_the_first_answer() 
     assert!(error.contains("Signature expired"), "{error}");
     assert_eq!(loads.load(Ordering::Relaxed), 2);
     assert_eq!(story.wire.sent(), 1);
-    assert_eq!(story.log.names(), ["skew", "not_resigned"]);
-    assert_eq!(story.log.incidents()[1].get("reason"), Some("identity"));
+    assert_eq!(story.log.names(), ["skew_detected", "resend_skipped"]);
+    assert_eq!(story.log.events()[1].get("reason"), Some("identity"));
 }
 
 #[tokio::test]

@@ -36,10 +36,10 @@ async fn three_contradicting_accepted_answers_end_a_correction() {
     let story = misled().await;
     for (call, is_corrected) in [(1, true), (2, true), (3, false)] {
         assert_eq!(story.calls_aws().await, Ok(()));
-        assert_eq!(story.clock.status().is_corrected(), is_corrected, "{call}");
+        assert_eq!(story.clock.status().is_correcting(), is_corrected, "{call}");
     }
     assert_eq!(story.clock.now(), story.world.machine_wall());
-    assert_eq!(story.log.names(), ["skew", "healed"]);
+    assert_eq!(story.log.names(), ["skew_detected", "correction_cleared"]);
 }
 
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn one_agreeing_answer_in_between_starts_the_count_again() {
             .plan([Fate::default(), Fate::default(), agreeing()]);
         for _ in 0..3 {
             assert_eq!(story.calls_aws().await, Ok(()));
-            assert!(story.clock.status().is_corrected());
+            assert!(story.clock.status().is_correcting());
         }
     }
 }
@@ -74,7 +74,7 @@ async fn what_is_no_date_of_an_accepted_answer_ends_nothing() {
         for _ in 0..4 {
             story.aws.plan([Fate::answered(answer.clone())]);
             drop(story.calls_aws().await);
-            assert!(story.clock.status().is_corrected(), "{answer:?}");
+            assert!(story.clock.status().is_correcting(), "{answer:?}");
         }
     }
 }
@@ -87,7 +87,7 @@ async fn a_date_that_its_own_signature_belies_ends_nothing() {
         let accepted = Answer::new(200, "{}").dated(story.world.true_time());
         story.aws.plan([Fate::answered(accepted)]);
         assert_eq!(story.calls_aws().await, Ok(()));
-        assert!(story.clock.status().is_corrected());
+        assert!(story.clock.status().is_correcting());
     }
 }
 
@@ -101,7 +101,7 @@ async fn an_answer_that_fits_both_clocks_ends_nothing() {
             ..Fate::default()
         }]);
         assert_eq!(story.calls_aws().await, Ok(()));
-        assert!(story.clock.status().is_corrected());
+        assert!(story.clock.status().is_correcting());
     }
 }
 
@@ -123,7 +123,7 @@ async fn a_stranger_ends_nothing() {
     let story = misled().await;
     for _ in 0..10 {
         assert_eq!(story.calls_lab().await, Ok(()));
-        assert!(story.clock.status().is_corrected());
+        assert!(story.clock.status().is_correcting());
     }
 }
 
@@ -134,7 +134,7 @@ async fn aws_ends_what_a_box_in_the_lab_has_taught() {
     story.lab.set_ahead(10 * MINUTE);
     story.aws.set_tolerance(minutes(15));
     assert_eq!(story.calls_lab().await, Ok(()));
-    assert!(story.clock.status().is_corrected());
+    assert!(story.clock.status().is_correcting());
     for _ in 0..3 {
         assert_eq!(story.calls_aws().await, Ok(()));
     }
@@ -155,7 +155,7 @@ async fn an_endless_supply_of_lying_dates_never_moves_a_right_clock() {
         story.aws.plan([Fate::answered(lie)]);
         drop(story.calls_aws().await);
         assert_eq!(story.clock.now(), story.world.machine_wall());
-        assert_eq!(story.clock.status().incidents(), 0);
+        assert_eq!(story.clock.status().event_count(), 0);
         story.world.advance(Duration::from_secs(7));
     }
 }
@@ -174,7 +174,7 @@ async fn lying_refusals_move_a_right_clock_for_one_request_and_seldom() {
         story.world.advance(Duration::from_secs(7));
     }
     // 7,000 s: after 1, 2, 4, 8, 16, 32 and 60 minutes.
-    let withdrawn = story.log.counted("incidents", "incident", "withdrawn");
+    let withdrawn = story.log.counted("events", "event", "trial_rejected");
     assert_eq!((withdrawn, story.lab.sent()), (7, CALLS + 7));
     assert_eq!(story.calls_aws().await, Ok(()));
 }

@@ -35,14 +35,14 @@ async fn a_wrong_secret_on_a_skewed_machine_is_told_apart() {
             assert_eq!(endpoint.counts().requests, call + first_call_costs);
         }
         let expected = if skew == 0 {
-            &["not_the_clock"][..]
+            &["not_clock_skew"][..]
         } else {
-            &["skew", "not_the_clock"]
+            &["skew_detected", "not_clock_skew"]
         };
         assert_eq!(log.names(), expected);
-        let event = log.incidents().pop().unwrap();
+        let event = log.events().pop().unwrap();
         assert_eq!(event.level, tracing::Level::WARN);
         assert_eq!(event.get("cause"), Some("wrong_key"));
-        assert_eq!(log.counted("incidents", "incident", "not_the_clock"), 4);
+        assert_eq!(log.counted("events", "event", "not_clock_skew"), 4);
     }
 }

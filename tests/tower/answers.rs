@@ -65,7 +65,7 @@ async fn refusals_come_back_byte_for_byte() {
             assert_eq!(answer.body().is_end_stream(), size == 0);
             let body = answer.into_body().collect().await.unwrap().to_bytes();
             assert!(body == whole, "{size} bytes of {status} differ");
-            assert_eq!(clock.status().incidents(), 0);
+            assert_eq!(clock.status().event_count(), 0);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Rejections that state no time but in their `Date`: the request is tried with
 //! that, and the clock moves only if it is let through.
 
-use aws_clock_skew::Incident;
+use aws_clock_skew::SkewEvent;
+use aws_clock_skew::event::EventKind;
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use tower::{Layer, ServiceExt};
@@ -40,11 +41,11 @@ async fn the_date_is_tried_and_learned_when_it_was_right() {
             assert_eq!(answer.map(|answer| answer.status()), Ok(StatusCode::OK));
             assert_eq!(script.sent().len(), sent);
         }
-        assert_eq!(log.names(), ["skew"], "{text}");
-        assert_eq!(log.incidents()[0].get("source"), Some("date"));
+        assert_eq!(log.names(), ["skew_detected"], "{text}");
+        assert_eq!(log.events()[0].get("time_source"), Some("date"));
         assert!(matches!(
-            clock.status().last_incident(),
-            Some(Incident::Skew(_))
+            clock.status().last_event().map(SkewEvent::kind),
+            Some(EventKind::SkewDetected)
         ));
     }
 }
@@ -90,5 +91,5 @@ async fn an_ordinary_refusal_is_not_sent_again() {
         Ok(StatusCode::FORBIDDEN)
     );
     assert_eq!(script.sent().len(), 1);
-    assert_eq!(clock.status().incidents(), 0);
+    assert_eq!(clock.status().event_count(), 0);
 }

@@ -1,7 +1,8 @@
 //! One rejection for a wrong clock, over real HTTP, against an endpoint that
 //! verifies every signature with somebody else's code.
 
-use aws_clock_skew::{Incident, SkewClock};
+use aws_clock_skew::event::EventKind;
+use aws_clock_skew::{SkewClock, SkewEvent};
 use aws_clock_skew_endpoint::{ACCESS_KEY_ID, Endpoint, SECRET_ACCESS_KEY};
 use aws_credential_types::Credentials;
 
@@ -54,11 +55,14 @@ async fn one_rejection(door: Door, skew: i64, sends_date: bool) {
 #[track_caller]
 fn knows(clock: &SkewClock, offset: i64) {
     let status = clock.status();
-    assert!(status.is_corrected());
+    assert!(status.is_correcting());
     let error = status.offset().as_millis() - offset * 1_000;
     assert!(error.abs() <= 1_000, "off by {error} ms: {status:?}");
-    assert!(matches!(status.last_incident(), Some(Incident::Skew(_))));
-    assert_eq!(status.incidents(), 1);
+    assert!(matches!(
+        status.last_event().map(SkewEvent::kind),
+        Some(EventKind::SkewDetected)
+    ));
+    assert_eq!(status.event_count(), 1);
 }
 
 #[tokio::test]
@@ -105,21 +109,21 @@ async fn one_event_tells_of_it() {
         let endpoint = endpoint(&world, true).await;
         let sqs = stack(door, &world, &world.skew_clock(), "sqs");
         assert_eq!(send(&sqs, &endpoint).await, Ok(()));
-        let incidents = log.incidents();
-        let [skew] = &incidents[..] else {
-            panic!("not one event: {incidents:?}");
+        let events = log.events();
+        let [skew] = &events[..] else {
+            panic!("not one event: {events:?}");
         };
         assert_eq!(skew.level, tracing::Level::WARN);
         for (field, value) in [
-            ("incident", "skew"),
-            ("source", "message"),
-            ("service", "sqs"),
-            ("host", "127.0.0.1"),
-            ("error_code", "InvalidSignatureException"),
+            ("event", "skew_detected"),
+            ("time_source", "message"),
+            ("rpc.service", "sqs"),
+            ("server.address", "127.0.0.1"),
+            ("error.type", "InvalidSignatureException"),
         ] {
             assert_eq!(skew.get(field), Some(value), "{field} of {skew:?}");
         }
-        assert_eq!(log.counted("retries", "outcome", "accepted"), 1);
+        assert_eq!(log.counted("resends", "outcome", "accepted"), 1);
     }
 }
 
@@ -163,9 +167,9 @@ async fn a_wrong_secret_on_a_skewed_machine_is_told_apart() {
                 assert_eq!(endpoint.counts().requests, call + first_call_costs);
             }
             let expected = if skew == 0 {
-                &["not_the_clock"][..]
+                &["not_clock_skew"][..]
             } else {
-                &["skew", "not_the_clock"]
+                &["skew_detected", "not_clock_skew"]
             };
             assert_eq!(log.names(), expected);
         }
@@ -184,7 +188,7 @@ async fn beyond_the_limit_the_caller_gets_the_services_own_error() {
         let error = send(&sqs, &endpoint).await.expect_err("the clock is wrong");
         assert!(error.contains("Signature expired"), "{error}");
         assert_eq!(endpoint.counts().requests, 1);
-        assert!(!clock.status().is_corrected());
-        assert_eq!(log.names(), ["refused"]);
+        assert!(!clock.status().is_correcting());
+        assert_eq!(log.names(), ["offset_limit_exceeded"]);
     }
 }

@@ -38,8 +38,12 @@ async fn repaired(door: Door, skew: i64, slews: bool) {
         assert_eq!(send(&sqs, &endpoint).await, Ok(()));
     }
     assert_eq!(endpoint.counts().rejected, 1, "{door:?}, {skew} s");
-    assert_eq!(log.names(), ["skew", "healed"], "{door:?}, {skew} s");
-    assert!(!clock.status().is_corrected());
+    assert_eq!(
+        log.names(),
+        ["skew_detected", "correction_cleared"],
+        "{door:?}, {skew} s"
+    );
+    assert!(!clock.status().is_correcting());
 }
 
 #[tokio::test]

@@ -50,8 +50,8 @@ impl Second {
         ))
     }
 
-    fn retries(&self, outcome: &str) -> usize {
-        self.log.counted("retries", "outcome", outcome)
+    fn resends(&self, outcome: &str) -> usize {
+        self.log.counted("resends", "outcome", outcome)
     }
 }
 
@@ -86,8 +86,8 @@ async fn a_connection_lost_on_it_is_the_callers_error() {
     second.script.plan([None, Some(Err(Lost))]);
     assert_eq!(second.call(credentials()).await.map(drop), Err(Lost));
     assert_eq!(second.script.sent().len(), 2);
-    assert!(second.clock.status().is_corrected(), "the lesson stays");
-    assert_eq!(second.retries("failed"), 1);
+    assert!(second.clock.status().is_correcting(), "the lesson stays");
+    assert_eq!(second.resends("failed"), 1);
 }
 
 #[tokio::test]
@@ -112,13 +112,13 @@ async fn a_second_rejection_is_the_callers_answer() {
         2,
         "nothing is sent a third time"
     );
-    assert_eq!(second.retries("rejected"), 1);
+    assert_eq!(second.resends("rejected"), 1);
     let failed = second
         .log
-        .incidents()
+        .events()
         .into_iter()
-        .find(|e| e.get("incident") == Some("retry_failed"));
-    assert_eq!(failed.map(|event| event.level), Some(tracing::Level::ERROR));
+        .find(|e| e.get("event") == Some("resend_rejected"));
+    assert_eq!(failed.map(|event| event.level), Some(tracing::Level::WARN));
 }
 
 #[tokio::test]
@@ -153,11 +153,14 @@ async fn without_credentials_the_caller_gets_the_first_answer_and_the_lesson_is_
     assert_eq!(answer.status(), StatusCode::FORBIDDEN);
     assert!(answer.body().starts_with(b"{\"__type\""), "{answer:?}");
     assert_eq!(second.script.sent().len(), 1);
-    assert!(second.clock.status().is_corrected());
-    assert_eq!(second.log.names(), ["skew", "not_resigned"]);
-    let incidents = second.log.incidents();
-    assert_eq!(incidents[1].get("reason"), Some("identity"));
-    assert_eq!(second.retries("not_resigned"), 1);
+    assert!(second.clock.status().is_correcting());
+    assert_eq!(second.log.names(), ["skew_detected", "resend_skipped"]);
+    let events = second.log.events();
+    assert_eq!(events[1].get("reason"), Some("identity"));
+    assert_eq!(
+        second.log.counted("resends_skipped", "reason", "identity"),
+        1
+    );
     // While it is corrected, what cannot be signed anew goes as it came.
     let answer = second.call(Missing).await.unwrap();
     assert_eq!(answer.status(), StatusCode::FORBIDDEN);
@@ -198,6 +201,6 @@ async fn all_in_flight_are_proven_with_the_credentials_that_signed_them() {
     for answer in futures_util::future::join_all(calls).await {
         assert_eq!(answer.unwrap().status(), StatusCode::OK);
     }
-    assert_eq!(second.log.names(), ["skew"]);
+    assert_eq!(second.log.names(), ["skew_detected"]);
     assert_eq!(second.script.sent().len(), 20);
 }

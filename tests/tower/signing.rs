@@ -71,7 +71,7 @@ async fn what_is_signed_already_passes_as_it_is() {
     assert_eq!(sent.len(), 2);
     assert_eq!(sent[0].headers, headers);
     assert_eq!(sent[1].headers, presigned_headers);
-    assert_eq!(clock.status().incidents(), 0);
+    assert_eq!(clock.status().event_count(), 0);
 }
 
 #[tokio::test]
@@ -144,7 +144,7 @@ async fn credentials_are_refreshed_by_the_corrected_clock() {
             async move { service.oneshot(request).await.unwrap().status().as_u16() }
         };
         assert_eq!(call().await, 200);
-        assert!(clock.status().is_corrected());
+        assert!(clock.status().is_correcting());
         assert_eq!(call().await, 200);
         let at_the_move = provider.loads();
         assert!(at_the_move <= 3, "{at_the_move}");

@@ -61,7 +61,7 @@ async fn hears(arm: Arm, seed: u64, tally: &mut Tally) {
             .initial_offset(ClockOffset::from_millis(offset))
             .build()
     };
-    let was_corrected = clock.status().is_corrected();
+    let was_corrected = clock.status().is_correcting();
     tally.count(if was_corrected {
         CORRECTED
     } else {

@@ -137,7 +137,7 @@ async fn live(arm: Arm, seed: u64, operations: u64) -> Tally {
             "{arm:?}, seed {seed}, {operation}"
         );
         let outcome = station.calls().await;
-        let is_untouched = clock.now() == world.wall() && !clock.status().is_corrected();
+        let is_untouched = clock.now() == world.wall() && !clock.status().is_correcting();
         tally.count_if(!is_untouched, STILL_CORRECTED);
         let sent = wire.take_sent();
         let is_in_words = has_words && matches!(reply, Reply::LyingInWords { .. });

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use aws_clock_skew::diagnosis::{Cause, Remedy};
+use aws_clock_skew::event::SkipReason;
 use aws_clock_skew::evidence::{OtherCause, ResponseView};
-use aws_clock_skew::{ClockOffset, Diagnosis, NotResigned, SkewClock};
+use aws_clock_skew::{ClockOffset, Diagnosis, SkewClock};
 use aws_clock_skew_endpoint::{ACCESS_KEY_ID, Endpoint, SECRET_ACCESS_KEY};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
@@ -151,7 +152,7 @@ async fn what_could_not_be_signed_again_says_why() {
     let error = put.body(crate::stories::stream()).send().await;
     let diagnosis = site.clock.diagnose_error(&error.expect_err("is a stream"));
     is_clock(diagnosis, 20 * MINUTE);
-    assert_eq!(diagnosis.remedy(), Remedy::NotResigned(NotResigned::Body));
+    assert_eq!(diagnosis.remedy(), Remedy::NotResigned(SkipReason::Body));
     assert_eq!(
         diagnosis.to_string(),
         "this machine's clock is 20 min 1 s behind; it could not be signed again: its body can be \
@@ -317,7 +318,7 @@ async fn a_role_that_could_not_be_had_is_diagnosed_as_well() {
 
 #[tokio::test]
 async fn what_was_done_about_another_request_is_not_said_of_this_one() {
-    let site = crate::stories::tell("retry_failed", Door::HttpClient).await;
+    let site = crate::stories::tell("resend_rejected", Door::HttpClient).await;
     let body = b"<Error><Code>RequestTimeTooSkewed</Code></Error>";
     for (request_id, expected) in [
         ("id-2", Remedy::SignedAgain),

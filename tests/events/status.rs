@@ -12,40 +12,40 @@ use crate::world::{DAY, HOUR, minutes};
 #[tokio::test]
 async fn a_corrected_clock_says_since_when_and_by_how_much() {
     for door in Door::ALL {
-        let site = tell("skew", door).await;
+        let site = tell("skew_detected", door).await;
         let status = serde_json::to_value(site.clock.status()).expect("is JSON");
-        assert_eq!(status["corrected"], true);
+        assert_eq!(status["correcting"], true);
         assert_eq!(status["offset_ms"], 172_800_500);
         assert_eq!(status["uncertainty_ms"], 502);
         assert_eq!(status["since"], "2027-01-16T08:00:00.500Z");
-        assert_eq!(status["incidents"], 1);
+        assert_eq!(status["events"], 1);
         assert_eq!(
-            status["incidents_by_kind"],
+            status["events_by_kind"],
             json!({
-                "skew": 1, "stale_signature": 0, "healed": 0, "withdrawn": 0,
-                "hosts_disagree": 0, "not_resigned": 0, "retry_failed": 0, "refused": 0,
-                "not_the_clock": 0, "half_installed": 0,
+                "skew_detected": 1, "expired_in_transit": 0, "correction_cleared": 0, "trial_rejected": 0,
+                "hosts_disagree": 0, "resend_skipped": 0, "resend_rejected": 0, "offset_limit_exceeded": 0,
+                "not_clock_skew": 0, "incomplete_installation": 0,
             })
         );
-        let last = &status["last_incident"];
-        assert_eq!(last["incident"], "skew");
+        let last = &status["last_event"];
+        assert_eq!(last["event"], "skew_detected");
         assert_eq!(last["offset_ms"], 172_800_500);
         assert_eq!(last["previous_offset_ms"], 0);
         assert_eq!(last["age_ms"], 172_800_000);
         assert_eq!(last["server_time"], "2027-01-16T08:00:00.000Z");
-        assert_eq!(last["request_id"], "id-1");
+        assert_eq!(last["aws.request_id"], "id-1");
         let operation = (door == Door::Interceptor).then_some("ReceiveMessage");
-        assert_eq!(last.get("operation").and_then(Value::as_str), operation);
+        assert_eq!(last.get("rpc.method").and_then(Value::as_str), operation);
     }
 }
 
 #[tokio::test]
 async fn the_answer_is_the_one_in_the_reference() {
-    let reference = include_str!("../../docs/incidents.md");
+    let reference = include_str!("../../docs/observability.md");
     let (_, sample) = reference.split_once("```json").expect("has a sample");
     let (sample, _) = sample.split_once("```").expect("ends");
     let sample: Value = serde_json::from_str(sample).expect("is JSON");
-    let site = tell("skew", Door::HttpClient).await;
+    let site = tell("skew_detected", Door::HttpClient).await;
     let status = serde_json::to_value(site.clock.status()).expect("is JSON");
     for field in sample.as_object().expect("a map").keys() {
         match (&sample[field], &status[field]) {
@@ -68,11 +68,11 @@ async fn a_right_clock_has_nothing_to_say() {
     let site = site(0, Manner::InWords);
     assert_eq!(call(Door::HttpClient, &site).await, Ok(()));
     let status = serde_json::to_value(site.clock.status()).expect("is JSON");
-    assert_eq!(status["corrected"], false);
+    assert_eq!(status["correcting"], false);
     assert_eq!(status["offset_ms"], 0);
     assert_eq!(status["since"], Value::Null);
-    assert_eq!(status["incidents"], 0);
-    assert_eq!(status["last_incident"], Value::Null);
+    assert_eq!(status["events"], 0);
+    assert_eq!(status["last_event"], Value::Null);
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn since_stays_while_the_correction_moves_and_ends_with_it() {
     let moved = site.clock.status().since().expect("is corrected");
     let by = moved.duration_since(since).expect("is later");
     assert_eq!(by.as_secs(), 3_600);
-    assert_eq!(site.clock.status().incidents(), 2);
+    assert_eq!(site.clock.status().event_count(), 2);
     site.line.wire.set_ahead(0);
     site.world.set_skew(0);
     assert_eq!(call(Door::HttpClient, &site).await, Ok(()));
@@ -99,10 +99,10 @@ async fn since_stays_while_the_correction_moves_and_ends_with_it() {
 #[tokio::test]
 async fn what_only_one_kind_has_is_told() {
     for (kind, door, field, value) in [
-        ("not_resigned", Door::BelowASigner, "reason", "proof"),
-        ("not_the_clock", Door::Signing, "cause", "wrong_key"),
+        ("resend_skipped", Door::BelowASigner, "reason", "proof"),
+        ("not_clock_skew", Door::Signing, "cause", "wrong_key"),
         (
-            "half_installed",
+            "incomplete_installation",
             Door::Interceptor,
             "missing",
             "retry_classifier, time_source",
@@ -110,14 +110,14 @@ async fn what_only_one_kind_has_is_told() {
         (
             "hosts_disagree",
             Door::HttpClient,
-            "other_host",
+            "other.address",
             "sqs.us-east-1.amazonaws.com",
         ),
     ] {
         let site = tell(kind, door).await;
         let status = serde_json::to_value(site.clock.status()).expect("is JSON");
-        assert_eq!(status["last_incident"]["incident"], kind);
-        assert_eq!(status["last_incident"][field], value, "{kind}");
-        assert_eq!(status["incidents_by_kind"][kind], 1);
+        assert_eq!(status["last_event"]["event"], kind);
+        assert_eq!(status["last_event"][field], value, "{kind}");
+        assert_eq!(status["events_by_kind"][kind], 1);
     }
 }

@@ -1,4 +1,4 @@
-//! One story for each kind of incident.
+//! One story for each kind of event.
 
 use aws_clock_skew::SkewClock;
 use aws_credential_types::Credentials;
@@ -19,22 +19,22 @@ pub(crate) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 pub(crate) const OTHER_SECRET: &str = "OtherSecretThatNobodyMayEverSee/0123456+";
 pub(crate) const SESSION_TOKEN: &str = "FwoGZXIvYXdzEXAMPLE//session+token/that=is=secret==";
 
-/// The incidents, as the reference calls them, and the doors where they happen.
+/// The events, as the reference calls them, and the doors where they happen.
 pub(crate) const KINDS: [(&str, &[Door]); 10] = [
-    ("skew", &Door::ALL),
-    ("stale_signature", &Door::ALL),
-    ("healed", &Door::ALL),
+    ("skew_detected", &Door::ALL),
+    ("expired_in_transit", &Door::ALL),
+    ("correction_cleared", &Door::ALL),
     // The other doors try a date on the request itself, before they learn it.
-    ("withdrawn", &[Door::Interceptor]),
+    ("trial_rejected", &[Door::Interceptor]),
     ("hosts_disagree", &Door::ALL),
     (
-        "not_resigned",
+        "resend_skipped",
         &[Door::Interceptor, Door::HttpClient, Door::BelowASigner],
     ),
-    ("retry_failed", &Door::ALL),
-    ("refused", &Door::ALL),
-    ("not_the_clock", &Door::ALL),
-    ("half_installed", &[Door::Interceptor]),
+    ("resend_rejected", &Door::ALL),
+    ("offset_limit_exceeded", &Door::ALL),
+    ("not_clock_skew", &Door::ALL),
+    ("incomplete_installation", &[Door::Interceptor]),
 ];
 
 pub(crate) fn credentials(secret: &str) -> Credentials {
@@ -59,15 +59,15 @@ pub(crate) async fn call(door: Door, site: &Site) -> Result<(), String> {
         .await
 }
 
-/// Lets an incident of this kind happen, and returns where.
+/// Lets an event of this kind happen, and returns where.
 pub(crate) async fn tell(kind: &str, door: Door) -> Site {
     match kind {
-        "skew" => {
+        "skew_detected" => {
             let site = site(-2 * DAY, Manner::InWords);
             assert_eq!(call(door, &site).await, Ok(()));
             site
         }
-        "stale_signature" => {
+        "expired_in_transit" => {
             let site = site(0, Manner::InWords);
             site.line.wire.plan([Fate {
                 before: minutes(20),
@@ -76,14 +76,14 @@ pub(crate) async fn tell(kind: &str, door: Door) -> Site {
             assert_eq!(call(door, &site).await, Ok(()));
             site
         }
-        "healed" => {
+        "correction_cleared" => {
             let site = site(-20 * MINUTE, Manner::InWords);
             assert_eq!(call(door, &site).await, Ok(()));
             site.world.set_skew(0);
             assert_eq!(call(door, &site).await, Ok(()));
             site
         }
-        "withdrawn" => {
+        "trial_rejected" => {
             let site = site(0, Manner::Silently);
             let lie = || Answer::empty_403(shifted(site.world.true_time(), 20 * MINUTE));
             site.line.wire.plan([lie().into(), lie().into()]);
@@ -91,8 +91,8 @@ pub(crate) async fn tell(kind: &str, door: Door) -> Site {
             site
         }
         "hosts_disagree" => hosts_disagree(door).await,
-        "not_resigned" => not_resigned(door).await,
-        "retry_failed" => {
+        "resend_skipped" => not_resigned(door).await,
+        "resend_rejected" => {
             let site = site(-20 * MINUTE, Manner::InWords);
             // 2027-01-16T08:00:00Z is the true time.
             let again = "Signature expired: 20270116T080000Z is now earlier than \
@@ -103,13 +103,13 @@ pub(crate) async fn tell(kind: &str, door: Door) -> Site {
             assert!(call(door, &site).await.is_err());
             site
         }
-        "refused" => {
+        "offset_limit_exceeded" => {
             let site = site(-500 * DAY, Manner::InWords);
             site.world.advance(minutes(600 * 24 * 60));
             assert!(call(door, &site).await.is_err());
             site
         }
-        "not_the_clock" => {
+        "not_clock_skew" => {
             let site = site(0, Manner::InWords);
             let wrong_key = "The request signature we calculated does not match the signature \
                 you provided.";
@@ -122,7 +122,7 @@ pub(crate) async fn tell(kind: &str, door: Door) -> Site {
             assert!(call(door, &site).await.is_err());
             site
         }
-        "half_installed" => {
+        "incomplete_installation" => {
             let site = site(0, Manner::InWords);
             let provider = SharedCredentialsProvider::new(credentials(SECRET));
             let config = site.config(provider);

@@ -123,8 +123,8 @@ async fn no_event_and_no_debug_output_holds_a_secret_or_a_signature() {
                 clock.signing_layer(credentials(SECRET), "us-east-1", "sqs"),
                 clock
                     .status()
-                    .last_incident()
-                    .map(|incident| serde_json::to_string(incident).ok()),
+                    .last_event()
+                    .map(|event| serde_json::to_string(event).ok()),
             );
             debug.expect("a string takes everything");
             let signatures = site.line.signatures();

@@ -1,4 +1,4 @@
-//! The reference in `docs/incidents.md` is what every door emits.
+//! The reference in `docs/observability.md` is what every door emits.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::stories::{KINDS, call, site, tell};
 use crate::wire::{Answer, Manner};
 use crate::world::{MINUTE, World, minutes};
 
-const REFERENCE: &str = include_str!("../../docs/incidents.md");
+const REFERENCE: &str = include_str!("../../docs/observability.md");
 
 /// The rows of the table whose header begins so: their cells, without back-quotes.
 fn table(header: &str) -> Vec<Vec<String>> {
@@ -26,8 +26,12 @@ fn table(header: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
+/// The fields whose values are all in the table.
+const LISTED: [&str; 5] = ["time_source", "mode", "reason", "cause", "missing"];
+
 struct Field {
     kind: String,
+    meaning: String,
     always_in: BTreeSet<String>,
 }
 
@@ -46,27 +50,31 @@ fn fields() -> BTreeMap<String, Field> {
             }
             None => named(&row[3]),
         };
-        let kind = row[1].clone();
-        (row[0].clone(), Field { kind, always_in })
+        let field = Field {
+            kind: row[1].clone(),
+            meaning: row[2].clone(),
+            always_in,
+        };
+        (row[0].clone(), field)
     };
     rows.into_iter().map(field).collect()
 }
 
 #[tokio::test]
 async fn every_event_is_as_the_reference_says_from_every_door() {
-    let levels: BTreeMap<String, String> = table("| incident | level")
+    let levels: BTreeMap<String, String> = table("| event | level")
         .into_iter()
         .map(|row| (row[0].clone(), row[1].clone()))
         .collect();
     let fields = fields();
-    assert_eq!((levels.len(), fields.len()), (10, 18));
+    assert_eq!((levels.len(), fields.len()), (10, 21));
     let mut seen = BTreeSet::new();
     for (kind, doors) in KINDS {
         for door in doors {
             let capture = Capture::start();
             let site = tell(kind, *door).await;
             let log = capture.log();
-            let is_it = |event: &&Emitted| event.text("incident") == Some(kind);
+            let is_it = |event: &&Emitted| event.text("event") == Some(kind);
             let events: Vec<_> = log.iter().filter(is_it).collect();
             let [event] = events[..] else {
                 panic!("{kind} {door:?}: {:?}", capture.names());
@@ -82,6 +90,10 @@ async fn every_event_is_as_the_reference_says_from_every_door() {
                     "{kind} {door:?} {name}"
                 );
                 seen.insert(name.clone());
+                if LISTED.contains(&name.as_str()) {
+                    let meaning = field.map_or("", |field| &field.meaning);
+                    assert!(meaning.contains(&value.to_string()), "{name} {value}");
+                }
             }
             for (name, field) in &fields {
                 let is_there = event.fields.contains_key(name);
@@ -89,7 +101,7 @@ async fn every_event_is_as_the_reference_says_from_every_door() {
                 assert!(is_there || !has_to_be, "{kind} {door:?} lacks {name}");
             }
             let status = site.clock.status();
-            let counted = status.incidents_by_kind().find(|(name, _)| *name == kind);
+            let counted = status.event_counts().find(|(name, _)| *name == kind);
             assert_eq!(counted, Some((kind, 1)), "{door:?}");
         }
     }
@@ -100,18 +112,11 @@ async fn every_event_is_as_the_reference_says_from_every_door() {
 #[tokio::test]
 async fn every_metric_is_as_the_reference_says_from_every_door() {
     let rows = table("| field | in Prometheus");
-    // Both gauges come in one event.
-    let labels: [(&str, &[&str]); 3] = [
-        (
-            "monotonic_counter.aws_clock_skew.incidents",
-            &["incident", "source", "service"],
-        ),
-        ("monotonic_counter.aws_clock_skew.retries", &["outcome"]),
-        (
-            "gauge.aws_clock_skew.offset_seconds",
-            &["gauge.aws_clock_skew.uncertainty_seconds"],
-        ),
-    ];
+    for row in &rows {
+        let (kind, name) = row[0].split_once('.').expect("has a type");
+        let suffix = if kind == "gauge" { "" } else { "_total" };
+        assert_eq!(row[1], format!("{}{suffix}", name.replace('.', "_")));
+    }
     let mut seen = BTreeSet::new();
     for (kind, doors) in KINDS {
         for door in doors {
@@ -119,26 +124,38 @@ async fn every_metric_is_as_the_reference_says_from_every_door() {
             let _site = tell(kind, *door).await;
             for event in capture.metrics() {
                 assert_eq!((event.level, &event.message), (tracing::Level::INFO, &None));
-                let is_it = |(name, _): &&(&str, _)| event.fields.contains_key(*name);
-                let (metric, labels) = labels.iter().find(is_it).expect("is a known metric");
-                for (name, value) in &event.fields {
-                    let row = rows.iter().find(|row| row[0] == *name);
-                    let documented = row.map_or("text", |row| &row[2]);
-                    assert_eq!(documented, value.type_name(), "{kind} {door:?} {name}");
-                    let is_known = name == metric || labels.contains(&name.as_str());
-                    assert!(is_known, "{kind} {door:?}: {name} beside {metric}");
-                    seen.extend(row.map(|row| row[0].clone()));
+                let mut labels: BTreeSet<_> = event.fields.keys().cloned().collect();
+                // Both gauges come in one event.
+                let metrics = rows.iter().filter(|row| labels.contains(&row[0]));
+                let metrics: Vec<_> = metrics.cloned().collect();
+                assert!(!metrics.is_empty(), "{kind} {door:?}: {labels:?}");
+                for metric in &metrics {
+                    labels.remove(&metric[0]);
+                    assert_eq!(metric[2], event.fields[&metric[0]].type_name());
                 }
-                if let Some(service) = event.text("service") {
+                for metric in metrics {
+                    let documented: BTreeSet<_> =
+                        metric[3].split(", ").map(str::to_owned).collect();
+                    let mut absent = documented.difference(&labels);
+                    assert!(absent.all(|label| label == "aws_service"), "{metric:?}");
+                    assert!(labels.is_subset(&documented), "{labels:?} of {metric:?}");
+                    seen.insert(metric[0].clone());
+                }
+                for label in &labels {
+                    assert_eq!(event.fields[label].type_name(), "text", "{label}");
+                }
+                if let Some(outcome) = event.text("outcome") {
+                    let outcomes = table("| outcome | what");
+                    assert!(outcomes.iter().any(|row| row[0] == outcome), "{outcome}");
+                }
+                if let Some(service) = event.text("aws_service") {
                     assert!(["sqs", "s3"].contains(&service), "{service}");
                 }
             }
             let counted = capture.metrics();
             let counted = counted.iter().filter(|event| {
-                event.text("incident") == Some(kind)
-                    && event
-                        .fields
-                        .get("monotonic_counter.aws_clock_skew.incidents")
+                event.text("event") == Some(kind)
+                    && event.fields.get("monotonic_counter.aws_clock_skew.events")
                         == Some(&Value::U64(1))
             });
             assert_eq!(counted.count(), 1, "{kind} {door:?}");
@@ -152,7 +169,7 @@ async fn every_metric_is_as_the_reference_says_from_every_door() {
 async fn the_numbers_are_those_of_the_machine() {
     for door in Door::ALL {
         let capture = Capture::start();
-        let site = tell("skew", door).await;
+        let site = tell("skew_detected", door).await;
         let log = capture.log();
         let number = |field: &str| match log[0].fields.get(field) {
             Some(Value::I64(value)) => *value,
@@ -168,9 +185,12 @@ async fn the_numbers_are_those_of_the_machine() {
         assert!((1..=1_500).contains(&number("uncertainty_ms")), "{door:?}");
         assert_eq!(log[0].text("signed_at"), Some("2027-01-14T08:00:00.000Z"));
         assert_eq!(log[0].text("server_time"), Some("2027-01-16T08:00:00.000Z"));
-        assert_eq!(log[0].text("host"), Some("sqs.us-east-1.amazonaws.com"));
-        assert_eq!(log[0].text("error_code"), Some("InvalidSignatureException"));
-        assert_eq!(log[0].text("request_id"), Some("id-1"));
+        assert_eq!(
+            log[0].text("server.address"),
+            Some("sqs.us-east-1.amazonaws.com")
+        );
+        assert_eq!(log[0].text("error.type"), Some("InvalidSignatureException"));
+        assert_eq!(log[0].text("aws.request_id"), Some("id-1"));
         assert_eq!(site.line.wire.rejected(), 1);
     }
 }
@@ -214,13 +234,13 @@ async fn two_hundred_rejections_of_one_clock_are_one_event_over_real_http() {
         sent.expect("no call panics").expect("no call fails");
     }
     assert_eq!(endpoint.counts().rejected, 200);
-    assert_eq!(capture.names(), ["skew"]);
-    assert_eq!(clock.status().incidents(), 1);
-    let retried = capture.metrics();
-    let retried = retried
+    assert_eq!(capture.names(), ["skew_detected"]);
+    assert_eq!(clock.status().event_count(), 1);
+    let resent = capture.increments();
+    let resent = resent
         .iter()
         .filter(|event| event.text("outcome") == Some("accepted"));
-    assert_eq!(retried.count(), CALLS);
+    assert_eq!(resent.count(), CALLS);
 }
 
 #[tokio::test]
@@ -237,10 +257,10 @@ async fn what_is_left_out_of_the_log_is_counted() {
         let suppressed = log.iter().map(|event| event.fields["suppressed"].clone());
         let suppressed: Vec<_> = suppressed.collect();
         assert_eq!(suppressed, [Value::U64(0), Value::U64(4)], "{door:?}");
-        let counted = capture.metrics();
+        let counted = capture.increments();
         let counted = counted
             .iter()
-            .filter(|event| event.text("incident") == Some("not_the_clock"));
+            .filter(|event| event.text("event") == Some("not_clock_skew"));
         assert_eq!(counted.count(), 6, "metrics are never left out");
     }
 }

@@ -23,19 +23,19 @@ async fn every_change_is_told_to_every_listener() {
             for listener in &mut listeners {
                 listener.changed().await;
                 assert_eq!(
-                    listener.get().is_corrected(),
+                    listener.get().is_correcting(),
                     is_corrected,
                     "{door:?} {round}"
                 );
                 assert_eq!(listener.changed().now_or_never(), None, "{door:?} {round}");
             }
         }
-        assert_eq!(site.clock.status().incidents(), 5);
+        assert_eq!(site.clock.status().event_count(), 5);
     }
 }
 
 #[tokio::test]
-async fn an_incident_that_moves_nothing_is_told_as_well() {
+async fn an_event_that_moves_nothing_is_told_as_well() {
     for door in Door::ALL {
         let site = site(0, Manner::InWords);
         let mut changes = site.clock.changes();
@@ -47,23 +47,23 @@ async fn an_incident_that_moves_nothing_is_told_as_well() {
         assert_eq!(call(door, &site).await, Ok(()));
         changes.changed().await;
         let status = changes.get();
-        assert!(!status.is_corrected());
-        let last = status.last_incident().map(|incident| incident.name());
-        assert_eq!(last, Some("stale_signature"));
+        assert!(!status.is_correcting());
+        let last = status.last_event().map(|event| event.name());
+        assert_eq!(last, Some("expired_in_transit"));
     }
 }
 
 #[tokio::test]
 async fn a_listener_that_comes_late_sees_where_the_clock_stands() {
-    let site = tell("skew", Door::HttpClient).await;
+    let site = tell("skew_detected", Door::HttpClient).await;
     let mut late = site.clock.changes();
-    assert!(late.get().is_corrected());
+    assert!(late.get().is_correcting());
     assert_eq!(late.get(), site.clock.status());
     // What was before is no news.
     assert_eq!(late.changed().now_or_never(), None);
     site.clock.reset();
     late.changed().await;
-    assert!(!late.get().is_corrected());
+    assert!(!late.get().is_correcting());
 }
 
 #[tokio::test]
@@ -79,15 +79,15 @@ async fn listeners_that_are_dropped_or_never_listen_hold_nothing_up() {
         }
         // A change is not lost with the future that waited for it.
         assert_eq!(cancelled.changed().now_or_never(), Some(()));
-        assert!(idle.iter().all(|listener| listener.get().is_corrected()));
+        assert!(idle.iter().all(|listener| listener.get().is_correcting()));
     }
 }
 
 #[tokio::test]
 async fn a_listener_outlives_the_other_handles() {
-    let site = tell("skew", Door::Interceptor).await;
+    let site = tell("skew_detected", Door::Interceptor).await;
     let mut changes = site.clock.changes();
     drop(site);
-    assert!(changes.get().is_corrected());
+    assert!(changes.get().is_correcting());
     assert_eq!(changes.changed().now_or_never(), None);
 }

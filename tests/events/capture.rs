@@ -87,9 +87,16 @@ impl Capture {
         self.of_target("aws_clock_skew::metrics")
     }
 
-    /// The names of the incidents in the log.
+    /// The metrics, without the zeros with which the counters of a clock start.
+    pub(crate) fn increments(&self) -> Vec<Emitted> {
+        let is_zero = |event: &Emitted| event.fields.values().any(|value| *value == Value::U64(0));
+        let metrics = self.metrics().into_iter();
+        metrics.filter(|event| !is_zero(event)).collect()
+    }
+
+    /// The names of the events in the log.
     pub(crate) fn names(&self) -> Vec<String> {
-        let name = |event: Emitted| event.text("incident").unwrap_or("?").to_owned();
+        let name = |event: Emitted| event.text("event").unwrap_or("?").to_owned();
         self.log().into_iter().map(name).collect()
     }
 

@@ -1,0 +1,125 @@
+//! [`Details`]: the numbers and names of an event, and the one list of their fields.
+
+use std::time::{Duration, SystemTime};
+
+use super::iso_8601::iso_8601;
+use crate::evidence::Source;
+use crate::offset::ClockOffset;
+
+/// Calls another macro with each fact of an event: its type, and the names and forms in
+/// which logs and JSON show it. Nothing else lists them.
+macro_rules! each_detail {
+    ($then:ident!($($context:tt)*)) => {
+        $then! {
+            ($($context)*)
+            /// Server time − local time, after the event. Positive: the local clock is behind.
+            offset: $crate::offset::ClockOffset =>
+                "offset": $crate::event::Details::text,
+                "offset_ms": $crate::event::Details::millis;
+            /// The same before the event.
+            previous_offset: $crate::offset::ClockOffset =>
+                "previous_offset_ms": $crate::event::Details::millis;
+            /// How far `offset` can be from the truth.
+            uncertainty: std::time::Duration =>
+                "uncertainty_ms": $crate::event::Details::whole_millis;
+            /// How old the signature was by the server's clock. Where a correction ends: how
+            /// long ago it was made.
+            age: std::time::Duration =>
+                "age_ms": $crate::event::Details::whole_millis;
+            /// What states the server's time.
+            time_source: $crate::evidence::Source =>
+                "time_source": $crate::event::Details::time_source;
+            /// The time that the request was signed with.
+            signed_at: std::time::SystemTime =>
+                "signed_at": $crate::event::Details::time;
+            /// The server's time, as stated or concluded.
+            server_time: std::time::SystemTime =>
+                "server_time": $crate::event::Details::time;
+            /// The host that answered.
+            server_address: $crate::event::Label =>
+                "server.address": $crate::event::Label::as_str;
+            /// The host that it disagrees with.
+            other_address: $crate::event::Label =>
+                "other.address": $crate::event::Label::as_str;
+            /// The service's name in signatures, such as `sqs`.
+            service: $crate::event::Label =>
+                "rpc.service": $crate::event::Label::as_str;
+            /// The SDK's name of the operation.
+            method: $crate::event::Label =>
+                "rpc.method": $crate::event::Label::as_str;
+            /// The service's id of the request.
+            request_id: $crate::event::Label =>
+                "aws.request_id": $crate::event::Label::as_str;
+            /// The service's error code.
+            error_type: $crate::event::Label =>
+                "error.type": $crate::event::Label::as_str;
+            /// Whether the clock corrects, or only observes.
+            mode: $crate::event::Mode =>
+                "mode": $crate::event::Mode::as_str;
+            /// The clock's name, as its builder was told.
+            clock: $crate::event::Label =>
+                "clock": $crate::event::Label::as_str;
+        }
+    };
+}
+pub(crate) use each_detail;
+
+macro_rules! define {
+    (() $($(#[$doc:meta])* $field:ident: $type:ty => $($name:literal: $form:path),+;)*) => {
+        /// What is known about an event. A fact that is not known is `None`.
+        #[derive(Clone, Debug, Default, Eq, PartialEq)]
+        #[non_exhaustive]
+        pub struct Details {
+            $($(#[$doc])* pub $field: Option<$type>,)*
+        }
+    };
+}
+each_detail!(define!());
+
+/// The forms in which logs and JSON show the facts.
+impl Details {
+    pub(crate) fn text(offset: &ClockOffset) -> String {
+        offset.to_string()
+    }
+
+    pub(crate) const fn millis(offset: &ClockOffset) -> i64 {
+        offset.as_millis()
+    }
+
+    pub(crate) fn whole_millis(duration: &Duration) -> u64 {
+        u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    pub(crate) fn time(time: &SystemTime) -> String {
+        iso_8601(*time).unwrap_or_else(|| "before 1970".to_owned())
+    }
+
+    /// Two of them are texts of the body, and the same to whoever reads the log.
+    pub(crate) const fn time_source(source: &Source) -> &'static str {
+        match source {
+            Source::Date => "date",
+            _ => "message",
+        }
+    }
+}
+
+/// What a [`SkewClock`](crate::SkewClock) does about clock skew.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Mode {
+    /// It corrects signatures.
+    Correct,
+    /// It reports, and corrects nothing; see
+    /// [`SkewClockBuilder::observe_only`](crate::SkewClockBuilder::observe_only).
+    Observe,
+}
+
+impl Mode {
+    /// Returns the `mode` field of log events and metrics.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Correct => "correct",
+            Self::Observe => "observe",
+        }
+    }
+}

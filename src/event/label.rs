@@ -1,0 +1,66 @@
+//! [`Label`]: a name from outside, safe to log.
+
+use std::fmt;
+
+/// A name that came from outside: at most 64 visible ASCII characters of it.
+#[derive(Clone, Eq, Hash, PartialEq)]
+pub struct Label(Box<str>);
+
+impl Label {
+    /// Returns what can be shown of `text`, or `None` if that is nothing.
+    pub(crate) fn new(text: &str) -> Option<Self> {
+        let visible: String = text
+            .chars()
+            .filter(char::is_ascii_graphic)
+            .take(LONGEST_LABEL)
+            .collect();
+        (!visible.is_empty()).then(|| Self(visible.into_boxed_str()))
+    }
+
+    /// Returns the name of a service, which the SDK and signatures spell in different cases.
+    pub(crate) fn of_service(name: &str) -> Option<Self> {
+        Self::new(name).map(|mut label| {
+            label.0.make_ascii_lowercase();
+            label
+        })
+    }
+
+    /// Returns the name of a clock that was given none.
+    pub(crate) fn unnamed_clock() -> Self {
+        Self("default".into())
+    }
+
+    /// Returns the text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Enough for every request id and error code; too little to flood a log with.
+const LONGEST_LABEL: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_is_cut_to_64_visible_ascii_characters() {
+        let hostile = format!("a\u{1b}[31m\r\nb é{}", "x".repeat(200));
+        let label = Label::new(&hostile).unwrap();
+        assert!(label.as_str().starts_with("a[31mbx"));
+        assert_eq!(label.as_str().len(), 64);
+        assert_eq!(Label::new("\u{7f}\n "), None);
+    }
+}

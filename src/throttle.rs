@@ -1,0 +1,176 @@
+//! [`Throttle`]: how many events there were, and which of them the log has room for.
+
+use std::time::Duration;
+
+use crate::event::{EventKind, Label, SkewEvent};
+
+/// Counts events, and limits how many of them are logged. It measures with the monotonic
+/// clock, since the wall clock is the one that cannot be trusted here.
+#[derive(Debug, Default)]
+pub(crate) struct Throttle {
+    counts: [u64; EventKind::COUNT],
+    windows: [Window; EventKind::COUNT],
+    /// Of events that are not counted, so that they take no room from the others.
+    uncounted: [Window; EventKind::COUNT],
+    last: Option<SkewEvent>,
+    services: Vec<Label>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Window {
+    last_logged: Option<Duration>,
+    suppressed: u64,
+}
+
+/// An event on its way to the log and the metrics.
+#[derive(Debug)]
+pub(crate) struct Notice {
+    pub(crate) event: SkewEvent,
+    /// How many events of this kind were left out of the log since the last one; `None` if
+    /// this one is left out.
+    pub(crate) log: Option<u64>,
+    /// The service under a name that keeps the number of time series small.
+    pub(crate) service: Option<Label>,
+}
+
+impl Throttle {
+    /// Counts an event that happened at `monotonic`, and says whether it is logged.
+    pub(crate) fn admit(&mut self, event: SkewEvent, monotonic: Duration) -> Notice {
+        let kind = event.kind();
+        let service = event.details().service.clone();
+        let service = service.map(|name| self.admit_service(name));
+        let mut windows = &mut self.uncounted;
+        if event.is_counted() {
+            windows = &mut self.windows;
+            if let Some(count) = self.counts.get_mut(kind.index()) {
+                *count += 1;
+            }
+            self.last = Some(event.clone());
+        }
+        let log = if kind.is_change_of_state() {
+            // Otherwise the last line of the log could say the opposite of what is true.
+            Some(0)
+        } else {
+            let window = windows.get_mut(kind.index());
+            window.and_then(|window| window.admit(monotonic))
+        };
+        Notice {
+            event,
+            log,
+            service,
+        }
+    }
+
+    /// Returns how many events there were of each kind, in the order of
+    /// [`EventKind::NAMES`].
+    pub(crate) const fn counts(&self) -> [u64; EventKind::COUNT] {
+        self.counts
+    }
+
+    pub(crate) const fn last(&self) -> Option<&SkewEvent> {
+        self.last.as_ref()
+    }
+
+    /// A metric's `aws_service` is one of the first 64 seen, then `other`: the client of a
+    /// proxy can write any name into its requests.
+    fn admit_service(&mut self, service: Label) -> Label {
+        if self.services.contains(&service) {
+            return service;
+        }
+        if self.services.len() < MOST_SERVICES {
+            self.services.push(service.clone());
+            return service;
+        }
+        Label::new("other").unwrap_or(service)
+    }
+}
+
+impl Window {
+    fn admit(&mut self, monotonic: Duration) -> Option<u64> {
+        let is_open = self
+            .last_logged
+            .is_none_or(|last| monotonic.saturating_sub(last) >= BETWEEN_EVENTS);
+        if is_open {
+            self.last_logged = Some(monotonic);
+            Some(std::mem::take(&mut self.suppressed))
+        } else {
+            self.suppressed += 1;
+            None
+        }
+    }
+}
+
+/// At most one event a minute for each kind.
+const BETWEEN_EVENTS: Duration = Duration::from_secs(60);
+const MOST_SERVICES: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{ClearReason, Details};
+
+    fn event(kind: EventKind) -> SkewEvent {
+        SkewEvent::new(kind, Details::default())
+    }
+
+    #[test]
+    fn one_event_a_minute_says_how_many_were_left_out() {
+        let mut throttle = Throttle::default();
+        let mut admit = |seconds: u64| {
+            let event = event(EventKind::ExpiredInTransit);
+            let monotonic = Duration::from_secs(1_000 + seconds);
+            throttle.admit(event, monotonic).log
+        };
+        assert_eq!(admit(0), Some(0));
+        assert_eq!(admit(1), None);
+        assert_eq!(admit(59), None);
+        assert_eq!(admit(60), Some(2));
+        assert_eq!(admit(61), None);
+        assert_eq!(throttle.counts()[EventKind::ExpiredInTransit.index()], 5);
+        let other = event(EventKind::ResendRejected);
+        let other = throttle.admit(other, Duration::from_secs(1_061));
+        assert_eq!(other.log, Some(0));
+    }
+
+    #[test]
+    fn a_change_of_state_is_always_logged() {
+        let mut throttle = Throttle::default();
+        let reason = ClearReason::LocalClockRepaired;
+        let cleared = EventKind::CorrectionCleared { reason };
+        for kind in [EventKind::SkewDetected, cleared].repeat(3) {
+            let notice = throttle.admit(event(kind), Duration::ZERO);
+            assert_eq!(notice.log, Some(0), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_denial_takes_no_room_from_a_wrong_key() {
+        let mut throttle = Throttle::default();
+        let mut admit = |is_counted| {
+            let event = event(EventKind::NotClockSkew { cause: None }).counted_if(is_counted);
+            throttle.admit(event, Duration::ZERO).log
+        };
+        assert_eq!(admit(false), Some(0));
+        assert_eq!(admit(false), None);
+        assert_eq!(admit(true), Some(0));
+    }
+
+    #[test]
+    fn the_65th_service_is_other() {
+        let mut throttle = Throttle::default();
+        for number in 0..70 {
+            let details = Details {
+                service: Label::new(&format!("service-{number}")),
+                ..Details::default()
+            };
+            let event = SkewEvent::new(EventKind::SkewDetected, details);
+            let notice = throttle.admit(event, Duration::ZERO);
+            let expected = if number < 64 {
+                format!("service-{number}")
+            } else {
+                "other".into()
+            };
+            assert_eq!(notice.service.unwrap().as_str(), expected);
+        }
+    }
+}
