@@ -59,7 +59,7 @@ impl Healthy {
         let config = config("https://sqs.us-east-1.amazonaws.com").into_builder();
         let config = match door {
             Door::Interceptor => config.http_client(wire.clone()),
-            Door::HttpClient => config.http_client(clock.http_client(wire.clone())),
+            Door::HttpClient => config.http_client(clock.wrap_http_client(wire.clone())),
         };
         let config = aws_sdk_sqs::config::Builder::from(&config.build()).time_source(time.clone());
         let config = match door {

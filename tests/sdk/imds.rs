@@ -117,7 +117,7 @@ async fn day(skew: i64, providers: Providers) -> (Vec<usize>, usize) {
         .with_sleep_impl(TokioSleep::new());
     let environment = match providers {
         Providers::ClockAndClient => {
-            environment.with_http_client(clock.http_client(metadata.clone()))
+            environment.with_http_client(clock.wrap_http_client(metadata.clone()))
         }
         Providers::Clock | Providers::Nothing => environment.with_http_client(metadata.clone()),
     };
