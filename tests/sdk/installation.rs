@@ -343,8 +343,7 @@ async fn an_interceptor_that_a_whole_client_shares_with_another_sees_what_that_l
     let site = Site::new(Parts::None, 0, without_retries);
     let shared = aws_sdk_sqs::config::SharedInterceptor::new(site.clock.interceptor());
     let builder = || {
-        let mut builder =
-            Builder::from(&site.config).push_auth_scheme(site.clock.auth_scheme());
+        let mut builder = Builder::from(&site.config).push_auth_scheme(site.clock.auth_scheme());
         builder.push_interceptor(shared.clone());
         builder
     };
