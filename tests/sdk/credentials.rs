@@ -261,7 +261,7 @@ async fn an_observers_cache_is_not_emptied() {
     for _ in 0..5 {
         assert_eq!(receive(&site.sqs, QUEUE).await, Ok(()), "the SDK corrects");
     }
-    assert!(site.clock.status().is_correcting());
+    assert!(!site.clock.status().offset().is_zero());
     assert_eq!(site.issuer.loads(), 1);
 }
 

@@ -34,7 +34,12 @@ async fn clones_and_rebuilt_clients_go_on_with_what_is_known() {
         assert_eq!(receive(client, QUEUE).await, Ok(()));
     }
     assert_eq!(site.rejected(), 5);
-    assert!(log.names().iter().all(|name| name == "skew_detected"));
+    // Nothing but what was learned, and what was reset.
+    let names = log.names();
+    let learned = names.iter().step_by(2).all(|name| name == "skew_detected");
+    let reset = names.iter().skip(1).step_by(2);
+    assert!(learned && reset.clone().all(|name| name == "correction_cleared"));
+    assert_eq!((names.len(), reset.count()), (9, 4));
 }
 
 async fn overridden(sqs: &aws_sdk_sqs::Client, builder: Builder) -> bool {
