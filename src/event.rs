@@ -26,20 +26,18 @@ pub use reason::{ClearReason, Missing, SkipReason};
 /// With the feature `serde` it serializes as a map with the field names of the log event.
 ///
 /// ```
-/// # #[cfg(feature = "test-util")]
-/// # {
 /// use aws_clock_skew::SkewClock;
 /// use aws_clock_skew::event::EventKind;
 ///
 /// let clock = SkewClock::builder()
-///     .on_event(|event| {
-///         if matches!(event.kind(), EventKind::IncompleteInstallation { .. }) {
-///             panic!("{event}");
-///         }
+///     .name("orders")
+///     .on_event(|event| match event.kind() {
+///         EventKind::SkewDetected => eprintln!("set the clock: {event}"),
+///         EventKind::IncompleteInstallation { missing, .. } => eprintln!("add {missing}"),
+///         _ => {}
 ///     })
 ///     .build();
 /// assert_eq!(clock.status().last_event(), None);
-/// # }
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SkewEvent {

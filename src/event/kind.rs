@@ -18,7 +18,7 @@ pub enum EventKind {
         reason: ClearReason,
     },
     /// Two servers disagree about the time. The correction follows
-    /// [`Details::other_address`], which is an AWS endpoint if one of the two is.
+    /// [`Details::other_address`](super::Details::other_address), which is an AWS endpoint if one of the two is.
     HostsDisagree,
     /// The time in a `Date` header was tried, and the server rejected it.
     TrialRejected,

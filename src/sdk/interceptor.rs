@@ -27,8 +27,8 @@ use crate::sdk::{limiter, native};
 ///
 /// It works together with the clock as the client's time source and with
 /// [`SkewRetryClassifier`](super::SkewRetryClassifier); a client that lacks one
-/// of them is left as it is, with the SDK's own correction on, and a
-/// `half_installed` event says so once. Where they are complete it switches the
+/// of them is left as it is, with the SDK's own correction on, and an
+/// `incomplete_installation` event says so once. Where they are complete it switches the
 /// SDK's own correction off for this client.
 ///
 /// It never fails a call. Made by [`SkewClock::interceptor`].
