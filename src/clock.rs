@@ -70,8 +70,6 @@ struct Shared {
     state: Mutex<State>,
     changes: watch::Sender<u64>,
     #[cfg(feature = "sdk")]
-    has_http_client: AtomicBool,
-    #[cfg(feature = "sdk")]
     recent: crate::recent::RecentCredentials,
 }
 
@@ -198,17 +196,6 @@ impl SkewClock {
     #[cfg(feature = "sdk")]
     pub(crate) fn local(&self) -> &impl LocalClock {
         &self.0.local
-    }
-
-    /// Returns whether there is an HTTP client of this clock.
-    #[cfg(feature = "sdk")]
-    pub(crate) fn has_http_client(&self) -> bool {
-        self.0.has_http_client.load(Ordering::Relaxed)
-    }
-
-    #[cfg(feature = "sdk")]
-    pub(crate) fn note_http_client(&self) {
-        self.0.has_http_client.store(true, Ordering::Relaxed);
     }
 
     /// Returns the credentials that requests in flight may be signed with.

@@ -37,11 +37,13 @@ pub(crate) fn observe(
     if evidence.let_through() {
         note_passed(state, exchange, reading, events);
     }
-    if exchange.rejects_host_time() {
+    let trip = &exchange.trip;
+    let mut verdict = judge(trip, evidence, reading, judged_by(state, exchange, reading));
+    if exchange.rejects_host_time(&verdict) {
         reject_trial(state, exchange, reading, events);
+        verdict = judge(trip, evidence, reading, judged_by(state, exchange, reading));
     }
-    let signing = judged_by(state, exchange, reading);
-    let decision = match judge(&exchange.trip, evidence, reading, signing) {
+    let decision = match verdict {
         Verdict::Other => Decision::Pass,
         Verdict::NotClockSkew => {
             let cause = evidence.other_cause();

@@ -13,7 +13,7 @@ use crate::offset::ClockOffset;
 ///
 /// A signature dated in the future stays usable until then for whoever captured
 /// it, so a server that states a far future is not followed: the response goes
-/// to the caller as it came, and a `refused` event states both times. The limit
+/// to the caller as it came, and an `offset_limit_exceeded` event states both times. The limit
 /// is measured from the machine's wall clock, or from the release of this crate
 /// if the wall clock is before that (a device that boots in 1970), never from an
 /// earlier correction. Backward there is no limit but the year 2020.

@@ -115,12 +115,16 @@ impl SentAt {
             };
         }
         let reading = clock.reading();
+        // An observe-only clock knows a correction, and nothing is signed with it.
+        let by = if clock.0.is_corrected.load(Ordering::Relaxed) {
+            SignedBy::Other
+        } else {
+            SignedBy::Clock(clock.generation())
+        };
+        let now = reading.wall;
         Self {
             reading,
-            signing: SigningTime {
-                now: reading.wall,
-                by: SignedBy::Clock(clock.generation()),
-            },
+            signing: SigningTime { now, by },
         }
     }
 

@@ -6,7 +6,7 @@ use crate::correction::ClockState;
 use crate::event::{Details, Label};
 use crate::evidence::Evidence;
 use crate::host::Host;
-use crate::judge::{RoundTrip, SignedBy, WORTH_A_CORRECTION};
+use crate::judge::{RoundTrip, SignedBy, Verdict, WORTH_A_CORRECTION};
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
 
@@ -68,16 +68,18 @@ impl Exchange<'_> {
     }
 
     /// Returns whether a signature by the time of this host alone met a clock skew
-    /// error, and had not expired on its way.
-    pub(super) fn rejects_host_time(&self) -> bool {
-        if self.trip.signed_by != SignedBy::HostTime || !self.is_skew_error() {
-            return false;
-        }
-        let stated = self.evidence.server_time_range();
-        let age = stated
-            .zip(self.trip.signed_at)
-            .map(|((earliest, _), signed)| ClockOffset::between(signed, earliest));
-        age.is_none_or(|age| age < ClockOffset::ZERO || age.magnitude() < WORTH_A_CORRECTION)
+    /// error, and had not expired in transit.
+    pub(super) fn rejects_host_time(&self, verdict: &Verdict) -> bool {
+        let is_old = || {
+            let stated = self.evidence.server_time_range();
+            let age = stated
+                .zip(self.trip.signed_at)
+                .map(|((earliest, _), signed)| ClockOffset::between(signed, earliest));
+            age.is_some_and(|age| age.magnitude() >= WORTH_A_CORRECTION)
+        };
+        self.trip.signed_by == SignedBy::HostTime
+            && self.is_skew_error()
+            && !(*verdict == Verdict::ExpiredInTransit && is_old())
     }
 
     /// Returns the `Date` of a response to a request that passed the timestamp check,

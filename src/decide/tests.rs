@@ -91,7 +91,7 @@ fn a_time_by_date_is_tried_before_it_is_learned() {
         settle(estimator, exchange, &lesson, reading, said);
     });
     assert!(story.estimator.estimate().is_some() && !story.estimator.is_provisional());
-    story.says(&["skew"]);
+    story.says(&["skew_detected"]);
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn nothing_is_signed_for_a_time_beyond_the_limit() {
         let ruling = story.hears(LAB, (0, 403, 8 * DAY), rule);
         assert_eq!(ruling, Ruling::pass(), "vouched: {vouched}");
         assert_eq!(story.estimator.moves(), 0);
-        story.says(&["refused"]);
+        story.says(&["offset_limit_exceeded"]);
     }
 }
 

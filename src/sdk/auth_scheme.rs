@@ -19,6 +19,7 @@ use crate::host::Host;
 use crate::judge::SigningTime;
 use crate::offset::ClockOffset;
 use crate::resign::stamp_of;
+use crate::sdk::http_client;
 use crate::sdk::operation::{OperationState, Signed};
 use crate::sdk::retry_classifier::has_classifier;
 
@@ -123,8 +124,8 @@ impl Sign for SkewSigner {
         let state = cfg.load::<OperationState>();
         if let Some(state) = state.filter(|state| state.belongs_to(clock)) {
             state.note_signed(Signed::of(request, sent));
-            // The HTTP client of this clock keeps no copy of what the SDK signs again.
-            if clock.has_http_client() && has_classifier(components) {
+            // Our HTTP client keeps no copy of what the SDK signs again.
+            if http_client::is_in_use() && has_classifier(components) {
                 request.add_extension(SdkResigns);
             }
         }

@@ -23,7 +23,6 @@ use crate::decide::{Decision, Exchange};
 use crate::event::{Details, EventKind, Label, Missing, SkewEvent, SkipReason};
 use crate::evidence::Evidence;
 use crate::host::Host;
-
 use crate::sdk::http_client::Observed;
 use crate::sdk::operation::{OperationState, Signed, Stage, date_of, view};
 use crate::sdk::retry_classifier::{Resign, has_classifier};
