@@ -121,9 +121,8 @@ impl Sign for SkewSigner {
         } else {
             self.sign(request, identity, endpoint, components, cfg)?;
         }
-        let state = cfg.load::<OperationState>();
-        if let Some(state) = state.filter(|state| state.belongs_to(clock)) {
-            state.note_signed(Signed::of(request, sent));
+        if let Some(state) = cfg.load::<OperationState>() {
+            state.note_signed(Signed::of(request, sent, clock));
             // Our HTTP client keeps no copy of what the SDK signs again.
             if http_client::is_in_use() && has_classifier(components) {
                 request.add_extension(SdkResigns);

@@ -17,6 +17,7 @@ use aws_smithy_runtime_api::client::retries::RequestAttempts;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::retry::RetryConfig;
+use aws_types::SigningName;
 
 use crate::clock::SkewClock;
 use crate::decide::{Decision, Exchange};
@@ -24,7 +25,7 @@ use crate::event::{Details, EventKind, Label, Missing, SkewEvent, SkipReason};
 use crate::evidence::Evidence;
 use crate::host::Host;
 use crate::sdk::http_client::Observed;
-use crate::sdk::operation::{OperationState, Signed, Stage, date_of, view};
+use crate::sdk::operation::{OperationState, Signed, date_of, view};
 use crate::sdk::retry_classifier::{Resign, has_classifier};
 
 /// Observes the responses of one client, updates the clock with what they say about
@@ -77,11 +78,9 @@ impl Intercept for SkewInterceptor {
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         match cfg.get_mut_from_interceptor_state::<OperationState>() {
-            Some(state) if state.belongs_to(&self.clock) => state.forget_signed(),
-            // A clock that only observes stands back for one that corrects.
-            Some(_) if self.clock.is_observe_only() => {}
-            _ => {
-                let state = OperationState::new(&self.clock);
+            Some(state) => state.forget_signed(),
+            None => {
+                let state = OperationState::default();
                 cfg.interceptor_state().store_put(state);
             }
         }
@@ -97,20 +96,20 @@ impl Intercept for SkewInterceptor {
         components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let Some(state) = self.state(cfg) else {
+        let Some(state) = cfg.get_mut_from_interceptor_state::<OperationState>() else {
             return Ok(());
         };
-        let is_complete = state.is_native_off || self.clock.is_observe_only();
-        let is_signed = state.is_signed();
-        if is_signed && is_complete {
-            return Ok(());
-        }
-        if !is_signed {
+        if !state.is_signed() {
             // Not for us to sign, as a rule: S3 Express, bearer tokens, no authentication.
             if !self.has_auth_scheme(components) {
                 self.complain(Missing::AuthScheme, cfg);
             }
-        } else if has_classifier(components) {
+            return Ok(());
+        }
+        if !state.is_signed_by(&self.clock) || self.clock.is_observe_only() || state.is_native_off {
+            return Ok(());
+        }
+        if has_classifier(components) {
             state.is_native_off = true;
             cfg.interceptor_state()
                 .store_put(DisableClockSkewCorrection::from(true));
@@ -130,21 +129,17 @@ impl Intercept for SkewInterceptor {
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let attempt = cfg.load::<RequestAttempts>().map(RequestAttempts::attempts);
-        let Some(state) = self.state(cfg) else {
+        let Some(state) = cfg.get_mut_from_interceptor_state::<OperationState>() else {
             return Ok(());
         };
-        if !state.is_first_to_observe(attempt) {
-            return Ok(());
-        }
-        let lent = state.lent.take();
-        let is_resend = state.stage == Stage::Resent;
-        if is_resend {
-            state.stage = Stage::Done;
-        }
-        let is_fresh = state.stage == Stage::Fresh;
-        let signed = state.take_signed();
-        if let Some(users) = lent {
-            cfg.interceptor_state().store_put(*users);
+        let is_resend = state.is_resend(attempt);
+        let has_resent = state.has_resent();
+        let users = state.take_users_bucket(attempt);
+        // Of two interceptors of one clock the first observes.
+        let is_ours = state.is_signed_by(&self.clock);
+        let signed = if is_ours { state.take_signed() } else { None };
+        if let Some(users) = users {
+            cfg.interceptor_state().store_put(users);
         }
         let Some(signed) = signed else {
             return Ok(());
@@ -158,21 +153,14 @@ impl Intercept for SkewInterceptor {
         if !is_resend && !self.is_of_interest(&signed, response) {
             return Ok(());
         }
-        if self.resigns(&signed, is_resend, response, cfg) && is_fresh {
-            self.ask_for_one_more(&signed, context, cfg);
+        if self.resigns(&signed, is_resend, response, cfg) && !has_resent {
+            self.ask_for_one_more(&signed, attempt, context, cfg);
         }
         Ok(())
     }
 }
 
 impl SkewInterceptor {
-    /// Returns what is remembered of the operation, if this interceptor is the one to
-    /// observe it.
-    fn state<'a>(&self, cfg: &'a mut ConfigBag) -> Option<&'a mut OperationState> {
-        cfg.get_mut_from_interceptor_state::<OperationState>()
-            .filter(|state| state.belongs_to(&self.clock))
-    }
-
     /// Returns whether a response says anything new. Most do not.
     fn is_of_interest(&self, signed: &Signed, response: &HttpResponse) -> bool {
         if !response.status().is_success() {
@@ -214,7 +202,7 @@ impl SkewInterceptor {
             trip: signed.round_trip(self.clock.reading()),
             evidence: &evidence,
             host: host.as_ref(),
-            service: metadata.map(Metadata::service),
+            service: service_of(cfg),
             operation: metadata.map(Metadata::name),
             is_resend,
         };
@@ -235,6 +223,7 @@ impl SkewInterceptor {
     fn ask_for_one_more(
         &self,
         signed: &Signed,
+        attempt: Option<u32>,
         context: &mut FinalizerInterceptorContextMut<'_>,
         cfg: &mut ConfigBag,
     ) {
@@ -256,9 +245,8 @@ impl SkewInterceptor {
         if users.is_some() {
             bag.store_put(TokenBucket::unlimited());
         }
-        if let Some(state) = self.state(cfg) {
-            state.begin_resend(signed.host());
-            state.lent = users.map(Box::new);
+        if let Some(state) = cfg.get_mut_from_interceptor_state::<OperationState>() {
+            state.begin_resend(signed, attempt, users);
         }
     }
 
@@ -277,13 +265,20 @@ impl SkewInterceptor {
         }
         let metadata = cfg.load::<Metadata>();
         let details = Details {
-            service: metadata.and_then(|metadata| Label::of_service(metadata.service())),
+            service: service_of(cfg).and_then(Label::of_service),
             method: metadata.and_then(|metadata| Label::new(metadata.name())),
             ..Details::default()
         };
         let kind = EventKind::IncompleteInstallation { missing };
         self.clock.enter(SkewEvent::new(kind, details));
     }
+}
+
+/// Returns the name of the service in signatures, which is the one that the other
+/// integrations know.
+fn service_of(cfg: &ConfigBag) -> Option<&str> {
+    let name = cfg.load::<SigningName>().map(AsRef::as_ref);
+    name.or_else(|| cfg.load::<Metadata>().map(Metadata::service))
 }
 
 /// As often as an AWS endpoint is asked to confirm the clock.

@@ -16,65 +16,31 @@ use crate::local_clock::Reading;
 use crate::resend::REQUEST_IDS;
 
 /// One value in the config bag, so that an accepted call costs one allocation.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct OperationState {
-    pub(super) clock: SkewClock,
-    pub(super) stage: Stage,
-    /// The last attempt whose end was observed.
-    observed: Option<u32>,
-    /// The user's token bucket, while an unlimited one is in its place.
-    pub(super) lent: Option<Box<TokenBucket>>,
+    /// What a signer of ours has signed in this attempt.
+    signed: Mutex<Option<Signed>>,
     /// The SDK's own correction is off for this operation.
     pub(super) is_native_off: bool,
-    /// The host of an attempt that is made again.
-    resend_to: Option<Host>,
-    /// What our signer has signed in this attempt.
-    signed: Mutex<Option<Signed>>,
+    resend: Option<Resend>,
 }
 
 impl Storable for OperationState {
     type Storer = StoreReplace<Self>;
 }
 
-/// How far the one resend of an operation has come.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Stage {
-    Fresh,
-    /// The next response is that to a resend.
-    Resent,
-    Done,
+/// The one resend of an operation.
+#[derive(Debug)]
+struct Resend {
+    clock: SkewClock,
+    host: Option<Host>,
+    /// The attempt after which it was asked for.
+    after: Option<u32>,
+    /// The user's token bucket, while an unlimited one is in its place.
+    users: Option<TokenBucket>,
 }
 
 impl OperationState {
-    pub(super) fn new(clock: &SkewClock) -> Self {
-        Self {
-            clock: clock.clone(),
-            stage: Stage::Fresh,
-            observed: None,
-            lent: None,
-            is_native_off: false,
-            resend_to: None,
-            signed: Mutex::new(None),
-        }
-    }
-
-    pub(super) fn belongs_to(&self, clock: &SkewClock) -> bool {
-        self.clock.is(clock)
-    }
-
-    /// Forgets what was signed: an attempt may fail before it is signed.
-    pub(super) fn forget_signed(&mut self) {
-        *self.signed_mut() = None;
-    }
-
-    /// Returns whether the end of this attempt is news: a client may have two
-    /// interceptors of one clock.
-    pub(super) fn is_first_to_observe(&mut self, attempt: Option<u32>) -> bool {
-        let is_news = self.observed != attempt;
-        self.observed = attempt;
-        is_news
-    }
-
     pub(super) fn note_signed(&self, signed: Signed) {
         let mut place = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
         *place = Some(signed);
@@ -82,6 +48,16 @@ impl OperationState {
 
     pub(super) fn is_signed(&mut self) -> bool {
         self.signed_mut().is_some()
+    }
+
+    pub(super) fn is_signed_by(&mut self, clock: &SkewClock) -> bool {
+        let signed = self.signed_mut().as_ref();
+        signed.is_some_and(|signed| signed.clock.is(clock))
+    }
+
+    /// Forgets what was signed: an attempt may fail before it is signed.
+    pub(super) fn forget_signed(&mut self) {
+        *self.signed_mut() = None;
     }
 
     pub(super) fn take_signed(&mut self) -> Option<Signed> {
@@ -94,21 +70,51 @@ impl OperationState {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn begin_resend(&mut self, host: Option<Host>) {
-        self.stage = Stage::Resent;
-        self.resend_to = host;
+    /// Notes that the request is signed and sent again after this attempt.
+    pub(super) fn begin_resend(
+        &mut self,
+        signed: &Signed,
+        after: Option<u32>,
+        users: Option<TokenBucket>,
+    ) {
+        self.resend = Some(Resend {
+            clock: signed.clock.clone(),
+            host: signed.host(),
+            after,
+            users,
+        });
     }
 
-    /// Returns the time that a resend will be signed with, if one is next.
+    pub(super) const fn has_resent(&self) -> bool {
+        self.resend.is_some()
+    }
+
+    /// Returns whether this attempt is the resend.
+    pub(super) fn is_resend(&self, attempt: Option<u32>) -> bool {
+        let resend = self.resend.as_ref();
+        resend.is_some_and(|resend| resend.after.map(|after| after + 1) == attempt)
+    }
+
+    /// Returns the user's token bucket, if it has to be put back after this attempt.
+    pub(super) fn take_users_bucket(&mut self, attempt: Option<u32>) -> Option<TokenBucket> {
+        let resend = self.resend.as_mut()?;
+        if resend.after == attempt {
+            return None;
+        }
+        resend.users.take()
+    }
+
+    /// Returns the time that a resend is signed with, if there is one.
     pub(super) fn resend_time(&self) -> Option<SystemTime> {
-        let is_next = self.stage == Stage::Resent;
-        is_next.then(|| self.clock.signing_time(self.resend_to.as_ref()).now)
+        let resend = self.resend.as_ref()?;
+        Some(resend.clock.signing_time(resend.host.as_ref()).now)
     }
 }
 
 /// A request that our signer has signed.
 #[derive(Debug)]
 pub(super) struct Signed {
+    clock: SkewClock,
     pub(super) sent: SentAt,
     amz_date: [u8; AMZ_DATE],
     origin: Box<str>,
@@ -118,11 +124,12 @@ pub(super) struct Signed {
 impl Signed {
     /// Copies of a signed request what may be needed when it is gone; it is read only
     /// where it matters.
-    pub(super) fn of(request: &HttpRequest, sent: SentAt) -> Self {
+    pub(super) fn of(request: &HttpRequest, sent: SentAt, clock: &SkewClock) -> Self {
         let date = request.headers().get("x-amz-date");
         let date = date.and_then(|date| date.as_bytes().try_into().ok());
         let body = request.body();
         Self {
+            clock: clock.clone(),
             sent,
             amz_date: date.unwrap_or_default(),
             origin: origin_of(request.uri()).into(),

@@ -220,7 +220,7 @@ async fn two_hundred_rejections_of_one_clock_are_one_event_over_real_http() {
         )
         .timeout_config(aws_config::timeout::TimeoutConfig::disabled())
         .time_source(clock.clone())
-        .http_client(clock.http_client(aws_smithy_http_client::Builder::new().build_http()))
+        .http_client(clock.wrap_http_client(aws_smithy_http_client::Builder::new().build_http()))
         .build();
     let sqs = aws_sdk_sqs::Client::new(&config);
     const CALLS: usize = 200;

@@ -317,7 +317,7 @@ async fn a_second_date_that_differs_from_the_first_moves_nothing() {
         .plan([Fate::answered(lie(2)), Fate::answered(lie(5))]);
     assert!(story.calls_lab().await.is_err());
     story.is_the_machines();
-    assert_eq!(story.log.names(), ["resend_rejected"]);
+    assert_eq!(story.log.names(), ["trial_rejected", "resend_rejected"]);
 }
 
 #[tokio::test]
