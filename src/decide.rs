@@ -5,8 +5,8 @@ mod exchange;
 use std::time::SystemTime;
 
 use crate::correction::{ClockState, Correction, Objection};
-use crate::evidence::Strength;
 use crate::event::{ClearReason, Details, EventKind, Label, Mode, SkewEvent};
+use crate::evidence::Strength;
 use crate::judge::{OffsetSample, SignedBy, SigningTime, Verdict, WORTH_A_CORRECTION, judge};
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
@@ -35,6 +35,12 @@ pub(crate) fn observe(
     if exchange.trip.signed_at.is_none() {
         return Decision::Pass;
     }
+    let mut exchange = *exchange;
+    if mode == Mode::Observe && state.correction().is_some() {
+        // It signs nothing: requests carry the local time, which this clock no longer shows.
+        exchange.trip.signed_by = SignedBy::Other;
+    }
+    let exchange = &exchange;
     let evidence = exchange.evidence;
     if evidence.let_through() {
         note_passed(state, exchange, reading, events);
@@ -54,7 +60,10 @@ pub(crate) fn observe(
         }
         Verdict::ExpiredInTransit => {
             if !exchange.is_resend {
-                events.push(SkewEvent::new(EventKind::ExpiredInTransit, exchange.details(state, reading)));
+                events.push(SkewEvent::new(
+                    EventKind::ExpiredInTransit,
+                    exchange.details(state, reading),
+                ));
             }
             Decision::Resign
         }
@@ -69,7 +78,10 @@ pub(crate) fn observe(
     }
     // The answer to a resend is learned from and never resent.
     if exchange.is_skew_error() {
-        events.push(SkewEvent::new(EventKind::ResendRejected, exchange.details(state, reading)));
+        events.push(SkewEvent::new(
+            EventKind::ResendRejected,
+            exchange.details(state, reading),
+        ));
     }
     Decision::Pass
 }
@@ -217,8 +229,8 @@ fn note_host_time(
         state.trust.forget_time(name);
         return;
     }
-    let is_tried = exchange.trip.signed_by == SignedBy::HostTime
-        && host_time.kind == HostTimeKind::Trial;
+    let is_tried =
+        exchange.trip.signed_by == SignedBy::HostTime && host_time.kind == HostTimeKind::Trial;
     // A `Date` too far away to be credible removes nothing, and nothing that it
     // contradicts becomes the time of all hosts.
     if is_tried && !exchange.evidence.date().is_some_and(contradicts) {
@@ -263,18 +275,17 @@ fn reject_trial(
     if host_time.kind == HostTimeKind::Trial {
         state.trust.forget_time(host);
         state.trust.back_off(host, reading.boot);
-        events.push(SkewEvent::new(EventKind::TrialRejected, exchange.details(state, reading)));
+        events.push(SkewEvent::new(
+            EventKind::TrialRejected,
+            exchange.details(state, reading),
+        ));
     }
 }
 
 /// Returns the time that a response is judged by: what its host's requests are signed
 /// with. An error message that states the time is judged by the shared clock, so that
 /// it can settle what is only tried.
-fn judged_by(
-    state: &ClockState,
-    exchange: &Exchange<'_>,
-    reading: Reading,
-) -> SigningTime {
+fn judged_by(state: &ClockState, exchange: &Exchange<'_>, reading: Reading) -> SigningTime {
     let host = exchange.host_name();
     let host_time = state.trust.host_time(host);
     let is_trial = host_time.is_some_and(|known| known.kind == HostTimeKind::Trial);

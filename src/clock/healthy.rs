@@ -175,7 +175,8 @@ impl Machine {
     /// However wrong it is, three accepted responses of AWS suffice.
     fn recovers(&mut self) {
         let mut accepted = 0;
-        while self.is_corrected() || self.clock.signing_time(Some(&self.aws)).now != self.clock.now()
+        while self.is_corrected()
+            || self.clock.signing_time(Some(&self.aws)).now != self.clock.now()
         {
             assert!(accepted < 3, "seed {} at {}", self.seed, self.responses);
             if self.sends(Fault::None, false) == Decision::Resign {

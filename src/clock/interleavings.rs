@@ -14,7 +14,6 @@ use crate::host::Host;
 use crate::judge::{RoundTrip, SignedBy};
 use crate::local_clock::ManualClock;
 
-
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// A machine that is one day behind.
@@ -65,10 +64,16 @@ impl Machine {
     fn is_accepted(&self, generation: u64) {
         let date = httpdate::fmt_http_date(self.wall());
         let evidence = Evidence::read(&ResponseView::new(200, b"").with_date(&date));
-        self.clock.observe(&self.exchange(&evidence, &aws(), generation));
+        self.clock
+            .observe(&self.exchange(&evidence, &aws(), generation));
     }
 
-    fn exchange<'a>(&self, evidence: &'a Evidence, host: &'a Host, generation: u64) -> Exchange<'a> {
+    fn exchange<'a>(
+        &self,
+        evidence: &'a Evidence,
+        host: &'a Host,
+        generation: u64,
+    ) -> Exchange<'a> {
         let reading = self.clock.reading();
         Exchange {
             trip: RoundTrip {
@@ -130,7 +135,8 @@ fn a_reader_sees_the_local_time_and_then_the_correct_one() {
     loom::model(|| {
         let machine = Machine::new();
         let rejected = machine.clone();
-        let correcting = thread::spawn(move || assert_eq!(rejected.is_rejected(), Decision::Resign));
+        let correcting =
+            thread::spawn(move || assert_eq!(rejected.is_rejected(), Decision::Resign));
         let mut was_correct = false;
         for _ in 0..3 {
             let now = machine.clock.now();
@@ -221,7 +227,8 @@ fn a_confirmation_of_one_generation_is_none_for_the_next() {
         let machine = Machine::new();
         let generation = machine.clock.generation();
         let rejected = machine.clone();
-        let correcting = thread::spawn(move || assert_eq!(rejected.is_rejected(), Decision::Resign));
+        let correcting =
+            thread::spawn(move || assert_eq!(rejected.is_rejected(), Decision::Resign));
         machine.is_accepted(generation);
         correcting.join().unwrap();
         // No host has confirmed the correction, so a confirmation is wanted at once.

@@ -246,7 +246,9 @@ fn a_reset_forgets_the_time_and_which_hosts_were_trusted() {
     state.trust.confirm(&aws(), at);
     state.trust.back_off("lab.example", at.boot);
     let kind = HostTimeKind::Conflicting;
-    state.trust.keep_time("lab.example", kind, sample(MINUTE, 150));
+    state
+        .trust
+        .keep_time("lab.example", kind, sample(MINUTE, 150));
     state.reset();
     assert_eq!(state.correction(), None);
     assert_eq!(state.now(at), at.wall);

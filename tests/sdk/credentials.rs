@@ -282,8 +282,7 @@ async fn five_hundred_calls_at_the_move_share_one_load() {
             .credentials_provider(SharedCredentialsProvider::new(issuer.clone()))
             .build();
         let sqs = aws_sdk_sqs::Client::from_conf(
-            aws_clock_skew::install!(Builder::from(&config), &clock)
-                .build(),
+            aws_clock_skew::install!(Builder::from(&config), &clock).build(),
         );
         let queue = Arc::<str>::from(endpoint.queue_url("q"));
         let hold = endpoint.hold(500);

@@ -136,8 +136,7 @@ async fn day(skew: i64, providers: Providers) -> (Vec<usize>, usize) {
         .credentials_provider(SharedCredentialsProvider::new(provider))
         .build();
     let sqs = aws_sdk_sqs::Client::from_conf(
-        aws_clock_skew::install!(Builder::from(&config), &clock)
-            .build(),
+        aws_clock_skew::install!(Builder::from(&config), &clock).build(),
     );
     let mut lost = Vec::new();
     for call in 0..24 * 6 {
