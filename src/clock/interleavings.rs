@@ -188,7 +188,9 @@ fn readers_see_the_state_as_it_is() {
     loom::model(|| {
         let machine = Machine::corrected();
         let (rejected, resetting) = (machine.clone(), machine.clone());
-        let correcting = thread::spawn(move || drop(rejected.is_rejected()));
+        let correcting = thread::spawn(move || {
+            rejected.is_rejected();
+        });
         let reset = thread::spawn(move || resetting.clock.reset());
         correcting.join().unwrap();
         reset.join().unwrap();
@@ -211,7 +213,9 @@ fn a_listener_is_told_of_the_last_change() {
         let (one, other) = (machine.clone(), machine.clone());
         let threads = [
             thread::spawn(move || one.clock.reset()),
-            thread::spawn(move || drop(other.is_rejected())),
+            thread::spawn(move || {
+                other.is_rejected();
+            }),
         ];
         for changing in threads {
             changing.join().unwrap();
