@@ -178,6 +178,7 @@ impl SkewClock {
     }
 
     /// Returns whether this and another are clones of one clock.
+    #[cfg(feature = "sdk")]
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }

@@ -109,6 +109,8 @@ struct BackOff {
 pub(crate) struct HostTime {
     host: Box<str>,
     pub(crate) kind: HostTimeKind,
+    /// The host has been conflicting, which is reported once.
+    is_reported: bool,
     pub(crate) sample: OffsetSample,
 }
 
@@ -164,15 +166,16 @@ impl Trust {
         !self.host_times.is_empty()
     }
 
-    /// Keeps a time for a host alone, in place of an older one. Returns whether the
-    /// host had no time of this kind before.
+    /// Keeps a time for a host alone, in place of an older one. Returns whether this is to be
+    /// reported: the host is conflicting, and was not before.
     pub(crate) fn keep_time(
         &mut self,
         host: &str,
         kind: HostTimeKind,
         sample: OffsetSample,
     ) -> bool {
-        let before = self.host_time(host).map(|known| known.kind);
+        let was_reported = self.host_time(host).is_some_and(|known| known.is_reported);
+        let is_conflicting = kind == HostTimeKind::Conflicting;
         self.forget_time(host);
         if self.host_times.len() >= MOST_HOSTS {
             self.host_times.remove(0);
@@ -180,9 +183,10 @@ impl Trust {
         self.host_times.push(HostTime {
             host: host.into(),
             kind,
+            is_reported: is_conflicting || was_reported,
             sample,
         });
-        before != Some(kind)
+        is_conflicting && !was_reported
     }
 
     pub(crate) fn forget_time(&mut self, host: &str) {

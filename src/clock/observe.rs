@@ -86,6 +86,7 @@ impl SkewClock {
     }
 
     /// Enters an event that no response has caused.
+    #[cfg(feature = "sdk")]
     pub(crate) fn enter(&self, event: SkewEvent) {
         self.change(self.reading(), |_, events| events.push(event));
     }

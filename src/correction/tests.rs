@@ -91,7 +91,7 @@ fn each_input_does_in_each_state_what_the_table_says() {
     }
     for (input, from_none, from_some, generations) in [
         (Input::Sample, true, true, (1, 1)),
-        (Input::SampleOfTheWall, false, false, (1, 1)),
+        (Input::SampleOfTheWall, false, false, (0, 1)),
         (Input::ReadOnAWrongWall, false, true, (0, 0)),
         (Input::ReadOnARepairedWall, false, false, (0, 1)),
         (Input::OneContradiction, false, true, (0, 0)),
