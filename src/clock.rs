@@ -32,6 +32,7 @@ use crate::throttle::{Notice, Throttle};
 
 pub use builder::SkewClockBuilder;
 pub use changes::SkewChanges;
+#[cfg(any(test, feature = "sdk", feature = "tower"))]
 pub(crate) use observe::SentAt;
 pub use status::SkewStatus;
 
@@ -175,6 +176,7 @@ impl SkewClock {
     }
 
     /// Returns whether this and another are clones of one clock.
+    #[cfg(feature = "sdk")]
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
