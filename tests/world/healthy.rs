@@ -57,7 +57,7 @@ fn a_right_clock_signs_and_no_lie_is_believed_twice() {
 #[test]
 fn a_right_clock_signs_under_sdk_clients_too() {
     let operations = if crate::is_full() { 10_000 } else { 2_500 };
-    for arm in [Arm::Interceptor, Arm::HttpClient, Arm::Both] {
+    for arm in [Arm::Install, Arm::Configure, Arm::Both] {
         let mut tally = Tally::default();
         for seed in 0..operations / 500 {
             tally.add(&crate::block_on(live(arm, seed, 500)));
