@@ -5,9 +5,9 @@ mod changes;
 mod diagnose;
 #[cfg(test)]
 mod healthy;
-mod observe;
 #[cfg(all(test, clock_skew_loom))]
 mod interleavings;
+mod observe;
 mod status;
 #[cfg(test)]
 mod steady;
@@ -156,7 +156,9 @@ impl SkewClock {
     /// is an event.
     pub fn reset(&self) {
         let reading = self.reading();
-        self.change(reading, |clock, events| decide::reset(clock, reading, events));
+        self.change(reading, |clock, events| {
+            decide::reset(clock, reading, events)
+        });
     }
 
     /// Returns whether the clock only observes: it reports clock skew, and corrects nothing.
@@ -309,7 +311,9 @@ impl SkewClock {
         let is_corrected = clock.correction().is_some();
         let has_host_times = clock.trust.has_host_times();
         shared.is_corrected.store(is_corrected, Ordering::Release);
-        shared.has_host_times.store(has_host_times, Ordering::Release);
+        shared
+            .has_host_times
+            .store(has_host_times, Ordering::Release);
         let generation = clock.generation();
         if shared.generation.swap(generation, Ordering::AcqRel) != generation {
             // No host has confirmed the clock as it is now.
@@ -319,7 +323,9 @@ impl SkewClock {
             || (is_corrected && self.is_observe_only())
             || has_host_times
             || !state.unreported.is_empty();
-        shared.wants_accepted.store(wants_accepted, Ordering::Relaxed);
+        shared
+            .wants_accepted
+            .store(wants_accepted, Ordering::Relaxed);
     }
 
     /// The state is values only, and every change of it is complete before

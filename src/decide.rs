@@ -2,10 +2,9 @@
 
 mod exchange;
 
-
 use crate::correction::{ClockState, Correction, Objection};
-use crate::evidence::Strength;
 use crate::event::{ClearReason, Details, EventKind, Label, Mode, SkewEvent};
+use crate::evidence::Strength;
 use crate::judge::{OffsetSample, SignedBy, SigningTime, Verdict, WORTH_A_CORRECTION, judge};
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
@@ -53,7 +52,10 @@ pub(crate) fn observe(
         }
         Verdict::ExpiredInTransit => {
             if !exchange.is_resend {
-                events.push(SkewEvent::new(EventKind::ExpiredInTransit, exchange.details(state, reading)));
+                events.push(SkewEvent::new(
+                    EventKind::ExpiredInTransit,
+                    exchange.details(state, reading),
+                ));
             }
             Decision::Resign
         }
@@ -68,7 +70,10 @@ pub(crate) fn observe(
     }
     // The answer to a resend is learned from and never resent.
     if exchange.is_skew_error() {
-        events.push(SkewEvent::new(EventKind::ResendRejected, exchange.details(state, reading)));
+        events.push(SkewEvent::new(
+            EventKind::ResendRejected,
+            exchange.details(state, reading),
+        ));
     }
     Decision::Pass
 }
@@ -218,18 +223,17 @@ fn reject_trial(
     if host_time.kind == HostTimeKind::Trial {
         state.trust.forget_time(host);
         state.trust.back_off(host, reading.boot);
-        events.push(SkewEvent::new(EventKind::TrialRejected, exchange.details(state, reading)));
+        events.push(SkewEvent::new(
+            EventKind::TrialRejected,
+            exchange.details(state, reading),
+        ));
     }
 }
 
 /// Returns the time that a response is judged by: what its host's requests are signed
 /// with. An error message that states the time is judged by the shared clock, so that
 /// it can settle what is only tried.
-fn judged_by(
-    state: &ClockState,
-    exchange: &Exchange<'_>,
-    reading: Reading,
-) -> SigningTime {
+fn judged_by(state: &ClockState, exchange: &Exchange<'_>, reading: Reading) -> SigningTime {
     let host = exchange.host_name();
     let host_time = state.trust.host_time(host);
     let is_trial = host_time.is_some_and(|known| known.kind == HostTimeKind::Trial);

@@ -168,12 +168,12 @@ pub use local_clock::ManualClock;
 pub use local_clock::{LocalClock, SystemClock};
 pub use offset::ClockOffset;
 #[cfg(feature = "sdk")]
+#[doc(hidden)]
+pub use sdk::private as __private;
+#[cfg(feature = "sdk")]
 pub use sdk::{
     SkewAuthScheme, SkewHttpClient, SkewIdentityCache, SkewInterceptor, SkewRetryClassifier,
 };
-#[cfg(feature = "sdk")]
-#[doc(hidden)]
-pub use sdk::private as __private;
 #[cfg(any(feature = "aws-config", feature = "tower"))]
 pub use synchronize::SynchronizeError;
 #[cfg(feature = "tower")]

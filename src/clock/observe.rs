@@ -59,8 +59,7 @@ impl SkewClock {
         shared.wants_accepted.load(Ordering::Relaxed)
             || (shared.is_corrected.load(Ordering::Relaxed)
                 && date().is_some_and(|date| !agrees(date, self.now())))
-            || (sent.boot.as_secs() >= shared.next_confirmation.load(Ordering::Relaxed)
-                && is_aws())
+            || (sent.boot.as_secs() >= shared.next_confirmation.load(Ordering::Relaxed) && is_aws())
     }
 
     /// Returns the time to sign a request to a host with.

@@ -1,10 +1,10 @@
 //! Learning from unsigned answers; see `synchronize.rs`.
 
 use super::{SkewClock, SkewStatus};
-use crate::evidence::{Evidence, ResponseView};
-use crate::host::Host;
 use crate::correction::Objection;
 use crate::decide::{self, Exchange};
+use crate::evidence::{Evidence, ResponseView};
+use crate::host::Host;
 use crate::judge::{RoundTrip, SignedBy};
 use crate::synchronize::{Samples, SynchronizeError};
 

@@ -74,12 +74,10 @@ impl Exchange<'_> {
             return false;
         }
         let stated = self.evidence.server_time_range();
-        let age = stated.zip(self.trip.signed_at).map(|((earliest, _), signed)| {
-            ClockOffset::between(signed, earliest)
-        });
-        age.is_none_or(|age| {
-            age < ClockOffset::ZERO || age.magnitude() < WORTH_A_CORRECTION
-        })
+        let age = stated
+            .zip(self.trip.signed_at)
+            .map(|((earliest, _), signed)| ClockOffset::between(signed, earliest));
+        age.is_none_or(|age| age < ClockOffset::ZERO || age.magnitude() < WORTH_A_CORRECTION)
     }
 
     /// Returns the `Date` of a response to a request that passed the timestamp check,

@@ -30,22 +30,16 @@ impl Proven {
         } else {
             None
         };
-        let head = request.head();
-        let recent = head
-            .access_key()
-            .and_then(|access_key| request.recent_credentials(access_key));
-        let recent = recent.and_then(|credentials| {
-            let proof = prove(&head, body.as_deref(), &credentials).ok()?;
-            Some((proof, credentials))
-        });
-        drop(head);
-        let (proof, mut credentials) = match recent {
+        let (proof, mut credentials) = match recent(request, body.as_deref()) {
             Some(proven) => proven,
             None => {
                 let present = request.credentials(signing.now).await;
                 let present = present.ok_or(SkipReason::Identity)?;
-                let proof = prove(&request.head(), body.as_deref(), &present)?;
-                (proof, present)
+                match prove(&request.head(), body.as_deref(), &present) {
+                    Ok(proof) => (proof, present),
+                    // They were replaced just now.
+                    Err(reason) => recent(request, body.as_deref()).ok_or(reason)?,
+                }
             }
         };
         // The clock that signed may have been too slow to see them expire.
@@ -74,4 +68,12 @@ impl Proven {
         let body = self.body.as_deref();
         self.proof.sign(head, body, &self.credentials, time)
     }
+}
+
+/// Reproduces the signature with credentials that were replaced of late.
+fn recent<R: ReplayRequest>(request: &R, body: Option<&[u8]>) -> Option<(Proof, Credentials)> {
+    let head = request.head();
+    let credentials = request.recent_credentials(head.access_key()?)?;
+    let proof = prove(&head, body, &credentials).ok()?;
+    Some((proof, credentials))
 }

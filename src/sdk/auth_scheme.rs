@@ -108,7 +108,15 @@ impl Sign for SkewSigner {
             // While the body is a stream, later chunks and frames follow a correction
             // that starts in the meantime.
             let host = host();
-            self.sign_by(sent.signing(), host, request, identity, endpoint, components, cfg)?;
+            self.sign_by(
+                sent.signing(),
+                host,
+                request,
+                identity,
+                endpoint,
+                components,
+                cfg,
+            )?;
         } else {
             self.sign(request, identity, endpoint, components, cfg)?;
         }

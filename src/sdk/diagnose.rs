@@ -43,8 +43,8 @@ impl SkewClock {
         };
         let text = response.body().bytes().unwrap_or_default();
         // Our HTTP client has put `Age: 0` there itself.
-        let is_our_age =
-            response.extension::<Observed>().is_some() && response.headers().get("age") == Some("0");
+        let is_our_age = response.extension::<Observed>().is_some()
+            && response.headers().get("age") == Some("0");
         let view = if is_our_age {
             view_without_age(response, text)
         } else {

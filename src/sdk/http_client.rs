@@ -240,7 +240,12 @@ impl Shared {
     /// correct a second time.
     fn aged(&self, mut response: HttpResponse) -> HttpResponse {
         let adds_age = self.adds_age.load(Ordering::Relaxed) && !self.clock.is_observe_only();
-        if adds_age && !response.headers().iter_bytes().any(|(name, _)| name == "age") {
+        if adds_age
+            && !response
+                .headers()
+                .iter_bytes()
+                .any(|(name, _)| name == "age")
+        {
             response.headers_mut().insert("age", "0");
         }
         response

@@ -81,6 +81,10 @@ impl SkewIdentityCache {
             return Some(SharedTimeSource::new(StaticTimeSource::new(time)));
         }
         let clock = &self.clock;
+        if clock.is_corrected() {
+            // A correction may end by this, and the caches are to know it.
+            let _ = clock.now();
+        }
         clock
             .is_corrected()
             .then(|| SharedTimeSource::new(clock.clone()))
@@ -100,8 +104,8 @@ impl ResolveCachedIdentity for SkewIdentityCache {
             clock: self.clock.clone(),
             loaded: self.loaded.clone(),
         });
-        let generation = self.clock.generation();
         let time_source = self.time_source(config_bag);
+        let generation = self.clock.generation();
         if (generation == *born && time_source.is_none()) || self.clock.is_observe_only() {
             return first.resolve_cached_identity(resolver, runtime_components, config_bag);
         }

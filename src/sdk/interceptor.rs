@@ -194,7 +194,8 @@ impl SkewInterceptor {
             }
             is_aws
         };
-        self.clock.wants_accepted(sent, || date_of(response), is_aws)
+        self.clock
+            .wants_accepted(sent, || date_of(response), is_aws)
     }
 
     /// Observes a response, and returns whether the request has to be signed again.

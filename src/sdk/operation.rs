@@ -89,7 +89,9 @@ impl OperationState {
     }
 
     fn signed_mut(&mut self) -> &mut Option<Signed> {
-        self.signed.get_mut().unwrap_or_else(PoisonError::into_inner)
+        self.signed
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn begin_resend(&mut self, host: Option<Host>) {
@@ -192,7 +194,10 @@ mod tests {
     #[test]
     fn the_host_is_found_without_the_path() {
         for (uri, origin) in [
-            ("https://sqs.eu-west-1.amazonaws.com/1/q", "https://sqs.eu-west-1.amazonaws.com"),
+            (
+                "https://sqs.eu-west-1.amazonaws.com/1/q",
+                "https://sqs.eu-west-1.amazonaws.com",
+            ),
             ("http://localhost:9000", "http://localhost:9000"),
             ("http://[::1]:80?x=/", "http://[::1]:80"),
             ("https://host#/", "https://host"),

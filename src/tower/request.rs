@@ -16,10 +16,10 @@ use tower_service::Service;
 use super::body::{ReplayBody, SkewBody, bytes_of};
 use super::service::Wiring;
 use crate::buffered::Buffered;
+use crate::clock::SentAt;
 use crate::evidence::ResponseView;
 use crate::evidence::stamp::http_date;
 use crate::host::Host;
-use crate::clock::SentAt;
 use crate::resend::{LARGEST_READ, LONGEST_READ, REQUEST_IDS, ReplayRequest, has_to_prepare};
 use crate::resign::{Head, NOT_TEXT, SignatureHeader, stamp_of};
 

@@ -11,11 +11,11 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::body::{ReplayBody, SkewBody};
-use super::request::{TowerRequest, host_of};
 use super::credentials::CachedCredentials;
 use super::future::SkewFuture;
-use crate::clock::SkewClock;
+use super::request::{TowerRequest, host_of};
 use crate::clock::SentAt;
+use crate::clock::SkewClock;
 use crate::resend::prepare;
 use crate::resign::is_signature;
 

@@ -13,8 +13,8 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::body::{ReplayBody, SkewBody, bytes_at_hand, bytes_of};
-use super::request::{head_of, put};
 use super::future::SkewFuture;
+use super::request::{head_of, put};
 use super::service::Skew;
 use crate::clock::SkewClock;
 use crate::resign::sign_anew;

@@ -144,9 +144,11 @@ async fn what_could_not_be_signed_again_says_why() {
     let site = site(-20 * MINUTE, Manner::InWords);
     let config = site.config(SharedCredentialsProvider::new(credentials(SECRET)));
     let s3 = aws_sdk_s3::Client::from_conf(
-        aws_clock_skew::install!(aws_sdk_s3::config::Builder::from(&config)
-            .force_path_style(true), &site.clock)
-            .build(),
+        aws_clock_skew::install!(
+            aws_sdk_s3::config::Builder::from(&config).force_path_style(true),
+            &site.clock
+        )
+        .build(),
     );
     let put = s3.put_object().bucket("b").key("k").content_length(4);
     let error = put.body(crate::stories::stream()).send().await;

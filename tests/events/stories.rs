@@ -169,9 +169,11 @@ async fn not_resigned(door: Door) -> Site {
 
 async fn put_a_stream(config: &aws_config::SdkConfig, clock: &SkewClock) {
     let s3 = aws_sdk_s3::Client::from_conf(
-        aws_clock_skew::install!(aws_sdk_s3::config::Builder::from(config)
-            .force_path_style(true), &clock)
-            .build(),
+        aws_clock_skew::install!(
+            aws_sdk_s3::config::Builder::from(config).force_path_style(true),
+            &clock
+        )
+        .build(),
     );
     let put = s3.put_object().bucket("b").key("k").body(stream());
     assert!(put.content_length(4).send().await.is_err());

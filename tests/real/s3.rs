@@ -55,7 +55,9 @@ fn config(relay: &Relay, (key, secret): (&str, &str)) -> SdkConfig {
 fn client(relay: &Relay, make: Make, clock: &SkewClock, door: Door) -> Client {
     let config = config(relay, make.keys());
     let builder = match door {
-        Door::Interceptor => aws_clock_skew::install!(aws_sdk_s3::config::Builder::from(&config), &clock),
+        Door::Interceptor => {
+            aws_clock_skew::install!(aws_sdk_s3::config::Builder::from(&config), &clock)
+        }
         Door::HttpClient => {
             let inner = config.http_client().expect("was given");
             aws_sdk_s3::config::Builder::from(&config)

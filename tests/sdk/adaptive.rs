@@ -99,9 +99,7 @@ fn client(
         .retry_config(RetryConfig::adaptive().with_max_attempts(5))
         .build();
     aws_sdk_sqs::Client::from_conf(
-        aws_clock_skew::install!(Builder::from(&config)
-            .retry_partition(partition), &clock)
-            .build(),
+        aws_clock_skew::install!(Builder::from(&config).retry_partition(partition), &clock).build(),
     )
 }
 

@@ -46,7 +46,10 @@ impl Story {
             .timeout_config(TimeoutConfig::disabled())
             .retry_config(RetryConfig::standard());
         let http_client = aws_smithy_http_client::Builder::new().build_http();
-        let config = clock.configure_with(loader, http_client).load().await;
+        let config = clock
+            .configure_with_http_client(loader, http_client)
+            .load()
+            .await;
         let key = endpoint.create_key();
         Self {
             log,

@@ -73,7 +73,7 @@ pub(crate) fn behind(config: &SdkConfig, skew: &SkewClock) -> SdkConfig {
     config
         .to_builder()
         .http_client(skew.wrap_http_client(inner))
-        .time_source(skew.clone())
+        .time_source(skew.local_time())
         .identity_cache(skew.identity_cache())
         .build()
 }
@@ -89,23 +89,23 @@ pub(crate) fn through(
 
 pub(crate) fn sqs(config: &SdkConfig, skew: &SkewClock) -> aws_sdk_sqs::Client {
     aws_sdk_sqs::Client::from_conf(
-        aws_clock_skew::install!(aws_sdk_sqs::config::Builder::from(config), &skew)
-            .build(),
+        aws_clock_skew::install!(aws_sdk_sqs::config::Builder::from(config), skew).build(),
     )
 }
 
 pub(crate) fn kms(config: &SdkConfig, skew: &SkewClock) -> aws_sdk_kms::Client {
     aws_sdk_kms::Client::from_conf(
-        aws_clock_skew::install!(aws_sdk_kms::config::Builder::from(config), &skew)
-            .build(),
+        aws_clock_skew::install!(aws_sdk_kms::config::Builder::from(config), skew).build(),
     )
 }
 
 pub(crate) fn s3(config: &SdkConfig, skew: &SkewClock) -> aws_sdk_s3::Client {
     aws_sdk_s3::Client::from_conf(
-        aws_clock_skew::install!(aws_sdk_s3::config::Builder::from(config)
-            .force_path_style(true), &skew)
-            .build(),
+        aws_clock_skew::install!(
+            aws_sdk_s3::config::Builder::from(config).force_path_style(true),
+            skew
+        )
+        .build(),
     )
 }
 

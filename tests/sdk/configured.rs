@@ -29,7 +29,10 @@ async fn configured(url: &str, clock: &SkewClock) -> SdkConfig {
         ))
         .timeout_config(TimeoutConfig::disabled())
         .retry_config(RetryConfig::disabled());
-    clock.configure_with(loader, http_client).load().await
+    clock
+        .configure_with_http_client(loader, http_client)
+        .load()
+        .await
 }
 
 async fn endpoint(world: &World, sends_date: bool) -> Endpoint {

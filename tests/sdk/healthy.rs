@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
-use aws_clock_skew::{LocalClock, SkewClock};
+use aws_clock_skew::{LocalClock, SkewClock, install};
 use aws_smithy_async::time::TimeSource;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
@@ -29,7 +29,7 @@ struct Untouched {
 
 impl TimeSource for Untouched {
     fn now(&self) -> SystemTime {
-        let now = TimeSource::now(&self.clock);
+        let now = self.clock.now();
         assert_eq!(now, self.world.machine.wall());
         self.reads.fetch_add(1, Ordering::Relaxed);
         now
@@ -59,13 +59,11 @@ impl Healthy {
         let config = config("https://sqs.us-east-1.amazonaws.com").into_builder();
         let config = match door {
             Door::Interceptor => config.http_client(wire.clone()),
-            Door::HttpClient => config.http_client(clock.http_client(wire.clone())),
+            Door::HttpClient => config.http_client(clock.wrap_http_client(wire.clone())),
         };
         let config = aws_sdk_sqs::config::Builder::from(&config.build()).time_source(time.clone());
         let config = match door {
-            Door::Interceptor => config
-                .interceptor(clock.interceptor())
-                .retry_classifier(clock.retry_classifier()),
+            Door::Interceptor => install!(config, &clock).time_source(time.clone()),
             Door::HttpClient => config,
         };
         let sqs = aws_sdk_sqs::Client::from_conf(config.build());

@@ -40,7 +40,10 @@ async fn configured(url: &str, clock: &SkewClock) -> SdkConfig {
         .credentials_provider(keys)
         .timeout_config(TimeoutConfig::disabled());
     let http_client = aws_smithy_http_client::Builder::new().build_http();
-    clock.configure_with(loader, http_client).load().await
+    clock
+        .configure_with_http_client(loader, http_client)
+        .load()
+        .await
 }
 
 #[tokio::test]

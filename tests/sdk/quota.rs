@@ -39,8 +39,7 @@ impl Site {
         let clock = world.skew_clock();
         let own = RetryPartition::custom("own").token_bucket(bucket.clone());
         let sqs = aws_sdk_sqs::Client::from_conf(
-            aws_clock_skew::install!(Builder::from(&config)
-                .retry_partition(own.build()), &clock)
+            aws_clock_skew::install!(Builder::from(&config).retry_partition(own.build()), &clock)
                 .build(),
         );
         Self {
@@ -74,9 +73,11 @@ async fn a_thousand_skew_retries_leave_the_users_quota_full() {
     let bucket = TokenBucket::new(500);
     let own = RetryPartition::custom("own").token_bucket(bucket.clone());
     let sqs = aws_sdk_sqs::Client::from_conf(
-        aws_clock_skew::install!(Builder::from(&config(&endpoint.url()))
-            .retry_partition(own.build()), &clock)
-            .build(),
+        aws_clock_skew::install!(
+            Builder::from(&config(&endpoint.url())).retry_partition(own.build()),
+            &clock
+        )
+        .build(),
     );
     let queue = Arc::<str>::from(endpoint.queue_url("q"));
     let hold = endpoint.hold(1_000);

@@ -149,7 +149,7 @@ async fn settings_and_the_name_of_the_inner_client_are_passed_on() {
     );
     let metadata = story
         .clock
-        .http_client(story.tap.clone())
+        .wrap_http_client(story.tap.clone())
         .connector_metadata();
     let metadata = metadata.expect("the inner client has it");
     assert_eq!(metadata.name(), "tap");

@@ -1,7 +1,7 @@
 //! One client, with all of ours or a part of it, on a machine of its own.
 
-use aws_clock_skew::SkewClock;
 use aws_clock_skew::event::Missing;
+use aws_clock_skew::{SkewClock, install};
 use aws_config::SdkConfig;
 use aws_sdk_sqs::config::Builder;
 use aws_sdk_sqs::config::retry::RetryPartition;
@@ -19,27 +19,30 @@ pub(crate) enum Parts {
     /// Nothing: the SDK's own correction.
     None,
     InterceptorAlone,
+    AuthSchemeAlone,
     NoClassifier,
-    NoTimeSource,
-    OthersTimeSource,
+    NoAuthScheme,
+    OthersAuthScheme,
     /// The classifiers of two clocks are the same.
     OthersClassifier,
     All,
 }
 
-pub(crate) const HALVES: [Parts; 4] = [
+pub(crate) const INCOMPLETE: [Parts; 5] = [
     Parts::InterceptorAlone,
+    Parts::AuthSchemeAlone,
     Parts::NoClassifier,
-    Parts::NoTimeSource,
-    Parts::OthersTimeSource,
+    Parts::NoAuthScheme,
+    Parts::OthersAuthScheme,
 ];
 
 impl Parts {
     pub(crate) fn missing(self) -> Option<Missing> {
         match self {
-            Self::InterceptorAlone => Some(Missing::Both),
+            Self::InterceptorAlone | Self::NoAuthScheme => Some(Missing::AuthScheme),
             Self::NoClassifier => Some(Missing::RetryClassifier),
-            Self::NoTimeSource | Self::OthersTimeSource => Some(Missing::TimeSource),
+            // Nobody is there to tell, or it looks whole.
+            Self::AuthSchemeAlone | Self::OthersAuthScheme => None,
             Self::None | Self::OthersClassifier | Self::All => None,
         }
     }
@@ -55,24 +58,22 @@ impl Parts {
         match self {
             Self::None => builder,
             Self::InterceptorAlone => builder.interceptor(clock.interceptor()),
+            Self::AuthSchemeAlone => builder.push_auth_scheme(clock.auth_scheme()),
             Self::NoClassifier => builder
                 .interceptor(clock.interceptor())
-                .time_source(clock.clone()),
-            Self::NoTimeSource => builder
+                .push_auth_scheme(clock.auth_scheme()),
+            Self::NoAuthScheme => builder
                 .interceptor(clock.interceptor())
                 .retry_classifier(clock.retry_classifier()),
-            Self::OthersTimeSource => builder
+            Self::OthersAuthScheme => builder
                 .interceptor(clock.interceptor())
                 .retry_classifier(clock.retry_classifier())
-                .time_source(other.clone()),
+                .push_auth_scheme(other.auth_scheme()),
             Self::OthersClassifier => builder
                 .interceptor(clock.interceptor())
                 .retry_classifier(other.retry_classifier())
-                .time_source(clock.clone()),
-            Self::All => builder
-                .interceptor(clock.interceptor())
-                .retry_classifier(clock.retry_classifier())
-                .time_source(clock.clone()),
+                .push_auth_scheme(clock.auth_scheme()),
+            Self::All => install!(builder, clock),
         }
     }
 }
@@ -82,8 +83,8 @@ pub(crate) struct Site {
     pub(crate) world: World,
     pub(crate) wire: Wire,
     pub(crate) clock: SkewClock,
-    /// The clock that the client asks for the time, if it asks one of ours.
-    pub(crate) asked: SkewClock,
+    /// The clock that signs for the client, if one of ours does.
+    pub(crate) signs: SkewClock,
     pub(crate) config: SdkConfig,
     pub(crate) sqs: aws_sdk_sqs::Client,
 }
@@ -111,14 +112,14 @@ impl Site {
         let config = prepare(config);
         let other = world.skew_clock();
         let builder = parts.install(&config, &clock, &other);
-        let asked = if parts == Parts::OthersTimeSource {
+        let signs = if parts == Parts::OthersAuthScheme {
             other
         } else {
             clock.clone()
         };
         Self {
             sqs: aws_sdk_sqs::Client::from_conf(builder.build()),
-            asked,
+            signs,
             config,
             world,
             wire,

@@ -166,8 +166,11 @@ fn transcriber(
     skew: &aws_clock_skew::SkewClock,
 ) -> aws_sdk_transcribestreaming::Client {
     aws_sdk_transcribestreaming::Client::from_conf(
-        aws_clock_skew::install!(aws_sdk_transcribestreaming::config::Builder::from(config), &skew)
-            .build(),
+        aws_clock_skew::install!(
+            aws_sdk_transcribestreaming::config::Builder::from(config),
+            &skew
+        )
+        .build(),
     )
 }
 

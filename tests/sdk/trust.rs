@@ -102,16 +102,14 @@ async fn while_aws_vouches_the_lab_cannot_move_the_clock() {
                 last.get("other.address"),
                 Some("sqs.us-east-1.amazonaws.com")
             );
-            // The SDK's own correction, as it is, retries what has a code.
-            let expected = if manner == Manner::Silently { 1 } else { 0 };
-            assert_eq!(failed, expected, "{manner:?} {skew} {labs}");
+            assert_eq!(failed, 0, "{manner:?} {skew} {labs}");
+            assert_eq!(story.lab.rejected(), 1, "{manner:?} {skew} {labs}");
         }
     }
 }
 
-/// The SDK's own correction has to see the server's time, and then to retry.
 #[tokio::test]
-async fn without_retries_a_host_in_dispute_costs_two_attempts_and_no_call() {
+async fn without_retries_a_conflicting_host_costs_one_attempt_and_no_call() {
     for manner in [Manner::InFields, Manner::ByCode] {
         let story = Story::new(0, manner);
         story.lab.set_ahead(HOUR);
@@ -122,7 +120,7 @@ async fn without_retries_a_host_in_dispute_costs_two_attempts_and_no_call() {
             assert_eq!(head(&minio).await, Ok(()), "{manner:?}");
             story.world.advance(Duration::from_secs(20));
         }
-        assert_eq!((story.lab.rejected(), story.lab.sent()), (2, 12));
+        assert_eq!((story.lab.rejected(), story.lab.sent()), (1, 11));
     }
 }
 
@@ -149,11 +147,9 @@ async fn a_lab_that_is_repaired_is_in_dispute_no_more() {
     assert_eq!(story.calls_aws().await, Ok(()));
     assert_eq!(story.calls_lab().await, Ok(()));
     story.lab.set_ahead(0);
-    // The SDK's own correction has the next call fail, and has learned.
-    drop(story.calls_lab().await);
     assert_eq!(story.calls_lab().await, Ok(()));
-    // From here on the SDK's own correction is silent: one lying Date on an
-    // accepted answer would make it sign ten minutes ahead, at the next call.
+    assert_eq!(story.calls_lab().await, Ok(()));
+    // One wrong `Date` on an accepted response changes nothing.
     let date = shifted(story.world.true_time(), 10 * HOUR);
     story
         .lab
@@ -179,8 +175,7 @@ async fn a_minio_that_shares_the_machines_wrong_clock_costs_aws_one_rejection() 
                 assert_eq!(story.calls_aws().await, Ok(()));
             }
             assert_eq!(story.aws.rejected(), 1, "{manner:?} {skew}");
-            let expected = if manner == Manner::Silently { 1 } else { 0 };
-            assert_eq!(failed, expected, "{manner:?} {skew}");
+            assert_eq!(failed, 0, "{manner:?} {skew}");
         }
     }
 }
@@ -263,28 +258,28 @@ async fn between_two_boxes_the_last_rejection_counts_once_a_second() {
     assert_eq!(head(&others).await, Ok(()));
     assert_eq!(offset(), -59, "the last counts");
     story.world.advance(Duration::from_millis(900));
-    assert_eq!(
-        story.calls_lab().await,
-        Ok(()),
-        "by the SDK's own correction"
-    );
+    assert_eq!(story.calls_lab().await, Ok(()), "by its own time");
     assert_eq!(offset(), -59, "one move a second");
     assert_eq!(story.log.names().last().unwrap(), "hosts_disagree");
 }
 
 #[tokio::test]
-async fn a_host_in_dispute_teaches_nothing_more() {
+async fn a_conflicting_host_is_followed_when_no_confirmation_stands_and_aws_ends_that() {
     let story = Story::new(0, Manner::ByCode);
     story.lab.set_ahead(HOUR);
     assert_eq!(story.calls_aws().await, Ok(()));
     assert_eq!(story.calls_lab().await, Ok(()));
-    // Nobody vouches any more, and the SDK's own correction of this client is
-    // behind as well: that has to repair it alone, not the two of us together.
+    // AWS has not confirmed the clock for two hours.
     story.world.advance(minutes(120));
     story.lab.set_ahead(3 * HOUR);
     assert_eq!(story.calls_lab().await, Ok(()));
-    assert_eq!(story.clock.now(), story.world.machine_wall());
-    assert_eq!(story.log.names(), ["hosts_disagree"]);
+    assert!(story.clock.status().is_correcting());
+    for _ in 0..10 {
+        assert_eq!(story.calls_aws().await, Ok(()));
+        assert_eq!(story.calls_lab().await, Ok(()));
+    }
+    story.knows_the_time();
+    assert_eq!((story.aws.rejected(), story.lab.rejected()), (1, 3));
 }
 
 #[tokio::test]
@@ -296,8 +291,8 @@ async fn what_another_clock_has_signed_confirms_nothing() {
     let lie = Answer::empty_403(shifted(story.world.true_time(), 20 * MINUTE));
     story.aws.plan([Fate::answered(lie), Fate::lost()]);
     assert!(story.calls_aws().await.is_err());
-    assert!(story.clock.status().is_correcting());
-    // The first is accepted as the SDK's own correction has dated it.
+    assert_eq!(story.clock.now(), story.world.machine_wall());
+    // Accepted, by another time than the one that is tried for AWS.
     assert_eq!(story.calls_lab().await, Ok(()));
     story.world.advance(Duration::from_secs(60));
     assert_eq!(story.clock.now(), story.world.machine_wall());
