@@ -32,6 +32,7 @@ use crate::throttle::{Notice, Throttle};
 
 pub use builder::SkewClockBuilder;
 pub use changes::SkewChanges;
+#[cfg(any(test, feature = "sdk", feature = "tower"))]
 pub(crate) use observe::SentAt;
 pub use status::SkewStatus;
 

@@ -2,6 +2,8 @@
 
 mod exchange;
 
+use std::time::SystemTime;
+
 use crate::correction::{ClockState, Correction, Objection};
 use crate::event::{ClearReason, Details, EventKind, Label, Mode, SkewEvent};
 use crate::evidence::Strength;
@@ -33,11 +35,17 @@ pub(crate) fn observe(
     if exchange.trip.signed_at.is_none() {
         return Decision::Pass;
     }
+    let mut exchange = *exchange;
+    if mode == Mode::Observe && state.correction().is_some() {
+        // It signs nothing: requests carry the local time, which this clock no longer shows.
+        exchange.trip.signed_by = SignedBy::Other;
+    }
+    let exchange = &exchange;
     let evidence = exchange.evidence;
     if evidence.let_through() {
         note_passed(state, exchange, reading, events);
     }
-    if exchange.rejects_host_time() {
+    if rejects_host_time(state, exchange, reading) {
         reject_trial(state, exchange, reading, events);
     }
     let signing = judged_by(state, exchange, reading);
@@ -108,7 +116,7 @@ pub(crate) fn adopt(
     match state.objection_to(sample, exchange.host, reading) {
         None => {
             correct(state, exchange, sample, reading, events);
-            return Ok(());
+            Ok(())
         }
         Some(Objection::Limit) => {
             let details = sample_details(state, exchange, sample, reading);
@@ -137,6 +145,13 @@ fn learn(
     reading: Reading,
     events: &mut Vec<SkewEvent>,
 ) -> Decision {
+    let host = exchange.host_name();
+    let is_by_host_time = state.signing_time(host, reading).by == SignedBy::HostTime;
+    if is_by_host_time && is_near(state, sample, reading) {
+        // The host's own time was wrong, and the clock is correct.
+        state.trust.forget_time(host);
+        return Decision::Resign;
+    }
     let is_certain = match mode {
         Mode::Correct => sample.strength == Strength::Strong,
         // Nothing can be tried where nothing is signed.
@@ -148,7 +163,6 @@ fn learn(
             Ok(()) | Err(Objection::Host(_)) => Decision::Resign,
         };
     }
-    let host = exchange.host_name();
     if mode == Mode::Observe || state.trust.is_backing_off(host, reading.boot) {
         return Decision::Pass;
     }
@@ -168,37 +182,19 @@ fn note_passed(
     reading: Reading,
     events: &mut Vec<SkewEvent>,
 ) {
-    let date = exchange.credible_date();
-    let interval = date.and_then(|date| exchange.trip.interval_of_date(date));
-    let agrees = date.is_some_and(|date| {
-        ClockOffset::between(date, state.now(reading)).magnitude() <= WORTH_A_CORRECTION
-    });
-    let is_signed_now = exchange.trip.signed_by == SignedBy::Clock(state.generation());
-    let host_time = state.trust.host_time(exchange.host_name()).cloned();
-    if let Some(host_time) = host_time {
-        let sample = host_time.sample;
-        let is_contradicted = interval
-            .is_some_and(|interval| interval.distance_to(sample.point) >= WORTH_A_CORRECTION);
-        let is_known = ClockOffset::between(state.now(reading), sample.point.at_boot(reading.boot))
-            .magnitude()
-            < WORTH_A_CORRECTION;
-        if agrees || is_contradicted || is_known {
-            state.trust.forget_time(exchange.host_name());
-        } else if exchange.trip.signed_by == SignedBy::HostTime
-            && host_time.kind == HostTimeKind::Trial
-        {
-            state.trust.end_back_off(exchange.host_name());
-            // An objection has been reported, and the host keeps its time.
-            let _ = adopt(state, exchange, &sample, reading, events);
-        }
-    }
-    let (Some(host), Some(interval)) = (exchange.host, interval) else {
+    note_host_time(state, exchange, reading, events);
+    let (Some(host), Some(date)) = (exchange.host, exchange.credible_date()) else {
         return;
     };
-    if agrees && is_signed_now && host.is_aws() {
+    if !exchange.evidence.accepted() {
+        return;
+    }
+    let is_signed_now = exchange.trip.signed_by == SignedBy::Clock(state.generation());
+    if is_signed_now && host.is_aws() && agrees_with_clock(state, date, reading) {
         state.trust.confirm(host, reading);
     }
-    if exchange.evidence.accepted()
+    let interval = exchange.trip.interval_of_date(date);
+    if let Some(interval) = interval
         && let Some(ended) = state.contradict(interval, Some(host), exchange.trip.received)
     {
         let details = Details {
@@ -207,6 +203,62 @@ fn note_passed(
         };
         events.push(cleared(ClearReason::Contradicted, details));
     }
+}
+
+/// A signed request passed the timestamp check of a server whose time is kept for it
+/// alone: that is forgotten, or becomes the correction, or stays.
+fn note_host_time(
+    state: &mut ClockState,
+    exchange: &Exchange<'_>,
+    reading: Reading,
+    events: &mut Vec<SkewEvent>,
+) {
+    let name = exchange.host_name();
+    let Some(host_time) = state.trust.host_time(name).cloned() else {
+        return;
+    };
+    let sample = host_time.sample;
+    let contradicts = |date| {
+        let interval = exchange.trip.interval_of_date(date);
+        interval.is_some_and(|interval| interval.distance_to(sample.point) >= WORTH_A_CORRECTION)
+    };
+    let date = exchange.credible_date();
+    let is_forgotten = is_near(state, &sample, reading)
+        || date.is_some_and(|date| agrees_with_clock(state, date, reading) || contradicts(date));
+    if is_forgotten {
+        state.trust.forget_time(name);
+        return;
+    }
+    let is_tried =
+        exchange.trip.signed_by == SignedBy::HostTime && host_time.kind == HostTimeKind::Trial;
+    // A `Date` too far away to be credible removes nothing, and nothing that it
+    // contradicts becomes the time of all hosts.
+    if is_tried && !exchange.evidence.date().is_some_and(contradicts) {
+        state.trust.end_back_off(name);
+        // An objection has been reported, and the host keeps its time.
+        let _ = adopt(state, exchange, &sample, reading, events);
+    }
+}
+
+fn agrees_with_clock(state: &ClockState, date: SystemTime, reading: Reading) -> bool {
+    ClockOffset::between(date, state.now(reading)).magnitude() <= WORTH_A_CORRECTION
+}
+
+/// Returns whether the clock shows what a sample says, give or take what is not worth a
+/// correction.
+fn is_near(state: &ClockState, sample: &OffsetSample, reading: Reading) -> bool {
+    let sampled = sample.point.at_boot(reading.boot);
+    ClockOffset::between(state.now(reading), sampled).magnitude() < WORTH_A_CORRECTION
+}
+
+/// Returns whether a signature by the time of this host alone met a clock skew error,
+/// and had not expired on its way.
+fn rejects_host_time(state: &ClockState, exchange: &Exchange<'_>, reading: Reading) -> bool {
+    if exchange.trip.signed_by != SignedBy::HostTime || !exchange.is_skew_error() {
+        return false;
+    }
+    let signing = state.signing_time(exchange.host_name(), reading);
+    judge(&exchange.trip, exchange.evidence, reading, signing) != Verdict::ExpiredInTransit
 }
 
 /// A request signed with the time of its host alone met a clock skew error.
@@ -254,6 +306,10 @@ fn correct(
     events: &mut Vec<SkewEvent>,
 ) {
     let ended = state.learn(sample, exchange.host, reading);
+    if ended.is_none() && state.correction().is_none() {
+        // A host says what the local clock says, which nobody had doubted.
+        return;
+    }
     let mut details = sample_details(state, exchange, sample, reading);
     details.previous_offset = Some(
         ended

@@ -2,32 +2,22 @@
 //!
 //! # The problem
 //!
-//! A SigV4 signature holds the time at which it was made, and AWS refuses one that
-//! is 5 or 15 minutes off: `Signature expired: … is now earlier than …`,
-//! `Signature not yet current`, `RequestTimeTooSkewed`. A machine whose clock is
-//! wrong cannot make a single call, and the clocks of virtual machines, laptops and
-//! small devices are wrong more often than one thinks. The same error befalls a
-//! machine whose clock is right, if a request is frozen between signing and
-//! sending.
+//! A SigV4 signature contains the time at which it was made, and AWS rejects one that is
+//! 5 or 15 minutes off: `Signature expired: … is now earlier than …`,
+//! `Signature not yet current`, `RequestTimeTooSkewed`. A machine whose clock is wrong
+//! cannot make a single call, and the clocks of virtual machines, laptops and small
+//! devices are often wrong. A machine whose clock is correct meets the same error if a
+//! request is delayed between signing and arrival.
 //!
-//! # The picture
-//!
-//! ```text
-//! response ──► evidence ──► judge ──► estimator ──► clock ──► signer
-//!              what the     skew?     which         the       signs the
-//!              server said  stale?    offset,       shared    next request,
-//!                           key?      how sure      handle    or this one again
-//! ```
-//!
-//! One [`SkewClock`] is shared by all clients of a process. It is the machine's
-//! clock, bit for bit, until a service rejects a request because of its time; then
-//! it takes the server's time from the text of the error, the request is signed and
-//! sent once more, and everything that is signed afterwards is right. When the
-//! machine's clock is repaired, the correction ends with the next read.
+//! One [`SkewClock`] is shared by all clients of a process. It shows the local time, bit for
+//! bit, until a service rejects a request because of its time. Then it takes the server's
+//! time from the response, the request is signed again and sent once more, and all later
+//! signatures are correct. When the local clock is repaired, the correction ends with
+//! the next read.
 //!
 //! # Quick start
 //!
-//! For every client of a process, those inside credential providers included:
+//! For every client of a process, including those inside credential providers:
 //!
 //! ```no_run
 //! # #[cfg(feature = "aws-config")]
@@ -35,83 +25,62 @@
 //! use aws_clock_skew::SkewClock;
 //! use aws_config::BehaviorVersion;
 //!
-//! let skew = SkewClock::new();
-//! let config = skew.configure(aws_config::defaults(BehaviorVersion::latest())).load().await;
+//! let clock = SkewClock::new();
+//! let config = clock.configure(aws_config::defaults(BehaviorVersion::latest())).load().await;
 //! let sqs = aws_sdk_sqs::Client::new(&config);
 //! # }
 //! ```
 //!
-//! For one client, see [`SkewClock::interceptor`]; both at once work, and correct
-//! once. For other HTTP stacks, see [`SkewClock::layer`] and
-//! [`SkewClock::signing_layer`]. [`SkewClock::synchronize`] asks for the time before
-//! the first signature, if even the first request has to be right.
+//! `install!` equips a single client; both at once work, and correct once. For other
+//! HTTP stacks, see `SkewClock::layer` and `SkewClock::signing_layer`.
+//! `SkewClock::synchronize` asks for the time before the first request is signed.
 //!
 //! # How it decides
 //!
-//! * Times in the words of a rejection start, move and end a correction. A `Date`
-//!   beside a rejection that states no time, or beside a refusal that may have been
-//!   one, does so provisionally: until a request signed by it is let through.
-//! * A `Date` on an accepted answer can end a correction, when three in a row
-//!   contradict it. It never starts or moves one. Other answers teach nothing.
-//! * A rejection means that *our* clock is wrong only if the server's time does not
-//!   fit between sending and the answer by our clock. Otherwise the signature was
-//!   old, or somebody else's; it is made again, and nothing is learned.
-//! * A correction forward is limited ([`Limits`]). While an AWS endpoint vouches for
-//!   the clock, no other host moves it.
+//! * The timestamps in the message of a clock skew error start, change and end the
+//!   correction.
+//! * The `Date` header of an error starts a *trial*: a time for that host alone. It becomes
+//!   the correction when a request signed with it is accepted, and it is removed when one
+//!   is rejected because of its time.
+//! * The `Date` header of a success can end a correction, when three in a row contradict it.
+//!   It never starts or changes one. Other responses say nothing about the time.
+//! * The local clock is wrong only if the server's time does not fit between sending and
+//!   the response. Otherwise the signature expired in transit, or another clock made it;
+//!   the request is signed again, and the correction stays as it is.
+//! * A correction forward is limited ([`Limits`]). While an AWS endpoint confirms the
+//!   clock, no other host changes it.
 //!
-//! # What it will not do
+//! # What it does not do
 //!
-//! It does not set the machine's clock, change presigned URLs (make them with
-//! `start_time(skew.now())`), send one attempt a third time, or sign again what it
-//! cannot prove to have been signed with the credentials at hand. It cannot help
-//! where TLS itself fails because of the clock, where an upload takes longer than the
-//! service's tolerance, or with SigV4a. One case is out of reach of one retry: the
-//! machine froze, or its clock was set, between sending and the answer, *and* its clock
-//! is wrong as well; then the second rejection teaches, and the next call is right.
+//! It does not set the local clock, does not change presigned URLs (make them with
+//! `start_time(clock.now())`), does not send an attempt a third time, and does not re-sign a
+//! request unless it can prove that the request was signed with the credentials at hand. It
+//! cannot help where TLS itself fails because of the clock, or where an upload takes longer
+//! than the service tolerates. One resend does not suffice in one case: the machine was
+//! suspended, or its clock was set, between sending and the response, *and* its clock is
+//! wrong as well. Then the second rejection updates the clock, and the next call succeeds.
 //!
 //! # What is logged
 //!
 //! Each [`SkewEvent`] is one event of target `aws_clock_skew` with its numbers as
 //! fields, at most one a minute of each kind, and metric events of target
 //! `aws_clock_skew::metrics` in the form that `tracing-opentelemetry` collects. Bodies,
-//! credentials and signatures are never logged; of headers only the request id, the
-//! error code and the times in `Date` and `x-amz-date`.
-//! [`guide::observability`] lists every event, field and metric, with alerts and what
-//! to do. [`SkewClock::status`] tells where the clock stands, and
-//! [`SkewClock::diagnose`] what was wrong with a call that failed.
+//! credentials and signatures are never logged. Of the headers, only the request id, the
+//! error code and the times in `Date` and `x-amz-date` are logged.
+//! `guide::observability` lists every event, field and metric.
+//! [`SkewClock::status`] says what the clock applies, and [`SkewClock::diagnose`] why a call
+//! failed.
 //!
 //! # Features
 //!
-//! * `sdk` (default): the doors for the AWS SDK for Rust.
-//! * `aws-config` (default): [`SkewClock::configure`].
+//! * `sdk` (default): the integrations for the AWS SDK for Rust.
+//! * `aws-config` (default): `SkewClock::configure`.
 //! * `tower` (default): the layers.
+//! * `sigv4a`: SigV4a, too.
 //! * `serde`: `Serialize` for [`SkewStatus`] and [`SkewEvent`].
 //! * `test-util`: `ManualClock`, for your tests.
 //!
-//! Without any of them there is the core: [`evidence`], and a clock that nobody
-//! teaches.
-//!
-//! # How the code is laid out
-//!
-//! A file imports only what stands above it, and `tests/layering.rs` holds that.
-//!
-//! | file | what |
-//! |---|---|
-//! | `sync` | atomics and the mutex, exchanged where their interleavings are tried |
-//! | `offset`, `interval` | signed distances between clocks, and ranges of them |
-//! | `local_clock` | the machine's clocks; the one file that reads them |
-//! | `host` | who answered, and whether that is AWS |
-//! | `evidence` | what a response says of the time |
-//! | `event` | what happened, as a value |
-//! | `judge` | one exchange → a verdict |
-//! | `diagnosis` | what was wrong with a failed call, in words |
-//! | `trust` | limits, and which of two servers has the last word |
-//! | `estimator`, `ruling` | verdicts → what is known of the time, and what to do |
-//! | `synchronize` | what unsigned answers say of the time |
-//! | `word`, `throttle`, `report` | publishing it: to readers, counts, and `tracing` |
-//! | `clock` | the handle; the one file with shared state |
-//! | `resign`, `recent`, `buffered`, `resend` | prove, then sign and send again |
-//! | `sdk`, `tower` | the doors |
+//! Without any of them there is the core: [`evidence`], and a clock that nothing updates.
 //!
 //! # Minimum supported Rust version
 //!
@@ -120,10 +89,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(any(feature = "sdk", feature = "tower")),
-    expect(
-        dead_code,
-        reason = "without a door there is nobody to teach the clock"
-    )
+    expect(dead_code, reason = "without an integration nothing updates the clock")
 )]
 
 pub mod diagnosis;

@@ -87,9 +87,10 @@ impl Throttle {
 
 impl Window {
     fn admit(&mut self, monotonic: Duration) -> Option<u64> {
-        let is_open = self
-            .last_logged
-            .is_none_or(|last| monotonic.saturating_sub(last) >= BETWEEN_EVENTS);
+        // A monotonic clock that goes back, with a restored checkpoint, starts it anew.
+        let last = self.last_logged.map(|last| last.min(monotonic));
+        self.last_logged = last;
+        let is_open = last.is_none_or(|last| monotonic.saturating_sub(last) >= BETWEEN_EVENTS);
         if is_open {
             self.last_logged = Some(monotonic);
             Some(std::mem::take(&mut self.suppressed))
@@ -130,6 +131,19 @@ mod tests {
         let other = event(EventKind::ResendRejected);
         let other = throttle.admit(other, Duration::from_secs(1_061));
         assert_eq!(other.log, Some(0));
+    }
+
+    #[test]
+    fn a_monotonic_clock_that_goes_back_starts_the_minute_anew() {
+        let mut throttle = Throttle::default();
+        let mut admit = |seconds: u64| {
+            let event = event(EventKind::ExpiredInTransit);
+            throttle.admit(event, Duration::from_secs(seconds)).log
+        };
+        assert_eq!(admit(1_000_000), Some(0));
+        assert_eq!(admit(10), None);
+        assert_eq!(admit(69), None);
+        assert_eq!(admit(70), Some(2));
     }
 
     #[test]

@@ -57,8 +57,11 @@ fn a_local_clock_is_an_object() {
 
 #[cfg(feature = "sdk")]
 #[test]
-fn the_doors_of_the_sdk_are_shared() {
-    use aws_clock_skew::{SkewHttpClient, SkewIdentityCache, SkewInterceptor, SkewRetryClassifier};
+fn the_parts_of_an_sdk_client_are_shared() {
+    use aws_clock_skew::{
+        SkewAuthScheme, SkewHttpClient, SkewIdentityCache, SkewInterceptor, SkewRetryClassifier,
+    };
+    is_plain::<SkewAuthScheme>();
     is_plain::<SkewInterceptor>();
     is_plain::<SkewIdentityCache>();
     is_handle::<SkewHttpClient>();

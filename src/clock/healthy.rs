@@ -1,18 +1,15 @@
-//! A machine whose clock is right, and everything that can go wrong around it:
+//! A machine whose clock is correct, and everything that can go wrong around it:
 //! 10,000 sequences of 200 responses with faults in any order.
-//!
-//! Half of them through a door like the interceptor's, where the shared clock
-//! moves first, and half through one that signs by itself.
 
 use std::fmt::Write;
 use std::thread;
 
 use super::*;
-use crate::evidence::Evidence;
+use crate::decide::{Decision, Exchange};
+use crate::evidence::Strength;
 use crate::host::Host;
-use crate::judge::Attempt;
+use crate::judge::SignedBy;
 use crate::local_clock::ManualClock;
-use crate::ruling::{Door, Exchange, Ruling};
 
 mod fault;
 
@@ -22,7 +19,7 @@ const SEQUENCES: u64 = 10_000;
 const RESPONSES: u32 = 200;
 
 #[test]
-fn a_right_clock_is_left_only_for_words_or_provisionally_and_is_soon_right_again() {
+fn a_correct_clock_is_left_only_for_a_message_or_an_accepted_trial_and_is_soon_correct_again() {
     let seeds = AtomicU64::new(1);
     let workers = thread::available_parallelism().map_or(1, usize::from);
     let tallies: Vec<Tally> = thread::scope(|scope| {
@@ -35,7 +32,8 @@ fn a_right_clock_is_left_only_for_words_or_provisionally_and_is_soon_right_again
             .collect()
     });
     let sum = |of: fn(&Tally) -> u32| tallies.iter().map(of).sum::<u32>();
-    let (by_words, by_date) = (sum(|tally| tally.by_words), sum(|tally| tally.by_date));
+    let (by_message, by_trial) = (sum(|tally| tally.by_message), sum(|tally| tally.by_trial));
+    let trials = sum(|tally| tally.trials);
     let mut table = String::new();
     for fault in FAULTS {
         let count: u32 = tallies
@@ -45,8 +43,8 @@ fn a_right_clock_is_left_only_for_words_or_provisionally_and_is_soon_right_again
         writeln!(table, "{count:>8} {fault:?}").unwrap();
         assert!(count > 1_000, "{table}");
     }
-    println!("{table}left by words: {by_words}, by Date: {by_date}");
-    assert!(by_words > 1_000 && by_date > 1_000);
+    println!("{table}left by a message: {by_message}, by a trial: {by_trial} of {trials}");
+    assert!(by_message > 1_000 && by_trial > 100 && trials > 10_000);
 }
 
 fn sequences(seeds: &AtomicU64) -> Tally {
@@ -72,16 +70,11 @@ fn sequences(seeds: &AtomicU64) -> Tally {
 #[derive(Default)]
 struct Tally {
     faults: [u32; FAULTS.len()],
-    /// How often a right clock was left, and for what.
-    by_words: u32,
-    by_date: u32,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Standing {
-    Right,
-    Provisional,
-    Wrong,
+    /// How often a correct clock was left, and for what.
+    by_message: u32,
+    by_trial: u32,
+    /// Requests signed with the time of their host alone.
+    trials: u32,
 }
 
 struct Machine {
@@ -90,8 +83,9 @@ struct Machine {
     clocks: ManualClock,
     clock: SkewClock,
     aws: Host,
+    /// No request is ever sent to it.
+    bystander: Host,
     lab: Lab,
-    door: Door,
     /// AWS's.
     tolerance: i64,
     faults_in_hundred: u64,
@@ -114,13 +108,8 @@ impl Machine {
             clock: SkewClock::builder().local_clock(clocks.clone()).build(),
             clocks,
             aws: Host::new("sqs.us-east-1.amazonaws.com", true).unwrap(),
+            bystander: Host::new("kms.us-east-1.amazonaws.com", true).unwrap(),
             lab,
-            // Every other two sequences, so that each meets a lab with TLS and one without.
-            door: if seed % 4 < 2 {
-                Door::Signer
-            } else {
-                Door::Resigner
-            },
             tolerance: 0,
             faults_in_hundred: 0,
             responses: 0,
@@ -161,18 +150,7 @@ impl Machine {
         self.clock.now() != self.clocks.wall()
     }
 
-    fn standing(&self) -> Standing {
-        let is_corrected = self.is_corrected();
-        if self.clock.lock().estimator.is_provisional() {
-            Standing::Provisional
-        } else if is_corrected {
-            Standing::Wrong
-        } else {
-            Standing::Right
-        }
-    }
-
-    /// One call as a client makes it: with one more send, if the ruling wants it.
+    /// One call as a client makes it: with a resend, if that is the decision.
     fn makes_a_call(&mut self) {
         let pause = self.one_of([50, 900, 7_000, 70_000, 70_000, 4_000_000]);
         self.clocks.advance(Duration::from_millis(pause));
@@ -182,8 +160,7 @@ impl Machine {
         } else {
             Fault::None
         };
-        let request = self.clock.next_request();
-        if let Some(ruling) = self.sends(fault, request, None) {
+        if self.sends(fault, false) == Decision::Resign {
             // The fault persists, or is gone, or is another.
             let another = FAULTS[usize::try_from(self.below(FAULTS.len() as u64)).unwrap()];
             let next = if fault == Fault::OtherHost {
@@ -191,116 +168,102 @@ impl Machine {
             } else {
                 self.one_of([fault, fault, Fault::None, another])
             };
-            self.sends(next, request, Some(&ruling));
+            self.sends(next, true);
         }
     }
 
-    /// However it was misled, three accepted answers of AWS suffice.
+    /// However wrong it is, three accepted responses of AWS suffice.
     fn recovers(&mut self) {
         let mut accepted = 0;
-        while self.is_corrected() {
+        while self.is_corrected()
+            || self.clock.signing_time(Some(&self.aws)).now != self.clock.now()
+        {
             assert!(accepted < 3, "seed {} at {}", self.seed, self.responses);
-            let request = self.clock.next_request();
-            if let Some(ruling) = self.sends(Fault::None, request, None) {
-                self.sends(Fault::None, request, Some(&ruling));
+            if self.sends(Fault::None, false) == Decision::Resign {
+                self.sends(Fault::None, true);
             }
             accepted += 1;
             self.clocks.advance(Duration::from_secs(1));
         }
     }
 
-    /// Sends a request to its fate, for the second time if there is a ruling on the
-    /// first answer. Returns the ruling if it is to be signed again.
-    fn sends(&mut self, fault: Fault, request: u64, first: Option<&Ruling>) -> Option<Ruling> {
+    /// Sends a request to its fate, and observes the response as an integration does.
+    fn sends(&mut self, fault: Fault, is_resend: bool) -> Decision {
         self.responses += 1;
         self.tally.faults[fault as usize] += 1;
-        let standing = self.standing();
-        let sent = self.clock.reading();
-        let sign_by = first.and_then(|ruling| ruling.sign_by);
-        let (time, moves_at_signing) = match sign_by {
-            Some(point) => (point.at_boot(sent.boot), Exchange::SIGNED_BY_ANOTHER),
-            None => (self.clock.now(), self.clock.moves()),
-        };
-        let signed_at = whole_seconds(time);
-        let (before, after) = match fault {
-            Fault::FrozenOnTheWay => (self.one_of([280, 400, 1_000, 5_000]), 0),
-            Fault::FrozenAnswer => (0, self.one_of([30, 400, 1_000, 5_000])),
-            _ => (0, 0),
-        };
-        self.clocks.advance(Duration::from_secs(before));
-        let answer = self.answer(fault, signed_at);
-        self.clocks.advance(Duration::from_secs(after));
-        if fault == Fault::LostAnswer {
-            return None;
-        }
-        let evidence = answer.evidence();
         let host = if fault == Fault::OtherHost {
             self.lab.host.clone()
         } else {
             self.aws.clone()
         };
-        let received = self.clock.reading();
+        let before = ClockOffset::between(self.clocks.wall(), self.clock.now());
+        let sent = SentAt::now(&self.clock, || Some(host.clone()));
+        let signed_at = whole_seconds(self.clock.signing_time(Some(&host)).now);
+        let (there, back) = match fault {
+            Fault::FrozenOnTheWay => (self.one_of([280, 400, 1_000, 5_000]), 0),
+            Fault::FrozenAnswer => (0, self.one_of([30, 400, 1_000, 5_000])),
+            _ => (0, 0),
+        };
+        self.clocks.advance(Duration::from_secs(there));
+        let answer = self.answer(fault, signed_at);
+        self.clocks.advance(Duration::from_secs(back));
+        if fault == Fault::LostAnswer {
+            return Decision::Pass;
+        }
+        let evidence = answer.evidence();
         let exchange = Exchange {
-            attempt: Attempt {
-                signed_at: Some(signed_at),
-                signing_boot: sent.boot,
-                sent,
-                received,
-            },
+            trip: sent.round_trip(Some(signed_at), self.clock.reading()),
             evidence: &evidence,
             host: Some(&host),
             service: None,
             operation: None,
-            door: self.door,
-            moves_at_signing,
-            request,
-            is_second: first.is_some(),
+            is_resend,
         };
-        let lesson = first.and_then(|ruling| ruling.pending);
-        if let Some(lesson) = lesson.filter(|_| evidence.let_through()) {
-            self.clock.settle(&exchange, &lesson);
-        }
-        let mut ruling = None;
-        if evidence.accepted() {
-            let can_vouch = host.is_aws() && self.clock.wants_vouch(received.boot);
-            if self.clock.minds_accepted(|| evidence.date()) || can_vouch {
-                self.clock.accept(&exchange);
-            }
+        let is_wanted = !evidence.accepted()
+            || self
+                .clock
+                .wants_accepted(sent.reading, || evidence.date(), || host.is_aws());
+        let decision = if is_wanted {
+            self.clock.observe(&exchange)
         } else {
-            ruling = Some(self.clock.rule(&exchange));
-        }
-        self.holds(fault, standing, &evidence, lesson.is_some());
-        ruling.filter(|ruling| ruling.resign)
+            Decision::Pass
+        };
+        self.holds(fault, before, &exchange);
+        decision
     }
 
     #[track_caller]
-    fn holds(&mut self, fault: Fault, before: Standing, evidence: &Evidence, is_trial: bool) {
-        let after = self.standing();
+    fn holds(&mut self, fault: Fault, before: ClockOffset, exchange: &Exchange<'_>) {
+        let after = ClockOffset::between(self.clocks.wall(), self.clock.now());
+        let Exchange { trip, evidence, .. } = exchange;
         let (seed, response) = (self.seed, self.responses);
         let holds = |rule: bool| {
             assert!(
                 rule,
-                "seed {seed}, response {response}: {fault:?}, {before:?} to {after:?}, {evidence:?}"
+                "seed {seed}, response {response}: {fault:?}, {before:?} to {after:?}, {exchange:?}"
             );
         };
+        let was_correct = before.is_zero();
+        let is_trial = trip.signed_by == SignedBy::HostTime;
+        self.tally.trials += u32::from(is_trial);
+        let bystander = self.clock.signing_time(Some(&self.bystander));
+        holds(bystander.now == self.clock.now());
         if fault == Fault::None {
-            // A right clock is accepted, a rejection ends a wrong correction, and
-            // an accepted answer confirms none.
-            holds(before != Standing::Right || evidence.accepted() || is_trial);
-            holds(after != Standing::Wrong || evidence.accepted());
-            holds(after != Standing::Wrong || before == Standing::Wrong);
+            // A correct clock is accepted, and a clock skew error ends a wrong correction.
+            holds(!was_correct || is_trial || evidence.accepted());
+            holds(after.is_zero() || (!was_correct && evidence.accepted()));
         }
-        if before != Standing::Right || after == Standing::Right {
+        if after == before {
             return;
         }
-        match fault.may_mislead(&self.lab) {
-            Some(true) => self.tally.by_words += 1,
-            // A lie by `Date` was tried, and was let through.
-            _ if is_trial => holds(evidence.let_through()),
-            None => holds(false),
-            Some(false) => {
-                holds(after == Standing::Provisional && self.door == Door::Signer);
-                self.tally.by_date += 1;
+        // The time of the other hosts has changed.
+        if !after.is_zero() {
+            if evidence.strength() == Some(Strength::Strong) {
+                holds(fault.may_mislead(&self.lab));
+                self.tally.by_message += u32::from(was_correct);
+            } else {
+                holds(is_trial && evidence.let_through());
+                self.tally.by_trial += u32::from(was_correct);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Every interleaving of threads that read, teach and repair one clock, by loom.
+//! Every interleaving of threads that read, correct and repair one clock, by loom.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -8,11 +8,11 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
 use super::SkewClock;
+use crate::decide::{Decision, Exchange};
 use crate::evidence::{Evidence, ResponseView};
 use crate::host::Host;
-use crate::judge::Attempt;
+use crate::judge::{RoundTrip, SignedBy};
 use crate::local_clock::ManualClock;
-use crate::ruling::{Door, Exchange, Ruling};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -31,10 +31,10 @@ impl Machine {
         Self { clocks, clock }
     }
 
-    /// A machine that was behind and knows it.
+    /// A machine that is behind, with the correction for it.
     fn corrected() -> Self {
         let machine = Self::new();
-        assert!(machine.is_rejected().resign);
+        assert_eq!(machine.is_rejected(), Decision::Resign);
         assert!(machine.clock.now() > machine.wall());
         machine
     }
@@ -44,35 +44,41 @@ impl Machine {
         self.clocks.wall()
     }
 
-    fn is_right(&self, time: SystemTime) -> bool {
+    fn is_correct(&self, time: SystemTime) -> bool {
         let truth = self.wall() + DAY;
         time >= truth && time < truth + Duration::from_secs(1)
     }
 
-    /// A request signed by the machine's clock is rejected in words.
-    fn is_rejected(&self) -> Ruling {
+    /// A request signed by the local clock meets a clock skew error.
+    fn is_rejected(&self) -> Decision {
         let (signed, server) = (stamp(self.wall()), stamp(self.wall() + DAY));
         let bound = stamp(self.wall() + DAY - Duration::from_secs(900));
         let body = format!(
             r#"{{"__type":"InvalidSignatureException","message":"Signature expired: {signed} is now earlier than {bound} ({server} - 15 min.)"}}"#
         );
         let evidence = Evidence::read(&ResponseView::new(403, body.as_bytes()));
-        self.clock.rule(&self.exchange(&evidence, &aws(), 0))
+        self.clock.observe(&self.exchange(&evidence, &aws(), 0))
     }
 
-    /// A request signed by the machine's clock is accepted by AWS.
-    fn is_accepted(&self, moves: u64) {
+    /// A request signed by the local clock is accepted by AWS.
+    fn is_accepted(&self, generation: u64) {
         let date = httpdate::fmt_http_date(self.wall());
         let evidence = Evidence::read(&ResponseView::new(200, b"").with_date(&date));
-        self.clock.accept(&self.exchange(&evidence, &aws(), moves));
+        self.clock
+            .observe(&self.exchange(&evidence, &aws(), generation));
     }
 
-    fn exchange<'a>(&self, evidence: &'a Evidence, host: &'a Host, moves: u64) -> Exchange<'a> {
+    fn exchange<'a>(
+        &self,
+        evidence: &'a Evidence,
+        host: &'a Host,
+        generation: u64,
+    ) -> Exchange<'a> {
         let reading = self.clock.reading();
         Exchange {
-            attempt: Attempt {
+            trip: RoundTrip {
                 signed_at: Some(reading.wall),
-                signing_boot: reading.boot,
+                signed_by: SignedBy::Clock(generation),
                 sent: reading,
                 received: reading,
             },
@@ -80,15 +86,12 @@ impl Machine {
             host: Some(host),
             service: None,
             operation: None,
-            door: Door::Signer,
-            moves_at_signing: moves,
-            request: self.clock.next_request(),
-            is_second: false,
+            is_resend: false,
         }
     }
 }
 
-/// Whoever logs may be interrupted by another thread.
+/// A thread that logs may be interrupted by another one.
 struct Busy(AtomicBool);
 
 impl Subscriber for Busy {
@@ -128,41 +131,42 @@ fn stamp(time: SystemTime) -> String {
 }
 
 #[test]
-fn a_reader_sees_the_machines_time_and_then_the_right_one() {
+fn a_reader_sees_the_local_time_and_then_the_correct_one() {
     loom::model(|| {
         let machine = Machine::new();
-        let teacher = machine.clone();
-        let teaching = thread::spawn(move || assert!(teacher.is_rejected().resign));
-        let mut has_learned = false;
+        let rejected = machine.clone();
+        let correcting =
+            thread::spawn(move || assert_eq!(rejected.is_rejected(), Decision::Resign));
+        let mut was_correct = false;
         for _ in 0..3 {
             let now = machine.clock.now();
-            let is_right = machine.is_right(now);
-            assert!(is_right || now == machine.wall(), "{now:?}");
-            assert!(is_right || !has_learned, "it went back");
-            has_learned = is_right;
+            let is_correct = machine.is_correct(now);
+            assert!(is_correct || now == machine.wall(), "{now:?}");
+            assert!(is_correct || !was_correct, "it went back");
+            was_correct = is_correct;
         }
-        teaching.join().unwrap();
-        assert!(machine.is_right(machine.clock.now()));
+        correcting.join().unwrap();
+        assert!(machine.is_correct(machine.clock.now()));
     });
 }
 
 #[test]
-fn two_rejections_at_once_are_one_event_and_two_retries() {
+fn two_rejections_at_once_are_one_correction_and_two_resends() {
     loom::model(|| {
         let machine = Machine::new();
         let other = machine.clone();
-        let hearing = thread::spawn(move || other.is_rejected().resign);
-        assert!(machine.is_rejected().resign);
-        assert!(hearing.join().unwrap());
+        let observing = thread::spawn(move || other.is_rejected());
+        assert_eq!(machine.is_rejected(), Decision::Resign);
+        assert_eq!(observing.join().unwrap(), Decision::Resign);
         let status = machine.clock.status();
         assert_eq!((status.is_correcting(), status.event_count()), (true, 1));
-        assert_eq!(machine.clock.moves(), 1);
-        assert!(machine.is_right(machine.clock.now()));
+        assert_eq!(machine.clock.generation(), 1);
+        assert!(machine.is_correct(machine.clock.now()));
     });
 }
 
 #[test]
-fn a_repair_that_many_notice_is_told_once() {
+fn a_repair_that_many_notice_is_one_event() {
     loom::model(|| {
         let machine = Machine::corrected();
         machine.clocks.set_wall(machine.wall() + DAY);
@@ -175,29 +179,27 @@ fn a_repair_that_many_notice_is_told_once() {
         let status = machine.clock.status();
         assert_eq!((status.is_correcting(), status.event_count()), (false, 2));
         assert!(machine.clock.lock().unreported.is_empty());
-        assert!(!machine.clock.is_corrected());
+        assert!(!machine.clock.is_correcting());
     });
 }
 
 #[test]
-fn what_is_published_is_what_is_known() {
+fn readers_see_the_state_as_it_is() {
     loom::model(|| {
         let machine = Machine::corrected();
-        let (teacher, forgetful) = (machine.clone(), machine.clone());
-        let teaching = thread::spawn(move || drop(teacher.is_rejected()));
-        let forgetting = thread::spawn(move || forgetful.clock.reset());
-        teaching.join().unwrap();
-        forgetting.join().unwrap();
-        let is_known = machine.clock.lock().estimator.estimate().is_some();
-        assert_eq!(machine.clock.is_corrected(), is_known);
-        assert_eq!(
-            machine.clock.moves(),
-            machine.clock.lock().estimator.moves()
-        );
-        assert_eq!(
-            machine.clock.epoch(),
-            machine.clock.lock().estimator.epoch()
-        );
+        let (rejected, resetting) = (machine.clone(), machine.clone());
+        let correcting = thread::spawn(move || {
+            rejected.is_rejected();
+        });
+        let reset = thread::spawn(move || resetting.clock.reset());
+        correcting.join().unwrap();
+        reset.join().unwrap();
+        let (is_corrected, generation) = {
+            let state = machine.clock.lock();
+            (state.clock.correction().is_some(), state.clock.generation())
+        };
+        assert_eq!(machine.clock.is_correcting(), is_corrected);
+        assert_eq!(machine.clock.generation(), generation);
     });
 }
 
@@ -211,7 +213,9 @@ fn a_listener_is_told_of_the_last_change() {
         let (one, other) = (machine.clone(), machine.clone());
         let threads = [
             thread::spawn(move || one.clock.reset()),
-            thread::spawn(move || drop(other.is_rejected())),
+            thread::spawn(move || {
+                other.is_rejected();
+            }),
         ];
         for changing in threads {
             changing.join().unwrap();
@@ -222,15 +226,17 @@ fn a_listener_is_told_of_the_last_change() {
 }
 
 #[test]
-fn a_vouch_for_the_clock_before_a_move_is_none_for_the_one_after() {
+fn a_confirmation_of_one_generation_is_none_for_the_next() {
     loom::model(|| {
         let machine = Machine::new();
-        let moves = machine.clock.moves();
-        let teacher = machine.clone();
-        let teaching = thread::spawn(move || assert!(teacher.is_rejected().resign));
-        machine.is_accepted(moves);
-        teaching.join().unwrap();
-        // Nobody has vouched for the correction, so it is wanted at once.
-        assert!(machine.clock.wants_vouch(machine.clock.reading().boot));
+        let generation = machine.clock.generation();
+        let rejected = machine.clone();
+        let correcting =
+            thread::spawn(move || assert_eq!(rejected.is_rejected(), Decision::Resign));
+        machine.is_accepted(generation);
+        correcting.join().unwrap();
+        // No host has confirmed the correction, so a confirmation is wanted at once.
+        let sent = machine.clock.reading();
+        assert!(machine.clock.wants_accepted(sent, || None, || true));
     });
 }

@@ -59,7 +59,15 @@ impl SkewClock {
         shared.wants_accepted.load(Ordering::Relaxed)
             || (shared.is_corrected.load(Ordering::Relaxed)
                 && date().is_some_and(|date| !agrees(date, self.now())))
-            || (sent.boot.as_secs() >= shared.next_confirmation.load(Ordering::Relaxed) && is_aws())
+            || (self.wants_confirmation(sent) && is_aws())
+    }
+
+    /// Returns whether AWS was not asked to confirm the clock within the last minute. A
+    /// monotonic clock that goes back starts that minute anew.
+    fn wants_confirmation(&self, sent: Reading) -> bool {
+        let next = self.0.next_confirmation.load(Ordering::Relaxed);
+        let wait = next.saturating_sub(sent.boot.as_secs());
+        wait == 0 || wait > BETWEEN_CONFIRMATIONS.as_secs()
     }
 
     /// Returns the time to sign a request to a host with.

@@ -1,15 +1,16 @@
-//! Accepted answers, once a correction has been learned: they are most of what there
-//! is, and take no lock.
+//! Accepted responses, once there is a correction: they are most of what there is, and
+//! take no lock.
 
 use std::sync::mpsc;
 use std::thread;
+use std::time::UNIX_EPOCH;
 
 use super::*;
+use crate::decide::Exchange;
 use crate::evidence::{Evidence, ResponseView};
 use crate::host::Host;
-use crate::judge::Attempt;
+use crate::judge::{RoundTrip, SignedBy};
 use crate::local_clock::ManualClock;
-use crate::ruling::{Door, Exchange};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -20,7 +21,7 @@ struct Site {
 }
 
 impl Site {
-    /// A machine an hour behind, that knows it.
+    /// A machine an hour behind, with the correction for it.
     fn new() -> Self {
         let start = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
         let clocks = ManualClock::new(start);
@@ -32,25 +33,25 @@ impl Site {
             clocks,
             aws: Host::new("sqs.us-east-1.amazonaws.com", true).unwrap(),
         };
-        // AWS vouches for it once a minute.
+        // AWS confirms it once a minute.
         site.accepts(site.clock.now());
         site
     }
 
-    fn minds(&self, date: SystemTime) -> bool {
-        let boot = self.clock.reading().boot;
-        self.clock.minds_accepted(|| Some(date)) || self.clock.wants_vouch(boot)
+    fn wants(&self, date: SystemTime) -> bool {
+        let sent = self.clock.reading();
+        self.clock.wants_accepted(sent, || Some(date), || true)
     }
 
-    /// An answer of this `Date` arrives, and is taken note of.
+    /// A response of this `Date` is observed.
     fn accepts(&self, date: SystemTime) {
         let date_header = httpdate::fmt_http_date(date);
         let evidence = Evidence::read(&ResponseView::new(200, b"").with_date(&date_header));
         let reading = self.clock.reading();
-        self.clock.accept(&Exchange {
-            attempt: Attempt {
+        self.clock.observe(&Exchange {
+            trip: RoundTrip {
                 signed_at: Some(date),
-                signing_boot: reading.boot,
+                signed_by: SignedBy::Clock(self.clock.generation()),
                 sent: reading,
                 received: reading,
             },
@@ -58,66 +59,87 @@ impl Site {
             host: Some(&self.aws),
             service: None,
             operation: None,
-            door: Door::Signer,
-            moves_at_signing: self.clock.moves(),
-            request: 0,
-            is_second: false,
+            is_resend: false,
         });
+    }
+
+    fn is_corrected(&self) -> bool {
+        self.clock.status().is_correcting()
     }
 }
 
 #[test]
-fn an_answer_that_agrees_takes_no_lock() {
+fn a_response_that_agrees_with_a_clock_that_is_not_corrected_takes_no_lock() {
     let site = Site::new();
+    site.clock.reset();
+    site.accepts(site.clock.now());
     let held = site.clock.lock();
     let (said, hears) = mpsc::channel();
     thread::scope(|scope| {
         scope.spawn(|| {
             let now = site.clock.now();
-            // Nobody hears where the test has given up.
-            let _ = said.send((now, site.minds(now)));
+            let signing = site.clock.signing_time(Some(&site.aws)).now;
+            // Nobody receives it if the test has given up.
+            let _ = said.send((now, signing, site.wants(now)));
         });
         let heard = hears.recv_timeout(Duration::from_secs(60));
         drop(held);
-        let (now, is_minded) = heard.expect("does not wait for the lock");
-        assert_eq!(now, site.clocks.wall() + HOUR);
-        assert!(!is_minded);
+        let (now, signing, is_wanted) = heard.expect("does not wait for the lock");
+        assert_eq!((now, signing), (site.clocks.wall(), site.clocks.wall()));
+        assert!(!is_wanted);
     });
 }
 
 #[test]
-fn three_contradictions_in_a_row_end_a_correction_and_an_answer_that_agrees_breaks_the_row() {
+fn three_contradictions_in_a_row_end_a_correction_and_a_response_that_agrees_breaks_the_row() {
     let site = Site::new();
     let contradicts = || {
         let wall = site.clocks.wall();
-        assert!(site.minds(wall));
+        assert!(site.wants(wall));
         site.accepts(wall);
     };
     contradicts();
     contradicts();
     let now = site.clock.now();
-    assert!(site.minds(now), "somebody has to hear that it agrees");
+    assert!(site.wants(now), "the clock must be told that it agrees");
     site.accepts(now);
-    assert!(!site.minds(now));
+    assert!(!site.wants(now));
     contradicts();
     contradicts();
-    assert!(site.clock.is_corrected());
+    assert!(site.is_corrected());
     contradicts();
-    assert!(!site.clock.is_corrected());
+    assert!(!site.is_corrected());
 }
 
 #[test]
-fn whatever_is_not_minded_would_contradict_nothing() {
+fn a_response_that_is_not_wanted_would_contradict_nothing() {
     for ahead in -10_000..10_000 {
         let site = Site::new();
         let date = ClockOffset::from_millis(ahead).shift(site.clock.now());
-        if site.minds(date) {
+        if site.wants(date) {
             continue;
         }
         assert!(ahead.abs() < 2_000, "{ahead}");
         for _ in 0..5 {
             site.accepts(date);
         }
-        assert!(site.clock.is_corrected(), "{ahead}");
+        assert!(site.is_corrected(), "{ahead}");
+    }
+}
+
+/// Otherwise a checkpoint from last week would go unconfirmed for a week.
+#[test]
+fn a_monotonic_clock_that_goes_back_does_not_put_off_the_confirmation() {
+    for back in [61, 86_399] {
+        let site = Site::new();
+        let now = site.clock.now();
+        assert!(!site.wants(now));
+        let restored = ManualClock::new(site.clocks.wall());
+        let sent = Reading::take(&restored);
+        let sent = Reading {
+            boot: sent.boot - Duration::from_secs(back),
+            ..sent
+        };
+        assert!(site.clock.wants_accepted(sent, || None, || true), "{back}");
     }
 }

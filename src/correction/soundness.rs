@@ -1,10 +1,10 @@
-//! The true time lies where the estimator says that it does.
+//! The true time lies where the correction says that it does.
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::judge::known::{Known, Manner};
-use crate::judge::{Verdict, judge, weak_interval};
+use crate::judge::{Verdict, judge};
 
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 1_440 * MINUTE;
@@ -53,35 +53,38 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(5_000))]
 
     #[test]
-    fn the_truth_is_inside_what_is_learned_and_stays_there(
-        known in exchanges().prop_filter("is refused", Known::is_rejected),
+    fn the_truth_is_inside_the_correction_and_stays_there(
+        known in exchanges().prop_filter("is rejected", Known::is_rejected),
         age in prop_oneof![0..1_000_u64, 0..86_400_000_u64, 0..10_000_000_000_u64],
     ) {
-        let attempt = known.attempt();
-        let received = attempt.received;
-        let Verdict::Skew(lesson) = judge(&attempt, &known.evidence(), received, received.wall) else {
+        let trip = known.trip();
+        let received = trip.received;
+        let verdict = judge(&trip, &known.evidence(), received, known.signing());
+        let Verdict::ClockSkew(sample) = verdict else {
             return Ok(());
         };
         let head = known.there + known.back;
         let truth = true_offset(&known, head);
-        prop_assert!(lesson.interval.contains(truth), "{:?} {truth:?}", lesson);
-        let mut estimator = Estimator::new(Limits::default());
+        prop_assert!(sample.interval.contains(truth), "{:?} {truth:?}", sample);
+        let mut state = ClockState::new(Limits::default());
         let host = Host::new("sqs.us-east-1.amazonaws.com", true).unwrap();
-        let learned = estimator.learn(&lesson, Some(&host), received, Commitment::Firm);
-        // Unless it is too far ahead to be followed.
-        if let (Learned::Moved, Some(estimate)) = (learned, estimator.estimate()) {
-            let boot = known.reading(head + age).boot;
-            let error = true_offset(&known, head + age).since(estimate.point()).magnitude();
-            prop_assert!(error <= estimate.uncertainty(boot), "{error:?} {estimate:?}");
+        if state.objection_to(&sample, Some(&host), received).is_some() {
+            // It is too far ahead to be followed.
+            return Ok(());
+        }
+        state.learn(&sample, Some(&host), received);
+        if let Some(correction) = state.correction() {
+            let at = known.reading(head + age);
+            let error = ClockOffset::between(state.now(at), known.truth(head + age)).magnitude();
+            prop_assert!(error <= correction.uncertainty(at.boot), "{error:?} {correction:?}");
         }
     }
 
     #[test]
     fn the_truth_is_inside_what_an_accepted_date_says(known in exchanges()) {
         let known = Known { manner: Manner::Silently, ..known };
-        let attempt = known.attempt();
         let date = known.evidence().date().unwrap();
-        let interval = weak_interval(&attempt, date).unwrap();
+        let interval = known.trip().interval_of_date(date).unwrap();
         let truth = true_offset(&known, known.there + known.back);
         prop_assert!(interval.contains(truth), "{interval:?} {truth:?}");
     }

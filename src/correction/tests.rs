@@ -1,5 +1,6 @@
 use super::*;
 use crate::evidence::{Source, Strength};
+use crate::trust::HostTimeKind;
 use std::time::UNIX_EPOCH;
 
 const MINUTE: i64 = 60_000;
@@ -12,22 +13,17 @@ fn reading(wall_ahead: i64, boot: u64) -> Reading {
     }
 }
 
-/// What a server with a right clock teaches at `boot`.
-fn lesson(boot: u64, strength: Strength) -> Lesson {
-    lesson_of(0, boot, strength)
-}
-
-fn lesson_of(ahead: i64, boot: u64, strength: Strength) -> Lesson {
+/// What a server says at `boot` whose clock is ahead by so many milliseconds.
+fn sample(ahead: i64, boot: u64) -> OffsetSample {
     let server_time = reading(ahead, boot).wall;
     let point = ClockOffset::from_boot(server_time, Duration::from_secs(boot));
-    Lesson {
+    OffsetSample {
         point,
         interval: Interval::exactly(point).widened(Duration::from_secs(1)),
         at: Duration::from_secs(boot),
         server_time,
         source: Source::Message,
-        strength,
-        is_rejection: strength == Strength::Strong,
+        strength: Strength::Strong,
     }
 }
 
@@ -35,30 +31,25 @@ fn aws() -> Host {
     Host::new("sqs.us-east-1.amazonaws.com", true).unwrap()
 }
 
-fn taught(wall_ahead: i64) -> Estimator {
-    let mut estimator = Estimator::new(Limits::default());
-    let learned = estimator.learn(
-        &lesson(100, Strength::Strong),
-        Some(&aws()),
-        reading(wall_ahead, 100),
-        Commitment::Firm,
-    );
-    assert_eq!(learned, Learned::Moved);
-    estimator
+fn corrected(wall_ahead: i64) -> ClockState {
+    let mut state = ClockState::new(Limits::default());
+    state.learn(&sample(0, 100), Some(&aws()), reading(wall_ahead, 100));
+    assert!(state.correction().is_some());
+    state
 }
 
 #[test]
-fn a_correction_follows_the_boot_clock_and_not_the_wall() {
-    let estimator = taught(-20 * MINUTE);
+fn a_correction_follows_the_monotonic_clock_and_not_the_wall() {
+    let state = corrected(-20 * MINUTE);
     let truth = reading(0, 5_000).wall;
     for wall_ahead in [-20 * MINUTE, -MINUTE * 9_000, 77 * MINUTE] {
-        assert_eq!(estimator.now(reading(wall_ahead, 5_000)), truth);
+        assert_eq!(state.now(reading(wall_ahead, 5_000)), truth);
     }
 }
 
 #[test]
 fn a_repaired_wall_clock_ends_a_correction_and_a_wrong_one_does_not() {
-    for (wall_ahead, heals) in [
+    for (wall_ahead, ends) in [
         (-20 * MINUTE, false),
         (-MINUTE, false),
         (-30_000, true),
@@ -66,180 +57,228 @@ fn a_repaired_wall_clock_ends_a_correction_and_a_wrong_one_does_not() {
         (31_000, true),
         (MINUTE, false),
     ] {
-        let mut estimator = taught(-20 * MINUTE);
+        let mut state = corrected(-20 * MINUTE);
         let at = reading(wall_ahead, 200);
-        assert_eq!(estimator.heal(at).is_some(), heals, "{wall_ahead}");
-        let expected = if heals { at.wall } else { reading(0, 200).wall };
-        assert_eq!(estimator.now(at), expected);
+        assert_eq!(state.clear_if_repaired(at).is_some(), ends, "{wall_ahead}");
+        let expected = if ends { at.wall } else { reading(0, 200).wall };
+        assert_eq!(state.now(at), expected);
     }
 }
 
 #[test]
-fn a_lesson_that_agrees_with_the_wall_ends_the_correction() {
-    let mut estimator = taught(-20 * MINUTE);
+fn a_sample_that_agrees_with_the_wall_ends_the_correction() {
+    let mut state = corrected(-20 * MINUTE);
+    let before = state.correction().cloned();
     let at = reading(-20 * MINUTE, 300);
-    let lesson = lesson_of(-20 * MINUTE, 300, Strength::Strong);
-    assert_eq!(
-        estimator.learn(&lesson, Some(&aws()), at, Commitment::Firm),
-        Learned::Moved
-    );
-    assert_eq!(estimator.estimate(), None);
-    assert_eq!(estimator.now(at), at.wall);
+    let ended = state.learn(&sample(-20 * MINUTE, 300), Some(&aws()), at);
+    assert_eq!(ended, before);
+    assert_eq!(state.correction(), None);
+    assert_eq!(state.now(at), at.wall);
+}
+
+/// None or some, and every input.
+#[test]
+fn each_input_does_in_each_state_what_the_table_says() {
+    #[derive(Clone, Copy, Debug)]
+    enum Input {
+        Sample,
+        SampleOfTheWall,
+        ReadOnAWrongWall,
+        ReadOnARepairedWall,
+        OneContradiction,
+        ThreeContradictions,
+        Reset,
+    }
+    for (input, from_none, from_some, generations) in [
+        (Input::Sample, true, true, (1, 1)),
+        (Input::SampleOfTheWall, false, false, (1, 1)),
+        (Input::ReadOnAWrongWall, false, true, (0, 0)),
+        (Input::ReadOnARepairedWall, false, false, (0, 1)),
+        (Input::OneContradiction, false, true, (0, 0)),
+        (Input::ThreeContradictions, false, false, (0, 1)),
+        (Input::Reset, false, false, (1, 1)),
+    ] {
+        for (is_some, expected, generations) in [
+            (false, from_none, generations.0),
+            (true, from_some, generations.1),
+        ] {
+            let mut state = if is_some {
+                corrected(-20 * MINUTE)
+            } else {
+                ClockState::new(Limits::default())
+            };
+            let before = state.generation();
+            let at = reading(-20 * MINUTE, 200);
+            let wall = Interval::exactly(wall_on_boot(at)).widened(Duration::from_secs(1));
+            match input {
+                Input::Sample => drop(state.learn(&sample(MINUTE, 200), Some(&aws()), at)),
+                Input::SampleOfTheWall => {
+                    drop(state.learn(&sample(-20 * MINUTE, 200), Some(&aws()), at));
+                }
+                Input::ReadOnAWrongWall => drop(state.clear_if_repaired(at)),
+                Input::ReadOnARepairedWall => drop(state.clear_if_repaired(reading(0, 200))),
+                Input::OneContradiction => drop(state.contradict(wall, Some(&aws()), at)),
+                Input::ThreeContradictions => {
+                    for _ in 0..3 {
+                        state.contradict(wall, Some(&aws()), at);
+                    }
+                }
+                Input::Reset => state.reset(),
+            }
+            let what = format!("{input:?}, {is_some}");
+            assert_eq!(state.correction().is_some(), expected, "{what}");
+            assert_eq!(state.generation() - before, generations, "{what}");
+            if !expected {
+                assert_eq!(state.now(at), at.wall, "{what}");
+            }
+        }
+    }
 }
 
 #[test]
-fn a_provisional_move_is_taken_back_to_what_stood_before() {
-    let mut estimator = taught(-20 * MINUTE);
-    let before = estimator.estimate().cloned();
-    let (moves, epoch) = (estimator.moves(), estimator.epoch());
-    let at = reading(-20 * MINUTE, 300);
-    let teacher = Commitment::Provisional { teacher: 7 };
-    let lie = lesson_of(90 * MINUTE, 300, Strength::Medium);
-    assert_eq!(
-        estimator.learn(&lie, Some(&aws()), at, teacher),
-        Learned::Moved
-    );
-    assert!(estimator.is_taught_by(7) && !estimator.is_taught_by(8));
-    assert_eq!(
-        estimator.learn(&lie, Some(&aws()), at, teacher),
-        Learned::Muted
-    );
-    assert!(estimator.take_back(at.boot, TakenBack::Refused));
-    assert_eq!(estimator.estimate().cloned(), before);
-    assert_eq!(
-        estimator.epoch(),
-        epoch + 1,
-        "a cache may have been judged by it"
-    );
-    assert_eq!(estimator.moves(), moves + 2);
-    // The host's Date teaches nothing for a minute.
-    assert_eq!(
-        estimator.learn(&lie, Some(&aws()), at, teacher),
-        Learned::Muted
-    );
-    let later = reading(-20 * MINUTE, 360);
-    assert_eq!(
-        estimator.learn(&lie, Some(&aws()), later, teacher),
-        Learned::Moved
-    );
+fn a_host_is_signed_for_by_its_own_time_where_that_differs_from_the_clock() {
+    for (ahead, is_own) in [(MINUTE, true), (31_000, true), (30_000, false), (0, false)] {
+        let mut state = corrected(-20 * MINUTE);
+        let at = reading(-20 * MINUTE, 200);
+        state
+            .trust
+            .keep_time("lab.example", HostTimeKind::Trial, sample(ahead, 150));
+        let signing = state.signing_time("lab.example", at);
+        let own = (reading(ahead, 200).wall, SignedBy::HostTime);
+        let clocks = (reading(0, 200).wall, SignedBy::Clock(state.generation()));
+        let expected = if is_own { own } else { clocks };
+        assert_eq!((signing.now, signing.by), expected, "{ahead}");
+        let other = state.signing_time("other.example", at);
+        assert_eq!((other.now, other.by), clocks);
+    }
 }
 
 #[test]
-fn a_provisional_move_is_confirmed_by_what_it_signed() {
-    let mut estimator = Estimator::new(Limits::default());
-    let at = reading(-20 * MINUTE, 300);
-    let before = estimator.moves();
-    let medium = lesson(300, Strength::Medium);
-    let teacher = Commitment::Provisional { teacher: 7 };
-    assert_eq!(estimator.learn(&medium, None, at, teacher), Learned::Moved);
-    let epoch = estimator.epoch();
-    estimator.confirm(before);
-    assert!(
-        estimator.is_provisional(),
-        "an older signature proves nothing"
-    );
-    assert!(!estimator.is_overdue(Duration::from_secs(359)));
-    assert!(estimator.is_overdue(Duration::from_secs(360)));
-    estimator.confirm(estimator.moves());
-    assert!(!estimator.is_provisional());
-    assert_eq!(estimator.epoch(), epoch + 1);
-    assert!(!estimator.take_back(at.boot, TakenBack::Refused));
-}
-
-#[test]
-fn three_accepted_answers_in_a_row_end_a_correction() {
-    // The lesson was a lie: the wall clock is right.
-    let mut estimator = Estimator::new(Limits::default());
-    let lie = lesson_of(10 * MINUTE, 100, Strength::Strong);
-    estimator.learn(&lie, Some(&aws()), reading(0, 100), Commitment::Firm);
+fn three_accepted_responses_in_a_row_end_a_correction() {
+    // The sample was a lie: the wall clock is correct.
+    let mut state = ClockState::new(Limits::default());
+    let lie = sample(10 * MINUTE, 100);
+    state.learn(&lie, Some(&aws()), reading(0, 100));
     let at = reading(0, 200);
     let truth = Interval::exactly(wall_on_boot(at)).widened(Duration::from_secs(1));
     let agreeing = Interval::exactly(lie.point);
     let stranger = Host::new("lab.example", true).unwrap();
     let sibling = Host::new("kms.eu-west-1.amazonaws.com", true).unwrap();
-    assert!(estimator.contradict(truth, Some(&aws()), at).is_none());
-    assert!(estimator.contradict(truth, Some(&sibling), at).is_none());
+    assert!(state.contradict(truth, Some(&aws()), at).is_none());
+    assert!(state.contradict(truth, Some(&sibling), at).is_none());
     assert!(
-        estimator.contradict(agreeing, Some(&aws()), at).is_none(),
+        state.contradict(agreeing, Some(&aws()), at).is_none(),
         "starts again"
     );
-    assert!(estimator.contradict(truth, Some(&aws()), at).is_none());
-    assert!(estimator.contradict(truth, Some(&stranger), at).is_none());
-    assert!(estimator.contradict(truth, None, at).is_none());
-    assert!(estimator.contradict(truth, Some(&aws()), at).is_none());
-    assert!(estimator.contradict(truth, Some(&sibling), at).is_some());
-    assert_eq!(estimator.now(at), at.wall);
+    assert!(state.contradict(truth, Some(&aws()), at).is_none());
+    assert!(state.contradict(truth, Some(&stranger), at).is_none());
+    assert!(state.contradict(truth, None, at).is_none());
+    assert!(state.contradict(truth, Some(&aws()), at).is_none());
+    assert!(state.contradict(truth, Some(&sibling), at).is_some());
+    assert_eq!(state.now(at), at.wall);
 }
 
 #[test]
-fn a_far_future_is_refused() {
-    let mut estimator = Estimator::new(Limits::default());
-    let ten_years = lesson_of(10 * 365 * 1_440 * MINUTE, 100, Strength::Strong);
+fn a_far_future_is_objected_to() {
+    let state = ClockState::new(Limits::default());
+    let ten_years = sample(10 * 365 * 1_440 * MINUTE, 100);
+    let objection = state.objection_to(&ten_years, Some(&aws()), reading(0, 100));
+    assert_eq!(objection, Some(Objection::Limit));
+}
+
+#[test]
+fn the_limit_is_measured_from_the_wall_clock_and_never_from_a_correction() {
+    let mut state = ClockState::new(Limits::default());
     let at = reading(0, 100);
-    let learned = estimator.learn(&ten_years, Some(&aws()), at, Commitment::Firm);
-    assert_eq!(learned, Learned::Refused);
-    assert_eq!(estimator.now(at), at.wall);
+    let days = |days: i64| sample(days * 1_440 * MINUTE, 100);
+    assert_eq!(state.objection_to(&days(399), Some(&aws()), at), None);
+    state.learn(&days(399), Some(&aws()), at);
+    let further = state.objection_to(&days(401), Some(&aws()), at);
+    assert_eq!(further, Some(Objection::Limit));
 }
 
 #[test]
 fn a_known_offset_is_a_correction_unless_it_is_next_to_none() {
     for (offset, is_corrected) in [(20 * MINUTE, true), (-20 * MINUTE, true), (20_000, false)] {
-        let mut estimator = Estimator::new(Limits::default());
+        let mut state = ClockState::new(Limits::default());
         let at = reading(-offset, 100);
-        estimator.start_at(ClockOffset::from_millis(offset), at);
-        assert_eq!(estimator.estimate().is_some(), is_corrected, "{offset}");
+        state.start_at(ClockOffset::from_millis(offset), at);
+        assert_eq!(state.correction().is_some(), is_corrected, "{offset}");
         let (time, known) = if is_corrected {
             (reading(0, 100).wall, offset)
         } else {
             (at.wall, 0)
         };
-        assert_eq!(estimator.now(at), time);
-        assert_eq!(estimator.offset(at), ClockOffset::from_millis(known));
+        assert_eq!(state.now(at), time);
+        assert_eq!(state.offset(at), ClockOffset::from_millis(known));
     }
 }
 
 #[test]
-fn each_move_has_a_number_and_what_was_judged_before_is_told() {
-    let mut estimator = Estimator::new(Limits::default());
-    assert_eq!((estimator.moves(), estimator.epoch()), (0, 0));
-    estimator.start_at(ClockOffset::from_millis(MINUTE), reading(-MINUTE, 50));
-    assert_eq!((estimator.moves(), estimator.epoch()), (1, 1));
+fn each_change_has_a_generation() {
+    let mut state = ClockState::new(Limits::default());
+    assert_eq!(state.generation(), 0);
+    state.start_at(ClockOffset::from_millis(MINUTE), reading(-MINUTE, 50));
+    assert_eq!(state.generation(), 1);
     for number in 2..5 {
         let at = reading(-20 * MINUTE, 100 * number);
-        let lesson = lesson_of(MINUTE * 5, 100 * number, Strength::Strong);
-        estimator.learn(&lesson, Some(&aws()), at, Commitment::Firm);
-        assert_eq!((estimator.moves(), estimator.epoch()), (number, number));
+        state.learn(&sample(MINUTE * 5, 100 * number), Some(&aws()), at);
+        assert_eq!(state.generation(), number);
     }
-    estimator.reset();
-    assert_eq!((estimator.moves(), estimator.epoch()), (5, 5));
+    state.reset();
+    assert_eq!(state.generation(), 5);
 }
 
 #[test]
-fn a_reset_forgets_the_time_and_whom_to_believe() {
-    let mut estimator = taught(-20 * MINUTE);
+fn a_change_drops_the_confirmation() {
+    let mut state = corrected(-20 * MINUTE);
     let at = reading(-20 * MINUTE, 200);
-    estimator.trust.vouch(&aws(), at);
-    estimator.trust.mute("lab.example", at.boot);
-    estimator.reset();
-    assert_eq!(estimator.estimate(), None);
-    assert_eq!(estimator.now(at), at.wall);
-    assert_eq!(estimator.trust.objection_to(None, at), None);
-    assert!(!estimator.trust.is_muted("lab.example", at.boot));
+    state.trust.confirm(&aws(), at);
+    assert!(state.trust.objection_to(None, at).is_some());
+    state.learn(&sample(5 * MINUTE, 200), Some(&aws()), at);
+    assert_eq!(state.trust.objection_to(None, at), None);
 }
 
 #[test]
-fn an_answer_that_fits_both_clocks_or_neither_contradicts_nothing() {
+fn a_reset_forgets_the_time_and_which_hosts_were_trusted() {
+    let mut state = corrected(-20 * MINUTE);
+    let at = reading(-20 * MINUTE, 200);
+    state.trust.confirm(&aws(), at);
+    state.trust.back_off("lab.example", at.boot);
+    let kind = HostTimeKind::Conflicting;
+    state
+        .trust
+        .keep_time("lab.example", kind, sample(MINUTE, 150));
+    state.reset();
+    assert_eq!(state.correction(), None);
+    assert_eq!(state.now(at), at.wall);
+    assert_eq!(state.trust.objection_to(None, at), None);
+    assert!(!state.trust.is_backing_off("lab.example", at.boot));
+    assert!(!state.trust.has_host_times());
+}
+
+#[test]
+fn a_response_that_fits_both_clocks_or_neither_contradicts_nothing() {
     let at = reading(0, 200);
     let wall = wall_on_boot(at);
     let seconds = |seconds: i64| ClockOffset::from_millis(wall.as_millis() + seconds * 1_000);
-    let interval = Interval::new(seconds(-10), seconds(10)).unwrap();
-    for (point, is_contradicted) in [(5, false), (12, false), (13, true), (-13, true)] {
-        assert_eq!(
-            contradicts(interval, seconds(point), at),
-            is_contradicted,
-            "{point}"
-        );
+    let interval = |low, high| Interval::new(seconds(low), seconds(high)).unwrap();
+    for (interval, point, is_contradicted) in [
+        (interval(-10, 10), 5, false),
+        (interval(-10, 10), 12, false),
+        (interval(-10, 10), 13, true),
+        (interval(-10, 10), -13, true),
+        (interval(100, 110), 500, false),
+    ] {
+        let mut state = ClockState::new(Limits::default());
+        state.correction = Some(Correction {
+            point: seconds(point),
+            interval: Interval::exactly(seconds(point)),
+            learned_at: at.boot,
+            since: at.boot,
+            host: Some(aws()),
+        });
+        state.contradict(interval, Some(&aws()), at);
+        assert_eq!(state.is_doubted(), is_contradicted, "{interval:?} {point}");
     }
-    let elsewhere = Interval::new(seconds(100), seconds(110)).unwrap();
-    assert!(!contradicts(elsewhere, seconds(500), at));
 }

@@ -6,7 +6,7 @@ use crate::correction::ClockState;
 use crate::event::{Details, Label};
 use crate::evidence::Evidence;
 use crate::host::Host;
-use crate::judge::{RoundTrip, SignedBy, WORTH_A_CORRECTION};
+use crate::judge::RoundTrip;
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
 
@@ -67,25 +67,15 @@ impl Exchange<'_> {
         self.evidence.rejection().is_some() && !is_another
     }
 
-    /// Returns whether a signature by the time of this host alone met a clock skew
-    /// error, and had not expired on its way.
-    pub(super) fn rejects_host_time(&self) -> bool {
-        if self.trip.signed_by != SignedBy::HostTime || !self.is_skew_error() {
-            return false;
-        }
-        let stated = self.evidence.server_time_range();
-        let age = stated
-            .zip(self.trip.signed_at)
-            .map(|((earliest, _), signed)| ClockOffset::between(signed, earliest));
-        age.is_none_or(|age| age < ClockOffset::ZERO || age.magnitude() < WORTH_A_CORRECTION)
-    }
-
     /// Returns the `Date` of a response to a request that passed the timestamp check,
-    /// unless it would make the very signature unacceptable that it accepts.
+    /// unless that is a success whose own signature it would make unacceptable. Some
+    /// servers look for what is not there before they look at the signature.
     pub(super) fn credible_date(&self) -> Option<SystemTime> {
         let date = self.evidence.date()?;
         let signed_at = self.trip.signed_at?;
-        (ClockOffset::between(signed_at, date).magnitude() <= WIDEST_TOLERANCE).then_some(date)
+        let is_credible = !self.evidence.accepted()
+            || ClockOffset::between(signed_at, date).magnitude() <= WIDEST_TOLERANCE;
+        is_credible.then_some(date)
     }
 }
 

@@ -1,71 +1,156 @@
-//! The doors that sign by themselves; those that move the clock first are tested
-//! with the clients that use them.
+//! One machine, its responses, and what each does to the clock.
 
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
 use crate::evidence::{Evidence, ResponseView};
-use crate::judge::Attempt;
+use crate::host::Host;
+use crate::judge::RoundTrip;
 use crate::trust::Limits;
 
 const MINUTE: i64 = 60;
-const DAY: i64 = 86_400;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
 
-/// A machine with a right clock, and a door that signs again by itself.
-struct Story {
-    estimator: Estimator,
+const AWS: &str = "s3.us-east-1.amazonaws.com";
+const KMS: &str = "kms.eu-west-1.amazonaws.com";
+const LAB: &str = "minio.lab.example";
+const OTHER_LAB: &str = "ceph.lab.example";
+
+/// A machine with a clock, and its requests. All times are seconds from its local clock.
+struct Machine {
+    state: ClockState,
     reading: Reading,
+    mode: Mode,
     events: Vec<SkewEvent>,
 }
 
-impl Story {
+/// What a server answers.
+#[derive(Clone, Copy, Debug)]
+enum Answer {
+    /// A status, no body, a `Date`, and a request id.
+    Status(u16, i64),
+    /// The same without a `Date`.
+    Undated(u16),
+    /// `RequestTimeTooSkewed`, without times.
+    Code(i64),
+    /// The same without a `Date`.
+    CodeAlone,
+    /// The error message of a clock skew error.
+    Message(i64),
+    WrongKey(i64),
+}
+
+use Answer::{Code, CodeAlone, Message, Status, Undated, WrongKey};
+
+impl Machine {
     fn new() -> Self {
         Self {
-            estimator: Estimator::new(Limits::default()),
+            state: ClockState::new(Limits::default()),
             reading: Reading {
                 wall: UNIX_EPOCH + Duration::from_secs(1_900_000_000),
-                boot: Duration::from_secs(1_000),
+                boot: Duration::from_secs(100_000),
             },
+            mode: Mode::Correct,
             events: Vec::new(),
         }
     }
 
-    /// The answer of `host` to a request signed `signed` seconds from now, with a
-    /// `Date` that is `ahead` of now.
-    fn hears<R>(
+    /// AWS confirms its clock.
+    fn confirmed() -> Self {
+        let mut machine = Self::new();
+        assert_eq!(machine.sends(AWS, Status(200, 0)), Decision::Pass);
+        assert!(machine.is_confirmed());
+        machine
+    }
+
+    /// It has a trial for a host.
+    fn trying(host: &str, ahead: i64) -> Self {
+        let mut machine = Self::new();
+        assert_eq!(machine.sends(host, Status(403, ahead)), Decision::Resign);
+        assert_eq!(machine.kind(host), Some(HostTimeKind::Trial));
+        machine
+    }
+
+    fn passes(&mut self, seconds: u64) {
+        self.reading.wall += Duration::from_secs(seconds);
+        self.reading.boot += Duration::from_secs(seconds);
+    }
+
+    fn at(&self, seconds: i64) -> SystemTime {
+        ClockOffset::from_millis(seconds * 1_000).shift(self.reading.wall)
+    }
+
+    /// Sends a request, signed by the time for its host, and observes the response.
+    fn sends(&mut self, host: &str, answer: Answer) -> Decision {
+        self.observes(host, answer, |_| {})
+    }
+
+    /// The same for the second time.
+    fn resends(&mut self, host: &str, answer: Answer) -> Decision {
+        self.observes(host, answer, |exchange| exchange.is_resend = true)
+    }
+
+    fn observes(
         &mut self,
         host: &str,
-        (signed, status, ahead): (i64, u16, i64),
-        hear: impl FnOnce(&mut Estimator, &Exchange<'_>, Reading, &mut Vec<SkewEvent>) -> R,
-    ) -> R {
-        let at = |seconds: i64| ClockOffset::from_millis(seconds * 1_000).shift(self.reading.wall);
-        let date = httpdate::fmt_http_date(at(ahead));
-        let view = ResponseView::new(status, b"")
-            .with_date(&date)
-            .with_request_id("id-1");
+        answer: Answer,
+        alter: impl FnOnce(&mut Exchange<'_>),
+    ) -> Decision {
+        let signing = self.signing(host);
+        let date = |ahead| httpdate::fmt_http_date(self.at(ahead));
+        let (status, date, body) = match answer {
+            Status(status, ahead) => (status, date(ahead), String::new()),
+            Undated(status) => (status, String::new(), String::new()),
+            Code(ahead) => (403, date(ahead), TOO_SKEWED.to_owned()),
+            CodeAlone => (403, String::new(), TOO_SKEWED.to_owned()),
+            Message(ahead) => (403, String::new(), message(signing.now, self.at(ahead))),
+            WrongKey(ahead) => (403, date(ahead), WRONG_KEY.to_owned()),
+        };
+        let mut view = ResponseView::new(status, body.as_bytes()).with_request_id("id-1");
+        if !date.is_empty() {
+            view = view.with_date(&date);
+        }
+        let evidence = Evidence::read(&view);
         let host = Host::new(host, true);
-        let exchange = Exchange {
-            attempt: Attempt {
-                signed_at: Some(at(signed)),
-                signing_boot: self.reading.boot,
+        let mut exchange = Exchange {
+            trip: RoundTrip {
+                signed_at: Some(signing.now),
+                signed_by: signing.by,
                 sent: self.reading,
                 received: self.reading,
             },
-            evidence: &Evidence::read(&view),
+            evidence: &evidence,
             host: host.as_ref(),
             service: None,
             operation: None,
-            door: Door::Resigner,
-            moves_at_signing: self.estimator.moves(),
-            request: 1,
-            is_second: signed != 0,
+            is_resend: false,
         };
-        hear(
-            &mut self.estimator,
-            &exchange,
-            self.reading,
-            &mut self.events,
-        )
+        alter(&mut exchange);
+        let events = &mut self.events;
+        observe(&mut self.state, &exchange, self.mode, self.reading, events)
+    }
+
+    fn signing(&self, host: &str) -> SigningTime {
+        self.state.signing_time(host, self.reading)
+    }
+
+    /// How far the time to sign with is ahead of the local clock.
+    fn ahead(&self, host: &str) -> i64 {
+        let ahead = ClockOffset::between(self.reading.wall, self.signing(host).now);
+        ahead.as_millis().div_euclid(1_000)
+    }
+
+    fn kind(&self, host: &str) -> Option<HostTimeKind> {
+        self.state.trust.host_time(host).map(|known| known.kind)
+    }
+
+    fn is_confirmed(&self) -> bool {
+        let stranger = Host::new("stranger.example", true);
+        self.state
+            .trust
+            .objection_to(stranger.as_ref(), self.reading)
+            == Some(AWS)
     }
 
     #[track_caller]
@@ -75,116 +160,557 @@ impl Story {
     }
 }
 
-const AWS: &str = "s3.us-east-1.amazonaws.com";
-const LAB: &str = "minio.lab.example";
-
 #[test]
-fn a_time_by_date_is_tried_before_it_is_learned() {
-    let mut story = Story::new();
-    let ruling = story.hears(AWS, (0, 403, 20 * MINUTE), rule);
-    assert!(ruling.resign);
-    let lesson = ruling.pending.expect("waits for the second answer");
-    assert_eq!(ruling.sign_by, Some(lesson.point));
-    assert_eq!(story.estimator.moves(), 0);
-    let let_through = (20 * MINUTE, 404, 20 * MINUTE);
-    story.hears(AWS, let_through, |estimator, exchange, reading, said| {
-        settle(estimator, exchange, &lesson, reading, said);
-    });
-    assert!(story.estimator.estimate().is_some() && !story.estimator.is_provisional());
-    story.says(&["skew"]);
+fn a_message_starts_changes_and_ends_the_correction() {
+    let mut machine = Machine::new();
+    for (ahead, generation) in [(20 * MINUTE, 1), (-2 * DAY, 2), (0, 3)] {
+        assert_eq!(machine.sends(AWS, Message(ahead)), Decision::Resign);
+        for host in [AWS, KMS, LAB] {
+            assert_eq!(machine.ahead(host), ahead, "{host}");
+        }
+        assert_eq!(machine.state.generation(), generation);
+    }
+    assert_eq!(machine.state.correction(), None);
+    machine.says(&["skew_detected", "skew_detected", "correction_cleared"]);
 }
 
 #[test]
-fn an_accepted_answer_that_contradicts_the_time_it_was_tried_by_teaches_nothing() {
-    let mut story = Story::new();
-    let ruling = story.hears(AWS, (0, 403, 10 * MINUTE), rule);
-    let lesson = ruling.pending.unwrap();
-    // The server tolerates fifteen minutes, and knows the time.
-    let accepted = (10 * MINUTE, 200, 0);
-    story.hears(AWS, accepted, |estimator, exchange, reading, said| {
-        settle(estimator, exchange, &lesson, reading, said);
-    });
-    assert_eq!(story.estimator.moves(), 0);
-    story.says(&[]);
+fn a_thousand_rejections_with_one_cause_are_one_correction_and_a_thousand_resends() {
+    let mut machine = Machine::new();
+    // All were signed before the first response came.
+    let signed = machine.reading.wall;
+    for _ in 0..1_000 {
+        let decision = machine.observes(AWS, Message(2 * DAY), |exchange| {
+            exchange.trip.signed_at = Some(signed);
+            exchange.trip.signed_by = SignedBy::Clock(0);
+        });
+        assert_eq!(decision, Decision::Resign);
+    }
+    assert_eq!(machine.state.generation(), 1);
+    assert_eq!(machine.ahead(AWS), 2 * DAY);
+    machine.says(&["skew_detected"]);
 }
 
 #[test]
-fn a_second_refusal_by_date_moves_nothing() {
-    let mut story = Story::new();
-    assert!(story.hears(AWS, (0, 403, 20 * MINUTE), rule).resign);
-    let second = (20 * MINUTE, 403, 60 * MINUTE);
-    assert_eq!(story.hears(AWS, second, rule), Ruling::pass());
-    assert_eq!(story.estimator.moves(), 0);
-    story.says(&[]);
+fn a_message_of_aws_changes_a_confirmed_clock_and_drops_the_confirmation() {
+    let mut machine = Machine::confirmed();
+    assert_eq!(machine.sends(KMS, Message(20 * MINUTE)), Decision::Resign);
+    assert_eq!(machine.ahead(LAB), 20 * MINUTE);
+    assert!(!machine.is_confirmed());
+    machine.says(&["skew_detected"]);
 }
 
-/// Not the interceptor, but a door that signs by itself.
 #[test]
-fn a_denial_does_not_silence_the_host_of_a_rejection() {
-    let mut story = Story::new();
-    let lesson = Lesson {
-        is_rejection: true,
-        ..story
-            .hears(LAB, (0, 403, 20 * MINUTE), rule)
-            .pending
-            .unwrap()
-    };
-    let denied = (20 * MINUTE, 403, 20 * MINUTE);
-    story.hears(LAB, denied, |estimator, exchange, reading, said| {
-        settle(estimator, exchange, &lesson, reading, said);
+fn aws_confirms_the_clock_that_signs_now_and_no_other() {
+    type Alter = fn(&mut Exchange<'_>);
+    let as_it_is: Alter = |_| {};
+    let by_another: Alter = |exchange| exchange.trip.signed_by = SignedBy::Other;
+    let by_an_older: Alter = |exchange| exchange.trip.signed_by = SignedBy::Clock(u64::MAX);
+    let by_host_time: Alter = |exchange| exchange.trip.signed_by = SignedBy::HostTime;
+    for (host, answer, alter, confirms) in [
+        (AWS, Status(200, 0), as_it_is, true),
+        (AWS, Status(304, 120), as_it_is, true),
+        (AWS, Status(200, 121), as_it_is, false),
+        (AWS, Undated(200), as_it_is, false),
+        (AWS, Status(404, 0), as_it_is, false),
+        (AWS, WrongKey(0), as_it_is, false),
+        (LAB, Status(200, 0), as_it_is, false),
+        (AWS, Status(200, 0), by_another, false),
+        (AWS, Status(200, 0), by_an_older, false),
+        (AWS, Status(200, 0), by_host_time, false),
+    ] {
+        let mut machine = Machine::new();
+        machine.observes(host, answer, alter);
+        assert_eq!(machine.is_confirmed(), confirms, "{host} {answer:?}");
+    }
+}
+
+#[test]
+fn a_date_starts_a_trial_for_its_host_alone() {
+    for answer in [Status(403, 20 * MINUTE), Code(20 * MINUTE)] {
+        for host in [AWS, LAB] {
+            let mut machine = Machine::new();
+            assert_eq!(machine.sends(host, answer), Decision::Resign);
+            assert_eq!(machine.kind(host), Some(HostTimeKind::Trial));
+            assert_eq!(machine.ahead(host), 20 * MINUTE);
+            assert_eq!(machine.signing(host).by, SignedBy::HostTime);
+            assert_eq!(machine.ahead(KMS), 0);
+            assert_eq!(machine.ahead(OTHER_LAB), 0);
+            assert_eq!(machine.state.generation(), 0);
+            // By itself it does not expire.
+            machine.passes(30 * 86_400);
+            assert_eq!(machine.ahead(host), 20 * MINUTE);
+            machine.says(&[]);
+        }
+    }
+}
+
+/// The states of a host's time, and what a response to a request signed with it does.
+#[test]
+fn each_response_does_in_each_state_of_a_host_what_the_table_says() {
+    use HostTimeKind::{Conflicting, Trial};
+    const AHEAD: i64 = 20 * MINUTE;
+    const LATER: i64 = 90 * MINUTE;
+    /// The correction and the host's time, as seconds ahead; and the event.
+    type After = (i64, Option<(HostTimeKind, i64)>, Option<&'static str>);
+    let accepted: After = (AHEAD, None, Some("skew_detected"));
+    let trial: After = (0, Some((Trial, AHEAD)), None);
+    let newer: After = (0, Some((Trial, LATER)), None);
+    let forgotten: After = (0, None, None);
+    let rejected: After = (0, None, Some("trial_rejected"));
+    let conflicting: After = (0, Some((Conflicting, AHEAD)), None);
+    for (answer, to_trial, to_conflicting) in [
+        (Status(200, AHEAD), accepted, conflicting),
+        (Status(204, AHEAD), accepted, conflicting),
+        (Status(301, AHEAD), accepted, conflicting),
+        (Status(304, AHEAD), accepted, conflicting),
+        (Status(404, AHEAD), accepted, conflicting),
+        (Status(405, AHEAD), accepted, conflicting),
+        (Status(409, AHEAD), accepted, conflicting),
+        (Status(412, AHEAD), accepted, conflicting),
+        (Status(416, AHEAD), accepted, conflicting),
+        (Undated(200), accepted, conflicting),
+        (
+            WrongKey(AHEAD),
+            (AHEAD, None, Some("skew_detected")),
+            conflicting,
+        ),
+        // Neither says anything of the time.
+        (Status(429, AHEAD), trial, conflicting),
+        (Status(500, AHEAD), trial, conflicting),
+        (Status(503, 0), trial, conflicting),
+        // A `Date` that contradicts it, of a response that passed the check.
+        (Status(404, 0), forgotten, forgotten),
+        (Status(200, AHEAD - 125), forgotten, forgotten),
+        (Status(304, AHEAD + 200), forgotten, forgotten),
+        // It would make the very signature unacceptable that it accepts, so it removes
+        // nothing; and nothing that it contradicts becomes the time of all hosts.
+        (Status(200, 0), trial, conflicting),
+        (Status(200, LATER), trial, conflicting),
+        // A denied HEAD.
+        (Status(403, AHEAD), trial, conflicting),
+        (Undated(403), trial, conflicting),
+        (Status(403, LATER), newer, (0, Some((Trial, LATER)), None)),
+        (Status(403, 0), forgotten, forgotten),
+        // Clock skew errors.
+        (Code(AHEAD), rejected, conflicting),
+        (CodeAlone, rejected, conflicting),
+        (Code(LATER), rejected, (0, Some((Trial, LATER)), None)),
+        (Code(0), rejected, forgotten),
+        (Message(0), rejected, forgotten),
+    ] {
+        for (kind, (ahead, host_time, event)) in [(Trial, to_trial), (Conflicting, to_conflicting)]
+        {
+            let mut machine = Machine::trying(LAB, AHEAD);
+            let sample = machine.state.trust.host_time(LAB).unwrap().sample;
+            machine.state.trust.keep_time(LAB, kind, sample);
+            machine.passes(10);
+            machine.sends(LAB, answer);
+            let what = format!("{answer:?}, {kind:?}");
+            assert_eq!(machine.ahead(KMS), ahead, "{what}");
+            let now = machine.state.trust.host_time(LAB).map(|known| {
+                let time = known.sample.point.at_boot(machine.reading.boot);
+                let ahead = ClockOffset::between(machine.reading.wall, time);
+                (known.kind, ahead.as_millis().div_euclid(1_000))
+            });
+            assert_eq!(now, host_time, "{what}");
+            let is_for_trials = |event: &&SkewEvent| event.name() != "not_clock_skew";
+            let events: Vec<_> = machine.events.iter().filter(is_for_trials).collect();
+            let names: Vec<_> = events.iter().map(|event| event.name()).collect();
+            assert_eq!(names, event.into_iter().collect::<Vec<_>>(), "{what}");
+            let is_backing_off = machine
+                .state
+                .trust
+                .is_backing_off(LAB, machine.reading.boot);
+            assert_eq!(is_backing_off, event == Some("trial_rejected"), "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_trial_that_is_accepted_becomes_the_correction_of_all_hosts() {
+    let mut machine = Machine::trying(AWS, 20 * MINUTE);
+    assert_eq!(
+        machine.resends(AWS, Status(404, 20 * MINUTE)),
+        Decision::Pass
+    );
+    assert_eq!(machine.state.generation(), 1);
+    for host in [AWS, KMS, LAB] {
+        assert_eq!(machine.ahead(host), 20 * MINUTE);
+        let by = SignedBy::Clock(1);
+        assert_eq!(machine.signing(host).by, by, "{host}");
+    }
+    machine.says(&["skew_detected"]);
+}
+
+#[test]
+fn an_accepted_request_that_the_clock_signed_does_not_accept_a_trial() {
+    for signed_by in [SignedBy::Clock(0), SignedBy::Other] {
+        let mut machine = Machine::trying(LAB, 20 * MINUTE);
+        machine.observes(LAB, Undated(200), |exchange| {
+            exchange.trip.signed_by = signed_by;
+        });
+        assert_eq!(machine.state.generation(), 0);
+        assert_eq!(machine.kind(LAB), Some(HostTimeKind::Trial));
+    }
+}
+
+/// The server tolerates fifteen minutes, and knows the time.
+#[test]
+fn an_accepted_response_that_contradicts_the_trial_removes_it() {
+    let mut machine = Machine::trying(AWS, 10 * MINUTE);
+    machine.resends(AWS, Status(200, 0));
+    assert_eq!(machine.ahead(AWS), 0);
+    assert_eq!(machine.state.generation(), 0);
+    machine.says(&[]);
+}
+
+/// S3 says that there is no such bucket before it looks at the signature.
+#[test]
+fn a_404_whose_date_contradicts_the_trial_removes_it() {
+    for ahead in [10 * MINUTE, 20 * MINUTE, DAY] {
+        let mut machine = Machine::trying(AWS, ahead);
+        machine.resends(AWS, Status(404, 0));
+        assert_eq!(machine.kind(AWS), None);
+        assert_eq!(machine.state.generation(), 0);
+        machine.says(&[]);
+    }
+}
+
+#[test]
+fn a_rejected_trial_is_removed_and_the_hosts_date_ignored_for_a_minute_then_two() {
+    let mut machine = Machine::trying(LAB, 20 * MINUTE);
+    for period in [60, 120, 240] {
+        assert_eq!(machine.resends(LAB, Code(HOUR)), Decision::Pass);
+        assert_eq!(machine.kind(LAB), None);
+        let names = machine.events.drain(..).map(|event| event.name());
+        assert!(names.eq(["trial_rejected", "resend_rejected"]));
+        machine.passes(period - 1);
+        assert_eq!(machine.sends(LAB, Code(20 * MINUTE)), Decision::Pass);
+        assert_eq!(machine.sends(LAB, Status(403, HOUR)), Decision::Pass);
+        machine.passes(1);
+        assert_eq!(machine.sends(LAB, Code(20 * MINUTE)), Decision::Resign);
+        assert_eq!(machine.kind(LAB), Some(HostTimeKind::Trial));
+    }
+    // Accepted, so the next failure counts as the first.
+    machine.sends(LAB, Undated(200));
+    assert_eq!(machine.ahead(KMS), 20 * MINUTE);
+    let trial = Code(3 * HOUR);
+    assert_eq!(machine.sends(LAB, trial), Decision::Resign);
+    machine.resends(LAB, Code(5 * HOUR));
+    machine.passes(60);
+    assert_eq!(machine.sends(LAB, trial), Decision::Resign);
+}
+
+#[test]
+fn a_message_is_heard_while_a_host_is_in_back_off() {
+    let mut machine = Machine::trying(LAB, 20 * MINUTE);
+    machine.resends(LAB, Code(HOUR));
+    assert_eq!(machine.sends(LAB, Message(40 * MINUTE)), Decision::Resign);
+    assert_eq!(machine.ahead(KMS), 40 * MINUTE);
+}
+
+#[test]
+fn a_second_rejection_by_date_changes_nothing_for_other_hosts() {
+    let mut machine = Machine::trying(AWS, 20 * MINUTE);
+    let second = machine.resends(AWS, Status(403, 60 * MINUTE));
+    assert_eq!(second, Decision::Pass);
+    assert_eq!(machine.state.generation(), 0);
+    assert_eq!((machine.ahead(KMS), machine.ahead(AWS)), (0, 60 * MINUTE));
+    machine.says(&[]);
+}
+
+#[test]
+fn a_denial_removes_no_trial_and_starts_no_back_off() {
+    let mut machine = Machine::trying(LAB, 20 * MINUTE);
+    machine.resends(LAB, Status(403, 20 * MINUTE));
+    assert_eq!(machine.kind(LAB), Some(HostTimeKind::Trial));
+    let boot = machine.reading.boot;
+    assert!(!machine.state.trust.is_backing_off(LAB, boot));
+}
+
+/// The trial was a lie that makes signatures look old, which is not the age of one.
+#[test]
+fn a_trial_that_is_behind_is_rejected_as_well() {
+    for answer in [Message(0), Code(0), CodeAlone] {
+        for back in [-20 * MINUTE, -DAY] {
+            let mut machine = Machine::trying(AWS, back);
+            machine.events.clear();
+            assert_eq!(machine.sends(AWS, answer), Decision::Resign);
+            assert_eq!(machine.ahead(AWS), 0, "{answer:?}");
+            machine.says(&["trial_rejected"]);
+        }
+    }
+}
+
+#[test]
+fn a_signature_by_a_trial_that_expired_in_transit_does_not_remove_it() {
+    let mut machine = Machine::trying(AWS, 20 * MINUTE);
+    let (sent, signed) = (machine.reading, machine.at(20 * MINUTE));
+    machine.passes(720);
+    let decision = machine.observes(AWS, Code(20 * MINUTE), |exchange| {
+        exchange.trip.sent = sent;
+        exchange.trip.signed_at = Some(signed);
     });
-    assert!(!story.estimator.trust.is_muted(LAB, story.reading.boot));
-    assert!(story.hears(LAB, (0, 403, 20 * MINUTE), rule).resign);
+    assert_eq!(decision, Decision::Resign);
+    assert_eq!(machine.kind(AWS), Some(HostTimeKind::Trial));
+    machine.says(&["expired_in_transit"]);
+}
+
+#[test]
+fn a_message_settles_what_was_tried() {
+    let mut machine = Machine::trying(AWS, 20 * MINUTE);
+    assert_eq!(machine.sends(AWS, Message(2 * DAY)), Decision::Resign);
+    assert_eq!(machine.kind(AWS), None);
+    assert_eq!(machine.ahead(KMS), 2 * DAY);
+    machine.says(&["trial_rejected", "skew_detected"]);
 }
 
 #[test]
 fn nothing_is_signed_for_a_time_beyond_the_limit() {
-    for vouched in [false, true] {
-        let mut story = Story::new();
-        if vouched {
-            story.hears(AWS, (0, 200, 0), accept);
+    for (answer, ahead) in [
+        (Status(403, 8 * DAY), 0),
+        (Code(8 * DAY), 0),
+        (Message(401 * DAY), 0),
+    ] {
+        for mut machine in [Machine::new(), Machine::confirmed()] {
+            assert_eq!(machine.sends(LAB, answer), Decision::Pass, "{answer:?}");
+            assert_eq!(machine.state.generation(), 0);
+            assert_eq!((machine.ahead(LAB), machine.ahead(KMS)), (ahead, ahead));
+            machine.says(&["offset_limit_exceeded"]);
         }
-        let ruling = story.hears(LAB, (0, 403, 8 * DAY), rule);
-        assert_eq!(ruling, Ruling::pass(), "vouched: {vouched}");
-        assert_eq!(story.estimator.moves(), 0);
-        story.says(&["refused"]);
     }
 }
 
 #[test]
-fn a_host_in_dispute_is_signed_for_by_its_own_time() {
-    let mut story = Story::new();
-    story.hears(AWS, (0, 200, 0), accept);
-    let ruling = story.hears(LAB, (0, 403, 20 * MINUTE), rule);
-    assert!(ruling.resign && ruling.is_disputed && ruling.pending.is_none());
-    let lab = Host::new(LAB, true).unwrap();
-    assert_eq!(ruling.sign_by, story.estimator.trust.disputed(&lab));
-    assert!(ruling.sign_by.is_some());
-    assert_eq!(story.estimator.moves(), 0);
-    story.says(&["hosts_disagree"]);
+fn a_conflicting_host_is_signed_for_by_its_own_time() {
+    let mut machine = Machine::confirmed();
+    assert_eq!(machine.sends(LAB, Message(20 * MINUTE)), Decision::Resign);
+    assert_eq!(machine.kind(LAB), Some(HostTimeKind::Conflicting));
+    assert_eq!((machine.ahead(LAB), machine.ahead(KMS)), (20 * MINUTE, 0));
+    assert_eq!(machine.state.generation(), 0);
+    machine.says(&["hosts_disagree"]);
+    let details = machine.events[0].details();
+    let name = |label: &Option<Label>| label.as_ref().unwrap().as_str().to_owned();
+    assert_eq!(name(&details.server_address), LAB);
+    assert_eq!(name(&details.other_address), AWS);
+    // Its clock drifts on: no second warning.
+    assert_eq!(machine.sends(LAB, Message(30 * MINUTE)), Decision::Resign);
+    assert_eq!(machine.ahead(LAB), 30 * MINUTE);
+    machine.says(&["hosts_disagree"]);
 }
 
 #[test]
-fn aws_vouches_for_the_clock_that_signs_now_and_for_no_other() {
-    let lab = Host::new(LAB, true);
-    for vouches in [true, false] {
-        let mut story = Story::new();
-        story.hears(AWS, (0, 200, 0), |estimator, exchange, reading, said| {
-            let moves_at_signing = if vouches {
-                exchange.moves_at_signing
-            } else {
-                Exchange::SIGNED_BY_ANOTHER
-            };
-            let exchange = Exchange {
-                moves_at_signing,
-                ..*exchange
-            };
-            accept(estimator, &exchange, reading, said);
+fn a_trial_that_is_accepted_against_a_confirmation_makes_a_conflicting_host() {
+    let mut machine = Machine::confirmed();
+    assert_eq!(machine.sends(LAB, Code(20 * MINUTE)), Decision::Resign);
+    assert_eq!(machine.kind(LAB), Some(HostTimeKind::Trial));
+    for _ in 0..3 {
+        machine.resends(LAB, Status(200, 20 * MINUTE));
+    }
+    assert_eq!(machine.kind(LAB), Some(HostTimeKind::Conflicting));
+    assert_eq!((machine.ahead(LAB), machine.ahead(KMS)), (20 * MINUTE, 0));
+    assert_eq!(machine.state.generation(), 0);
+    machine.says(&["hosts_disagree"]);
+}
+
+#[test]
+fn a_trial_of_aws_becomes_the_correction_although_aws_confirmed_the_clock() {
+    let mut machine = Machine::confirmed();
+    machine.sends(KMS, Code(20 * MINUTE));
+    machine.resends(KMS, Status(200, 20 * MINUTE));
+    assert_eq!(machine.ahead(LAB), 20 * MINUTE);
+    assert!(!machine.is_confirmed());
+}
+
+#[test]
+fn a_conflicting_host_that_agrees_again_is_none() {
+    for is_confirmed in [true, false] {
+        let mut machine = Machine::confirmed();
+        machine.sends(LAB, Message(20 * MINUTE));
+        machine.events.clear();
+        if !is_confirmed {
+            machine.passes(3_600);
+        }
+        // Somebody repairs its clock.
+        assert_eq!(machine.sends(LAB, Message(0)), Decision::Resign);
+        assert_eq!((machine.kind(LAB), machine.ahead(LAB)), (None, 0));
+        assert_eq!(machine.state.generation(), 0);
+        machine.says(&[]);
+    }
+}
+
+#[test]
+fn among_other_hosts_the_last_error_counts_once_a_second() {
+    let mut machine = Machine::new();
+    machine.sends(LAB, Message(20 * MINUTE));
+    machine.sends(OTHER_LAB, Message(HOUR));
+    assert_eq!(machine.ahead(KMS), 20 * MINUTE);
+    assert_eq!(machine.kind(OTHER_LAB), Some(HostTimeKind::Conflicting));
+    machine.passes(1);
+    machine.sends(OTHER_LAB, Message(2 * HOUR));
+    assert_eq!(
+        (machine.ahead(KMS), machine.ahead(OTHER_LAB)),
+        (2 * HOUR, 2 * HOUR)
+    );
+}
+
+/// Guarantee 1: a `Date` concerns the host that sent it, until a request that is signed
+/// by it is accepted.
+#[test]
+fn no_date_changes_the_time_of_another_host() {
+    for status in 200..600 {
+        for ahead in [-DAY, -20 * MINUTE, -130, 130, 20 * MINUTE, DAY] {
+            for is_resend in [false, true] {
+                for mut machine in [Machine::new(), Machine::confirmed()] {
+                    for _ in 0..5 {
+                        machine.observes(LAB, Status(status, ahead), |exchange| {
+                            // Nothing is signed by what it says.
+                            exchange.trip.signed_at = Some(exchange.trip.sent.wall);
+                            exchange.trip.signed_by = SignedBy::Clock(0);
+                            exchange.is_resend = is_resend;
+                        });
+                    }
+                    for host in [AWS, KMS, OTHER_LAB] {
+                        assert_eq!(machine.signing(host).now, machine.reading.wall);
+                    }
+                    assert_eq!(machine.state.generation(), 0, "{status} {ahead}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_response_to_an_unsigned_request_changes_nothing() {
+    for answer in [
+        Message(HOUR),
+        Code(HOUR),
+        Status(403, HOUR),
+        Status(200, HOUR),
+    ] {
+        let mut machine = Machine::new();
+        let decision = machine.observes(LAB, answer, |exchange| {
+            exchange.trip.signed_at = None;
         });
-        let objection = story
-            .estimator
-            .trust
-            .objection_to(lab.as_ref(), story.reading);
-        assert_eq!(objection.is_some(), vouches);
+        assert_eq!(decision, Decision::Pass);
+        assert_eq!((machine.ahead(LAB), machine.ahead(AWS)), (0, 0));
+        machine.says(&[]);
     }
 }
+
+#[test]
+fn the_answer_to_a_resend_is_learned_from_and_never_resent() {
+    let mut machine = Machine::new();
+    assert_eq!(machine.resends(AWS, Message(HOUR)), Decision::Pass);
+    assert_eq!(machine.ahead(KMS), HOUR);
+    machine.says(&["skew_detected", "resend_rejected"]);
+}
+
+#[test]
+fn an_expired_signature_is_resent_and_nothing_is_learned() {
+    let mut machine = Machine::new();
+    let sent = machine.reading;
+    machine.passes(720);
+    let decision = machine.observes(AWS, Code(0), |exchange| {
+        exchange.trip.sent = sent;
+        exchange.trip.signed_at = Some(sent.wall);
+    });
+    assert_eq!(decision, Decision::Resign);
+    assert_eq!(machine.state.generation(), 0);
+    machine.says(&["expired_in_transit"]);
+}
+
+#[test]
+fn an_observe_only_clock_tries_nothing_and_reports_each_skew_once() {
+    for answer in [Message(HOUR), Code(HOUR)] {
+        let mut machine = Machine::new();
+        machine.mode = Mode::Observe;
+        for _ in 0..3 {
+            machine.observes(AWS, answer, |exchange| {
+                // It signs nothing: requests carry the local time.
+                exchange.trip.signed_at = Some(exchange.trip.sent.wall);
+            });
+        }
+        assert!(!machine.state.trust.has_host_times());
+        machine.says(&["skew_detected"]);
+    }
+    let mut machine = Machine::new();
+    machine.mode = Mode::Observe;
+    assert_eq!(machine.sends(AWS, Status(403, HOUR)), Decision::Pass);
+    assert_eq!(machine.state.correction(), None);
+    machine.says(&[]);
+}
+
+#[test]
+fn a_monotonic_clock_that_goes_back_starts_all_periods_anew() {
+    let mut machine = Machine::trying(LAB, 20 * MINUTE);
+    machine.resends(LAB, Code(HOUR));
+    machine.sends(AWS, Status(200, 0));
+    assert!(machine.is_confirmed());
+    // A checkpoint of yesterday is restored.
+    machine.reading.boot -= Duration::from_secs(86_400);
+    machine.reading.wall -= Duration::from_secs(86_400);
+    assert_eq!(machine.sends(LAB, Code(20 * MINUTE)), Decision::Pass);
+    machine.passes(59);
+    assert_eq!(machine.sends(LAB, Code(20 * MINUTE)), Decision::Pass);
+    assert!(machine.is_confirmed());
+    machine.passes(1);
+    assert_eq!(machine.sends(LAB, Code(20 * MINUTE)), Decision::Resign);
+    machine.passes(3_540);
+    let events = &mut machine.events;
+    keep_up(&mut machine.state, machine.reading, events);
+    assert!(!machine.is_confirmed());
+}
+
+#[test]
+fn a_repaired_local_clock_ends_the_correction_with_the_next_response() {
+    let mut machine = Machine::new();
+    machine.sends(AWS, Message(HOUR));
+    machine.reading.wall += Duration::from_secs(3_600);
+    machine.sends(AWS, Status(503, 0));
+    assert_eq!(machine.state.correction(), None);
+    machine.says(&["skew_detected", "correction_cleared"]);
+    let kind = machine.events[1].kind();
+    let reason = ClearReason::LocalClockRepaired;
+    assert_eq!(kind, EventKind::CorrectionCleared { reason });
+}
+
+#[test]
+fn three_contradictions_end_a_correction() {
+    let mut machine = Machine::new();
+    machine.sends(AWS, Message(10 * MINUTE));
+    for count in 1..=3 {
+        assert!(machine.state.correction().is_some());
+        machine.sends(KMS, Status(200, 0));
+        assert_eq!(machine.state.is_doubted(), count < 3);
+    }
+    assert_eq!(machine.ahead(AWS), 0);
+    machine.says(&["skew_detected", "correction_cleared"]);
+}
+
+/// What a server says whose clock shows `server`, and which tolerates five minutes.
+fn message(signed: SystemTime, server: SystemTime) -> String {
+    let tolerance = Duration::from_secs(300);
+    let (bound, words, sign) = if signed < server {
+        (server - tolerance, "expired: | is now earlier than", '-')
+    } else {
+        let words = "not yet current: | is still later than";
+        (server + tolerance, words, '+')
+    };
+    let words = words.replace('|', &basic(signed));
+    let (bound, server) = (basic(bound), basic(server));
+    format!(r#"{{"message":"Signature {words} {bound} ({server} {sign} 5 min.)"}}"#)
+}
+
+/// `20270115T080000Z`
+fn basic(time: SystemTime) -> String {
+    let since = time.duration_since(UNIX_EPOCH).unwrap();
+    let time = aws_smithy_types::DateTime::from_secs(since.as_secs().cast_signed());
+    let text = time.fmt(aws_smithy_types::date_time::Format::DateTime);
+    text.unwrap().replace(['-', ':'], "")
+}
+
+const TOO_SKEWED: &str = "<Error><Code>RequestTimeTooSkewed</Code></Error>";
+const WRONG_KEY: &str = "<Error><Code>SignatureDoesNotMatch</Code><Message>The request signature \
+    we calculated does not match the signature you provided.</Message></Error>";

@@ -15,24 +15,24 @@ const DAY: i64 = 1_440 * MINUTE;
 /// What was wrong.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Kind {
-    /// The machine's clock; the answer came within a minute.
+    /// The local clock; the response came within a minute.
     Skew,
     /// The request was on its way for too long.
-    Stale,
+    Expired,
     /// Both.
     Mixed,
-    /// Neither: the clock is right, or wrong by less than is tolerated.
+    /// Neither: the clock is correct, or wrong by less than is tolerated.
     WrongKey,
 }
 
-const KINDS: [Kind; 4] = [Kind::Skew, Kind::Stale, Kind::Mixed, Kind::WrongKey];
+const KINDS: [Kind; 4] = [Kind::Skew, Kind::Expired, Kind::Mixed, Kind::WrongKey];
 const VERDICTS: [&str; 6] = [
-    "skew",
-    "stale",
-    "already learned",
-    "unsure",
-    "not the clock",
-    "nothing",
+    "clock skew",
+    "expired in transit",
+    "already corrected",
+    "inconclusive",
+    "not clock skew",
+    "other",
 ];
 
 #[test]
@@ -41,7 +41,7 @@ fn no_cause_is_mistaken_for_another() {
     for verdict in VERDICTS {
         write!(table, " {verdict} |").unwrap();
     }
-    table.push_str(" sent again | accepted then |\n|---|");
+    table.push_str(" resent | accepted then |\n|---|");
     table.push_str(&"---|".repeat(VERDICTS.len() + 2));
     table.push('\n');
     for kind in KINDS {
@@ -57,7 +57,7 @@ fn no_cause_is_mistaken_for_another() {
 struct Row {
     kind: Kind,
     verdicts: [usize; VERDICTS.len()],
-    again: usize,
+    resent: usize,
     accepted: usize,
 }
 
@@ -66,15 +66,15 @@ impl Row {
         let mut row = Self {
             kind,
             verdicts: [0; VERDICTS.len()],
-            again: 0,
+            resent: 0,
             accepted: 0,
         };
         let mut rng = Rng::with_seed(kind as u64);
         let mut cases = 0;
         while cases < CASES {
             let known = kind.draw(&mut rng);
-            let is_refused = kind == Kind::WrongKey || known.is_rejected();
-            if is_refused {
+            let is_rejected = kind == Kind::WrongKey || known.is_rejected();
+            if is_rejected {
                 row.enter(&known);
                 cases += 1;
             }
@@ -83,24 +83,27 @@ impl Row {
     }
 
     fn enter(&mut self, known: &Known) {
-        let attempt = known.attempt();
-        let received = attempt.received;
-        let verdict = judge(&attempt, &known.evidence(), received, received.wall);
+        let trip = known.trip();
+        let received = trip.received;
+        let verdict = judge(&trip, &known.evidence(), received, known.signing());
         let index = match verdict {
-            Verdict::Skew(_) => 0,
-            Verdict::StaleSignature => 1,
-            Verdict::AlreadyLearned => 2,
-            Verdict::Unsure => 3,
-            Verdict::NotTheClock => 4,
-            Verdict::Nothing | Verdict::Unknown { .. } => 5,
+            Verdict::ClockSkew(_) => 0,
+            Verdict::ExpiredInTransit => 1,
+            Verdict::AlreadyCorrected => 2,
+            Verdict::Inconclusive => 3,
+            Verdict::NotClockSkew => 4,
+            Verdict::Other | Verdict::NoTime { .. } => 5,
         };
         self.verdicts[index] += 1;
-        if !verdict.wants_resign() {
+        if matches!(
+            verdict,
+            Verdict::Other | Verdict::NotClockSkew | Verdict::NoTime { resign: false }
+        ) {
             return;
         }
-        self.again += 1;
+        self.resent += 1;
         let signed = match verdict {
-            Verdict::Skew(lesson) => lesson.point.at_boot(received.boot),
+            Verdict::ClockSkew(sample) => sample.point.at_boot(received.boot),
             _ => received.wall,
         };
         let truth = known.truth(known.there + known.back);
@@ -112,17 +115,17 @@ impl Row {
 
     #[track_caller]
     fn holds(&self) {
-        let [skew, stale, learned, unsure, ..] = self.verdicts;
+        let [skew, expired, corrected, inconclusive, ..] = self.verdicts;
         match self.kind {
             Kind::Skew => assert_eq!((skew, self.accepted), (CASES, CASES)),
-            Kind::Stale => assert_eq!((stale, self.accepted), (CASES, CASES)),
-            // What one answer cannot tell is sent again by the wrong clock.
+            Kind::Expired => assert_eq!((expired, self.accepted), (CASES, CASES)),
+            // What one response cannot tell is resent by the wrong clock.
             Kind::Mixed => assert_eq!(
-                (self.again, skew + stale + learned + unsure),
+                (self.resent, skew + expired + corrected + inconclusive),
                 (CASES, CASES)
             ),
-            // Only what says neither, at a service that tolerates the clock's error.
-            Kind::WrongKey => assert!((stale, self.again <= CASES / 10) == (0, true), "{self}"),
+            // Only responses that say neither, from a service that tolerates the clock's error.
+            Kind::WrongKey => assert!((expired, self.resent <= CASES / 10) == (0, true), "{self}"),
         }
     }
 }
@@ -130,8 +133,8 @@ impl Row {
 impl std::fmt::Display for Row {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let what = match self.kind {
-            Kind::Skew => "the clock",
-            Kind::Stale => "the signature's age",
+            Kind::Skew => "the local clock",
+            Kind::Expired => "the signature's age",
             Kind::Mixed => "both",
             Kind::WrongKey => "the key",
         };
@@ -139,7 +142,7 @@ impl std::fmt::Display for Row {
         for count in self.verdicts {
             write!(f, " {count} |")?;
         }
-        write!(f, " {} | {} |", self.again, self.accepted)
+        write!(f, " {} | {} |", self.resent, self.accepted)
     }
 }
 
@@ -153,7 +156,7 @@ impl Kind {
                 spread(rng, 1, MINUTE),
                 spread(rng, 1, MINUTE),
             ),
-            Self::Stale => (0, spread(rng, tolerance, DAY), spread(rng, 1, MINUTE)),
+            Self::Expired => (0, spread(rng, tolerance, DAY), spread(rng, 1, MINUTE)),
             Self::Mixed => (
                 either_way(rng, 2 * MINUTE, 3 * DAY),
                 spread(rng, MINUTE, DAY),

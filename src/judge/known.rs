@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_smithy_types::date_time::{DateTime, Format};
 
-use super::Attempt;
+use super::{RoundTrip, SignedBy, SigningTime};
 use crate::evidence::{Evidence, ResponseView};
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
@@ -43,13 +43,21 @@ pub(crate) enum Manner {
 }
 
 impl Known {
-    pub(crate) fn attempt(&self) -> Attempt {
+    pub(crate) fn trip(&self) -> RoundTrip {
         let sent = self.reading(0);
-        Attempt {
+        RoundTrip {
             signed_at: Some(whole_seconds(sent.wall)),
-            signing_boot: sent.boot,
+            signed_by: SignedBy::Clock(0),
             sent,
             received: self.reading(self.there + self.back),
+        }
+    }
+
+    /// What the clock, which is not corrected, signs with when the response came.
+    pub(crate) fn signing(&self) -> SigningTime {
+        SigningTime {
+            now: self.trip().received.wall,
+            by: SignedBy::Clock(0),
         }
     }
 
@@ -71,7 +79,7 @@ impl Known {
     }
 
     pub(crate) fn is_rejected(&self) -> bool {
-        let signed = self.attempt().signed_at.unwrap();
+        let signed = self.trip().signed_at.unwrap();
         let off = ClockOffset::between(signed, whole_seconds(self.truth(self.there)));
         off.magnitude() > Duration::from_millis(self.tolerance)
     }
@@ -95,7 +103,7 @@ impl Known {
     }
 
     fn body(&self, server: SystemTime) -> String {
-        let signed = self.attempt().signed_at.unwrap();
+        let signed = self.trip().signed_at.unwrap();
         let tolerance = Duration::from_millis(self.tolerance);
         let (bound, words, sign) = if signed < server {
             (server - tolerance, "expired: | is now earlier than", '-')

@@ -19,20 +19,49 @@ fn reading(wall: i64, boot: u64) -> Reading {
 #[derive(Clone, Copy)]
 struct Case {
     signed: i64,
+    signed_by: SignedBy,
     took: u64,
     server: i64,
 }
 
+const PRESENT: SignedBy = SignedBy::Clock(7);
+
+/// The clock is not corrected.
+fn by_the_wall(reading: Reading) -> SigningTime {
+    SigningTime {
+        now: reading.wall,
+        by: PRESENT,
+    }
+}
+
 impl Case {
+    /// Signed by the clock as it is now.
+    const fn new(signed: i64, took: u64, server: i64) -> Self {
+        Self {
+            signed,
+            signed_by: PRESENT,
+            took,
+            server,
+        }
+    }
+
+    /// Signed before the last change of the correction.
+    const fn by_another(self) -> Self {
+        Self {
+            signed_by: SignedBy::Clock(6),
+            ..self
+        }
+    }
+
     fn judged(self, evidence: &Evidence) -> Verdict {
         let received = reading(i64::try_from(self.took).unwrap(), self.took);
-        let attempt = Attempt {
+        let trip = RoundTrip {
             signed_at: Some(at(self.signed)),
-            signing_boot: reading(0, 0).boot,
+            signed_by: self.signed_by,
             sent: reading(0, 0),
             received,
         };
-        judge(&attempt, evidence, received, received.wall)
+        judge(&trip, evidence, received, by_the_wall(received))
     }
 }
 
@@ -48,7 +77,7 @@ fn stamp(seconds: i64) -> String {
     )
 }
 
-fn in_words(case: Case) -> Evidence {
+fn by_message(case: Case) -> Evidence {
     let (signed, server) = (case.signed, case.server);
     let text = if signed < server {
         format!(
@@ -70,12 +99,8 @@ fn in_words(case: Case) -> Evidence {
 
 #[track_caller]
 fn comes_out(signed: i64, took: u64, server: i64) -> Verdict {
-    let case = Case {
-        signed,
-        took,
-        server,
-    };
-    let evidence = in_words(case);
+    let case = Case::new(signed, took, server);
+    let evidence = by_message(case);
     assert!(evidence.rejection().is_some());
     case.judged(&evidence)
 }
@@ -83,60 +108,77 @@ fn comes_out(signed: i64, took: u64, server: i64) -> Verdict {
 #[test]
 fn a_clock_far_from_the_server_is_skew() {
     for server in [-172_800, -32_400, -1_200, 1_200, 172_800] {
-        let Verdict::Skew(lesson) = comes_out(0, 1, server) else {
-            panic!("{server} s is not called skew");
+        let Verdict::ClockSkew(sample) = comes_out(0, 1, server) else {
+            panic!("{server} s is not called clock skew");
         };
         assert_eq!(
-            lesson.point.at_boot(reading(0, 1).boot),
+            sample.point.at_boot(reading(0, 1).boot),
             at(server) + Duration::from_millis(500)
         );
-        assert_eq!(lesson.strength, Strength::Strong);
+        assert_eq!(sample.strength, Strength::Strong);
     }
 }
 
 #[test]
-fn a_freeze_on_a_right_clock_is_a_stale_signature() {
-    assert_eq!(comes_out(0, 720, 720), Verdict::StaleSignature);
-    assert_eq!(comes_out(0, 720, 360), Verdict::StaleSignature);
+fn a_freeze_on_a_correct_clock_is_a_signature_that_expired_in_transit() {
+    assert_eq!(comes_out(0, 720, 720), Verdict::ExpiredInTransit);
+    assert_eq!(comes_out(0, 720, 360), Verdict::ExpiredInTransit);
 }
 
 #[test]
-fn what_was_signed_before_the_lesson_teaches_nothing() {
-    assert_eq!(comes_out(-172_800, 1, 1), Verdict::AlreadyLearned);
-    assert_eq!(comes_out(172_800, 1, 1), Verdict::AlreadyLearned);
+fn a_request_signed_before_the_correction_says_nothing_new() {
+    for signed in [-172_800, 172_800] {
+        let case = Case::new(signed, 1, 1).by_another();
+        let verdict = case.judged(&by_message(case));
+        assert_eq!(verdict, Verdict::AlreadyCorrected);
+    }
+}
+
+/// Only what the present clock has signed can have expired on its way.
+#[test]
+fn a_signature_by_any_other_time_has_not_expired_in_transit() {
+    for (signed_by, verdict) in [
+        (PRESENT, Verdict::ExpiredInTransit),
+        (SignedBy::Clock(6), Verdict::AlreadyCorrected),
+        (SignedBy::HostTime, Verdict::AlreadyCorrected),
+        (SignedBy::Other, Verdict::AlreadyCorrected),
+    ] {
+        let case = Case {
+            signed_by,
+            ..Case::new(0, 720, 720)
+        };
+        assert_eq!(case.judged(&by_message(case)), verdict, "{signed_by:?}");
+    }
 }
 
 #[test]
 fn a_freeze_on_a_wrong_clock_hides_the_clock() {
     // Twenty minutes behind and frozen for as long: one answer cannot tell.
-    assert_eq!(comes_out(0, 1_300, 1_200), Verdict::StaleSignature);
+    assert_eq!(comes_out(0, 1_300, 1_200), Verdict::ExpiredInTransit);
     // Frozen for less, the rest must be the clock.
-    assert!(matches!(comes_out(0, 600, 1_800), Verdict::Skew(_)));
+    assert!(matches!(comes_out(0, 600, 1_800), Verdict::ClockSkew(_)));
 }
 
 #[test]
 fn the_interval_allows_for_a_boot_clock_that_runs_slow_on_the_way() {
     // Answered at once, and 10,000 s on its way back; the clocks lose two of them.
-    let attempt = Attempt {
-        signed_at: Some(at(0)),
-        signing_boot: reading(0, 0).boot,
-        sent: reading(0, 0),
+    let trip = RoundTrip {
         received: reading(9_998, 9_998),
+        ..ten_seconds()
     };
-    let truth = ClockOffset::from_boot(at(10_000), attempt.received.boot);
-    let range = TimeRange::exactly(at(0));
-    let interval = boot_interval(&attempt, &range, Duration::ZERO).unwrap();
+    let truth = ClockOffset::from_boot(at(10_000), trip.received.boot);
+    let interval = trip.interval_of(at(0), at(0), Duration::ZERO).unwrap();
     assert!(interval.contains(truth), "{interval:?}");
 }
 
 #[test]
-fn less_than_two_minutes_is_unsure() {
-    assert_eq!(comes_out(0, 1, 119), Verdict::Unsure);
-    assert!(matches!(comes_out(0, 1, 124), Verdict::Skew(_)));
+fn less_than_two_minutes_is_inconclusive() {
+    assert_eq!(by_s3(1, 122, None), Verdict::Inconclusive);
+    assert!(matches!(by_s3(1, 123, None), Verdict::ClockSkew(_)));
 }
 
 #[test]
-fn a_suspect_with_a_credible_signature_is_not_the_clock() {
+fn a_possible_clock_skew_error_with_a_credible_signature_is_not_clock_skew() {
     let evidence = |date: &str| {
         Evidence::read(
             &ResponseView::new(403, b"")
@@ -144,19 +186,15 @@ fn a_suspect_with_a_credible_signature_is_not_the_clock() {
                 .with_request_id("r"),
         )
     };
-    let case = Case {
-        signed: 0,
-        took: 1,
-        server: 0,
-    };
+    let case = Case::new(0, 1, 0);
     // 2027-01-15T08:04:00Z is 240 s later.
     assert_eq!(
         case.judged(&evidence("Fri, 15 Jan 2027 08:04:00 GMT")),
-        Verdict::NotTheClock
+        Verdict::NotClockSkew
     );
     assert!(matches!(
         case.judged(&evidence("Fri, 15 Jan 2027 08:05:00 GMT")),
-        Verdict::Skew(Lesson {
+        Verdict::ClockSkew(OffsetSample {
             strength: Strength::Medium,
             ..
         })
@@ -164,33 +202,31 @@ fn a_suspect_with_a_credible_signature_is_not_the_clock() {
 }
 
 #[test]
-fn a_rejection_without_a_time_is_tried_again_if_the_signature_is_far_from_now() {
+fn a_clock_skew_error_without_a_time_is_resent_if_the_signature_is_far_from_now() {
     let evidence = Evidence::read(&ResponseView::new(
         403,
         b"<Error><Code>RequestTimeTooSkewed</Code><Message>x</Message></Error>",
     ));
-    let case = Case {
-        signed: 0,
-        took: 1,
-        server: 0,
-    };
-    assert_eq!(case.judged(&evidence), Verdict::Unknown { resign: false });
+    let case = Case::new(0, 1, 0);
+    assert_eq!(case.judged(&evidence), Verdict::NoTime { resign: false });
     let old = Case { took: 720, ..case };
-    assert_eq!(old.judged(&evidence), Verdict::Unknown { resign: true });
-    let learned = Case {
+    assert_eq!(old.judged(&evidence), Verdict::NoTime { resign: true });
+    let corrected = Case {
         signed: -1_200,
         ..case
     };
-    assert_eq!(learned.judged(&evidence), Verdict::Unknown { resign: true });
+    assert_eq!(
+        corrected.judged(&evidence),
+        Verdict::NoTime { resign: true }
+    );
 }
 
 #[test]
-fn the_answer_to_an_unsigned_request_is_nothing() {
-    let attempt = Attempt {
+fn the_response_to_an_unsigned_request_says_nothing() {
+    let trip = RoundTrip {
         signed_at: None,
-        signing_boot: reading(0, 0).boot,
-        sent: reading(0, 0),
         received: reading(1, 1),
+        ..ten_seconds()
     };
     let words = "Signature expired: 20270114T080000Z is now earlier than 20270115T080500Z \
         (20270115T082000Z - 15 min.)";
@@ -198,58 +234,30 @@ fn the_answer_to_an_unsigned_request_is_nothing() {
         let view = ResponseView::new(403, body.as_bytes())
             .with_date("Fri, 15 Jan 2027 08:20:00 GMT")
             .with_request_id("r");
-        let verdict = judge(&attempt, &Evidence::read(&view), attempt.received, at(1));
-        assert_eq!(verdict, Verdict::Nothing, "{body}");
+        let evidence = Evidence::read(&view);
+        let verdict = judge(&trip, &evidence, trip.received, by_the_wall(trip.received));
+        assert_eq!(verdict, Verdict::Other, "{body}");
     }
 }
 
 #[test]
-fn an_ordinary_answer_is_nothing() {
-    let case = Case {
-        signed: 0,
-        took: 1,
-        server: 0,
-    };
+fn an_ordinary_response_says_nothing() {
+    let case = Case::new(0, 1, 0);
     for status in [200, 304, 404, 429, 500, 503] {
         let view = ResponseView::new(status, b"").with_date("Thu, 01 Jan 1970 00:00:00 GMT");
         assert_eq!(
             case.judged(&Evidence::read(&view)),
-            Verdict::Nothing,
+            Verdict::Other,
             "{status}"
         );
     }
 }
 
-#[test]
-fn what_calls_for_a_new_signature_is_what_the_table_says() {
-    let lesson = Lesson {
-        point: ClockOffset::ZERO,
-        interval: Interval::exactly(ClockOffset::ZERO),
-        at: Duration::ZERO,
-        server_time: at(0),
-        source: Source::Message,
-        strength: Strength::Strong,
-        is_rejection: true,
-    };
-    for (verdict, wants) in [
-        (Verdict::Nothing, false),
-        (Verdict::Unknown { resign: false }, false),
-        (Verdict::Unknown { resign: true }, true),
-        (Verdict::NotTheClock, false),
-        (Verdict::StaleSignature, true),
-        (Verdict::AlreadyLearned, true),
-        (Verdict::Skew(lesson), true),
-        (Verdict::Unsure, true),
-    ] {
-        assert_eq!(verdict.wants_resign(), wants, "{verdict:?}");
-    }
-}
-
 /// Sent when our clock shows 0, answered after ten seconds.
-fn ten_seconds() -> Attempt {
-    Attempt {
+fn ten_seconds() -> RoundTrip {
+    RoundTrip {
         signed_at: Some(at(0)),
-        signing_boot: reading(0, 0).boot,
+        signed_by: PRESENT,
         sent: reading(0, 0),
         received: reading(10, 10),
     }
@@ -273,45 +281,38 @@ fn reaches(interval: Interval, low: i64, high: i64) {
 
 #[test]
 fn a_date_is_of_some_moment_between_sending_and_the_head_or_cut_or_cached() {
-    let interval = weak_interval(&ten_seconds(), at(500)).unwrap();
+    let interval = ten_seconds().interval_of_date(at(500)).unwrap();
     // Two seconds: what is cut off, and what a server renders once a second.
     reaches(interval, 490, 502);
 }
 
 #[test]
 fn a_text_is_cut_and_not_cached() {
-    let attempt = ten_seconds();
-    let texts = |evidence: &Evidence| judge(&attempt, evidence, attempt.received, at(10));
-    let in_words = in_words(Case {
-        signed: 0,
-        took: 10,
-        server: 500,
-    });
-    let Verdict::Skew(lesson) = texts(&in_words) else {
-        panic!("not called skew");
+    let trip = ten_seconds();
+    let texts =
+        |evidence: &Evidence| judge(&trip, evidence, trip.received, by_the_wall(trip.received));
+    let stated = by_message(Case::new(0, 10, 500));
+    let Verdict::ClockSkew(sample) = texts(&stated) else {
+        panic!("not called clock skew");
     };
-    reaches(lesson.interval, 490, 501);
+    reaches(sample.interval, 490, 501);
     let by_date = Evidence::read(
         &ResponseView::new(403, b"")
             .with_date("Fri, 15 Jan 2027 08:08:20 GMT")
             .with_request_id("r"),
     );
-    let Verdict::Skew(lesson) = texts(&by_date) else {
-        panic!("not called skew");
+    let Verdict::ClockSkew(sample) = texts(&by_date) else {
+        panic!("not called clock skew");
     };
-    reaches(lesson.interval, 490, 502);
+    reaches(sample.interval, 490, 502);
 }
 
 #[test]
 fn a_signature_of_the_servers_very_second_is_not_old() {
-    let case = Case {
-        signed: 0,
-        took: 720,
-        server: 0,
-    };
+    let case = Case::new(0, 720, 0);
     for (date, verdict) in [
-        ("Fri, 15 Jan 2027 08:00:00 GMT", Verdict::AlreadyLearned),
-        ("Fri, 15 Jan 2027 08:00:01 GMT", Verdict::StaleSignature),
+        ("Fri, 15 Jan 2027 08:00:00 GMT", Verdict::AlreadyCorrected),
+        ("Fri, 15 Jan 2027 08:00:01 GMT", Verdict::ExpiredInTransit),
     ] {
         let view = ResponseView::new(403, b"").with_error_code("RequestTimeTooSkewed");
         assert_eq!(case.judged(&Evidence::read(&view.with_date(date))), verdict);
@@ -320,23 +321,65 @@ fn a_signature_of_the_servers_very_second_is_not_old() {
 
 #[test]
 fn the_distance_to_a_range_is_that_to_its_nearer_end() {
-    let range = TimeRange {
+    let time = ServerTime {
         earliest: at(100),
         latest: at(200),
+        sign_by: at(150),
+        slack: Duration::ZERO,
+        source: Source::Message,
+        strength: Strength::Strong,
     };
-    for (time, distance) in [(40, 60), (100, 0), (150, 0), (200, 0), (260, 60)] {
-        assert_eq!(range.distance_to(at(time)), Duration::from_secs(distance));
+    for (signed, distance) in [(40, 60), (100, 0), (150, 0), (200, 0), (260, 60)] {
+        assert_eq!(time.distance_to(at(signed)), Duration::from_secs(distance));
     }
+}
+
+/// S3 states its tolerance: a service with a smaller one rejects a smaller error.
+#[test]
+fn a_tolerance_of_less_than_four_minutes_lowers_the_threshold() {
+    for (took, server, tolerance, is_skew) in [
+        // Two seconds of grace.
+        (40, 71, 60, false),
+        (40, 72, 60, true),
+        (100, 191, 180, false),
+        (100, 192, 180, true),
+        (130, 251, 240, false),
+        (130, 252, 240, true),
+        (800, 921, 900, false),
+        (800, 922, 900, true),
+    ] {
+        let verdict = by_s3(took, server, Some(tolerance));
+        let expected = if is_skew {
+            matches!(verdict, Verdict::ClockSkew(_))
+        } else {
+            verdict == Verdict::Inconclusive
+        };
+        assert!(expected, "{server} s, {tolerance} s: {verdict:?}");
+    }
+}
+
+/// S3 answers with its time, and with its tolerance in seconds, if it has one.
+#[track_caller]
+fn by_s3(took: u64, server: u64, tolerance: Option<u64>) -> Verdict {
+    let allowed = tolerance.map_or_else(String::new, |seconds| {
+        let millis = seconds * 1_000;
+        format!("<MaxAllowedSkewMilliseconds>{millis}</MaxAllowedSkewMilliseconds>")
+    });
+    let text = format!(
+        "<Error><Code>RequestTimeTooSkewed</Code><RequestTime>20270115T080000Z</RequestTime>\
+         <ServerTime>2027-01-15T08:{:02}:{:02}Z</ServerTime>{allowed}</Error>",
+        server / 60,
+        server % 60,
+    );
+    let evidence = Evidence::read(&ResponseView::new(403, text.as_bytes()));
+    assert_eq!(evidence.tolerance(), tolerance.map(Duration::from_secs));
+    Case::new(0, took, 0).judged(&evidence)
 }
 
 /// A proxy may hide the status of our own rejection, and Varnish writes `Age: 0` on all.
 #[test]
 fn what_is_not_told_at_first_hand_counts_if_it_is_of_this_signature() {
-    let case = |signed| Case {
-        signed,
-        took: 1,
-        server: 172_800,
-    };
+    let case = |signed| Case::new(signed, 1, 172_800);
     let text = |signed: i64| {
         format!(
             "Signature expired: {} is now earlier than {} ({} - 1 min.)",
@@ -364,9 +407,12 @@ fn what_is_not_told_at_first_hand_counts_if_it_is_of_this_signature() {
             }
             let verdict = case(0).judged(&Evidence::read(&view));
             if is_ours {
-                assert!(matches!(verdict, Verdict::Skew(_)), "{status}, {quoted}");
+                assert!(
+                    matches!(verdict, Verdict::ClockSkew(_)),
+                    "{status}, {quoted}"
+                );
             } else {
-                assert_eq!(verdict, Verdict::Nothing, "{status}, {quoted}");
+                assert_eq!(verdict, Verdict::Other, "{status}, {quoted}");
             }
         }
         // What does not tell the time back is of anybody, but for a cache's copy of a refusal.
@@ -377,7 +423,7 @@ fn what_is_not_told_at_first_hand_counts_if_it_is_of_this_signature() {
             view = view.with_age("0");
         }
         let verdict = case(0).judged(&Evidence::read(&view));
-        let is_believed = matches!(verdict, Verdict::Skew(_));
+        let is_believed = matches!(verdict, Verdict::ClockSkew(_));
         assert_eq!(
             is_believed,
             matches!(status, 400 | 403),
@@ -387,5 +433,5 @@ fn what_is_not_told_at_first_hand_counts_if_it_is_of_this_signature() {
     // At first hand the text is believed: a proxy may have signed in our place.
     let text = text(-7_200);
     let told = Evidence::read(&ResponseView::new(403, text.as_bytes()));
-    assert!(matches!(case(0).judged(&told), Verdict::Skew(_)));
+    assert!(matches!(case(0).judged(&told), Verdict::ClockSkew(_)));
 }

@@ -1,4 +1,4 @@
-//! The faults, and what is answered under each.
+//! The faults, and the response under each.
 
 use super::Machine;
 use crate::evidence::{Evidence, ResponseView};
@@ -10,14 +10,14 @@ use std::time::{Duration, SystemTime};
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Fault {
     None,
-    /// A box in the lab, whose clock is wrong in most sequences.
+    /// A server that is not AWS, whose clock is wrong in most sequences.
     OtherHost,
     LyingDateOnAccepted,
     LyingDateOnUnavailable,
-    /// A proxy's 403: no request id.
+    /// The 403 of a proxy: no request id.
     LyingDateOnForbidden,
     /// A 403 without a code, or an `AccessDenied`, with a request id.
-    LyingSuspect,
+    LyingForbidden,
     /// `RequestTimeTooSkewed`, without times.
     LyingCode,
     CodeWithoutDate,
@@ -43,7 +43,7 @@ pub(super) const FAULTS: [Fault; 22] = [
     Fault::LyingDateOnAccepted,
     Fault::LyingDateOnUnavailable,
     Fault::LyingDateOnForbidden,
-    Fault::LyingSuspect,
+    Fault::LyingForbidden,
     Fault::LyingCode,
     Fault::CodeWithoutDate,
     Fault::Denied,
@@ -63,13 +63,12 @@ pub(super) const FAULTS: [Fault; 22] = [
 ];
 
 impl Fault {
-    /// What a right clock may be left for, and whether the lie is in words.
-    pub(super) fn may_mislead(self, lab: &Lab) -> Option<bool> {
+    /// Returns whether a correct clock may be left for a message that comes with this.
+    pub(super) const fn may_mislead(self, lab: &Lab) -> bool {
         match self {
-            Self::ForgedNear => Some(true),
-            Self::LyingSuspect | Self::LyingCode => Some(false),
-            Self::OtherHost => Some(lab.speaks),
-            _ => None,
+            Self::ForgedNear => true,
+            Self::OtherHost => lab.speaks,
+            _ => false,
         }
     }
 }
@@ -79,7 +78,7 @@ pub(super) struct Lab {
     pub(super) host: Host,
     /// Seconds.
     pub(super) ahead: i64,
-    /// It rejects in words, or else silently.
+    /// It rejects with an error message, or else with a code alone.
     pub(super) speaks: bool,
 }
 
@@ -104,7 +103,7 @@ impl Machine {
                 has_id: false,
                 ..Answer::new(403, "<html>Forbidden</html>", lied)
             },
-            Fault::LyingSuspect => Answer::new(403, self.one_of(["", denied]), lied),
+            Fault::LyingForbidden => Answer::new(403, self.one_of(["", denied]), lied),
             Fault::LyingCode => Answer::new(403, TOO_SKEWED, lied),
             Fault::CodeWithoutDate => Answer {
                 dates: Vec::new(),
