@@ -1,9 +1,9 @@
-//! What does a door add to a call that is accepted?
+//! What does an integration add to a call that is accepted?
 
 use std::time::Duration;
 
 use aws_clock_skew::{ClockOffset, SkewClock};
-use aws_clock_skew_benches::{Door, Wire, accepted_call, client};
+use aws_clock_skew_benches::{Integration, Wire, accepted_call, client};
 use criterion::{Criterion, criterion_group, criterion_main};
 
 const HOUR: i64 = 3_600_000;
@@ -15,13 +15,13 @@ fn accepted(criterion: &mut Criterion) {
     };
     for (state, offset) in [("uncorrected", 0), ("corrected", HOUR)] {
         let mut group = criterion.benchmark_group(format!("accepted call, {state}"));
-        for door in Door::ALL {
+        for integration in Integration::ALL {
             let clock = SkewClock::builder()
                 .initial_offset(ClockOffset::from_millis(offset))
                 .build();
             let wire = Wire::ahead(Duration::from_millis(offset.unsigned_abs()));
-            let client = client(door, &clock, wire);
-            group.bench_function(format!("{door:?}"), |bencher| {
+            let client = client(integration, &clock, wire);
+            group.bench_function(format!("{integration:?}"), |bencher| {
                 bencher.iter(|| runtime.block_on(accepted_call(&client)));
             });
         }

@@ -1,4 +1,4 @@
-//! What does a door add to a call of a program that uses its heap for other things?
+//! What does an integration add to a call of a program that uses its heap for other things?
 //!
 //! `cargo bench -p aws-clock-skew-benches --bench heap -- --output-format=json`, for
 //! `aws-clock-skew-gate`; needs valgrind and gungraun-runner.
@@ -7,7 +7,7 @@
 
 use std::hint::black_box;
 
-use aws_clock_skew_benches::{Calls, Door};
+use aws_clock_skew_benches::{Calls, Integration};
 use gungraun::Callgrind;
 use gungraun::prelude::*;
 
@@ -51,14 +51,12 @@ impl Others {
 }
 
 #[library_benchmark(setup = Calls::new)]
-#[bench::nobody(Door::Nobody, 0)]
-#[bench::native(Door::Native, 0)]
-#[bench::idle(Door::Idle, 0)]
-#[bench::interceptor(Door::Interceptor, 0)]
-#[bench::permanent_interceptor(Door::PermanentInterceptor, 0)]
-#[bench::http_client(Door::HttpClient, 0)]
-#[bench::http_client_alone(Door::HttpClientAlone, 0)]
-#[bench::both(Door::Both, 0)]
+#[bench::nobody(Integration::Nobody, 0)]
+#[bench::native(Integration::Native, 0)]
+#[bench::install(Integration::Install, 0)]
+#[bench::configure(Integration::Configure, 0)]
+#[bench::configure_native_off(Integration::ConfigureNativeOff, 0)]
+#[bench::both(Integration::Both, 0)]
 fn in_use(calls: Calls) -> Calls {
     for round in 1..=ROUNDS {
         let mut others = Others::new(round * 0x9e37_79b9);

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use aws_clock_skew::evidence::{Evidence, ResponseView};
 use aws_clock_skew::{LocalClock, Skew, SkewClock, SystemClock};
-use aws_clock_skew_benches::{Accepts, Calls, Door, call, clock, signed_request};
+use aws_clock_skew_benches::{Accepts, Calls, Integration, call, clock, signed_request};
 use aws_credential_types::Credentials;
 use bytes::Bytes;
 use gungraun::Callgrind;
@@ -24,17 +24,15 @@ const TIMES: usize = 50;
 const HOUR: i64 = 3_600_000;
 
 #[library_benchmark(setup = Calls::new)]
-#[bench::nobody(Door::Nobody, 0)]
-#[bench::native(Door::Native, 0)]
-#[bench::idle(Door::Idle, 0)]
-#[bench::interceptor(Door::Interceptor, 0)]
-#[bench::permanent_interceptor(Door::PermanentInterceptor, 0)]
-#[bench::http_client(Door::HttpClient, 0)]
-#[bench::http_client_alone(Door::HttpClientAlone, 0)]
-#[bench::both(Door::Both, 0)]
-#[bench::interceptor_corrected(Door::Interceptor, HOUR)]
-#[bench::http_client_corrected(Door::HttpClient, HOUR)]
-#[bench::both_corrected(Door::Both, HOUR)]
+#[bench::nobody(Integration::Nobody, 0)]
+#[bench::native(Integration::Native, 0)]
+#[bench::install(Integration::Install, 0)]
+#[bench::configure(Integration::Configure, 0)]
+#[bench::configure_native_off(Integration::ConfigureNativeOff, 0)]
+#[bench::both(Integration::Both, 0)]
+#[bench::install_corrected(Integration::Install, HOUR)]
+#[bench::configure_corrected(Integration::Configure, HOUR)]
+#[bench::both_corrected(Integration::Both, HOUR)]
 fn accepted(calls: Calls) -> Calls {
     calls.make(TIMES, || ());
     calls
@@ -119,19 +117,20 @@ fn evidence_of_64_kib(text: String) -> String {
     text
 }
 
-library_benchmark_group!(name = doors, benchmarks = accepted);
+library_benchmark_group!(name = integrations, benchmarks = accepted);
 library_benchmark_group!(name = clocks, benchmarks = [machine, now]);
 library_benchmark_group!(
     name = others,
     benchmarks = [bare, layer, evidence_of_accepted, evidence_of_64_kib]
 );
 
-// An allocator that never tidies up: what glibc's does, and when, depends on all that
-// was allocated before, and hides a thousand instructions of anybody else. `heap.rs`
-// has the average.
+// Counts under glibc's allocator differ by thousands from run to run: which way it takes
+// depends on all that was allocated before. Under jemalloc they repeat to 1 %. `heap.rs`
+// has the average over many heaps of glibc.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 gungraun::main!(
-    config = LibraryBenchmarkConfig::default()
-        .env("GLIBC_TUNABLES", "glibc.malloc.tcache_count=2000")
-        .tool(Callgrind::with_args(["--cache-sim=no"])),
-    library_benchmark_groups = [doors, clocks, others]
+    config = LibraryBenchmarkConfig::default().tool(Callgrind::with_args(["--cache-sim=no"])),
+    library_benchmark_groups = [integrations, clocks, others]
 );

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use aws_clock_skew::SkewClock;
-use aws_clock_skew_benches::{Door, RejectingWire, Wire, accepted_call, client};
+use aws_clock_skew_benches::{Integration, RejectingWire, Wire, accepted_call, client};
 use criterion::{Criterion, criterion_group, criterion_main};
 
 fn rejection(criterion: &mut Criterion) {
@@ -15,14 +15,14 @@ fn rejection(criterion: &mut Criterion) {
     };
     let mut group = criterion.benchmark_group("rejection");
     group.bench_function("a whole call, accepted", |bencher| {
-        let client = client(Door::Nobody, &SkewClock::new(), Wire::ahead(Duration::ZERO));
+        let client = client(Integration::Nobody, &SkewClock::new(), Wire::ahead(Duration::ZERO));
         bencher.iter(|| runtime.block_on(accepted_call(&client)));
     });
-    for door in [Door::Interceptor, Door::HttpClient] {
-        group.bench_function(format!("from head to second send, {door:?}"), |bencher| {
+    for integration in [Integration::Install, Integration::Configure] {
+        group.bench_function(format!("from head to second send, {integration:?}"), |bencher| {
             let clock = SkewClock::new();
             let wire = RejectingWire::new(Duration::from_secs(3_600));
-            let client = client(door, &clock, wire.clone());
+            let client = client(integration, &clock, wire.clone());
             bencher.iter_custom(|times| {
                 let mut sum = Duration::ZERO;
                 for _ in 0..times {

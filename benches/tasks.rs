@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_clock_skew::SkewClock;
-use aws_clock_skew_benches::{Door, Wire, accepted_call, client};
+use aws_clock_skew_benches::{Integration, Wire, accepted_call, client};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 fn tasks(criterion: &mut Criterion) {
@@ -15,9 +15,9 @@ fn tasks(criterion: &mut Criterion) {
     group.sample_size(10);
     for tasks in [10_u16, 100, 1_000, 10_000] {
         group.throughput(Throughput::Elements(u64::from(tasks)));
-        for door in [Door::Nobody, Door::Native, Door::Both] {
-            let client = client(door, &SkewClock::new(), Wire::ahead(Duration::ZERO));
-            group.bench_function(format!("{tasks}, {door:?}"), |bencher| {
+        for integration in [Integration::Nobody, Integration::Native, Integration::Both] {
+            let client = client(integration, &SkewClock::new(), Wire::ahead(Duration::ZERO));
+            group.bench_function(format!("{tasks}, {integration:?}"), |bencher| {
                 bencher.iter(|| {
                     runtime.block_on(async {
                         let calls: Vec<_> = (0..tasks)

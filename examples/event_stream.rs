@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aws_clock_skew::{LocalClock, ManualClock, SkewClock};
+use aws_clock_skew::{LocalClock, ManualClock, SkewClock, install};
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use aws_sdk_transcribestreaming::primitives::Blob;
@@ -47,7 +47,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         right: Arc::default(),
     };
     // In place of `configure`, with a service inside this process.
-    let config = skew.configure_with(
+    let config = skew.configure_with_http_client(
         aws_config::defaults(BehaviorVersion::latest())
             .region(Region::from_static("us-east-1"))
             .credentials_provider(Credentials::new("AKID", "secret", None, None, "example")),
@@ -57,7 +57,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let status = skew.synchronize(&config).await?;
     println!("this machine's clock is {}", status.offset());
 
-    let transcribe = aws_sdk_transcribestreaming::Client::new(&config);
+    // The SDK's signer signs the frames: `install!` gives it the corrected time.
+    let builder = aws_sdk_transcribestreaming::config::Builder::from(&config);
+    let transcribe = aws_sdk_transcribestreaming::Client::from_conf(install!(builder, &skew).build());
     let audio = stream::iter(0..CHUNKS).map(move |_| {
         // A stream lasts.
         machine.advance(Duration::from_mins(30));

@@ -17,7 +17,8 @@ pub(crate) struct Buffered<B: Body> {
 }
 
 impl<B: Body> Buffered<B> {
-    /// Reads until the body ends, `most` bytes have come, or `deadline` has.
+    /// Reads until the body ends, `most` bytes or [`MOST_FRAMES`] have come, or
+    /// `deadline` has.
     /// Returns the body whole again, and its beginning.
     pub(crate) async fn read(
         body: B,
@@ -47,7 +48,7 @@ impl<B: Body> Buffered<B> {
                         text.extend_from_slice(data.get(..room).unwrap_or_default());
                     }
                     frames.push_back(Ok(frame));
-                    if text.len() >= most {
+                    if text.len() >= most || frames.len() >= MOST_FRAMES {
                         break false;
                     }
                 }
@@ -55,21 +56,6 @@ impl<B: Body> Buffered<B> {
         };
         let rest = (!has_ended).then_some(rest);
         (Self { frames, rest }, text.freeze())
-    }
-
-    /// Returns all data of the body, if it has ended.
-    #[cfg(feature = "tower")]
-    pub(crate) fn data(self) -> Option<Bytes> {
-        if self.rest.is_some() {
-            return None;
-        }
-        let mut whole = BytesMut::new();
-        for frame in self.frames {
-            if let Ok(data) = frame.ok()?.into_data() {
-                whole.extend_from_slice(&data);
-            }
-        }
-        Some(whole.freeze())
     }
 
     /// Returns the body as one piece, if it has ended and holds nothing but data.
@@ -143,3 +129,8 @@ impl<B: Body> fmt::Debug for Buffered<B> {
 pub(crate) fn whole_frame<D: Buf>(frame: Frame<D>) -> Frame<Bytes> {
     frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))
 }
+
+/// A body can be ready with empty frames for as long as it likes. Without a bound they
+/// would be read, and kept, without ever giving the thread to another task. The error
+/// body of a service comes in one frame or two.
+const MOST_FRAMES: usize = 1_024;

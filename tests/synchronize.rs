@@ -84,7 +84,7 @@ fn configured(config: &SdkConfig, skew: &SkewClock) -> SdkConfig {
     config
         .to_builder()
         .http_client(skew.wrap_http_client(inner))
-        .time_source(skew.clone())
+        .time_source(skew.local_time())
         .identity_cache(skew.identity_cache())
         .build()
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_clock_skew::{ClockOffset, SkewClock};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{Door, Wire, accepted_call, client};
+use crate::{Integration, Wire, accepted_call, client};
 
 /// A client that has called before.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub struct Calls {
 }
 
 impl Calls {
-    /// Returns a client with a door, whose clock is ahead by so many milliseconds, as
+    /// Returns a client with an integration, whose clock is ahead by so many milliseconds, as
     /// its endpoint is.
     ///
     /// # Panics
@@ -23,13 +23,13 @@ impl Calls {
     /// If there is no runtime to be had.
     #[expect(clippy::unwrap_used, reason = "there is nothing to measure without")]
     #[must_use]
-    pub fn new(door: Door, offset: i64) -> Self {
+    pub fn new(integration: Integration, offset: i64) -> Self {
         let wire = Wire::ahead(Duration::from_millis(offset.unsigned_abs()));
         let calls = Self {
             runtime: Builder::new_current_thread().enable_all().build().unwrap(),
-            client: client(door, &clock(offset), wire),
+            client: client(integration, &clock(offset), wire),
         };
-        // What is built once is built now, and the endpoint has vouched.
+        // What is built once is built now, and the endpoint has confirmed the clock.
         calls.make(5, || ());
         calls
     }

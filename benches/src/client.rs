@@ -1,6 +1,6 @@
-//! Clients through each door.
+//! Clients with each integration.
 
-use aws_clock_skew::SkewClock;
+use aws_clock_skew::{SkewClock, install};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -9,95 +9,79 @@ use aws_sdk_sqs::config::Builder;
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_async::time::SystemTimeSource;
 use aws_smithy_runtime_api::client::http::HttpClient;
-use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
-
-use crate::idle::{IdleClassifier, IdleInterceptor};
 
 /// Who corrects a client.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[expect(clippy::exhaustive_enums, reason = "nobody but the benchmarks uses it")]
-pub enum Door {
+pub enum Integration {
     /// Nobody: the SDK's own correction is off.
     Nobody,
     /// The SDK itself.
     Native,
-    /// Nobody, but there is an interceptor with the hooks of ours, and a classifier,
-    /// that do nothing at all.
-    Idle,
-    /// Our interceptor.
-    Interceptor,
-    /// The same, in a wrapper that the SDK does not ask at each hook whether it has
-    /// been switched off.
-    PermanentInterceptor,
-    /// Our HTTP client.
-    HttpClient,
-    /// The same, with the SDK's own correction switched off, which our HTTP client by
-    /// itself only keeps from acting.
-    HttpClientAlone,
-    /// Our interceptor and our HTTP client.
+    /// `install!`.
+    Install,
+    /// What `configure` sets. Our HTTP client keeps the SDK's own correction from
+    /// acting, and its share is in the figure.
+    Configure,
+    /// The same for a user who has switched the SDK's own correction off.
+    ConfigureNativeOff,
+    /// `configure` and `install!` together.
     Both,
 }
 
-impl Door {
-    /// All that correct, and nobody.
-    pub const ALL: [Self; 5] = [
+impl Integration {
+    /// All.
+    pub const ALL: [Self; 6] = [
         Self::Nobody,
         Self::Native,
-        Self::Interceptor,
-        Self::HttpClient,
+        Self::Install,
+        Self::Configure,
+        Self::ConfigureNativeOff,
         Self::Both,
     ];
 
     const fn has_http_client(self) -> bool {
-        matches!(self, Self::HttpClient | Self::HttpClientAlone | Self::Both)
-    }
-
-    fn wire(self, clock: &SkewClock, config: Builder) -> Builder {
-        let config = match self {
-            Self::Nobody | Self::Native | Self::HttpClient | Self::HttpClientAlone => {
-                return config;
-            }
-            Self::Idle => {
-                return config
-                    .interceptor(IdleInterceptor)
-                    .retry_classifier(IdleClassifier);
-            }
-            Self::Interceptor | Self::Both => config.interceptor(clock.interceptor()),
-            Self::PermanentInterceptor => {
-                let mut config = config;
-                config.push_interceptor(SharedInterceptor::permanent(clock.interceptor()));
-                config
-            }
-        };
-        config
-            .time_source(clock.clone())
-            .retry_classifier(clock.retry_classifier())
+        matches!(
+            self,
+            Self::Configure | Self::ConfigureNativeOff | Self::Both
+        )
     }
 }
 
-/// Returns a client that is corrected by `clock` through a door.
-pub fn client(door: Door, clock: &SkewClock, wire: impl HttpClient + 'static) -> Client {
+/// Returns a client that is corrected by `clock`.
+pub fn client(
+    integration: Integration,
+    clock: &SkewClock,
+    wire: impl HttpClient + 'static,
+) -> Client {
     let credentials = Credentials::new("AKIDEXAMPLE", SECRET, None, None, "benchmark");
     let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .time_source(SystemTimeSource::new())
         .sleep_impl(TokioSleep::new());
-    let mut config = if door.has_http_client() {
+    let mut config = if integration.has_http_client() {
         config
-            .http_client(clock.http_client(wire))
-            .time_source(clock.clone())
+            .http_client(clock.wrap_http_client(wire))
             .identity_cache(clock.identity_cache())
     } else {
         config
             .http_client(wire)
-            .time_source(SystemTimeSource::new())
             .identity_cache(aws_config::identity::IdentityCache::lazy().build())
     };
-    if matches!(door, Door::Nobody | Door::Idle | Door::HttpClientAlone) {
+    if matches!(
+        integration,
+        Integration::Nobody | Integration::ConfigureNativeOff
+    ) {
         config = config.disable_clock_skew_correction(true);
     }
-    Client::from_conf(door.wire(clock, Builder::from(&config.build())).build())
+    let builder = Builder::from(&config.build());
+    let builder = match integration {
+        Integration::Install | Integration::Both => install!(builder, clock),
+        _ => builder,
+    };
+    Client::from_conf(builder.build())
 }
 
 /// Makes one call that is accepted.

@@ -1,15 +1,14 @@
 //! What the benchmarks have in common: clients of an SQS that answers inside the
-//! process, through each door, and through none; and services under the layers.
+//! process, with each integration, and with none; and services under the layers.
 
 mod calls;
 mod client;
-mod idle;
 mod layers;
 mod rejecting;
 mod wire;
 
 pub use calls::{Calls, clock};
-pub use client::{Door, accepted_call, client};
+pub use client::{Integration, accepted_call, client};
 pub use layers::{Accepts, call, signed_request};
 pub use rejecting::RejectingWire;
 pub use wire::Wire;

@@ -1,7 +1,7 @@
 //! The client, with and without a clock that learns.
 
 use super::{arguments::Correction, machine::Machine};
-use aws_clock_skew::{SkewChanges, SkewClock};
+use aws_clock_skew::{SkewChanges, SkewClock, install};
 use aws_config::SdkConfig;
 use aws_sdk_sqs::{Client, config::Builder};
 use httpdate::fmt_http_date;
@@ -14,10 +14,7 @@ pub(crate) fn client(config: &SdkConfig, machine: Machine, correction: Correctio
             // On a machine that need not pretend: SkewClock::new().
             let skew = SkewClock::builder().local_clock(machine).build();
             tokio::spawn(tell_lessons(skew.clone(), skew.changes()));
-            builder
-                .time_source(skew.clone())
-                .interceptor(skew.interceptor())
-                .retry_classifier(skew.retry_classifier())
+            install!(builder, &skew)
         }
         Correction::Native => builder
             .time_source(machine)

@@ -98,14 +98,12 @@ impl Sign for SkewSigner {
         components: &RuntimeComponents,
         cfg: &ConfigBag,
     ) -> Result<(), BoxError> {
-        if is_presigned(cfg) {
-            return self.sign(request, identity, endpoint, components, cfg);
-        }
         let clock = &self.clock;
         let host = || Host::of_uri(request.uri());
         let sent = SentAt::now(clock, host);
         let is_stream = request.body().bytes().is_none();
-        if clock.is_correcting() || (is_stream && !clock.is_observe_only()) {
+        let may_differ = clock.is_correcting() || (is_stream && !clock.is_observe_only());
+        if may_differ && !is_presigned(cfg) {
             // While the body is a stream, later chunks and frames follow a correction
             // that starts in the meantime.
             let host = host();

@@ -1,10 +1,11 @@
 //! Bodies: which requests can be sent twice, and what comes back.
 
 use std::fmt;
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
@@ -155,13 +156,19 @@ impl<B: Body> fmt::Debug for SkewBody<B> {
 
 /// Returns all bytes of a body, or `None` if it fails.
 pub(super) async fn bytes_of<B: Body>(body: B) -> Option<Bytes> {
-    let (body, _) = Buffered::read(body, usize::MAX, std::future::pending()).await;
-    body.data()
+    let mut body = pin!(body);
+    let mut whole = BytesMut::new();
+    while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+        if let Ok(data) = frame.ok()?.into_data() {
+            whole.put(data);
+        }
+    }
+    Some(whole.freeze())
 }
 
 /// The same, if the body has them all at hand, as those in memory do.
 pub(super) fn bytes_at_hand<B: Body>(body: B) -> Option<Bytes> {
-    let mut body = std::pin::pin!(body);
+    let mut body = pin!(body);
     let mut cx = Context::from_waker(std::task::Waker::noop());
     let mut whole: Option<Bytes> = None;
     loop {

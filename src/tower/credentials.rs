@@ -81,8 +81,15 @@ impl CachedCredentials {
         Some(credentials)
     }
 
+    /// Returns credentials with this access key, valid or not: the present ones, which are
+    /// not asked for again to prove a signature, or others of a request in flight.
     pub(super) fn recent(&self, access_key: &str) -> Option<Credentials> {
-        self.0.recent.find(access_key)
+        let known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let present = known.as_ref().map(|known| &known.credentials);
+        match present.filter(|present| present.access_key_id() == access_key) {
+            Some(present) => Some(present.clone()),
+            None => self.0.recent.find(access_key),
+        }
     }
 
     fn known_at(&self, clock: &SkewClock, at: SystemTime) -> Option<Credentials> {

@@ -1,6 +1,6 @@
 //! An accepted call of the SDK, beside one without any correction.
 
-use aws_clock_skew::SkewClock;
+use aws_clock_skew::{SkewClock, install};
 use aws_config::identity::IdentityCache;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -63,8 +63,8 @@ fn client(door: Door) -> Client {
         .disable_clock_skew_correction(door == Door::Nobody);
     let config = if door == Door::HttpClient {
         config
-            .http_client(clock.http_client(Wire))
-            .time_source(clock.clone())
+            .http_client(clock.wrap_http_client(Wire))
+            .time_source(SystemTimeSource::new())
             .identity_cache(clock.identity_cache())
     } else {
         config
@@ -74,10 +74,7 @@ fn client(door: Door) -> Client {
     };
     let mut config = Builder::from(&config.build());
     if door == Door::Interceptor {
-        config = config
-            .time_source(clock.clone())
-            .interceptor(clock.interceptor())
-            .retry_classifier(clock.retry_classifier());
+        config = install!(config, &clock);
     }
     Client::from_conf(config.build())
 }

@@ -61,14 +61,14 @@ fn client(relay: &Relay, make: Make, clock: &SkewClock, door: Door) -> Client {
         Door::HttpClient => {
             let inner = config.http_client().expect("was given");
             aws_sdk_s3::config::Builder::from(&config)
-                .http_client(clock.http_client(inner))
+                .http_client(clock.wrap_http_client(inner))
                 .identity_cache(clock.identity_cache())
         }
     };
     Client::from_conf(
         builder
             .force_path_style(true)
-            .time_source(clock.clone())
+            .time_source(clock.local_time())
             .build(),
     )
 }

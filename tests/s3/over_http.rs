@@ -26,13 +26,16 @@ async fn signed_chunks_are_refused_and_the_next_upload_is_right() {
         }
         assert_eq!(site.server.requests() - before, 3, "nothing was sent twice");
         let last = clock.status().last_event().map(SkewEvent::kind);
-        assert!(matches!(
-            last,
-            Some(EventKind::ResendSkipped {
-                reason: SkipReason::Chunked,
-                ..
-            })
-        ));
+        assert!(
+            matches!(
+                last,
+                Some(EventKind::ResendSkipped {
+                    reason: SkipReason::Chunked,
+                    ..
+                })
+            ),
+            "{last:?}"
+        );
         assert_eq!(clock.status().event_count(), 2, "the skew, and this");
         holds(&client, &content).await;
     }
@@ -56,11 +59,8 @@ async fn with_the_interceptor_beside_it_signed_chunks_succeed() {
         }
         assert_eq!(site.server.requests() - before.0, 4);
         assert_eq!(site.server.rejected() - before.1, 1);
-        assert_eq!(
-            clock.status().event_count(),
-            2,
-            "the skew, and the skipped resend"
-        );
+        // The SDK signs these again, so the HTTP client has nothing to report.
+        assert_eq!(clock.status().event_count(), 1, "the skew");
         holds(&client, &content).await;
     }
 }

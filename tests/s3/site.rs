@@ -77,8 +77,9 @@ impl Site {
             .region(Region::new("us-east-1"))
             .endpoint_url(&self.server.url)
             .credentials_provider(Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "test"))
+            .time_source(clock.local_time())
             .retry_config(RetryConfig::disabled());
-        let config = clock.configure_with(loader, self.http_client.clone());
+        let config = clock.configure_with_http_client(loader, self.http_client.clone());
         (config.load().await, clock)
     }
 

@@ -1,4 +1,4 @@
-//! Who corrects: one of our doors, the SDK itself, or nobody.
+//! Who corrects: one of our integrations, the SDK itself, or nobody.
 
 // Its place is told, since the marathon takes this file from elsewhere.
 #[cfg(feature = "sdk")]
@@ -27,13 +27,16 @@ pub(crate) enum Arm {
     Signing,
     /// `SkewLayer`, below a signer that knows the machine's clock only.
     Below,
-    /// An SDK client with our interceptor and classifier.
+    /// An SDK client with `install!`.
     #[cfg(feature = "sdk")]
-    Interceptor,
-    /// An SDK client with what `configure` installs, and no retries.
+    Install,
+    /// An SDK client with what `configure` sets, and no retries.
     #[cfg(feature = "sdk")]
-    HttpClient,
-    /// The two together.
+    Configure,
+    /// An SDK client of a config that went through `apply`, and no retries.
+    #[cfg(feature = "sdk")]
+    Apply,
+    /// `configure` and `install!` together.
     #[cfg(feature = "sdk")]
     Both,
     /// An SDK client as it comes.
@@ -46,9 +49,10 @@ pub(crate) enum Arm {
 
 impl Arm {
     #[cfg(feature = "sdk")]
-    pub(crate) const OURS: [Self; 5] = [
-        Self::Interceptor,
-        Self::HttpClient,
+    pub(crate) const OURS: [Self; 6] = [
+        Self::Install,
+        Self::Configure,
+        Self::Apply,
         Self::Both,
         Self::Signing,
         Self::Below,
@@ -56,13 +60,6 @@ impl Arm {
 
     #[cfg(not(feature = "sdk"))]
     pub(crate) const OURS: [Self; 2] = Self::LAYERS;
-
-    pub(crate) fn has_only_the_interceptor(self) -> bool {
-        #[cfg(feature = "sdk")]
-        return self == Self::Interceptor;
-        #[cfg(not(feature = "sdk"))]
-        false
-    }
 
     /// Those that cost little.
     pub(crate) const LAYERS: [Self; 2] = [Self::Signing, Self::Below];
@@ -81,8 +78,8 @@ pub(crate) struct Station {
 pub(crate) struct Choice {
     pub(crate) secret: &'static str,
     pub(crate) url: &'static str,
-    /// The SDK's standard retries, or none; the HTTP client's door needs none, so it
-    /// is given none.
+    /// The SDK's standard retries, or none; the HTTP client needs none, so it is given
+    /// none.
     #[cfg_attr(
         not(feature = "sdk"),
         expect(dead_code, reason = "only SDK clients have it")

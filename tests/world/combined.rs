@@ -45,7 +45,6 @@ pub(crate) fn beside_a_skew(many: u64, few: u64) -> Tally {
     }
     sum.never(&[LOST, LOST_AGAIN, TWICE]);
     sum.happened(&[OPERATIONS, EXTRA, EXCEPTED, FAILED_OTHERWISE]);
-    assert!(sum.get(HANDED_OVER) <= sum.get(EXTRA) / 20, "{sum}");
     sum
 }
 
@@ -58,7 +57,6 @@ fn no_fault_beside_a_skew_costs_a_call_but_the_one_that_the_promise_excepts() {
 const OPERATIONS: &str = "operations";
 const EXTRA: &str = "operations with an extra attempt";
 const TWICE: &str = "operations with more than one extra attempt";
-const HANDED_OVER: &str = "operations with two: interceptor, host in dispute";
 const FAILED_OTHERWISE: &str = "operations that failed for a reason of their own";
 const LOST: &str = "operations lost to the clock";
 const EXCEPTED: &str =
@@ -80,12 +78,7 @@ async fn meets(arm: Arm, name: &str, draw: fn(&mut Rng) -> Fault, seed: u64, tal
     let site = Site::with_tolerance(rng.one_of(&[5, 15]));
     let stated: Vec<_> = Wording::all().iter().filter(|one| one.has_time).collect();
     let wording = rng.one_of(&stated);
-    // The SDK's own correction, to which the interceptor leaves a host in dispute,
-    // understands what the service itself says only.
-    let site = match fault {
-        Fault::OtherServer { .. } => site,
-        _ => site.saying(wording),
-    };
+    let site = site.saying(wording);
     let world = World::with_skew(skew);
     let wire = Wire::new(&world, site.clone());
     let clock = world.skew_clock();
@@ -140,17 +133,13 @@ async fn meets(arm: Arm, name: &str, draw: fn(&mut Rng) -> Fault, seed: u64, tal
             sent: &sent,
         };
         let reason = call.enter(tally);
-        // The interceptor hands a host in dispute over to the SDK's own correction,
-        // which learns by a request of its own.
-        let may_be_handed_over = is_for_other && arm.has_only_the_interceptor();
         let is_twice = call.extra() > 1;
-        tally.count_if(is_twice && !may_be_handed_over, TWICE);
-        tally.count_if(is_twice && may_be_handed_over, HANDED_OVER);
+        tally.count_if(is_twice, TWICE);
         let is_wrong = call.is_lost || (call.rejections() > 0 && !has_only_a_bound);
         let is_wrong_after = was_excepted && is_wrong;
         tally.count_if(is_wrong_after, LOST_AGAIN);
         assert!(
-            reason != Some(LOST) && !is_wrong_after && (!is_twice || may_be_handed_over),
+            reason != Some(LOST) && !is_wrong_after && !is_twice,
             "{arm:?}, {name}, seed {seed}, operation {operation}, {skew} ms, {fault:?} at {moment}, \
             {} / {}, {:?}: {sent:#?}, {outcome:?}, {:?}",
             site.old.id,

@@ -6,8 +6,8 @@ use crate::arm::Arm;
 use crate::story::{End, STORIES};
 
 const ARMS: [(&str, Arm); 4] = [
-    ("interceptor", Arm::Interceptor),
-    ("`configure`", Arm::HttpClient),
+    ("`install!`", Arm::Install),
+    ("`configure`", Arm::Configure),
     ("the SDK's own", Arm::Native),
     ("none", Arm::Nobody),
 ];

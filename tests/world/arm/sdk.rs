@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use aws_clock_skew::SkewClock;
+use aws_clock_skew::{SkewClock, install};
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -31,7 +31,7 @@ impl Client {
         choice: Choice,
         credentials: Credentials,
     ) -> Self {
-        let retries = if choice.retries && arm != Arm::HttpClient {
+        let retries = if choice.retries && !matches!(arm, Arm::Configure | Arm::Apply) {
             RetryConfig::standard()
         } else {
             RetryConfig::disabled()
@@ -56,22 +56,20 @@ impl Client {
             .retry_config(retries)
             .disable_clock_skew_correction(arm == Arm::Nobody);
         let config = match arm {
-            Arm::HttpClient | Arm::Both => config
-                .http_client(clock.http_client(wire.clone()))
-                .time_source(clock.clone())
-                .identity_cache(clock.identity_cache()),
-            _ => config,
+            Arm::Configure | Arm::Both => config
+                .http_client(clock.wrap_http_client(wire.clone()))
+                .identity_cache(clock.identity_cache())
+                .build(),
+            Arm::Apply => clock.apply(&config.build()),
+            _ => config.build(),
         };
         // The quota of retries is one for the process, and each station is one.
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let process = format!("process {}", COUNT.fetch_add(1, Ordering::Relaxed));
-        let config = aws_sdk_sqs::config::Builder::from(&config.build())
+        let config = aws_sdk_sqs::config::Builder::from(&config)
             .retry_partition(RetryPartition::new(process));
         let config = match arm {
-            Arm::Interceptor | Arm::Both => config
-                .time_source(clock.clone())
-                .interceptor(clock.interceptor())
-                .retry_classifier(clock.retry_classifier()),
+            Arm::Install | Arm::Both => install!(config, clock),
             _ => config,
         };
         Self {
