@@ -252,13 +252,15 @@ fn is_near(state: &ClockState, sample: &OffsetSample, reading: Reading) -> bool 
 }
 
 /// Returns whether a signature by the time of this host alone met a clock skew error,
-/// and had not expired on its way.
+/// and had not expired in transit: a server whose `Date` fits the signature, and that
+/// rejects it at once all the same, judges by another clock.
 fn rejects_host_time(state: &ClockState, exchange: &Exchange<'_>, reading: Reading) -> bool {
     if exchange.trip.signed_by != SignedBy::HostTime || !exchange.is_skew_error() {
         return false;
     }
     let signing = state.signing_time(exchange.host_name(), reading);
-    judge(&exchange.trip, exchange.evidence, reading, signing) != Verdict::ExpiredInTransit
+    let verdict = judge(&exchange.trip, exchange.evidence, reading, signing);
+    verdict != Verdict::ExpiredInTransit || exchange.age() < WORTH_A_CORRECTION
 }
 
 /// A request signed with the time of its host alone met a clock skew error.

@@ -32,16 +32,11 @@ impl Exchange<'_> {
     /// stands.
     pub(crate) fn details(&self, state: &ClockState, reading: Reading) -> Details {
         let evidence = self.evidence;
-        let server_time = evidence
-            .server_time()
-            .or_else(|| evidence.server_time_range().map(|(earliest, _)| earliest));
+        let server_time = self.server_time();
         let signed_at = self.trip.signed_at;
-        let age =
-            signed_at
-                .zip(server_time)
-                .and_then(|(signed, server): (SystemTime, SystemTime)| {
-                    server.duration_since(signed).ok()
-                });
+        let age = signed_at
+            .zip(server_time)
+            .and_then(|(signed, server)| server.duration_since(signed).ok());
         Details {
             offset: Some(state.offset(reading)),
             uncertainty: state
@@ -58,6 +53,18 @@ impl Exchange<'_> {
             error_type: evidence.error_code().and_then(Label::new),
             ..Details::default()
         }
+    }
+
+    /// Returns how old the signature was by the server's time, as far as that is known.
+    pub(super) fn age(&self) -> Duration {
+        let times = self.trip.signed_at.zip(self.server_time());
+        let age = times.and_then(|(signed, server)| server.duration_since(signed).ok());
+        age.unwrap_or_default()
+    }
+
+    fn server_time(&self) -> Option<SystemTime> {
+        let stated = self.evidence.server_time();
+        stated.or_else(|| Some(self.evidence.server_time_range()?.0))
     }
 
     /// Returns whether the response says that this request's time is wrong.
