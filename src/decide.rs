@@ -260,7 +260,7 @@ fn rejects_host_time(state: &ClockState, exchange: &Exchange<'_>, reading: Readi
     }
     let signing = state.signing_time(exchange.host_name(), reading);
     let verdict = judge(&exchange.trip, exchange.evidence, reading, signing);
-    verdict != Verdict::ExpiredInTransit || exchange.age() < WORTH_A_CORRECTION
+    verdict != Verdict::ExpiredInTransit || exchange.age().unwrap_or_default() < WORTH_A_CORRECTION
 }
 
 /// A request signed with the time of its host alone met a clock skew error.

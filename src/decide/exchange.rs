@@ -33,18 +33,14 @@ impl Exchange<'_> {
     pub(crate) fn details(&self, state: &ClockState, reading: Reading) -> Details {
         let evidence = self.evidence;
         let server_time = self.server_time();
-        let signed_at = self.trip.signed_at;
-        let age = signed_at
-            .zip(server_time)
-            .and_then(|(signed, server)| server.duration_since(signed).ok());
         Details {
             offset: Some(state.offset(reading)),
             uncertainty: state
                 .correction()
                 .map(|correction| correction.uncertainty(reading.boot)),
-            age,
+            age: self.age(),
             time_source: evidence.source().filter(|_| server_time.is_some()),
-            signed_at,
+            signed_at: self.trip.signed_at,
             server_time,
             service: self.service.and_then(Label::of_service),
             method: self.operation.and_then(Label::new),
@@ -55,11 +51,11 @@ impl Exchange<'_> {
         }
     }
 
-    /// Returns how old the signature was by the server's time, as far as that is known.
-    pub(super) fn age(&self) -> Duration {
-        let times = self.trip.signed_at.zip(self.server_time());
-        let age = times.and_then(|(signed, server)| server.duration_since(signed).ok());
-        age.unwrap_or_default()
+    /// Returns how old the signature was by the server's time. `None` if that is not
+    /// known, or if it was signed for a later time.
+    pub(super) fn age(&self) -> Option<Duration> {
+        let (signed, server) = self.trip.signed_at.zip(self.server_time())?;
+        server.duration_since(signed).ok()
     }
 
     fn server_time(&self) -> Option<SystemTime> {
