@@ -120,7 +120,7 @@ impl ClockState {
         host: Option<&Host>,
         reading: Reading,
     ) -> Option<Objection> {
-        let (time, strength) = (sample.server_time, sample.strength);
+        let (time, strength) = (sample.stated.best, sample.stated.strength);
         if !self.limits.allow(time, strength, host, reading.wall) {
             return Some(Objection::Limit);
         }

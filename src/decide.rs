@@ -153,7 +153,7 @@ fn learn(
         return Decision::Resign;
     }
     let is_certain = match mode {
-        Mode::Correct => sample.strength == Strength::Strong,
+        Mode::Correct => sample.stated.strength == Strength::Message,
         // Nothing can be tried where nothing is signed.
         Mode::Observe => exchange.is_skew_error(),
     };
@@ -291,7 +291,12 @@ fn judged_by(state: &ClockState, exchange: &Exchange<'_>, reading: Reading) -> S
     let host = exchange.host_name();
     let host_time = state.trust.host_time(host);
     let is_trial = host_time.is_some_and(|known| known.kind == HostTimeKind::Trial);
-    if is_trial && exchange.evidence.strength() == Some(Strength::Strong) {
+    if is_trial
+        && exchange
+            .evidence
+            .sample()
+            .is_some_and(|sample| sample.strength == Strength::Message)
+    {
         return SigningTime {
             now: state.now(reading),
             by: SignedBy::Clock(state.generation()),
@@ -333,8 +338,8 @@ fn sample_details(
     reading: Reading,
 ) -> Details {
     Details {
-        time_source: Some(sample.source),
-        server_time: Some(sample.server_time),
+        time_source: Some(sample.stated.source()),
+        server_time: Some(sample.stated.best),
         ..exchange.details(state, reading)
     }
 }

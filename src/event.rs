@@ -4,7 +4,6 @@
 //! fields and levels are listed in [`guide::observability`](crate::guide::observability).
 
 mod details;
-mod iso_8601;
 mod kind;
 mod label;
 mod reason;
@@ -15,8 +14,6 @@ use std::fmt;
 
 pub(crate) use details::each_detail;
 pub use details::{Details, Mode};
-#[cfg(feature = "serde")]
-pub(crate) use iso_8601::iso_8601;
 pub use kind::EventKind;
 pub use label::Label;
 pub use reason::{ClearReason, Missing, SkipReason};

@@ -119,6 +119,7 @@ mod sync;
 #[cfg(any(feature = "aws-config", feature = "tower"))]
 mod synchronize;
 mod throttle;
+mod timestamp;
 #[cfg(feature = "tower")]
 mod tower;
 mod trust;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::evidence::{Source, Strength};
+use crate::evidence::{Sample, Strength};
 use crate::trust::HostTimeKind;
 use std::time::UNIX_EPOCH;
 
@@ -21,9 +21,12 @@ fn sample(ahead: i64, boot: u64) -> OffsetSample {
         point,
         interval: Interval::exactly(point).widened(Duration::from_secs(1)),
         at: Duration::from_secs(boot),
-        server_time,
-        source: Source::Message,
-        strength: Strength::Strong,
+        stated: Sample {
+            earliest: server_time,
+            latest: server_time,
+            best: server_time,
+            strength: Strength::Message,
+        },
     }
 }
 

@@ -39,7 +39,7 @@ impl Exchange<'_> {
                 .correction()
                 .map(|correction| correction.uncertainty(reading.boot)),
             age: self.age(),
-            time_source: evidence.source().filter(|_| server_time.is_some()),
+            time_source: evidence.sample().map(|sample| sample.source()),
             signed_at: self.trip.signed_at,
             server_time,
             service: self.service.and_then(Label::of_service),

@@ -190,7 +190,7 @@ async fn neither_a_trial_nor_a_reset_makes_a_call_wait() {
             ),
             ("x-amzn-requestid", "id-1".to_owned()),
         ],
-        body: r#"{"__type":"AccessDeniedException","message":"no"}"#.to_owned(),
+        body: r#"{"__type":"AccessDeniedException","message":"no"}"#.into(),
     };
     // Six days forward by a wrong `Date`, throttled there, and back again.
     site.wire.plan([
