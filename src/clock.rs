@@ -78,6 +78,9 @@ type Listener = Box<dyn Fn(&SkewEvent) + Send + Sync>;
 
 struct State {
     clock: ClockState,
+    /// When [`now`](SkewClock::now) looked last whether the wall clock was repaired, on
+    /// the monotonic clock.
+    looked_at_wall: Duration,
     throttle: Throttle,
     unreported: Vec<SkewEvent>,
     /// Counts everything that [`SkewChanges`] tells of.
@@ -188,6 +191,11 @@ impl SkewClock {
             && !self.is_observe_only()
     }
 
+    /// Returns whether some host has a time of its own.
+    pub(crate) fn has_host_times(&self) -> bool {
+        self.0.has_host_times.load(Ordering::Acquire)
+    }
+
     /// Returns whether the time differs from the local clock's.
     #[cfg(feature = "sdk")]
     pub(crate) fn is_corrected(&self) -> bool {
@@ -210,11 +218,19 @@ impl SkewClock {
     #[cold]
     #[inline(never)]
     fn corrected_now(&self) -> SystemTime {
-        let reading = self.reading();
         if self.is_observe_only() {
-            return reading.wall;
+            return self.0.local.wall();
         }
+        let boot = self.0.local.boot_by_one_clock();
         let mut state = self.lock();
+        if let Some(boot) = boot
+            && boot.abs_diff(state.looked_at_wall) < BETWEEN_LOOKS
+            && let Some(time) = state.clock.corrected_at(boot)
+        {
+            return time;
+        }
+        let reading = self.reading();
+        state.looked_at_wall = reading.boot;
         self.keep_up(&mut state, reading);
         state.clock.now(reading)
     }
@@ -338,6 +354,10 @@ impl fmt::Debug for SkewClock {
             .finish_non_exhaustive()
     }
 }
+
+/// Where the system's clocks are read, a repaired wall clock is noticed so much later. In
+/// between the correction, which counts by the monotonic clock, is as accurate as before.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(16);
 
 /// Events and gauges on their way out of the lock.
 struct Announcement {

@@ -88,6 +88,12 @@ impl ClockState {
         })
     }
 
+    /// Returns the corrected time at a moment of the monotonic clock, if there is a
+    /// correction.
+    pub(crate) fn corrected_at(&self, boot: Duration) -> Option<SystemTime> {
+        Some(self.correction.as_ref()?.point.at_boot(boot))
+    }
+
     /// Returns the time to sign requests to one host with: its own, if there is one
     /// that differs from the clock's.
     pub(crate) fn signing_time(&self, host: &str, reading: Reading) -> SigningTime {

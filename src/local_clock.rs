@@ -86,27 +86,28 @@ mod unslewed {
 
     /// `CLOCK_MONOTONIC` and `CLOCK_BOOTTIME` are slewed by NTP together with the
     /// wall clock (chrony: by up to 8.3 %); `CLOCK_MONOTONIC_RAW` is not, and does
-    /// not count suspend. The difference of the first two is the time spent in
-    /// suspend, whatever the slew.
+    /// not count suspend. The difference of the first and the last is what slewing has
+    /// done, whatever was spent in suspend.
     pub(super) fn boot() -> Duration {
-        let running = read(ClockId::Monotonic);
-        let raw = read(ClockId::MonotonicRaw);
-        let total = read(ClockId::Boottime);
-        let known = SUSPENDED.load(Ordering::Relaxed);
-        // A suspend in between, or at any time since the last reading, shows here,
-        // and so does a process that was stopped between the readings.
-        if total.saturating_sub(running).abs_diff(known) <= CLOSE {
-            return Duration::from_nanos(raw.saturating_add(known));
-        }
-        measured()
+        fresh().unwrap_or_else(measured)
     }
 
-    /// The same, where the time spent in suspend is not the known one.
+    /// The same by one clock, if what slewing has done to it was measured a moment ago.
+    #[inline]
+    pub(super) fn fresh() -> Option<Duration> {
+        let total = read(ClockId::Boottime);
+        let age = total.wrapping_sub(MEASURED_AT.load(Ordering::Relaxed));
+        // Another thread may be between its two stores: the lead of a moment before is
+        // as good.
+        let lead = LEAD.load(Ordering::Relaxed);
+        (age < FRESH).then(|| Duration::from_nanos(total.wrapping_add(lead)))
+    }
+
     #[cold]
     fn measured() -> Duration {
-        // A process stopped between the readings would take the pause for
-        // suspend. Read again until they lie close together; the bound is for
-        // machines so slow, or under valgrind, that they never do.
+        // A process stopped between the readings would take the pause for a slew.
+        // Read again until they lie close together; the bound is for machines so slow,
+        // or under valgrind, that they never do.
         let mut attempts = ATTEMPTS;
         loop {
             let before = read(ClockId::Monotonic);
@@ -115,9 +116,10 @@ mod unslewed {
             let after = read(ClockId::Monotonic);
             attempts -= 1;
             if after.saturating_sub(before) <= CLOSE || attempts == 0 {
-                let suspended = total.saturating_sub(before);
-                SUSPENDED.store(suspended, Ordering::Relaxed);
-                return Duration::from_nanos(raw.saturating_add(suspended));
+                let lead = raw.wrapping_sub(before);
+                LEAD.store(lead, Ordering::Relaxed);
+                MEASURED_AT.store(total, Ordering::Relaxed);
+                return Duration::from_nanos(total.wrapping_add(lead));
             }
         }
     }
@@ -131,9 +133,14 @@ mod unslewed {
         seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
     }
 
-    /// Nanoseconds in suspend, as last measured. It saves the fourth reading, and
-    /// makes up for what lies between the first and the third.
-    static SUSPENDED: AtomicU64 = AtomicU64::new(u64::MAX);
+    /// How far `CLOCK_MONOTONIC_RAW` is ahead of `CLOCK_MONOTONIC`, in wrapping
+    /// nanoseconds, as last measured.
+    static LEAD: AtomicU64 = AtomicU64::new(0);
+    /// When that was, by `CLOCK_BOOTTIME`; at first in the future.
+    static MEASURED_AT: AtomicU64 = AtomicU64::new(u64::MAX / 2);
+    /// For so many nanoseconds a lead is used again: the fastest slew changes it by
+    /// 1.3 ms in that time.
+    const FRESH: u64 = 16_000_000;
     /// In nanoseconds: a thousand times what the readings take.
     const CLOSE: u64 = 200_000;
     const ATTEMPTS: u32 = 16;
@@ -193,6 +200,18 @@ pub(crate) struct Reading {
 pub(crate) enum MachineClock {
     System(SystemClock),
     Other(Box<dyn LocalClock>),
+}
+
+impl MachineClock {
+    /// Returns the boot clock, if one clock of the machine suffices to know it.
+    #[inline]
+    pub(crate) fn boot_by_one_clock(&self) -> Option<Duration> {
+        match self {
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Self::System(_) => platform::fresh(),
+            _ => None,
+        }
+    }
 }
 
 impl LocalClock for MachineClock {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::env;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -118,6 +119,7 @@ impl SkewClockBuilder {
             on_event: self.on_event,
             is_refreshing: AtomicBool::new(false),
             state: Mutex::new(State {
+                looked_at_wall: Duration::ZERO,
                 clock: state,
                 throttle: Throttle::default(),
                 unreported: Vec::new(),

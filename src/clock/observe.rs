@@ -117,7 +117,10 @@ impl SentAt {
     /// Takes the clocks just before a request to a host leaves.
     pub(crate) fn now(clock: &SkewClock, host: impl FnOnce() -> Option<Host>) -> Self {
         if clock.is_correcting() {
-            let signing = clock.signing_time(host().as_ref());
+            // Its name costs an allocation, and matters only where a host has a time of
+            // its own.
+            let host = clock.has_host_times().then(host).flatten();
+            let signing = clock.signing_time(host.as_ref());
             return Self {
                 reading: clock.reading(),
                 signing,

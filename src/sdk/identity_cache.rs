@@ -38,6 +38,9 @@ pub struct SkewIdentityCache {
     first: (u64, SharedIdentityCache),
     current: RwLock<(u64, SharedIdentityCache)>,
     loaded: Arc<Loaded>,
+    /// The resolver that was asked for last, as it is given to the caches: a client has
+    /// one, as a rule, and asks for it at every call.
+    keeping: Mutex<Option<SharedIdentityResolver>>,
 }
 
 /// The identity that was loaded last, of each partition of the cache.
@@ -54,6 +57,7 @@ impl SkewClock {
             first: first.clone(),
             current: RwLock::new(first),
             loaded: Arc::default(),
+            keeping: Mutex::new(None),
         }
     }
 }
@@ -72,6 +76,23 @@ impl SkewIdentityCache {
             *current = (generation, fresh());
         }
         current.1.clone()
+    }
+
+    /// Returns a resolver that falls back to what this one has resolved before.
+    fn keeping_last(&self, resolver: SharedIdentityResolver) -> SharedIdentityResolver {
+        let mut keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = &*keeping
+            && known.cache_partition() == resolver.cache_partition()
+        {
+            return known.clone();
+        }
+        let resolver = SharedIdentityResolver::new(KeepingLast {
+            inner: resolver,
+            clock: self.clock.clone(),
+            loaded: self.loaded.clone(),
+        });
+        *keeping = Some(resolver.clone());
+        resolver
     }
 
     /// Returns the time by which credentials are judged, where it is not the client's.
@@ -103,11 +124,7 @@ impl ResolveCachedIdentity for SkewIdentityCache {
         config_bag: &'a ConfigBag,
     ) -> IdentityFuture<'a> {
         let (born, first) = &self.first;
-        let resolver = SharedIdentityResolver::new(KeepingLast {
-            inner: resolver,
-            clock: self.clock.clone(),
-            loaded: self.loaded.clone(),
-        });
+        let resolver = self.keeping_last(resolver);
         let time_source = self.time_source(config_bag);
         let generation = self.clock.generation();
         if (generation == *born && time_source.is_none()) || self.clock.is_observe_only() {

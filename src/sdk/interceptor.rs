@@ -4,14 +4,16 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use aws_runtime::auth::sigv4::SCHEME_ID;
-use aws_runtime::service_clock_skew::DisableClockSkewCorrection;
+use aws_runtime::service_clock_skew::{DisableClockSkewCorrection, ServiceClockSkewInterceptor};
 use aws_smithy_runtime::client::retries::TokenBucket;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
     BeforeTransmitInterceptorContextMut, BeforeTransmitInterceptorContextRef,
     FinalizerInterceptorContextMut,
 };
-use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::interceptors::{
+    Intercept, disable_interceptor, dyn_dispatch_hint,
+};
 use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata};
 use aws_smithy_runtime_api::client::retries::RequestAttempts;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
@@ -48,6 +50,7 @@ pub struct SkewInterceptor {
     clock: SkewClock,
     has_complained: AtomicBool,
     has_auth_scheme: OnceLock<bool>,
+    can_disable_native: OnceLock<bool>,
     /// The second, on the monotonic clock, until which this client's host is known not to
     /// be one that can confirm the clock.
     no_confirmation_until: AtomicU64,
@@ -60,6 +63,7 @@ impl SkewClock {
             clock: self.clone(),
             has_complained: AtomicBool::new(false),
             has_auth_scheme: OnceLock::new(),
+            can_disable_native: OnceLock::new(),
             no_confirmation_until: AtomicU64::new(0),
         }
     }
@@ -111,8 +115,7 @@ impl Intercept for SkewInterceptor {
         }
         if has_classifier(components) {
             state.is_native_off = true;
-            cfg.interceptor_state()
-                .store_put(DisableClockSkewCorrection::from(true));
+            self.switch_native_off(components, cfg);
         } else {
             // Left to the SDK's own correction, which would correct a second time what
             // the clock learned from this client.
@@ -259,6 +262,23 @@ impl SkewInterceptor {
         })
     }
 
+    /// Keeps the SDK's own correction out of the rest of the operation. The SDK looks for
+    /// this before each hook, and finds it at once: that costs less than its own setting,
+    /// which is asked for in the hooks.
+    fn switch_native_off(&self, components: &RuntimeComponents, cfg: &mut ConfigBag) {
+        let can_disable = *self
+            .can_disable_native
+            .get_or_init(|| can_disable_native(components));
+        let bag = cfg.interceptor_state();
+        if can_disable {
+            bag.store_put(disable_interceptor::<ServiceClockSkewInterceptor>(
+                "aws-clock-skew corrects",
+            ));
+        } else {
+            bag.store_put(DisableClockSkewCorrection::from(true));
+        }
+    }
+
     fn complain(&self, missing: Missing, cfg: &ConfigBag) {
         if self.has_complained.swap(true, Ordering::Relaxed) {
             return;
@@ -279,6 +299,16 @@ impl SkewInterceptor {
 fn service_of(cfg: &ConfigBag) -> Option<&str> {
     let name = cfg.load::<SigningName>().map(AsRef::as_ref);
     name.or_else(|| cfg.load::<Metadata>().map(Metadata::service))
+}
+
+/// Returns whether the SDK's own correction can be disabled as an interceptor. One that
+/// is permanent panics if it is, and nothing but its `Debug` text tells.
+fn can_disable_native(components: &RuntimeComponents) -> bool {
+    let native = ServiceClockSkewInterceptor::new();
+    let mut interceptors = components.interceptors();
+    interceptors
+        .find(|known| known.name() == native.name())
+        .is_some_and(|known| format!("{known:?}").contains("permanent: false"))
 }
 
 /// As often as an AWS endpoint is asked to confirm the clock.

@@ -1,7 +1,7 @@
 //! Errors in CBOR, to a client of CloudWatch, and the code of query-compatible services in a
 //! header.
 
-use aws_clock_skew::SkewClock;
+use aws_clock_skew::{SkewClock, install};
 use aws_config::SdkConfig;
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::config::Builder;
@@ -11,7 +11,7 @@ use tracing::Level;
 use crate::clients::{Door, behind, config_on, in_words, receive, without_retries};
 use crate::log::Log;
 use crate::tap::Tap;
-use crate::wire::{Answer, Fate, Wire, basic};
+use crate::wire::{Answer, Wire, basic};
 use crate::world::{MINUTE, World, minutes};
 
 const AWS: &str = "https://monitoring.us-east-1.amazonaws.com";
@@ -20,13 +20,10 @@ const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
 
 fn client(door: Door, config: &SdkConfig, clock: &SkewClock) -> Client {
     match door {
-        Door::Interceptor => Client::from_conf(
-            Builder::from(config)
-                .time_source(clock.clone())
-                .interceptor(clock.interceptor())
-                .retry_classifier(clock.retry_classifier())
-                .build(),
-        ),
+        Door::Interceptor => {
+            let builder = install!(Builder::from(config), clock);
+            Client::from_conf(builder.build())
+        }
         Door::HttpClient => Client::new(&without_retries(behind(config, clock))),
     }
 }
@@ -56,7 +53,7 @@ fn error(code: &str, message: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn a_clock_skew_error_in_cbor_is_corrected() {
+async fn a_clock_skew_error_in_cbor_is_correcting() {
     for door in Door::BOTH {
         for skew in [-20 * MINUTE, 20 * MINUTE] {
             let log = Log::start();
@@ -88,10 +85,10 @@ async fn a_clock_skew_error_in_cbor_is_corrected() {
             assert_eq!(put(&client).await, Ok(()), "{door:?} {skew}");
             assert_eq!(wire.seen(), [true, true]);
             assert_eq!(tap.sent()[0].header("smithy-protocol"), Some("rpc-v2-cbor"));
-            assert_eq!(log.names(), ["skew"]);
-            let logged = &log.incidents()[0];
-            assert_eq!(logged.get("source"), Some("message"));
-            assert_eq!(logged.get("error_code"), Some("InvalidSignatureException"));
+            assert_eq!(log.names(), ["skew_detected"]);
+            let logged = &log.events()[0];
+            assert_eq!(logged.get("time_source"), Some("message"));
+            assert_eq!(logged.get("error.type"), Some("InvalidSignatureException"));
         }
     }
 }
@@ -109,12 +106,12 @@ async fn a_wrong_key_in_cbor_is_reported_as_a_signature_error_and_not_retried() 
         let client = client(door, &config_on(&wire, AWS), &world.skew_clock());
         put(&client).await.expect_err("the key is wrong");
         assert_eq!(wire.sent(), 1, "{door:?}");
-        assert_eq!(log.names(), ["not_the_clock"]);
-        let logged = &log.incidents()[0];
+        assert_eq!(log.names(), ["not_clock_skew"]);
+        let logged = &log.events()[0];
         // The code is what makes it more than a detail.
         assert_eq!(logged.level, Level::WARN);
         assert_eq!(logged.get("cause"), Some("wrong_key"));
-        assert_eq!(logged.get("error_code"), Some("InvalidSignatureException"));
+        assert_eq!(logged.get("error.type"), Some("InvalidSignatureException"));
     }
 }
 
@@ -137,8 +134,11 @@ async fn the_code_in_the_header_of_a_query_compatible_service_is_read() {
                 is_read,
                 "{door:?} {name}"
             );
-            let ids: Vec<_> = log.incidents();
-            let ids: Vec<_> = ids.iter().map(|logged| logged.get("request_id")).collect();
+            let ids: Vec<_> = log.events();
+            let ids: Vec<_> = ids
+                .iter()
+                .map(|logged| logged.get("aws.request_id"))
+                .collect();
             assert_eq!(ids, [Some("id-2")][..usize::from(is_read)]);
         }
     }

@@ -88,7 +88,7 @@ async fn an_observer_reports_no_skew_for_an_error_that_does_not_name_it() {
             ),
             ("x-amzn-requestid", "id-1".to_owned()),
         ],
-        body: r#"{"__type":"AccessDeniedException","message":"no"}"#.to_owned(),
+        body: r#"{"__type":"AccessDeniedException","message":"no"}"#.into(),
     };
     site.wire.plan([lie.into()]);
     assert!(receive(&site.sqs, QUEUE).await.is_err());

@@ -114,7 +114,7 @@ async fn a_message_about_another_request_changes_nothing() {
             drop(receive(&sqs, QUEUE).await);
             assert_eq!(clock.now(), world.machine_wall(), "{name}, {door:?}");
             assert!(
-                !log.names().contains(&"skew".to_owned()),
+                !log.names().contains(&"skew_detected".to_owned()),
                 "{name}, {door:?}"
             );
             assert_eq!(receive(&sqs, QUEUE).await, Ok(()), "{name}, {door:?}");
@@ -150,7 +150,7 @@ async fn a_message_about_this_request_counts_whatever_its_status_and_code() {
             );
             wire.plan([Answer::new(status, body.replace('|', &said)).into()]);
             drop(receive(&sqs, QUEUE).await);
-            assert_eq!(log.names(), ["skew"], "{status} {body} {door:?}");
+            assert_eq!(log.names(), ["skew_detected"], "{status} {body} {door:?}");
             assert_eq!(
                 receive(&sqs, QUEUE).await,
                 Ok(()),

@@ -19,7 +19,7 @@ use crate::world::{DAY, HOUR, MINUTE, minutes, shifted};
 /// A clock skew error without times, by a clock that is ahead of the true time.
 fn skew_error(story: &Story, ahead: i64) -> Fate {
     Fate::answered(Answer {
-        body: "<Error><Code>RequestTimeTooSkewed</Code></Error>".to_owned(),
+        body: "<Error><Code>RequestTimeTooSkewed</Code></Error>".into(),
         ..Answer::empty_403(shifted(story.world.true_time(), ahead))
     })
 }
@@ -304,7 +304,7 @@ async fn a_stream_that_cannot_be_sent_again_fails_once_and_starts_a_trial() {
 async fn a_denial_does_not_end_the_trial_of_a_clock_skew_error() {
     let story = Story::new(-20 * MINUTE, Manner::ByCode);
     let denied = Answer {
-        body: "<Error><Code>AccessDenied</Code></Error>".to_owned(),
+        body: "<Error><Code>AccessDenied</Code></Error>".into(),
         ..Answer::empty_403(story.world.true_time())
     };
     story.wire.plan([Fate::default(), Fate::answered(denied)]);

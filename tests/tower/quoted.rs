@@ -65,7 +65,7 @@ async fn a_message_about_this_request_counts_whatever_its_code() {
     let service = clock.layer(credentials()).layer(script.clone());
     let answer = service.oneshot(signed(&world)).await;
     assert_eq!(answer.map(|answer| answer.status()), Ok(StatusCode::OK));
-    assert!(clock.status().is_corrected());
+    assert!(clock.status().is_correcting());
 }
 
 /// A presigned URL, and a bearer token in place of a signature.
