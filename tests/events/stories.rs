@@ -86,7 +86,7 @@ pub(crate) async fn tell(kind: &str, door: Door) -> Site {
         "trial_rejected" => {
             let site = site(0, Manner::Silently);
             let lie = || Answer {
-                body: "<Error><Code>RequestTimeTooSkewed</Code></Error>".to_owned(),
+                body: "<Error><Code>RequestTimeTooSkewed</Code></Error>".into(),
                 ..Answer::empty_403(shifted(site.world.true_time(), 20 * MINUTE))
             };
             site.line.wire.plan([lie().into(), lie().into()]);

@@ -263,7 +263,7 @@ impl Wire {
         match self.0.manner {
             Manner::InWords => Answer::new(
                 403,
-                &format!(
+                format!(
                     r#"{{"__type":"com.amazon.coral.service#InvalidSignatureException","message":"{message}"}}"#
                 ),
             )
