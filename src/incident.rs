@@ -12,8 +12,6 @@ mod fields;
 mod serialize;
 
 pub(crate) use fields::Fields;
-#[cfg(feature = "serde")]
-pub(crate) use fields::iso_8601;
 
 /// Something that a clock, or a signature's age, did to a call.
 ///

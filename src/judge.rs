@@ -140,7 +140,7 @@ pub(crate) fn weak_interval(attempt: &Attempt, date: SystemTime) -> Option<Inter
 fn server_time(evidence: &Evidence) -> Option<ServerTime> {
     let (earliest, latest) = evidence.server_time_range()?;
     let strength = evidence.strength()?;
-    if strength == Strength::Weak {
+    if strength == Strength::Accepted {
         return None;
     }
     let source = evidence.source()?;

@@ -153,6 +153,7 @@ mod ruling;
 mod sync;
 #[cfg(any(feature = "aws-config", feature = "tower"))]
 mod synchronize;
+mod timestamp;
 #[cfg(feature = "tower")]
 mod tower;
 mod trust;

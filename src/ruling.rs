@@ -237,7 +237,7 @@ fn learn(
     reading: Reading,
     incidents: &mut Vec<Incident>,
 ) -> Ruling {
-    let is_medium = lesson.strength != Strength::Strong;
+    let is_medium = lesson.strength != Strength::Message;
     let name = exchange.host.map_or("", Host::name);
     let is_muted = estimator.trust.is_muted(name, reading.boot);
     let commitment = match exchange.door {

@@ -110,7 +110,7 @@ impl Samples {
             at: received,
             server_time: point.at_boot(received),
             source: Source::Date,
-            strength: Strength::Medium,
+            strength: Strength::Date,
             is_rejection: false,
         }))
     }

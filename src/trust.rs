@@ -48,7 +48,7 @@ impl Limits {
         host: Option<&Host>,
         wall: SystemTime,
     ) -> bool {
-        let is_strong = strength == Strength::Strong && host.is_some_and(Host::is_tls);
+        let is_strong = strength == Strength::Message && host.is_some_and(Host::is_tls);
         let limit = if is_strong {
             self.forward_strong
         } else {
@@ -264,12 +264,12 @@ mod tests {
         let tls = host("sqs.us-east-1.amazonaws.com", true);
         let plain = host("localhost", false);
         for (days, strength, host, allowed) in [
-            (400, Strength::Strong, Some(&tls), true),
-            (401, Strength::Strong, Some(&tls), false),
-            (7, Strength::Strong, Some(&plain), true),
-            (8, Strength::Strong, Some(&plain), false),
-            (8, Strength::Medium, Some(&tls), false),
-            (8, Strength::Strong, None, false),
+            (400, Strength::Message, Some(&tls), true),
+            (401, Strength::Message, Some(&tls), false),
+            (7, Strength::Message, Some(&plain), true),
+            (8, Strength::Message, Some(&plain), false),
+            (8, Strength::Date, Some(&tls), false),
+            (8, Strength::Message, None, false),
         ] {
             let time = wall + day * days;
             assert_eq!(
@@ -278,7 +278,7 @@ mod tests {
                 "{days} {strength:?} {host:?}"
             );
         }
-        assert!(limits.allow(wall - day * 3_000, Strength::Medium, None, wall));
+        assert!(limits.allow(wall - day * 3_000, Strength::Date, None, wall));
     }
 
     #[test]
@@ -286,7 +286,7 @@ mod tests {
         let limits = Limits::default();
         let released = UNIX_EPOCH + RELEASED;
         let plain = host("localhost", false);
-        let allow = |time| limits.allow(time, Strength::Medium, Some(&plain), UNIX_EPOCH);
+        let allow = |time| limits.allow(time, Strength::Date, Some(&plain), UNIX_EPOCH);
         assert!(allow(released + Duration::from_secs(7 * DAY)));
         assert!(!allow(released + Duration::from_secs(8 * DAY)));
     }

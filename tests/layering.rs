@@ -4,11 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Files and folders of `src/`, from the top down. Doors stand side by side.
-const LAYERS: [&[&str]; 20] = [
+const LAYERS: [&[&str]; 21] = [
     &["sync"],
     &["offset"],
     &["interval"],
     &["local_clock"],
+    &["timestamp"],
     &["host"],
     &["evidence"],
     &["incident"],

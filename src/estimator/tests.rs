@@ -27,7 +27,7 @@ fn lesson_of(ahead: i64, boot: u64, strength: Strength) -> Lesson {
         server_time,
         source: Source::Message,
         strength,
-        is_rejection: strength == Strength::Strong,
+        is_rejection: strength == Strength::Message,
     }
 }
 
@@ -38,7 +38,7 @@ fn aws() -> Host {
 fn taught(wall_ahead: i64) -> Estimator {
     let mut estimator = Estimator::new(Limits::default());
     let learned = estimator.learn(
-        &lesson(100, Strength::Strong),
+        &lesson(100, Strength::Message),
         Some(&aws()),
         reading(wall_ahead, 100),
         Commitment::Firm,
@@ -78,7 +78,7 @@ fn a_repaired_wall_clock_ends_a_correction_and_a_wrong_one_does_not() {
 fn a_lesson_that_agrees_with_the_wall_ends_the_correction() {
     let mut estimator = taught(-20 * MINUTE);
     let at = reading(-20 * MINUTE, 300);
-    let lesson = lesson_of(-20 * MINUTE, 300, Strength::Strong);
+    let lesson = lesson_of(-20 * MINUTE, 300, Strength::Message);
     assert_eq!(
         estimator.learn(&lesson, Some(&aws()), at, Commitment::Firm),
         Learned::Moved
@@ -94,7 +94,7 @@ fn a_provisional_move_is_taken_back_to_what_stood_before() {
     let (moves, epoch) = (estimator.moves(), estimator.epoch());
     let at = reading(-20 * MINUTE, 300);
     let teacher = Commitment::Provisional { teacher: 7 };
-    let lie = lesson_of(90 * MINUTE, 300, Strength::Medium);
+    let lie = lesson_of(90 * MINUTE, 300, Strength::Date);
     assert_eq!(
         estimator.learn(&lie, Some(&aws()), at, teacher),
         Learned::Moved
@@ -129,7 +129,7 @@ fn a_provisional_move_is_confirmed_by_what_it_signed() {
     let mut estimator = Estimator::new(Limits::default());
     let at = reading(-20 * MINUTE, 300);
     let before = estimator.moves();
-    let medium = lesson(300, Strength::Medium);
+    let medium = lesson(300, Strength::Date);
     let teacher = Commitment::Provisional { teacher: 7 };
     assert_eq!(estimator.learn(&medium, None, at, teacher), Learned::Moved);
     let epoch = estimator.epoch();
@@ -150,7 +150,7 @@ fn a_provisional_move_is_confirmed_by_what_it_signed() {
 fn three_accepted_answers_in_a_row_end_a_correction() {
     // The lesson was a lie: the wall clock is right.
     let mut estimator = Estimator::new(Limits::default());
-    let lie = lesson_of(10 * MINUTE, 100, Strength::Strong);
+    let lie = lesson_of(10 * MINUTE, 100, Strength::Message);
     estimator.learn(&lie, Some(&aws()), reading(0, 100), Commitment::Firm);
     let at = reading(0, 200);
     let truth = Interval::exactly(wall_on_boot(at)).widened(Duration::from_secs(1));
@@ -174,7 +174,7 @@ fn three_accepted_answers_in_a_row_end_a_correction() {
 #[test]
 fn a_far_future_is_refused() {
     let mut estimator = Estimator::new(Limits::default());
-    let ten_years = lesson_of(10 * 365 * 1_440 * MINUTE, 100, Strength::Strong);
+    let ten_years = lesson_of(10 * 365 * 1_440 * MINUTE, 100, Strength::Message);
     let at = reading(0, 100);
     let learned = estimator.learn(&ten_years, Some(&aws()), at, Commitment::Firm);
     assert_eq!(learned, Learned::Refused);
@@ -206,7 +206,7 @@ fn each_move_has_a_number_and_what_was_judged_before_is_told() {
     assert_eq!((estimator.moves(), estimator.epoch()), (1, 1));
     for number in 2..5 {
         let at = reading(-20 * MINUTE, 100 * number);
-        let lesson = lesson_of(MINUTE * 5, 100 * number, Strength::Strong);
+        let lesson = lesson_of(MINUTE * 5, 100 * number, Strength::Message);
         estimator.learn(&lesson, Some(&aws()), at, Commitment::Firm);
         assert_eq!((estimator.moves(), estimator.epoch()), (number, number));
     }

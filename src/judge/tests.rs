@@ -90,7 +90,7 @@ fn a_clock_far_from_the_server_is_skew() {
             lesson.point.at_boot(reading(0, 1).boot),
             at(server) + Duration::from_millis(500)
         );
-        assert_eq!(lesson.strength, Strength::Strong);
+        assert_eq!(lesson.strength, Strength::Message);
     }
 }
 
@@ -157,7 +157,7 @@ fn a_suspect_with_a_credible_signature_is_not_the_clock() {
     assert!(matches!(
         case.judged(&evidence("Fri, 15 Jan 2027 08:05:00 GMT")),
         Verdict::Skew(Lesson {
-            strength: Strength::Medium,
+            strength: Strength::Date,
             ..
         })
     ));
@@ -228,7 +228,7 @@ fn what_calls_for_a_new_signature_is_what_the_table_says() {
         at: Duration::ZERO,
         server_time: at(0),
         source: Source::Message,
-        strength: Strength::Strong,
+        strength: Strength::Message,
         is_rejection: true,
     };
     for (verdict, wants) in [

@@ -8,14 +8,13 @@ use aws_smithy_types::config_bag::{Storable, StoreReplace};
 
 use crate::clock::SkewClock;
 use crate::evidence::ResponseView;
-use crate::evidence::stamp;
 use crate::host::Host;
 use crate::judge::Attempt;
 use crate::local_clock::Reading;
-use crate::resend::REQUEST_IDS;
 use crate::resign::is_signature;
 use crate::ruling::Exchange;
 use crate::sdk::limiter::Lease;
+use crate::timestamp;
 
 /// One value in the config bag, so that an accepted call costs one allocation;
 /// what only a rejection needs is copied raw and read later.
@@ -174,43 +173,29 @@ impl Operation {
     }
 
     fn signed_at(&self) -> Option<SystemTime> {
-        stamp::basic(&self.amz_date)
+        timestamp::sigv4(str::from_utf8(&self.amz_date).ok()?)
     }
 }
 
 /// Returns what the answer says, as far as it concerns the clock. `text` is the
 /// body of an answer that is no success.
 pub(super) fn view<'a>(response: &'a HttpResponse, text: &'a [u8]) -> ResponseView<'a> {
-    let view = view_without_age(response, text);
-    match response.headers().get("age") {
-        Some(age) => view.with_age(age),
-        None => view,
-    }
+    let headers = response.headers().iter_bytes();
+    ResponseView::new(response.status().as_u16(), text).with_headers(headers)
 }
 
 /// The same, with the `Date` of a response to which we have given an age.
 pub(super) fn view_without_age<'a>(response: &'a HttpResponse, text: &'a [u8]) -> ResponseView<'a> {
-    let headers = response.headers();
-    let mut view = ResponseView::new(response.status().as_u16(), text);
-    for (_, date) in headers.iter_bytes().filter(|(name, _)| *name == "date") {
-        // What cannot be read is still a second header.
-        view = view.with_date(std::str::from_utf8(date).unwrap_or_default());
-    }
-    if let Some(code) = headers.get("x-amzn-errortype") {
-        view = view.with_error_code(code);
-    }
-    let request_id = REQUEST_IDS.iter().find_map(|name| headers.get(name));
-    if let Some(request_id) = request_id {
-        view = view.with_request_id(request_id);
-    }
-    view
+    let headers = response.headers().iter_bytes();
+    let headers = headers.filter(|(name, _)| *name != "age");
+    ResponseView::new(response.status().as_u16(), text).with_headers(headers)
 }
 
 /// Returns the first `Date`, and nothing else that the answer says.
 pub(super) fn date_of(response: &HttpResponse) -> Option<SystemTime> {
     let mut headers = response.headers().iter_bytes();
     let (_, date) = headers.find(|(name, _)| *name == "date")?;
-    stamp::http_date(std::str::from_utf8(date).ok()?)
+    timestamp::http_date(std::str::from_utf8(date).ok()?)
 }
 
 /// The beginning of a URI, as a rule without an allocation: it is looked into only when
