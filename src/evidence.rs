@@ -95,7 +95,9 @@ impl Evidence {
     pub fn read(response: &ResponseView<'_>) -> Self {
         let text = message::text(response.body);
         let code = Code::find(response.error_code, &text);
-        let id = response.request_id.map(code::visible);
+        // Nobody asks for the request id of a success.
+        let has_error = response.status >= 400 || !text.is_empty();
+        let id = response.request_id.filter(|_| has_error).map(code::visible);
         Self {
             status: response.status,
             is_aged: response.is_aged,
@@ -177,7 +179,7 @@ impl Evidence {
         self.request_id.as_deref()
     }
 
-    /// What the response says about the server's time; the table of docs/evidence. `None` if that
+    /// What the response says about the server's time; see [`Strength`]. `None` if that
     /// is nothing usable.
     pub(crate) fn sample(&self) -> Option<Sample> {
         let strength = match self.rejection() {
@@ -192,26 +194,6 @@ impl Evidence {
             None => return None,
         };
         Some(Sample::from_date(self.date?, strength))
-    }
-
-    /// The strength of the [`sample`](Self::sample).
-    pub(crate) fn strength(&self) -> Option<Strength> {
-        Some(self.sample()?.strength)
-    }
-
-    /// The server's time to sign with: inside the range, where every known tolerance accepts it.
-    pub(crate) fn estimate_from(&self) -> Option<SystemTime> {
-        Some(self.sample()?.best)
-    }
-
-    /// Where the server's time was read, for logs.
-    pub(crate) fn source(&self) -> Option<Source> {
-        let is_message = self.strength()? == Strength::Message;
-        Some(if is_message {
-            Source::Message
-        } else {
-            Source::Date
-        })
     }
 
     /// The `Date` header, if it came once, is readable, is of 2020 or later, and comes from no

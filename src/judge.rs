@@ -138,22 +138,21 @@ pub(crate) fn weak_interval(attempt: &Attempt, date: SystemTime) -> Option<Inter
 
 /// Returns the time that an answer states or that can be concluded from it.
 fn server_time(evidence: &Evidence) -> Option<ServerTime> {
-    let (earliest, latest) = evidence.server_time_range()?;
-    let strength = evidence.strength()?;
-    if strength == Strength::Accepted {
-        return None;
-    }
-    let source = evidence.source()?;
+    let sample = evidence.sample()?;
+    let slack = match sample.strength {
+        Strength::Message => RESOLUTION,
+        Strength::Date => RESOLUTION + CACHED_DATE,
+        Strength::Accepted => return None,
+    };
     Some(ServerTime {
-        range: TimeRange { earliest, latest },
-        sign_by: evidence.estimate_from()?,
-        slack: if source == Source::Date {
-            RESOLUTION + CACHED_DATE
-        } else {
-            RESOLUTION
+        range: TimeRange {
+            earliest: sample.earliest,
+            latest: sample.latest,
         },
-        source,
-        strength,
+        sign_by: sample.best,
+        slack,
+        source: sample.source(),
+        strength: sample.strength,
     })
 }
 

@@ -51,7 +51,7 @@ impl Cause {
         if !evidence.is_suspect() {
             return Self::Unrelated;
         }
-        let stated = evidence.estimate_from();
+        let stated = evidence.sample().map(|sample| sample.best);
         let off_by = offset.or(stated.map(|server| ClockOffset::between(wall, server)));
         let is_suspicious = off_by.is_some_and(|off_by| off_by.magnitude() >= CREDIBLE_SIGNATURE);
         if is_suspicious && !signs_right {
@@ -73,7 +73,7 @@ impl Cause {
         wall: SystemTime,
         known: Option<ClockOffset>,
     ) -> Self {
-        let server = match evidence.estimate_from() {
+        let server = match evidence.sample().map(|sample| sample.best) {
             Some(server) => Some(server),
             None => known.map(|offset| offset.shift(wall)),
         };

@@ -48,7 +48,7 @@ const UNRELATED: &str = "NoSuch NotFound AlreadyExists Validation InvalidArgumen
 const NO_CODE: [&str; 5] = ["Null", "None", "Unknown", "Forbidden", "Unauthorized"];
 
 /// The code of a response, and what it says.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Code {
     /// Cut to 64 visible ASCII characters.
     pub(super) name: Option<String>,
@@ -59,7 +59,7 @@ pub(super) struct Code {
 }
 
 /// What a code alone says.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) enum Class {
     /// A clock skew error.
     Clock(Rejection),
@@ -72,6 +72,7 @@ pub(super) enum Class {
     /// Nothing to do with authentication.
     Unrelated,
     /// No code, or an unlisted one.
+    #[default]
     Unknown,
 }
 
@@ -79,6 +80,9 @@ impl Code {
     /// Takes the code from the headers, or else the one that the text states, or else the first
     /// listed code in it that is not quoted.
     pub(super) fn find(given: Option<&str>, text: &str) -> Self {
+        if given.is_none() && text.is_empty() {
+            return Self::default();
+        }
         let stated = given.and_then(bare).or_else(|| stated(text));
         let name = stated.or_else(|| {
             let text = unquoted(text);

@@ -6,6 +6,7 @@ use super::code::{Class, Code};
 use super::pattern::{Found, Pattern};
 use crate::offset::ClockOffset;
 use crate::timestamp;
+use std::cell::LazyCell;
 use std::time::{Duration, SystemTime};
 
 // The patterns run over the text in lower case.
@@ -89,21 +90,15 @@ pub(super) struct Times {
 /// Returns the first 64 KiB of a body as ASCII without line breaks: what was broken across lines is
 /// whole again, and UTF-16 loses its zeros. S3's longest errors have 10 KiB.
 pub(super) fn text(body: &[u8]) -> String {
-    let mut text = String::with_capacity(body.len().min(LIMIT));
-    for byte in body.iter().take(LIMIT) {
-        match byte {
-            b' ' | b'\t' if text.ends_with(' ') => {}
-            b'\t' => text.push(' '),
-            b' '..=b'~' => text.push(char::from(*byte)),
-            _ => {}
-        }
-    }
-    text
+    let read = body.iter().copied().take(LIMIT);
+    let mut text: Vec<u8> = read.filter(|b| matches!(b, b'\t' | b' '..=b'~')).collect();
+    text.dedup_by(|next, byte| *next == b' ' && *byte == b' ');
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// Reads the message in the text of a response with that code.
 pub(super) fn read(text: &str, code: &Code) -> Message {
-    if code.class == Class::Unrelated {
+    if code.class == Class::Unrelated || (text.is_empty() && code.name.is_none()) {
         return Message::default();
     }
     let text = &text.to_ascii_lowercase();
@@ -112,9 +107,8 @@ pub(super) fn read(text: &str, code: &Code) -> Message {
         .or_else(|| sentence(heard, &BEGINNING, "signature"))
         .or_else(|| sentence(heard, &STAMPED, "timestamp"))
         .or_else(|| statement(heard, text, code.class));
-    let server = fields(text).and_then(|times| times.server);
-    let alone = Times {
-        server,
+    let server_alone = || Times {
+        server: fields(text).and_then(|times| times.server),
         ..Times::default()
     };
     // The last words before what is quoted may say what it is about.
@@ -126,14 +120,18 @@ pub(super) fn read(text: &str, code: &Code) -> Message {
     };
     Message {
         rejection: skew.map(|(way, _)| way),
-        times: skew.map_or(alone, |(_, times)| times),
+        times: skew.map_or_else(server_alone, |(_, times)| times),
         cause,
     }
 }
 
 /// Returns the text up to what it may quote.
 pub(super) fn unquoted(text: &str) -> &str {
-    let end = QUOTED.iter().filter_map(|end| text.find(end)).min();
+    let end = QUOTED
+        .iter()
+        .filter(|end| text.contains(**end))
+        .filter_map(|end| text.find(end))
+        .min();
     text.get(..end.unwrap_or(text.len())).unwrap_or(text)
 }
 
@@ -196,8 +194,11 @@ fn fields(text: &str) -> Option<Times> {
 
 /// Returns what the first phrase in the text stands for, whatever is between its words.
 fn phrase<T: Copy>(text: &str, phrases: &[(T, &str)]) -> Option<T> {
-    let letters: String = text.chars().filter(char::is_ascii_alphanumeric).collect();
-    let is_in = |phrase: &str| letters.contains(&phrase.replace(' ', ""));
+    let letters = LazyCell::new(|| text.replace(|c: char| !c.is_ascii_alphanumeric(), ""));
+    let is_in = |phrase: &str| {
+        let mut words = phrase.split(' ');
+        words.all(|word| text.contains(word)) && letters.contains(&phrase.replace(' ', ""))
+    };
     let mut all = phrases.iter();
     all.find(|(_, list)| list.split('|').any(is_in))
         .map(|(found, _)| *found)

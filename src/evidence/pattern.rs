@@ -20,7 +20,7 @@ const TIME: &str = concat!(
 /// What stands between two words or beside a time: nothing where a line was broken, or the quotes,
 /// escapes and line marks of logs and terminals.
 const GAP: &str =
-    r#"(?:\\[nrt]|\\u00[0-9a-f]{2}|&(?:nbsp|quot|apos|#x?[0-9a-f]{2});|[\x20"'`*|>#/\\:]){0,4}"#;
+    r#"(?:\\[nrt]|\\u00[0-9a-f]{2}|&(?:nbsp|quot|apos|#x?[0-9a-f]{2});|[\x20\t"'`*|>#/\\:]){0,4}"#;
 
 impl Pattern {
     pub(super) const fn new(source: &'static str) -> Self {

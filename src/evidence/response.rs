@@ -48,8 +48,7 @@ impl<'a> ResponseView<'a> {
 
     /// Adds the `Age` header's value. Whatever it is, the response comes from a cache (RFC 9111,
     /// section 5.1), and its `Date` is not used.
-    pub const fn with_age(mut self, age: &'a str) -> Self {
-        let _ = age;
+    pub const fn with_age(mut self, _: &'a str) -> Self {
         self.is_aged = true;
         self
     }

@@ -42,6 +42,14 @@ impl Sample {
         is_plausible(sample.earliest).then_some(sample)
     }
 
+    /// Where the sample was read.
+    pub(crate) const fn source(&self) -> Source {
+        match self.strength {
+            Strength::Message => Source::Message,
+            Strength::Date | Strength::Accepted => Source::Date,
+        }
+    }
+
     /// Takes the sample from a `Date` header.
     pub(super) const fn from_date(date: SystemTime, strength: Strength) -> Self {
         Self {

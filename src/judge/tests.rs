@@ -329,9 +329,10 @@ fn the_distance_to_a_range_is_that_to_its_nearer_end() {
     }
 }
 
-/// A proxy may hide the status of our own rejection, and Varnish writes `Age: 0` on all.
+/// Whatever the status and the code are: a proxy may hide the status of our own clock skew error,
+/// and Varnish writes `Age: 0` on everything.
 #[test]
-fn what_is_not_told_at_first_hand_counts_if_it_is_of_this_signature() {
+fn a_message_that_states_the_requests_time_counts_if_it_is_that_of_this_signature() {
     let case = |signed| Case {
         signed,
         took: 1,
@@ -350,6 +351,8 @@ fn what_is_not_told_at_first_hand_counts_if_it_is_of_this_signature() {
         (502, true, None),
         (404, false, None),
         (403, true, None),
+        (403, false, None),
+        (403, false, Some("InvalidSignatureException")),
         // EC2 tells back what it was asked for.
         (400, false, Some("InvalidInstanceID.Malformed")),
     ] {
@@ -369,7 +372,7 @@ fn what_is_not_told_at_first_hand_counts_if_it_is_of_this_signature() {
                 assert_eq!(verdict, Verdict::Nothing, "{status}, {quoted}");
             }
         }
-        // What does not tell the time back is of anybody, but for a cache's copy of a refusal.
+        // One that states none needs a status that rejects the request, and no cache.
         let nameless =
             "<Code>RequestTimeTooSkewed</Code><ServerTime>2027-01-17T08:00:00Z</ServerTime>";
         let mut view = ResponseView::new(status, nameless.as_bytes());
@@ -380,12 +383,26 @@ fn what_is_not_told_at_first_hand_counts_if_it_is_of_this_signature() {
         let is_believed = matches!(verdict, Verdict::Skew(_));
         assert_eq!(
             is_believed,
-            matches!(status, 400 | 403),
+            matches!(status, 400 | 403) && !is_aged,
             "{status}: {verdict:?}"
         );
     }
-    // At first hand the text is believed: a proxy may have signed in our place.
-    let text = text(-7_200);
-    let told = Evidence::read(&ResponseView::new(403, text.as_bytes()));
-    assert!(matches!(case(0).judged(&told), Verdict::Skew(_)));
+    // And a listed code, in a field that no user of the caller can write.
+    for (body, is_believed) in [
+        (
+            r#"{"__type":"InvalidSignatureException","message":"|"}"#,
+            true,
+        ),
+        ("<Code>AccessDenied</Code><Message>|</Message>", true),
+        (
+            r#"{"__type":"InvalidRequestException","message":"AccessDenied |"}"#,
+            false,
+        ),
+        (r#"{"message":"code: AccessDenied |"}"#, false),
+    ] {
+        let timeless = "Signature expired: date is now earlier than 20270117T074500Z (20270117T080000Z - 15 min.)";
+        let body = body.replace('|', timeless);
+        let verdict = case(0).judged(&Evidence::read(&ResponseView::new(403, body.as_bytes())));
+        assert_eq!(matches!(verdict, Verdict::Skew(_)), is_believed, "{body}");
+    }
 }

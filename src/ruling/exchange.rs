@@ -54,7 +54,10 @@ impl Exchange<'_> {
                 .estimate()
                 .map(|estimate| estimate.uncertainty(reading.boot)),
             age,
-            source: evidence.source().filter(|_| server_time.is_some()),
+            source: evidence
+                .sample()
+                .filter(|_| server_time.is_some())
+                .map(|sample| sample.source()),
             signed_at,
             server_time,
             service: self.service.and_then(Label::new),

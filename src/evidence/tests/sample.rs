@@ -14,7 +14,9 @@ fn at(time: &str) -> SystemTime {
 fn check_strength(view: ResponseView<'_>, expected: Option<(Strength, Source)>) {
     let evidence = Evidence::read(&view);
     assert_eq!(
-        evidence.strength().zip(evidence.source()),
+        evidence
+            .sample()
+            .map(|sample| (sample.strength, sample.source())),
         expected,
         "{evidence:?}"
     );
@@ -24,7 +26,7 @@ fn check_strength(view: ResponseView<'_>, expected: Option<(Strength, Source)>) 
         "{evidence:?}"
     );
     assert_eq!(
-        evidence.estimate_from().is_some(),
+        evidence.sample().is_some(),
         expected.is_some(),
         "{evidence:?}"
     );
@@ -89,7 +91,7 @@ fn absurd_times_are_told_and_not_concluded_from() {
     let evidence = Evidence::read(&ResponseView::new(403, body));
     assert!(evidence.server_time().is_some());
     assert_eq!(
-        (evidence.strength(), evidence.server_time_range()),
+        (evidence.sample(), evidence.server_time_range()),
         (None, None)
     );
     check_strength(
@@ -105,7 +107,10 @@ fn a_bound_gives_ten_minutes() {
         evidence.server_time_range(),
         Some((at("101000"), at("102000")))
     );
-    assert_eq!(evidence.estimate_from(), Some(at("101230")));
+    assert_eq!(
+        evidence.sample().map(|sample| sample.best),
+        Some(at("101230"))
+    );
     let mirror =
         b"Signature not yet current: 20260101T103000Z is still later than 20260101T100500Z";
     let evidence = Evidence::read(&ResponseView::new(403, mirror));
@@ -113,7 +118,10 @@ fn a_bound_gives_ten_minutes() {
         evidence.server_time_range(),
         Some((at("095000"), at("100000")))
     );
-    assert_eq!(evidence.estimate_from(), Some(at("095730")));
+    assert_eq!(
+        evidence.sample().map(|sample| sample.best),
+        Some(at("095730"))
+    );
     let elided = b"Signature expired: date is now earlier than 20260101T100500Z (date - 15 min.)";
     let evidence = Evidence::read(&ResponseView::new(403, elided));
     assert_eq!(
