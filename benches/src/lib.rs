@@ -6,10 +6,12 @@ mod client;
 mod idle;
 mod layers;
 mod rejecting;
+mod texts;
 mod wire;
 
 pub use calls::{Calls, clock};
 pub use client::{Door, accepted_call, client};
 pub use layers::{Accepts, call, signed_request};
 pub use rejecting::RejectingWire;
+pub use texts::{BAITS, REJECTION};
 pub use wire::Wire;

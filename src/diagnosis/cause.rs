@@ -73,10 +73,12 @@ impl Cause {
         wall: SystemTime,
         known: Option<ClockOffset>,
     ) -> Self {
-        let server = match evidence.sample().map(|sample| sample.best) {
-            Some(server) => Some(server),
-            None => known.map(|offset| offset.shift(wall)),
-        };
+        // An old report states a time that no sample may have, and it explains the report.
+        let is_later = |server: &SystemTime| evidence.request_time() < Some(*server);
+        let sample = evidence.sample().map(|sample| sample.best);
+        let server = sample
+            .or(known.map(|offset| offset.shift(wall)))
+            .or(evidence.server_time().filter(is_later));
         let Some(server) = server else {
             return Self::Clock(None);
         };

@@ -88,7 +88,9 @@ impl Code {
             let text = unquoted(text);
             let known = listed().filter(|(known, _)| text.contains(known));
             let rest = text.get(known.filter_map(|(known, _)| text.find(known)).min()?..)?;
-            rest.split(|c: char| !c.is_ascii_alphanumeric()).next()
+            let mut words = rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '.');
+            let word = words.next()?.trim_end_matches('.');
+            Some(word).filter(|word| class(word) != Class::Unknown)
         });
         Self {
             name: name.map(visible),

@@ -19,11 +19,11 @@ static SENTENCE: Pattern = Pattern::new(concat!(
     r"(?<sign>[-+]|\\u002b)? (?:(?<minutes>\d{1,4}) min|(?<seconds>\d{1,4}) sec)?)?",
 ));
 
-/// The beginning of that sentence, where the rest is cut off or damaged. `request signature expired
-/// at` is about a URL, and `token signature expired` about a token.
+/// The beginning of that sentence, where the rest is cut off or damaged. `Request signature expired
+/// at:` is about a URL, and `token signature expired:` about a token.
 static BEGINNING: Pattern = Pattern::new(concat!(
-    r"(?:(?<other>token|request|url)\x20|^|[^a-z0-9\x20]\x20?|exception\x20)signature ",
-    r"(?:(?<behind>expired)|not yet) (?:curr[a-z]{0,3})? (?:(?<request>TIME)|(?<end>at|on)\b)?",
+    r"(?<other>(?:token|request|url)\x20)?signature (?:(?<behind>expired)|not yet current):",
+    r" (?<request>TIME)?",
 ));
 
 /// `Request has expired. Timestamp date is A`, `Request timestamp: A expired.`: the request's time,
@@ -140,7 +140,7 @@ fn sentence(text: &str, pattern: &'static Pattern, anchor: &'static str) -> Opti
     let stated = |t: &Times| [t.server, t.bound, t.request].map(|time| time.is_some());
     let mut best: Option<Skew> = None;
     let all = pattern.near(text, anchor, 96);
-    for found in all.filter(|found| found.get("other").or(found.get("end")).is_none()) {
+    for found in all.filter(|found| found.get("other").is_none()) {
         let is_behind = found.get("behind").or(found.get("dated")).is_some();
         let way = if is_behind { Behind } else { Ahead };
         let times = Times::of_sentence(&found, way).filter(|times| times.agree(way));

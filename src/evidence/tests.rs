@@ -1,6 +1,7 @@
 mod cause;
 mod code;
 mod field;
+mod framing;
 mod quoted;
 mod sample;
 mod sentence;

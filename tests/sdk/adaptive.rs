@@ -191,7 +191,7 @@ async fn neither_a_take_back_nor_a_heal_nor_a_reset_makes_a_call_wait() {
             ),
             ("x-amzn-requestid", "id-1".to_owned()),
         ],
-        body: r#"{"__type":"AccessDeniedException","message":"no"}"#.to_owned(),
+        body: r#"{"__type":"AccessDeniedException","message":"no"}"#.into(),
     };
     // Six days forward by a lie, throttled there, and back again.
     site.wire.plan([
@@ -348,7 +348,7 @@ async fn a_call_that_sleeps_in_the_limiter_at_the_move_sleeps_for_as_long() {
     let accepted = Answer {
         status: 200,
         headers: Vec::new(),
-        body: "{}".to_owned(),
+        body: "{}".into(),
     };
     let mut fates = vec![Fate::from(Answer::throttled()); 4];
     fates.extend([accepted.clone().into(), accepted.into()]);

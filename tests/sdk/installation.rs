@@ -81,7 +81,7 @@ impl Story {
                 let denied = Answer {
                     status: 403,
                     headers: Vec::new(),
-                    body: r#"{"__type":"AccessDeniedException","message":"no"}"#.to_owned(),
+                    body: r#"{"__type":"AccessDeniedException","message":"no"}"#.into(),
                 };
                 site.wire.plan([denied.into()]);
                 site.lost(5).await

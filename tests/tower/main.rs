@@ -11,6 +11,7 @@ mod in_flight;
 #[path = "../sdk/log.rs"]
 mod log;
 mod over_http;
+mod quoted;
 mod repair;
 mod request_bodies;
 mod script;
