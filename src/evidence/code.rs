@@ -10,9 +10,9 @@ use super::pattern::Pattern;
 static STATED: Pattern = Pattern::new(concat!(
     r#"^(?:<[Cc]ode>\s?|"(?:__type|[Cc]ode|errorCode|errorType)"\s?:\s?"|:exception-type"#,
     // The head of a CBOR string is a letter, or an x and its length.
-    r"|__type(?:x.??|[`a-w]))(?:[\w.-]{1,96}#)?(?<name>[A-Z][A-Za-z0-9.]{0,63}?)",
+    r"|__type(?:x.??|[`a-w]))(?:[\w.-]{1,96}#)?(?<name>[A-Z][\w.-]{0,63}?)",
     // In CBOR the next key follows at once: its length as a letter, and `message`.
-    r"(?:gmessage|[^A-Za-z0-9.]|$)",
+    r"(?:gmessage|[^\w.-]|$)",
 ));
 const ANCHORS: &str = "\"__type\" __type <Code> <code> \"Code\" \"code\" \"errorCode\" \"errorType\" \
     :exception-type";
@@ -126,7 +126,7 @@ fn stated(text: &str) -> Option<&str> {
 
 fn class(name: &str) -> Class {
     // In CBOR a lower-case letter may follow, and it is no part of the code.
-    let goes_on = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '.';
+    let goes_on = |c: char| matches!(c, 'A'..='Z' | '0'..='9' | '.' | '_' | '-');
     let is_whole = |rest: &str| !rest.trim_start_matches("Exception").starts_with(goes_on);
     let mut all = listed();
     match all.find(|(known, _)| name.strip_prefix(known).is_some_and(is_whole)) {

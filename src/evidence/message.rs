@@ -244,7 +244,7 @@ impl Times {
 
 /// Whole minutes, and a day at most: a server that tolerates more checks no time.
 fn is_tolerance(time: &Duration) -> bool {
-    !time.is_zero() && time.as_secs() <= 24 * 60 * 60 && time.as_nanos() % 60_000_000_000 == 0
+    matches!(time.as_secs(), 60..=86_400) && time.as_nanos().is_multiple_of(60_000_000_000)
 }
 
 /// How much of a body is read.
