@@ -153,7 +153,7 @@ async fn what_the_client_may_not_sign_again_the_sdk_does() {
 async fn a_date_that_the_sdk_has_tried_in_vain_is_taken_back_at_once() {
     let story = Story::new(0, Manner::ByCode);
     let lie = Answer {
-        body: "<Error><Code>RequestTimeTooSkewed</Code></Error>".to_owned(),
+        body: "<Error><Code>RequestTimeTooSkewed</Code></Error>".into(),
         ..Answer::empty_403(shifted(story.world.true_time(), 2 * HOUR))
     };
     story.wire.plan(vec![Fate::answered(lie); 2]);

@@ -11,7 +11,7 @@ use tracing::Level;
 use crate::clients::{Door, behind, config_on, in_words, receive, without_retries};
 use crate::log::Log;
 use crate::tap::Tap;
-use crate::wire::{Answer, Fate, Wire, basic};
+use crate::wire::{Answer, Wire, basic};
 use crate::world::{MINUTE, World, minutes};
 
 const AWS: &str = "https://monitoring.us-east-1.amazonaws.com";

@@ -241,7 +241,7 @@ async fn what_was_loaded_by_a_lie_is_loaded_again_when_it_is_taken_back() {
             ),
             ("x-amzn-requestid", "id-1".to_owned()),
         ],
-        body: r#"{"__type":"AccessDeniedException","message":"no"}"#.to_owned(),
+        body: r#"{"__type":"AccessDeniedException","message":"no"}"#.into(),
     };
     site.wire.plan([lie.clone().into(), lie.into()]);
     assert!(receive(&site.sqs, QUEUE).await.is_err());

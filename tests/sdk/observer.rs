@@ -81,7 +81,7 @@ async fn an_observers_provisional_lesson_is_not_confirmed_by_what_it_did_not_sig
             ),
             ("x-amzn-requestid", "id-1".to_owned()),
         ],
-        body: r#"{"__type":"AccessDeniedException","message":"no"}"#.to_owned(),
+        body: r#"{"__type":"AccessDeniedException","message":"no"}"#.into(),
     };
     site.wire.plan([lie.into()]);
     assert!(receive(&site.sqs, QUEUE).await.is_err());

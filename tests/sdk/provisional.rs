@@ -37,7 +37,7 @@ async fn a_request_that_is_rejected_again_takes_its_lesson_back() {
     // MinIO's clock jumps: its second answer contradicts its first.
     story.wire.set_ahead(2 * HOUR);
     let jump = Answer {
-        body: "<Error><Code>RequestTimeTooSkewed</Code></Error>".to_owned(),
+        body: "<Error><Code>RequestTimeTooSkewed</Code></Error>".into(),
         ..Answer::empty_403(shifted(story.world.true_time(), HOUR))
     };
     story.wire.plan([Fate::answered(jump)]);
@@ -298,7 +298,7 @@ async fn what_a_server_says_twice_needs_no_second_send_to_be_believed() {
 async fn a_denial_does_not_discredit_the_rejection_before_it() {
     let story = Story::new(-20 * MINUTE, Manner::ByCode);
     let denied = Answer {
-        body: "<Error><Code>AccessDenied</Code></Error>".to_owned(),
+        body: "<Error><Code>AccessDenied</Code></Error>".into(),
         ..Answer::empty_403(story.world.true_time())
     };
     story.wire.plan([Fate::default(), Fate::answered(denied)]);
