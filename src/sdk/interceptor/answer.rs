@@ -18,7 +18,7 @@ use crate::resend::Seen;
 use crate::ruling::{Door, Exchange};
 use crate::sdk::http_client::Marked;
 use crate::sdk::native;
-use crate::sdk::operation::{Native, Operation, Stage, date_of, view};
+use crate::sdk::operation::{Native, Operation, Stage, date_of, view_of};
 use crate::sdk::retry_classifier::SignAgain;
 
 impl SkewInterceptor {
@@ -61,7 +61,8 @@ impl SkewInterceptor {
             .get_or_insert_with(|| self.clock.next_request());
         let host = operation.host();
         let text = response.body().bytes().filter(|_| !is_success);
-        let evidence = Evidence::read(&view(response, text.unwrap_or_default()));
+        let text = text.unwrap_or_default();
+        let evidence = Evidence::read(&view_of(response, text, seen.is_some()));
         let metadata = cfg.load::<Metadata>();
         let exchange = Exchange {
             attempt,
