@@ -18,7 +18,7 @@ const BOX: &str = "https://s3.lab.example";
 /// it: it is computed from the bound and the tolerance.
 #[tokio::test]
 async fn words_in_the_place_of_the_servers_time_do_not_keep_it_from_being_computed() {
-    for door in Door::BOTH {
+    for door in Door::ALL {
         let log = Log::start();
         let world = World::with_skew(30 * MINUTE);
         let wire = Wire::new(&world, minutes(15));
@@ -86,7 +86,7 @@ async fn the_offset_never_comes_from_the_requests_time() {
 /// LocalStack sends `Date` twice, and a client may join the two.
 #[tokio::test]
 async fn a_date_that_came_twice_is_not_used() {
-    for door in Door::BOTH {
+    for door in Door::ALL {
         let log = Log::start();
         let world = World::with_skew(0);
         let wire = Wire::new(&world, minutes(5));
@@ -124,7 +124,7 @@ async fn a_date_that_came_twice_is_not_used() {
 /// Amazon Location's style descriptor comes from CloudFront, with a `Date` hours old.
 #[tokio::test]
 async fn an_accepted_response_from_a_cache_changes_nothing() {
-    for door in Door::BOTH {
+    for door in Door::ALL {
         let log = Log::start();
         let world = World::with_skew(0);
         let wire = Wire::new(&world, minutes(5));
@@ -146,7 +146,7 @@ async fn an_accepted_response_from_a_cache_changes_nothing() {
 /// IAM Roles Anywhere says "Invalid signature" under `AccessDeniedException`: it may be the clock.
 #[tokio::test]
 async fn an_invalid_signature_under_an_access_code_is_tried_with_the_date_if_that_is_off() {
-    for door in Door::BOTH {
+    for door in Door::ALL {
         for (skew, sends) in [(0, 1), (-20 * MINUTE, 2)] {
             let world = World::with_skew(skew);
             let wire = Wire::new(&world, minutes(5));
@@ -170,7 +170,7 @@ async fn an_invalid_signature_under_an_access_code_is_tried_with_the_date_if_tha
 /// MinIO cannot read the date: that is another cause, and no second try helps.
 #[tokio::test]
 async fn an_unreadable_date_is_not_sent_again() {
-    for door in Door::BOTH {
+    for door in Door::ALL {
         let world = World::with_skew(-20 * MINUTE);
         let wire = Wire::new(&world, minutes(5));
         let clock = world.skew_clock();
