@@ -15,24 +15,31 @@ fn rejection(criterion: &mut Criterion) {
     };
     let mut group = criterion.benchmark_group("rejection");
     group.bench_function("a whole call, accepted", |bencher| {
-        let client = client(Integration::Nobody, &SkewClock::new(), Wire::ahead(Duration::ZERO));
+        let client = client(
+            Integration::Nobody,
+            &SkewClock::new(),
+            Wire::ahead(Duration::ZERO),
+        );
         bencher.iter(|| runtime.block_on(accepted_call(&client)));
     });
     for integration in [Integration::Install, Integration::Configure] {
-        group.bench_function(format!("from head to second send, {integration:?}"), |bencher| {
-            let clock = SkewClock::new();
-            let wire = RejectingWire::new(Duration::from_secs(3_600));
-            let client = client(integration, &clock, wire.clone());
-            bencher.iter_custom(|times| {
-                let mut sum = Duration::ZERO;
-                for _ in 0..times {
-                    clock.reset();
-                    runtime.block_on(accepted_call(&client));
-                    sum += wire.between();
-                }
-                sum
-            });
-        });
+        group.bench_function(
+            format!("from head to second send, {integration:?}"),
+            |bencher| {
+                let clock = SkewClock::new();
+                let wire = RejectingWire::new(Duration::from_secs(3_600));
+                let client = client(integration, &clock, wire.clone());
+                bencher.iter_custom(|times| {
+                    let mut sum = Duration::ZERO;
+                    for _ in 0..times {
+                        clock.reset();
+                        runtime.block_on(accepted_call(&client));
+                        sum += wire.between();
+                    }
+                    sum
+                });
+            },
+        );
     }
     group.finish();
 }

@@ -59,7 +59,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // The SDK's signer signs the frames: `install!` gives it the corrected time.
     let builder = aws_sdk_transcribestreaming::config::Builder::from(&config);
-    let transcribe = aws_sdk_transcribestreaming::Client::from_conf(install!(builder, &skew).build());
+    let transcribe =
+        aws_sdk_transcribestreaming::Client::from_conf(install!(builder, &skew).build());
     let audio = stream::iter(0..CHUNKS).map(move |_| {
         // A stream lasts.
         machine.advance(Duration::from_mins(30));

@@ -158,7 +158,9 @@ impl Service<Request<Full<Bytes>>> for Sqs {
         if !self.is_resting || self.requests.load(Ordering::Relaxed) == 0 {
             return Poll::Ready(Ok(()));
         }
-        let rest = self.rest.get_or_insert_with(|| Box::pin(sleep(minutes(10))));
+        let rest = self
+            .rest
+            .get_or_insert_with(|| Box::pin(sleep(minutes(10))));
         rest.as_mut().poll(cx).map(Ok)
     }
 
