@@ -10,7 +10,9 @@ use std::time::SystemTime;
 
 use aws_clock_skew::evidence::{Evidence, ResponseView};
 use aws_clock_skew::{LocalClock, Skew, SkewClock, SystemClock};
-use aws_clock_skew_benches::{Accepts, Calls, Integration, call, clock, signed_request};
+use aws_clock_skew_benches::{
+    Accepts, BAITS, Calls, Integration, REJECTION, call, clock, signed_request,
+};
 use aws_credential_types::Credentials;
 use bytes::Bytes;
 use gungraun::Callgrind;
@@ -100,28 +102,76 @@ fn evidence_of_accepted() {
     }
 }
 
-/// 64 KiB that begin again and again what is looked for.
-fn bait(bait: &str) -> String {
-    let mut text = bait.repeat(64 * 1_024 / bait.len());
-    text.truncate(64 * 1_024);
-    text
-}
-
-#[library_benchmark(setup = bait)]
-#[bench::fields("<ServerTime>")]
-#[bench::codes("\"code\":\"")]
-#[bench::labels("RequestTime: ")]
-#[bench::prose("<p>Lorem ipsum dolor sit amet.</p>\n")]
-fn evidence_of_64_kib(text: String) -> String {
+/// So many KiB of a text of `BAITS`. The patterns are compiled before anything is counted.
+fn bait(kib: usize, name: &str) -> String {
+    let found = BAITS.iter().find(|(known, _)| *known == name);
+    let text = found.map_or(REJECTION, |(_, bait)| bait);
+    let mut text = text.repeat(kib * 1_024 / text.len() + 1);
+    text.truncate(kib * 1_024);
     black_box(Evidence::read(&ResponseView::new(400, text.as_bytes())));
     text
 }
+
+fn rejection() -> &'static str {
+    black_box(Evidence::read(&ResponseView::new(
+        400,
+        REJECTION.as_bytes(),
+    )));
+    REJECTION
+}
+
+#[library_benchmark(setup = rejection)]
+fn evidence_of_rejection(text: &str) {
+    for _ in 0..TIMES {
+        black_box(Evidence::read(black_box(&ResponseView::new(
+            400,
+            text.as_bytes(),
+        ))));
+    }
+}
+
+/// Four times the text: `gate` fails if it is much more than four times the work.
+macro_rules! evidence_of {
+    ($($name:ident: $kib:literal),+) => {$(
+        #[library_benchmark(setup = bait)]
+        #[bench::sentences($kib, "sentences")]
+        #[bench::words($kib, "words")]
+        #[bench::beginnings($kib, "beginnings")]
+        #[bench::fields($kib, "fields")]
+        #[bench::labels($kib, "labels")]
+        #[bench::values($kib, "values")]
+        #[bench::stamps($kib, "stamps")]
+        #[bench::stamped($kib, "stamped")]
+        #[bench::codes($kib, "codes")]
+        #[bench::types($kib, "types")]
+        #[bench::messages($kib, "messages")]
+        #[bench::quotes($kib, "quotes")]
+        #[bench::escapes($kib, "escapes")]
+        #[bench::tags($kib, "tags")]
+        #[bench::blanks($kib, "blanks")]
+        #[bench::letters($kib, "letters")]
+        #[bench::all($kib, "all")]
+        #[bench::prose($kib, "prose")]
+        fn $name(text: String) -> String {
+            black_box(Evidence::read(&ResponseView::new(400, text.as_bytes())));
+            text
+        }
+    )+};
+}
+evidence_of!(evidence_of_16_kib: 16, evidence_of_64_kib: 64);
 
 library_benchmark_group!(name = integrations, benchmarks = accepted);
 library_benchmark_group!(name = clocks, benchmarks = [machine, now]);
 library_benchmark_group!(
     name = others,
-    benchmarks = [bare, layer, evidence_of_accepted, evidence_of_64_kib]
+    benchmarks = [
+        bare,
+        layer,
+        evidence_of_accepted,
+        evidence_of_rejection,
+        evidence_of_16_kib,
+        evidence_of_64_kib
+    ]
 );
 
 // Counts under glibc's allocator differ by thousands from run to run: which way it takes

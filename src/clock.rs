@@ -71,8 +71,6 @@ struct Shared {
     state: Mutex<State>,
     changes: watch::Sender<u64>,
     #[cfg(feature = "sdk")]
-    has_http_client: AtomicBool,
-    #[cfg(feature = "sdk")]
     recent: crate::recent::RecentCredentials,
 }
 
@@ -181,6 +179,7 @@ impl SkewClock {
     }
 
     /// Returns whether this and another are clones of one clock.
+    #[cfg(feature = "sdk")]
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
@@ -207,17 +206,6 @@ impl SkewClock {
     #[cfg(feature = "sdk")]
     pub(crate) fn local(&self) -> &MachineClock {
         &self.0.local
-    }
-
-    /// Returns whether there is an HTTP client of this clock.
-    #[cfg(feature = "sdk")]
-    pub(crate) fn has_http_client(&self) -> bool {
-        self.0.has_http_client.load(Ordering::Relaxed)
-    }
-
-    #[cfg(feature = "sdk")]
-    pub(crate) fn note_http_client(&self) {
-        self.0.has_http_client.store(true, Ordering::Relaxed);
     }
 
     /// Returns the credentials that requests in flight may be signed with.

@@ -126,7 +126,7 @@ impl ClockState {
         host: Option<&Host>,
         reading: Reading,
     ) -> Option<Objection> {
-        let (time, strength) = (sample.server_time, sample.strength);
+        let (time, strength) = (sample.stated.best, sample.stated.strength);
         if !self.limits.allow(time, strength, host, reading.wall) {
             return Some(Objection::Limit);
         }
@@ -150,10 +150,13 @@ impl ClockState {
             since: previous.as_ref().map_or(sample.at, |known| known.since),
             host: host.cloned(),
         };
-        // A server that says what the wall clock says needs no correction.
-        self.replace((!correction.agrees_with_wall(reading)).then_some(correction));
-        self.trust.changed(host, reading.boot);
         self.trust.forget_time(host.map_or("", Host::name));
+        // A server that says what the wall clock says needs no correction.
+        let correction = (!correction.agrees_with_wall(reading)).then_some(correction);
+        if previous.is_some() || correction.is_some() {
+            self.replace(correction);
+            self.trust.changed(host, reading.boot);
+        }
         previous
     }
 

@@ -153,7 +153,7 @@ fn learn(
         return Decision::Resign;
     }
     let is_certain = match mode {
-        Mode::Correct => sample.strength == Strength::Strong,
+        Mode::Correct => sample.stated.strength == Strength::Message,
         // Nothing can be tried where nothing is signed.
         Mode::Observe => exchange.is_skew_error(),
     };
@@ -252,13 +252,15 @@ fn is_near(state: &ClockState, sample: &OffsetSample, reading: Reading) -> bool 
 }
 
 /// Returns whether a signature by the time of this host alone met a clock skew error,
-/// and had not expired on its way.
+/// and had not expired in transit: a server whose `Date` fits the signature, and that
+/// rejects it at once all the same, judges by another clock.
 fn rejects_host_time(state: &ClockState, exchange: &Exchange<'_>, reading: Reading) -> bool {
     if exchange.trip.signed_by != SignedBy::HostTime || !exchange.is_skew_error() {
         return false;
     }
     let signing = state.signing_time(exchange.host_name(), reading);
-    judge(&exchange.trip, exchange.evidence, reading, signing) != Verdict::ExpiredInTransit
+    let verdict = judge(&exchange.trip, exchange.evidence, reading, signing);
+    verdict != Verdict::ExpiredInTransit || exchange.age().unwrap_or_default() < WORTH_A_CORRECTION
 }
 
 /// A request signed with the time of its host alone met a clock skew error.
@@ -289,7 +291,12 @@ fn judged_by(state: &ClockState, exchange: &Exchange<'_>, reading: Reading) -> S
     let host = exchange.host_name();
     let host_time = state.trust.host_time(host);
     let is_trial = host_time.is_some_and(|known| known.kind == HostTimeKind::Trial);
-    if is_trial && exchange.evidence.strength() == Some(Strength::Strong) {
+    if is_trial
+        && exchange
+            .evidence
+            .sample()
+            .is_some_and(|sample| sample.strength == Strength::Message)
+    {
         return SigningTime {
             now: state.now(reading),
             by: SignedBy::Clock(state.generation()),
@@ -331,8 +338,8 @@ fn sample_details(
     reading: Reading,
 ) -> Details {
     Details {
-        time_source: Some(sample.source),
-        server_time: Some(sample.server_time),
+        time_source: Some(sample.stated.source()),
+        server_time: Some(sample.stated.best),
         ..exchange.details(state, reading)
     }
 }

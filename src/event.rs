@@ -4,7 +4,7 @@
 //! fields and levels are listed in [`guide::observability`](crate::guide::observability).
 
 mod details;
-mod iso_8601;
+mod kind;
 mod label;
 mod reason;
 #[cfg(feature = "serde")]
@@ -12,12 +12,9 @@ mod serialize;
 
 use std::fmt;
 
-use crate::evidence::OtherCause;
-
 pub(crate) use details::each_detail;
 pub use details::{Details, Mode};
-#[cfg(feature = "serde")]
-pub(crate) use iso_8601::iso_8601;
+pub use kind::EventKind;
 pub use label::Label;
 pub use reason::{ClearReason, Missing, SkipReason};
 
@@ -26,20 +23,18 @@ pub use reason::{ClearReason, Missing, SkipReason};
 /// With the feature `serde` it serializes as a map with the field names of the log event.
 ///
 /// ```
-/// # #[cfg(feature = "test-util")]
-/// # {
 /// use aws_clock_skew::SkewClock;
 /// use aws_clock_skew::event::EventKind;
 ///
 /// let clock = SkewClock::builder()
-///     .on_event(|event| {
-///         if matches!(event.kind(), EventKind::IncompleteInstallation { .. }) {
-///             panic!("{event}");
-///         }
+///     .name("orders")
+///     .on_event(|event| match event.kind() {
+///         EventKind::SkewDetected => eprintln!("set the clock: {event}"),
+///         EventKind::IncompleteInstallation { missing, .. } => eprintln!("add {missing}"),
+///         _ => {}
 ///     })
 ///     .build();
 /// assert_eq!(clock.status().last_event(), None);
-/// # }
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SkewEvent {
@@ -140,162 +135,14 @@ impl fmt::Display for SkewEvent {
     }
 }
 
-/// The kinds of events.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum EventKind {
-    /// The correction starts or changes.
-    SkewDetected,
-    /// A signature expired on the way to the server; the local clock is correct.
-    ExpiredInTransit,
-    /// The correction ends. Signatures are dated by the local clock again.
-    #[non_exhaustive]
-    CorrectionCleared {
-        /// Why.
-        reason: ClearReason,
-    },
-    /// Two servers disagree about the time. The correction follows
-    /// [`Details::other_address`], which is an AWS endpoint if one of the two is.
-    HostsDisagree,
-    /// The time in a `Date` header was tried, and the server rejected it.
-    TrialRejected,
-    /// A request was rejected because of its time, and could not be re-signed.
-    #[non_exhaustive]
-    ResendSkipped {
-        /// Why.
-        reason: SkipReason,
-    },
-    /// A request was re-signed, and rejected again because of its time.
-    ResendRejected,
-    /// A server states a time beyond [`Limits`](crate::Limits). Nothing was corrected.
-    OffsetLimitExceeded,
-    /// An authentication error that looks like a clock skew error and is none, such as a
-    /// wrong key.
-    #[non_exhaustive]
-    NotClockSkew {
-        /// What the server says it is.
-        cause: Option<OtherCause>,
-    },
-    /// A client has the interceptor without the parts that it needs. Nothing is corrected.
-    #[non_exhaustive]
-    IncompleteInstallation {
-        /// The parts that the client lacks.
-        missing: Missing,
-    },
-}
-
-impl EventKind {
-    pub(crate) const COUNT: usize = 10;
-
-    /// The names of all kinds, in the order of [`index`](Self::index).
-    pub(crate) const NAMES: [&'static str; Self::COUNT] = [
-        "skew_detected",
-        "expired_in_transit",
-        "correction_cleared",
-        "hosts_disagree",
-        "trial_rejected",
-        "resend_skipped",
-        "resend_rejected",
-        "offset_limit_exceeded",
-        "not_clock_skew",
-        "incomplete_installation",
-    ];
-
-    /// Returns the `event` field of the log event: the variant's name in `snake_case`.
-    pub const fn name(self) -> &'static str {
-        Self::NAMES[self.index()]
-    }
-
-    /// Returns where this kind stands in an array of all kinds.
-    pub(crate) const fn index(self) -> usize {
-        match self {
-            Self::SkewDetected => 0,
-            Self::ExpiredInTransit => 1,
-            Self::CorrectionCleared { .. } => 2,
-            Self::HostsDisagree => 3,
-            Self::TrialRejected => 4,
-            Self::ResendSkipped { .. } => 5,
-            Self::ResendRejected => 6,
-            Self::OffsetLimitExceeded => 7,
-            Self::NotClockSkew { .. } => 8,
-            Self::IncompleteInstallation { .. } => 9,
-        }
-    }
-
-    /// Returns whether another time signs from now on.
-    pub(crate) const fn is_change_of_state(self) -> bool {
-        matches!(self, Self::SkewDetected | Self::CorrectionCleared { .. })
-    }
-
-    /// Returns the `reason` field of the log event.
-    pub(crate) const fn reason(self) -> Option<&'static str> {
-        match self {
-            Self::CorrectionCleared { reason } => Some(reason.as_str()),
-            Self::ResendSkipped { reason } => Some(reason.as_str()),
-            _ => None,
-        }
-    }
-
-    /// Returns the `cause` field of the log event.
-    pub(crate) fn cause(self) -> Option<&'static str> {
-        match self {
-            Self::NotClockSkew { cause } => cause.map(OtherCause::as_str),
-            _ => None,
-        }
-    }
-
-    /// Returns the `missing` field of the log event.
-    pub(crate) const fn missing(self) -> Option<&'static str> {
-        match self {
-            Self::IncompleteInstallation { missing } => Some(missing.as_str()),
-            _ => None,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::offset::ClockOffset;
 
-    const KINDS: [EventKind; EventKind::COUNT] = [
-        EventKind::SkewDetected,
-        EventKind::ExpiredInTransit,
-        EventKind::CorrectionCleared {
-            reason: ClearReason::Reset,
-        },
-        EventKind::HostsDisagree,
-        EventKind::TrialRejected,
-        EventKind::ResendSkipped {
-            reason: SkipReason::Body,
-        },
-        EventKind::ResendRejected,
-        EventKind::OffsetLimitExceeded,
-        EventKind::NotClockSkew { cause: None },
-        EventKind::IncompleteInstallation {
-            missing: Missing::AuthScheme,
-        },
-    ];
-
-    #[test]
-    fn a_name_is_that_of_the_variant_in_snake_case() {
-        for (index, kind) in KINDS.into_iter().enumerate() {
-            let variant = format!("{kind:?}");
-            let variant = variant.split_whitespace().next().unwrap();
-            let mut name = String::new();
-            for letter in variant.chars() {
-                if letter.is_uppercase() && !name.is_empty() {
-                    name.push('_');
-                }
-                name.push(letter.to_ascii_lowercase());
-            }
-            assert_eq!((kind.index(), kind.name()), (index, &*name));
-        }
-    }
-
     #[test]
     fn an_observe_only_clock_never_says_that_it_corrects() {
-        for kind in KINDS {
+        for kind in EventKind::EXAMPLES {
             let event = SkewEvent::new(kind, Details::default());
             let event = event.of_clock(Mode::Observe, &Label::new("default").unwrap());
             let says = event.message();

@@ -1,35 +1,29 @@
 //! What a response says about the clock.
 //!
-//! [`Evidence::read`] takes a status, the beginning of a body and a few headers, and tells whether
-//! the server rejected the request for its time, whether it may have, and what time it is there.
-//! It decides nothing: how far to believe it, and what to do, is the judge's business.
+//! [`Evidence::read`] takes a status, the beginning of a body and a few headers. It tells whether
+//! the response is a clock skew error or a possible one, and what time it is at the server. It
+//! decides nothing.
 //!
-//! Texts are read by rule, in whatever they arrive: JSON, XML, a log line around either, cut,
-//! escaped or wrapped. No part of a text is kept but times and the error code.
+//! The reader is a handful of patterns over the body as the server sent it: JSON, XML, CBOR, an
+//! event-stream frame, or a log line around one of them. It parses no framing, since the message of
+//! a clock skew error holds no character that any of them escapes. It keeps no part of a text
+//! except times, the error code and the request id.
 
-mod cause;
-mod codes;
-mod conclusion;
-mod field;
+mod code;
 mod message;
-mod plain;
+mod pattern;
 mod response;
-mod sentence;
-pub(crate) mod stamp;
-mod statement;
+mod sample;
 
-use codes::{Class, Code};
-use conclusion::Conclusion;
-use message::Times;
-use plain::Plain;
+use code::{Class, Code};
+use message::Message;
 use std::time::{Duration, SystemTime};
 
-pub use cause::OtherCause;
-pub use conclusion::Source;
-pub(crate) use conclusion::Strength;
 pub use response::ResponseView;
+pub use sample::Source;
+pub(crate) use sample::{Sample, Strength};
 
-/// "Your time is wrong": in words, or by a code that means nothing else.
+/// What a clock skew error says about the request's time.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Rejection {
@@ -37,143 +31,147 @@ pub enum Rejection {
     Behind,
     /// The request was signed at a time that the server has not reached.
     Ahead,
-    /// The times are too far apart; which one is earlier is not said.
+    /// The times are too far apart. The response does not say which one is earlier.
     Unspecified,
+}
+
+/// What else an authentication error can be, as far as the response says so.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum OtherCause {
+    /// The signature was made with another secret key, or of another request.
+    WrongKey,
+    /// The session token, web identity token or SAML response has expired.
+    ExpiredCredentials,
+    /// The presigned URL or POST policy has expired, as its signer intended.
+    ExpiredUrl,
+    /// The credential scope names another region, service or day.
+    CredentialScope,
+    /// The server does not know the access key or its session token.
+    UnknownCredentials,
+    /// The request has no signature.
+    MissingAuthentication,
+    /// The request's date is missing or not in a format that the server reads.
+    MalformedDate,
+    /// The signature lacks a part or cannot be parsed.
+    MalformedSignature,
+    /// The server knows the caller, and a policy denies the action.
+    Denied,
+}
+
+impl OtherCause {
+    /// The `cause` field of the log event.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::WrongKey => "wrong_key",
+            Self::ExpiredCredentials => "expired_credentials",
+            Self::ExpiredUrl => "expired_url",
+            Self::CredentialScope => "credential_scope",
+            Self::UnknownCredentials => "unknown_credentials",
+            Self::MissingAuthentication => "missing_authentication",
+            Self::MalformedDate => "malformed_date",
+            Self::MalformedSignature => "malformed_signature",
+            Self::Denied => "denied",
+        }
+    }
 }
 
 /// What a response says about the clock; see the [module](self).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Evidence {
     status: u16,
-    /// A cache has kept the response, or says for how long.
+    /// The response comes from a cache.
     is_aged: bool,
-    rejection: Option<Rejection>,
-    is_suspect: bool,
-    is_signature_code: bool,
-    /// A code is stated that no list here has.
-    is_unlisted_code: bool,
-    times: Times,
     date: Option<SystemTime>,
-    other_cause: Option<OtherCause>,
-    error_code: Option<String>,
     request_id: Option<String>,
+    code: Code,
+    message: Message,
 }
 
 impl Evidence {
-    /// Reads a response. Any bytes will do, and take time linear in their number; a body is read
-    /// whatever the status, since S3 reports errors with a 200 as well.
+    /// Reads a response. Any bytes will do, and take time linear in their number, up to 64 KiB. The
+    /// body is read whatever the status is, since S3 sends errors with a 200 as well.
     #[must_use]
     pub fn read(response: &ResponseView<'_>) -> Self {
-        let silent = Self {
-            status: response.status,
-            is_aged: response.is_aged(),
-            rejection: None,
-            is_suspect: false,
-            is_signature_code: false,
-            is_unlisted_code: false,
-            times: Times::default(),
-            date: response.date(),
-            other_cause: None,
-            error_code: None,
-            request_id: None,
-        };
-        // An accepted answer: nobody asks for its request id.
-        if silent.is_success() && response.body.is_empty() && response.error_code.is_none() {
-            return silent;
-        }
-        let text = Plain::read(response.body);
-        let code = Code::find(response.error_code, &text.readable);
-        let said = message::read(&text.squeezed, &code);
-        let refuses = silent.refuses();
-        let other_cause = said.cause.filter(|_| refuses && said.rejection.is_none());
-        let is_open = match code.class {
-            Class::Signature | Class::Access => true,
-            Class::Unknown => code.name.is_none() && response.status == 403,
-            Class::Clock(_) | Class::Other(_) | Class::Unrelated => false,
-        };
+        let text = message::text(response.body);
+        let code = Code::find(response.error_code, &text);
+        // Nobody asks for the request id of a success.
+        let has_error = response.status >= 400 || !text.is_empty();
+        let id = response.request_id.filter(|_| has_error).map(code::visible);
         Self {
-            rejection: said.rejection,
-            // Who is denied may have been misread for want of a right signature; every other cause
-            // is known only to a server that has looked past the time.
-            is_suspect: is_open
-                && refuses
-                && said.rejection.is_none()
-                && matches!(other_cause, None | Some(OtherCause::Denied)),
-            is_signature_code: code.is_signature(),
-            is_unlisted_code: code.is_unlisted(),
-            times: said.times,
-            other_cause,
-            error_code: code.name.map(Into::into),
-            request_id: response
-                .request_id
-                .map(codes::visible)
-                .filter(|id| !id.is_empty())
-                .map(Into::into),
-            ..silent
+            status: response.status,
+            is_aged: response.is_aged,
+            date: response.date(),
+            request_id: id.filter(|id| !id.is_empty()),
+            message: message::read(&text, &code),
+            code,
         }
     }
 
-    /// How the server said that the request's time is wrong. `None` if it did not say so.
-    #[must_use]
+    /// What the server says about the request's time. `None` if the response is no clock skew
+    /// error.
     pub const fn rejection(&self) -> Option<Rejection> {
-        self.rejection
+        self.message.rejection
     }
 
-    /// Whether the request was refused in a way that a wrong time can be behind, without a word
-    /// about it: a signature or access code, or a 403 with no code at all.
+    /// Whether the response is a possible clock skew error: a signature or access code, or a 403
+    /// with no code at all, and no word about the time.
     ///
-    /// Alone it proves nothing. `false` for a rejection, and where another cause is named.
-    #[must_use]
-    pub const fn is_suspect(&self) -> bool {
-        self.is_suspect
+    /// Alone it proves nothing. `false` for a clock skew error, and where the response names
+    /// another cause.
+    pub fn is_suspect(&self) -> bool {
+        let is_open = matches!(self.code.class, Class::Signature | Class::Access)
+            || self.code.name.is_none() && self.status == 403;
+        // A server may deny access because it cannot verify the signature. Every other cause shows
+        // that it has checked the time.
+        is_open
+            && self.rejects()
+            && self.rejection().is_none()
+            && matches!(self.other_cause(), None | Some(OtherCause::Denied))
     }
 
-    /// The server's time as its text states it; never the `Date` header.
+    /// The server's time in the error message, never the `Date` header.
     ///
-    /// `None` if the text has none, or contradicts itself. It may be stated by a text that is no
-    /// rejection, and may be absurd: [`server_time_range`](Self::server_time_range) is neither.
-    #[must_use]
+    /// `None` if the message states none, or contradicts itself. It may stand in a message that is
+    /// no clock skew error, and may be absurd: [`server_time_range`](Self::server_time_range) is
+    /// neither.
     pub const fn server_time(&self) -> Option<SystemTime> {
-        self.times.server
+        self.message.times.server
     }
 
-    /// The time of the request, as the text of a rejection tells it back. `None` if it tells none,
-    /// or contradicts itself.
-    #[must_use]
+    /// The time of the request, as a clock skew error states it. `None` if it states none, or
+    /// contradicts itself.
     pub const fn request_time(&self) -> Option<SystemTime> {
-        self.times.request
+        self.message.times.request
     }
 
-    /// The earliest (or, of a request from the future, latest) time of a request that the server
-    /// would have accepted, as its text states it. `None` if it states none, or contradicts itself.
-    #[must_use]
+    /// The earliest time of a request that the server would have accepted (the latest, if the
+    /// request came from the future), as a clock skew error states it. `None` if it states none, or
+    /// contradicts itself.
     pub const fn bound_time(&self) -> Option<SystemTime> {
-        self.times.bound
+        self.message.times.bound
     }
 
-    /// How far a request's time may be off, as the text of a rejection states it. `None` if it
-    /// states none, or contradicts itself.
-    #[must_use]
+    /// How far a request's time may be off, as a clock skew error states it. `None` if it states
+    /// none, or contradicts itself.
     pub const fn tolerance(&self) -> Option<Duration> {
-        self.times.tolerance
+        self.message.times.tolerance
     }
 
-    /// When the server answered, by its own clock: the earliest and the latest moment that fit.
+    /// The earliest and the latest time at which the server can have responded, by its own clock.
     ///
-    /// From the text of a rejection; if that has no usable time, from `Date`, where the response
-    /// is a rejection, a suspect with a request id, or accepted. A text with a bound only gives a
-    /// range of ten minutes. `None` if nothing can be concluded; a time before 2020 is never
-    /// concluded, since no clock that says so is right.
-    #[must_use]
+    /// They come from the message of a clock skew error. If that has no usable time, they come from
+    /// `Date`, provided that the response is a clock skew error, a possible one with a request id,
+    /// or accepted. A message with a bound alone gives a range of ten minutes. `None` if the
+    /// response allows no conclusion. A time before 2020 is never concluded.
     pub fn server_time_range(&self) -> Option<(SystemTime, SystemTime)> {
-        Some(self.conclusion()?.range)
+        self.sample().map(|sample| (sample.earliest, sample.latest))
     }
 
-    /// The error code, without namespace, cut to 64 visible ASCII characters. `None` if the
+    /// The error code without its namespace, cut to 64 visible ASCII characters. `None` if the
     /// response names none.
-    #[must_use]
     pub fn error_code(&self) -> Option<&str> {
-        self.error_code.as_deref()
+        self.code.name.as_deref()
     }
 
     /// The request id, cut like the error code.
@@ -181,97 +179,87 @@ impl Evidence {
         self.request_id.as_deref()
     }
 
-    /// How much the server's time weighs. `None` if there is no usable one.
-    pub(crate) fn strength(&self) -> Option<Strength> {
-        Some(self.conclusion()?.strength)
+    /// What the response says about the server's time; see [`Strength`]. `None` if that
+    /// is nothing usable.
+    pub(crate) fn sample(&self) -> Option<Sample> {
+        let strength = match self.rejection() {
+            Some(kind) => match Sample::from_message(kind, &self.message.times) {
+                Some(sample) => return Some(sample),
+                // A proxy's error page may quote a service, and has a date of its own.
+                None if self.rejects() => Strength::Date,
+                None => return None,
+            },
+            None if self.is_suspect() && self.request_id.is_some() => Strength::Date,
+            None if self.is_success() => Strength::Accepted,
+            None => return None,
+        };
+        Some(Sample::from_date(self.date?, strength))
     }
 
-    /// The server's time to sign by: inside the range, where every known tolerance accepts it.
-    pub(crate) fn estimate_from(&self) -> Option<SystemTime> {
-        Some(self.conclusion()?.best)
-    }
-
-    /// Where the server's time comes from, for logs. `None` where there is no
-    /// [`strength`](Self::strength).
-    pub(crate) fn source(&self) -> Option<Source> {
-        Some(self.conclusion()?.source)
-    }
-
-    /// The `Date` header, if it came once, can be read, is of 2020 or later, and no cache's.
+    /// The `Date` header, if it came once, is readable, is of 2020 or later, and comes from no
+    /// cache.
     pub(crate) const fn date(&self) -> Option<SystemTime> {
         self.date
     }
 
-    /// Whether the text is about another request than the one that was answered and signed then, or
-    /// may be. It says which by the time of the request that it tells back.
+    /// Whether the message is about another request than the one with this signature, or may be.
     ///
-    /// A page of somebody in trouble quotes what it likes, and a complaint about an argument tells
-    /// back what the caller's users wrote; a cache keeps what somebody else was told.
+    /// A message that states the time of the request is about the request that was signed then, to
+    /// the second, whatever its status and code. One that states another time repeats what somebody
+    /// wrote, or what the server told somebody else. One that states none counts only with a listed
+    /// code, a status that rejects the request, and no cache.
     pub(crate) fn quotes_another_than(&self, signed_at: SystemTime) -> bool {
-        let may_quote = self.is_unlisted_code || !(self.refuses() || self.is_success());
-        let is_another = self.times.request.map(|request| {
+        if let Some(request) = self.request_time() {
             let distance = request.duration_since(signed_at);
-            distance.unwrap_or_else(|error| error.duration()) > CUT_OFF
-        });
-        if may_quote {
-            is_another.unwrap_or(true)
-        } else {
-            self.is_aged && is_another.unwrap_or(false)
+            return distance.unwrap_or_else(|error| error.duration()) > CUT_OFF;
         }
+        // Without a time the sample is from `Date`, which no text can fake.
+        let is_timeless = self.server_time().or(self.bound_time()).is_none();
+        let is_listed = match self.code.class {
+            Class::Unknown | Class::Unrelated => self.code.name.is_none() && is_timeless,
+            _ => self.code.is_stated || is_timeless,
+        };
+        !is_listed || self.is_aged || !(self.rejects() || self.is_success())
     }
 
-    /// What the response names as the cause, if it refuses the request and the clock is not it.
-    pub(crate) const fn other_cause(&self) -> Option<OtherCause> {
-        self.other_cause
+    /// What the response names as the cause, if it rejects the request and is no clock skew error.
+    pub(crate) fn other_cause(&self) -> Option<OtherCause> {
+        self.message.cause.filter(|_| self.rejects())
     }
 
-    /// Whether the code refuses a signature.
-    pub(crate) const fn is_signature_code(&self) -> bool {
-        self.is_signature_code
+    /// Whether the code is one of those with which a service rejects a signature.
+    pub(crate) fn is_signature_code(&self) -> bool {
+        let class = self.code.class;
+        class == Class::Signature || class == Class::Other(OtherCause::MalformedSignature)
     }
 
-    /// Whether the request was accepted: its time was right enough for this server.
+    /// Whether the server accepted the request, and with it the request's time.
     pub(crate) fn accepted(&self) -> bool {
-        self.is_success() && self.rejection.is_none()
+        self.is_success() && self.rejection().is_none()
     }
 
-    /// Whether the server looked past the request's time: it answered, found nothing, or says that
-    /// the key is wrong.
+    /// Whether the request passed the timestamp check: the server answered, found nothing, or says
+    /// that the key is wrong.
     pub(crate) fn let_through(&self) -> bool {
         let answered = matches!(self.status, 200..=399 | 404 | 405 | 409 | 412 | 416);
-        (answered && self.rejection.is_none() && !self.is_suspect)
-            || self.other_cause == Some(OtherCause::WrongKey)
+        let has_passed = (answered && self.rejection().is_none() && !self.is_suspect())
+            || self.other_cause() == Some(OtherCause::WrongKey);
+        // A cache answers without a look at the signature.
+        has_passed && !self.is_aged
     }
 
-    fn is_success(&self) -> bool {
+    const fn is_success(&self) -> bool {
         matches!(self.status, 200..=299 | 304)
     }
 
-    /// Whether the status says that the request itself is at fault, and not for
-    /// what it asks.
-    fn refuses(&self) -> bool {
+    /// Whether the status says that the request itself is at fault, and not what it asks for.
+    const fn rejects(&self) -> bool {
         matches!(self.status, 400..=499)
             && !matches!(self.status, 404 | 405 | 407 | 409 | 412 | 416 | 429)
     }
-
-    /// The table of evidence: which time counts, and as what.
-    fn conclusion(&self) -> Option<Conclusion> {
-        let strength = match self.rejection {
-            Some(way) => match Conclusion::from_text(way, &self.times) {
-                Some(conclusion) => return Some(conclusion),
-                // A proxy in trouble may quote a service, but dates its page itself.
-                None if self.refuses() => Strength::Medium,
-                None => return None,
-            },
-            None if self.is_suspect && self.request_id.is_some() => Strength::Medium,
-            None if self.is_success() => Strength::Weak,
-            None => return None,
-        };
-        Some(Conclusion::from_date(self.date?, strength))
-    }
 }
 
-/// What a text may leave out of the time of a signature.
+/// What a message may leave out of the time of a signature.
 const CUT_OFF: Duration = Duration::from_secs(1);
 
 #[cfg(test)]

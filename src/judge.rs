@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::evidence::{Evidence, Source, Strength};
+use crate::evidence::{Evidence, Sample, Strength};
 use crate::interval::Interval;
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
@@ -96,10 +96,8 @@ pub(crate) struct OffsetSample {
     pub(crate) interval: Interval,
     /// The monotonic clock when the response head was read.
     pub(crate) at: Duration,
-    /// The server's time as stated or concluded.
-    pub(crate) server_time: SystemTime,
-    pub(crate) source: Source,
-    pub(crate) strength: Strength,
+    /// What it was taken from.
+    pub(crate) stated: Sample,
 }
 
 /// The time by which requests to the host are signed now.
@@ -132,7 +130,7 @@ pub(crate) fn judge(
     if is_skew_error && evidence.quotes_another_than(signed_at) {
         return Verdict::Other;
     }
-    let Some(time) = ServerTime::of(evidence) else {
+    let Some(sample) = sample_of(evidence) else {
         // It helps if the old signature is far from what the clock reads now: the
         // clock has been corrected since, or the request was long on its way.
         let distance = ClockOffset::between(signed_at, signing.now).magnitude();
@@ -140,19 +138,19 @@ pub(crate) fn judge(
             resign: is_skew_error && distance >= WORTH_A_CORRECTION,
         };
     };
-    if !is_skew_error && time.distance_to(signed_at) <= CREDIBLE_SIGNATURE {
+    if !is_skew_error && distance_to(&sample, signed_at) <= CREDIBLE_SIGNATURE {
         return Verdict::NotClockSkew;
     }
-    let error = time.error_of_our_clock(trip, judged, signing.now);
+    let error = error_of_our_clock(&sample, trip, judged, signing.now);
     if error.contains(ClockOffset::ZERO) {
-        return if trip.signed_by == signing.by && signed_at < time.earliest {
+        return if trip.signed_by == signing.by && signed_at < sample.earliest {
             Verdict::ExpiredInTransit
         } else {
             Verdict::AlreadyCorrected
         };
     }
     if error.distance_to(ClockOffset::ZERO) >= worth_a_correction(evidence) {
-        Verdict::ClockSkew(time.sample(trip))
+        Verdict::ClockSkew(offset_sample(sample, trip))
     } else {
         Verdict::Inconclusive
     }
@@ -165,83 +163,65 @@ fn worth_a_correction(evidence: &Evidence) -> Duration {
     stated.map_or(WORTH_A_CORRECTION, |half| half.min(WORTH_A_CORRECTION))
 }
 
-/// The time that a response states, or that can be concluded from it.
-struct ServerTime {
-    earliest: SystemTime,
-    latest: SystemTime,
-    sign_by: SystemTime,
-    /// How much later than stated it can have been.
-    slack: Duration,
-    source: Source,
-    strength: Strength,
+/// Returns what a response that is no success says about the server's time.
+fn sample_of(evidence: &Evidence) -> Option<Sample> {
+    let sample = evidence.sample()?;
+    (sample.strength != Strength::Accepted).then_some(sample)
 }
 
-impl ServerTime {
-    fn of(evidence: &Evidence) -> Option<Self> {
-        let (earliest, latest) = evidence.server_time_range()?;
-        let strength = evidence.strength()?;
-        if strength == Strength::Weak {
-            return None;
-        }
-        let source = evidence.source()?;
-        Some(Self {
-            earliest,
-            latest,
-            sign_by: evidence.estimate_from()?,
-            slack: if source == Source::Date {
-                RESOLUTION + CACHED_DATE
-            } else {
-                RESOLUTION
-            },
-            source,
-            strength,
-        })
+/// How much later than stated the server's time can have been.
+fn slack(sample: &Sample) -> Duration {
+    match sample.strength {
+        Strength::Message => RESOLUTION,
+        Strength::Date | Strength::Accepted => RESOLUTION + CACHED_DATE,
     }
+}
 
-    /// Returns the range in which *server's clock − our clock* must lie.
-    ///
-    /// The server read its clock at some moment between sending and the head, and
-    /// the head was read between `shortest` and `longest` ago.
-    fn error_of_our_clock(&self, trip: &RoundTrip, judged: Reading, now: SystemTime) -> Interval {
-        let shortest = judged.shortest_since(trip.received);
-        let longest = judged.longest_since(trip.received);
-        let low = ClockOffset::between(now, self.earliest)
-            .plus(shortest)
-            .minus(GRACE);
-        let high = ClockOffset::between(now, self.latest)
-            .plus(self.slack)
-            .plus(longest)
-            .plus(trip.elapsed())
-            .plus(GRACE);
-        // `low` cannot exceed `high` unless both saturate.
-        Interval::new(low, high).unwrap_or(Interval::exactly(high))
+/// Returns the range in which *server's clock − our clock* must lie.
+///
+/// The server read its clock at some moment between sending and the head, and the head
+/// was read between `shortest` and `longest` ago.
+fn error_of_our_clock(
+    sample: &Sample,
+    trip: &RoundTrip,
+    judged: Reading,
+    now: SystemTime,
+) -> Interval {
+    let shortest = judged.shortest_since(trip.received);
+    let longest = judged.longest_since(trip.received);
+    let low = ClockOffset::between(now, sample.earliest)
+        .plus(shortest)
+        .minus(GRACE);
+    let high = ClockOffset::between(now, sample.latest)
+        .plus(slack(sample))
+        .plus(longest)
+        .plus(trip.elapsed())
+        .plus(GRACE);
+    // `low` cannot exceed `high` unless both saturate.
+    Interval::new(low, high).unwrap_or(Interval::exactly(high))
+}
+
+fn offset_sample(sample: Sample, trip: &RoundTrip) -> OffsetSample {
+    let received = trip.received.boot;
+    // A server that rejects stamps its response at once, so the truth is near the low end;
+    // half a second is the mean of what a time in seconds cuts off.
+    let point = ClockOffset::from_boot(sample.best, received).plus(RESOLUTION / 2);
+    let interval = trip.interval_of(sample.earliest, sample.latest, slack(&sample));
+    OffsetSample {
+        point,
+        interval: interval.unwrap_or(Interval::exactly(point)),
+        at: received,
+        stated: sample,
     }
+}
 
-    fn sample(&self, trip: &RoundTrip) -> OffsetSample {
-        let received = trip.received.boot;
-        // A server that rejects stamps its response at once, so the truth is near the
-        // low end; half a second is the mean of what a time in seconds cuts off.
-        let point = ClockOffset::from_boot(self.sign_by, received).plus(RESOLUTION / 2);
-        OffsetSample {
-            point,
-            interval: trip
-                .interval_of(self.earliest, self.latest, self.slack)
-                .unwrap_or(Interval::exactly(point)),
-            at: received,
-            server_time: self.sign_by,
-            source: self.source,
-            strength: self.strength,
-        }
-    }
-
-    fn distance_to(&self, time: SystemTime) -> Duration {
-        if time < self.earliest {
-            ClockOffset::between(time, self.earliest).magnitude()
-        } else if time > self.latest {
-            ClockOffset::between(self.latest, time).magnitude()
-        } else {
-            Duration::ZERO
-        }
+fn distance_to(sample: &Sample, time: SystemTime) -> Duration {
+    if time < sample.earliest {
+        ClockOffset::between(time, sample.earliest).magnitude()
+    } else if time > sample.latest {
+        ClockOffset::between(sample.latest, time).magnitude()
+    } else {
+        Duration::ZERO
     }
 }
 

@@ -67,7 +67,7 @@
 //! `aws_clock_skew::metrics` in the form that `tracing-opentelemetry` collects. Bodies,
 //! credentials and signatures are never logged. Of the headers, only the request id, the
 //! error code and the times in `Date` and `x-amz-date` are logged.
-//! `guide::observability` lists every event, field and metric.
+//! [`guide::observability`] lists every event, field and metric.
 //! [`SkewClock::status`] says what the clock applies, and [`SkewClock::diagnose`] why a call
 //! failed.
 //!
@@ -119,6 +119,7 @@ mod sync;
 #[cfg(any(feature = "aws-config", feature = "tower"))]
 mod synchronize;
 mod throttle;
+mod timestamp;
 #[cfg(feature = "tower")]
 mod tower;
 mod trust;

@@ -37,9 +37,11 @@ impl RecentCredentials {
             return;
         }
         if known.by_access_key.len() >= known.room {
-            known
-                .by_access_key
-                .retain(|_, entry| mono.saturating_sub(entry.used) < IN_FLIGHT);
+            known.by_access_key.retain(|_, entry| {
+                // A monotonic clock that goes back starts the period anew.
+                entry.used = entry.used.min(mono);
+                mono.saturating_sub(entry.used) < IN_FLIGHT
+            });
             known.room = (known.by_access_key.len() * 2).max(LEAST_ROOM);
         }
         let entry = Entry {
@@ -66,3 +68,36 @@ impl RecentCredentials {
 /// response that is slow.
 const IN_FLIGHT: Duration = Duration::from_secs(3_600);
 const LEAST_ROOM: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn credentials(tenant: usize) -> Credentials {
+        Credentials::new(format!("AKID{tenant}"), "secret", None, None, "test")
+    }
+
+    #[test]
+    fn credentials_are_kept_as_long_as_a_request_can_be_in_flight() {
+        // The last one: a checkpoint is restored, and the monotonic clock goes back.
+        for start in [0, 86_400, 864_000] {
+            let recent = RecentCredentials::default();
+            let first = if start == 864_000 { 0 } else { start };
+            for tenant in 0..100 {
+                recent.remember(&credentials(tenant), Duration::from_secs(start));
+            }
+            for tenant in 100..400 {
+                recent.remember(&credentials(tenant), Duration::from_secs(first));
+            }
+            for tenant in 0..400 {
+                assert!(recent.find(&format!("AKID{tenant}")).is_some(), "{tenant}");
+            }
+            let later = Duration::from_secs(first) + IN_FLIGHT;
+            for tenant in 400..900 {
+                recent.remember(&credentials(tenant), later);
+            }
+            let known = recent.lock().by_access_key.len();
+            assert!(known <= 512, "{known}");
+        }
+    }
+}

@@ -201,7 +201,3 @@ fn amz_date(headers: &[SignatureHeader]) -> Option<SystemTime> {
 /// signature answers with a few hundred bytes at once.
 pub(crate) const LONGEST_READ: Duration = Duration::from_secs(5);
 pub(crate) const LARGEST_READ: usize = 64 * 1_024;
-
-/// Headers that hold the service's id of a request: of JSON and query services, of
-/// S3 and the like.
-pub(crate) const REQUEST_IDS: [&str; 2] = ["x-amzn-requestid", "x-amz-request-id"];

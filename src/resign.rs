@@ -66,6 +66,7 @@ pub(crate) fn is_signature(authorization: &[u8]) -> bool {
 /// Returns whether a header says that only the request's own signer can sign it again:
 /// each piece of the body is signed by the time of the first, or the key is that of a
 /// session with S3 Express.
+#[cfg(feature = "sdk")]
 pub(crate) fn is_signed_elsewhere(name: &str, value: &[u8]) -> bool {
     match name {
         CONTENT_SHA256 => value.starts_with(b"STREAMING-AWS4-"),

@@ -7,7 +7,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
-use crate::evidence::{Source, Strength};
+use crate::evidence::{Sample, Strength};
 use crate::host::Host;
 use crate::interval::Interval;
 use crate::judge::{OffsetSample, RoundTrip, SignedBy, WORTH_A_CORRECTION};
@@ -104,13 +104,17 @@ impl Samples {
         }
         // A server stamps at once, and cuts off half a second in the mean.
         let point = interval.clamp(interval.earliest().plus(HALF_A_SECOND));
+        let server_time = point.at_boot(received);
         Ok(Some(OffsetSample {
             point,
             interval,
             at: received,
-            server_time: point.at_boot(received),
-            source: Source::Date,
-            strength: Strength::Medium,
+            stated: Sample {
+                earliest: server_time,
+                latest: server_time,
+                best: server_time,
+                strength: Strength::Date,
+            },
         }))
     }
 }

@@ -11,12 +11,12 @@ use crate::offset::ClockOffset;
 
 /// How far forward a correction may go.
 ///
-/// A signature dated in the future stays usable until then for whoever captured
-/// it, so a server that states a far future is not followed: the response goes
-/// to the caller as it came, and a `refused` event states both times. The limit
-/// is measured from the machine's wall clock, or from the release of this crate
-/// if the wall clock is before that (a device that boots in 1970), never from an
-/// earlier correction. Backward there is no limit but the year 2020.
+/// An attacker who captures a signature dated in the future can use it until then, so
+/// the clock does not follow a server that states a far future: the response goes to the
+/// caller as it came, and an `offset_limit_exceeded` event states both times. The limit
+/// is measured from the local wall clock, or from the release of this crate if the wall
+/// clock is before that (a device that boots in 1970), never from an earlier correction.
+/// Backward, the only limit is the year 2020.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {
     forward_strong: Duration,
@@ -24,15 +24,15 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Sets how far forward times stated in words, over TLS, are followed; 400 days
-    /// unless said. Zero follows none.
+    /// Sets how far forward the clock follows times in error messages over TLS; 400 days by
+    /// default. Zero follows none.
     #[must_use]
     pub const fn with_forward_strong(mut self, limit: Duration) -> Self {
         self.forward_strong = limit;
         self
     }
 
-    /// Sets how far forward any other evidence is followed; 7 days unless said. Zero
+    /// Sets how far forward the clock follows any other time; 7 days by default. Zero
     /// follows none.
     #[must_use]
     pub const fn with_forward(mut self, limit: Duration) -> Self {
@@ -49,7 +49,7 @@ impl Limits {
         host: Option<&Host>,
         wall: SystemTime,
     ) -> bool {
-        let is_strong = strength == Strength::Strong && host.is_some_and(Host::is_tls);
+        let is_strong = strength == Strength::Message && host.is_some_and(Host::is_tls);
         let limit = if is_strong {
             self.forward_strong
         } else {
@@ -64,7 +64,7 @@ impl Limits {
 }
 
 impl Default for Limits {
-    /// 400 days by times in words over TLS, 7 days otherwise.
+    /// 400 days by error messages over TLS, 7 days otherwise.
     fn default() -> Self {
         Self {
             // Real reports reach 100 days; more than a year is a machine that was
@@ -109,6 +109,8 @@ struct BackOff {
 pub(crate) struct HostTime {
     host: Box<str>,
     pub(crate) kind: HostTimeKind,
+    /// The host has been conflicting, which is reported once.
+    is_reported: bool,
     pub(crate) sample: OffsetSample,
 }
 
@@ -164,15 +166,16 @@ impl Trust {
         !self.host_times.is_empty()
     }
 
-    /// Keeps a time for a host alone, in place of an older one. Returns whether the
-    /// host had no time of this kind before.
+    /// Keeps a time for a host alone, in place of an older one. Returns whether this is to be
+    /// reported: the host is conflicting, and was not before.
     pub(crate) fn keep_time(
         &mut self,
         host: &str,
         kind: HostTimeKind,
         sample: OffsetSample,
     ) -> bool {
-        let before = self.host_time(host).map(|known| known.kind);
+        let was_reported = self.host_time(host).is_some_and(|known| known.is_reported);
+        let is_conflicting = kind == HostTimeKind::Conflicting;
         self.forget_time(host);
         if self.host_times.len() >= MOST_HOSTS {
             self.host_times.remove(0);
@@ -180,9 +183,10 @@ impl Trust {
         self.host_times.push(HostTime {
             host: host.into(),
             kind,
+            is_reported: is_conflicting || was_reported,
             sample,
         });
-        before != Some(kind)
+        is_conflicting && !was_reported
     }
 
     pub(crate) fn forget_time(&mut self, host: &str) {
@@ -283,12 +287,12 @@ mod tests {
         let tls = host("sqs.us-east-1.amazonaws.com", true);
         let plain = host("localhost", false);
         for (days, strength, host, allowed) in [
-            (400, Strength::Strong, Some(&tls), true),
-            (401, Strength::Strong, Some(&tls), false),
-            (7, Strength::Strong, Some(&plain), true),
-            (8, Strength::Strong, Some(&plain), false),
-            (8, Strength::Medium, Some(&tls), false),
-            (8, Strength::Strong, None, false),
+            (400, Strength::Message, Some(&tls), true),
+            (401, Strength::Message, Some(&tls), false),
+            (7, Strength::Message, Some(&plain), true),
+            (8, Strength::Message, Some(&plain), false),
+            (8, Strength::Date, Some(&tls), false),
+            (8, Strength::Message, None, false),
         ] {
             let time = wall + day * days;
             assert_eq!(
@@ -297,7 +301,7 @@ mod tests {
                 "{days} {strength:?} {host:?}"
             );
         }
-        assert!(limits.allow(wall - day * 3_000, Strength::Medium, None, wall));
+        assert!(limits.allow(wall - day * 3_000, Strength::Date, None, wall));
     }
 
     #[test]
@@ -305,7 +309,7 @@ mod tests {
         let limits = Limits::default();
         let released = UNIX_EPOCH + RELEASED;
         let plain = host("localhost", false);
-        let allow = |time| limits.allow(time, Strength::Medium, Some(&plain), UNIX_EPOCH);
+        let allow = |time| limits.allow(time, Strength::Date, Some(&plain), UNIX_EPOCH);
         assert!(allow(released + Duration::from_secs(7 * DAY)));
         assert!(!allow(released + Duration::from_secs(8 * DAY)));
     }
@@ -360,5 +364,68 @@ mod tests {
         trust.end_back_off("lab.example");
         trust.back_off("lab.example", boot);
         assert!(!trust.is_backing_off("lab.example", boot + FIRST_BACK_OFF));
+    }
+
+    fn sample() -> OffsetSample {
+        let point = ClockOffset::ZERO;
+        OffsetSample {
+            point,
+            interval: crate::interval::Interval::exactly(point),
+            at: Duration::ZERO,
+            stated: crate::evidence::Sample {
+                earliest: UNIX_EPOCH,
+                latest: UNIX_EPOCH,
+                best: UNIX_EPOCH,
+                strength: Strength::Date,
+            },
+        }
+    }
+
+    #[test]
+    fn a_host_is_reported_once_when_it_becomes_conflicting() {
+        use HostTimeKind::{Conflicting, Trial};
+        let mut trust = Trust::default();
+        let mut keeps = |kind| trust.keep_time("lab.example", kind, sample());
+        let reports = [Trial, Conflicting, Conflicting, Trial, Conflicting].map(&mut keeps);
+        assert_eq!(reports, [false, true, false, false, false]);
+        trust.forget_time("lab.example");
+        assert!(trust.keep_time("lab.example", Conflicting, sample()));
+    }
+
+    #[test]
+    fn at_most_32_hosts_are_remembered_and_the_oldest_is_forgotten() {
+        let mut trust = Trust::default();
+        for number in 0..=MOST_HOSTS {
+            let host = format!("{number}.example");
+            trust.keep_time(&host, HostTimeKind::Trial, sample());
+            trust.back_off(&host, Duration::ZERO);
+        }
+        assert_eq!(trust.host_times.len(), MOST_HOSTS);
+        assert_eq!(trust.back_offs.len(), MOST_HOSTS);
+        assert!(trust.host_time("0.example").is_none());
+        assert!(trust.host_time("32.example").is_some());
+        assert!(!trust.is_backing_off("0.example", Duration::ZERO));
+    }
+
+    #[test]
+    fn a_monotonic_clock_that_goes_back_restarts_each_period() {
+        let (aws, lab) = (
+            host("sqs.us-east-1.amazonaws.com", true),
+            host("lab.example", true),
+        );
+        let back = |seconds: u64| reading(100 + seconds);
+        let mut trust = Trust::default();
+        trust.confirm(&aws, reading(900_000));
+        trust.back_off("lab.example", reading(900_000).boot);
+        trust.restart_periods(back(0).boot);
+        let objects = |trust: &Trust, at| trust.objection_to(Some(&lab), at).is_some();
+        assert!(objects(&trust, back(3_599)) && !objects(&trust, back(3_600)));
+        assert!(trust.is_backing_off("lab.example", back(59).boot));
+        assert!(!trust.is_backing_off("lab.example", back(60).boot));
+        let mut trust = Trust::default();
+        trust.changed(Some(&aws), Duration::ZERO);
+        trust.changed(Some(&host("other.example", false)), reading(900_000).boot);
+        trust.restart_periods(back(0).boot);
+        assert!(objects(&trust, back(0)) && !objects(&trust, back(1)));
     }
 }

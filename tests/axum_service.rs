@@ -153,7 +153,8 @@ async fn the_alerts_are_tested_with_series_that_the_service_has() {
         .filter_map(|line| line.trim().strip_prefix("- series: '"))
         .map(|series| labels_of(series.trim_end_matches('\'')));
     let tested: BTreeSet<_> = tested.collect();
-    assert_eq!(tested.len(), 3);
+    // Gauges, events with and without a service, resends.
+    assert_eq!(tested.len(), 4);
     assert!(tested.is_subset(&served), "{tested:?} in {served:?}");
     let rules = include_str!("../examples/axum_service/alerts.yml");
     let names: BTreeSet<_> = served.into_iter().map(|(name, _)| name).collect();
@@ -166,6 +167,11 @@ async fn the_alerts_are_tested_with_series_that_the_service_has() {
     for alert in alerts {
         assert!(reference.contains(&format!("`{alert}`")), "{alert}");
         assert!(tests.contains(&format!("alertname: {alert}")), "{alert}");
+        // What to do stands under a heading of its own.
+        assert!(reference.contains(&format!("\n## {alert}\n")), "{alert}");
+        let anchor = alert.to_lowercase();
+        let runbook = format!("/aws_clock_skew/guide/observability/#{anchor}\n");
+        assert!(rules.contains(&runbook), "{alert}");
     }
 }
 

@@ -7,7 +7,14 @@ use std::path::{Path, PathBuf};
 /// other.
 const LAYERS: [&[&str]; 10] = [
     &["sync", "offset"],
-    &["interval", "local_clock", "host", "recent", "buffered"],
+    &[
+        "interval",
+        "local_clock",
+        "timestamp",
+        "host",
+        "recent",
+        "buffered",
+    ],
     &["evidence"],
     &["event", "judge"],
     &["diagnosis", "trust", "throttle", "synchronize"],

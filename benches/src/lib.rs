@@ -5,10 +5,12 @@ mod calls;
 mod client;
 mod layers;
 mod rejecting;
+mod texts;
 mod wire;
 
 pub use calls::{Calls, clock};
 pub use client::{Integration, accepted_call, client};
 pub use layers::{Accepts, call, signed_request};
 pub use rejecting::RejectingWire;
+pub use texts::{BAITS, REJECTION};
 pub use wire::Wire;

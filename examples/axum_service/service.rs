@@ -34,7 +34,7 @@ async fn health(State(service): State<Service>) -> Json<SkewStatus> {
 }
 
 async fn metrics(State(service): State<Service>) -> Result<String, StatusCode> {
-    // A clock that was repaired since the last call says so now.
+    // Refreshes the gauges, and ends a correction where the clock was repaired.
     service.skew.status();
     let page = service.telemetry.scrape();
     page.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)

@@ -9,13 +9,15 @@ fn main() -> io::Result<()> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = here.join("corpus/evidence");
     fs::create_dir_all(&folder)?;
-    let corpus = fs::read_to_string(here.join("../tests/corpus/dev.jsonl"))?;
     let mut written = 0;
-    for line in corpus.lines() {
-        let entry: Value = serde_json::from_str(line)?;
-        let name = entry["id"].as_str().unwrap_or("unnamed");
-        fs::write(folder.join(name), seed(&entry))?;
-        written += 1;
+    for corpus in ["dev.jsonl", "reports-2.jsonl"] {
+        let corpus = fs::read_to_string(here.join("../tests/corpus").join(corpus))?;
+        for line in corpus.lines() {
+            let entry: Value = serde_json::from_str(line)?;
+            let name = entry["id"].as_str().unwrap_or("unnamed");
+            fs::write(folder.join(name), seed(&entry))?;
+            written += 1;
+        }
     }
     println!("{written} seeds in {}", folder.display());
     Ok(())

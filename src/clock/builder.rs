@@ -127,8 +127,6 @@ impl SkewClockBuilder {
             }),
             changes: watch::Sender::new(0),
             #[cfg(feature = "sdk")]
-            has_http_client: AtomicBool::new(false),
-            #[cfg(feature = "sdk")]
             recent: crate::recent::RecentCredentials::default(),
         }));
         clock.publish(&clock.lock());

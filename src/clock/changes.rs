@@ -4,7 +4,7 @@ use tokio::sync::watch;
 
 use super::{SkewClock, SkewStatus};
 
-/// Tells of the changes of a [`SkewClock`]: incidents and moves.
+/// Tells of the changes of a [`SkewClock`]: events, and changes of the correction.
 ///
 /// Holds nothing that could keep the clock from being read or changed.
 #[derive(Clone, Debug)]

@@ -258,7 +258,10 @@ impl Machine {
         }
         // The time of the other hosts has changed.
         if !after.is_zero() {
-            if evidence.strength() == Some(Strength::Strong) {
+            if evidence
+                .sample()
+                .is_some_and(|sample| sample.strength == Strength::Message)
+            {
                 holds(fault.may_mislead(&self.lab));
                 self.tally.by_message += u32::from(was_correct);
             } else {

@@ -77,9 +77,15 @@ impl SkewClock {
 
     fn signing_time_at(&self, reading: Reading, host: Option<&Host>) -> SigningTime {
         if !self.is_correcting() {
+            // An observe-only clock knows a correction, and nothing is signed with it.
+            let by = if self.0.is_corrected.load(Ordering::Relaxed) {
+                SignedBy::Other
+            } else {
+                SignedBy::Clock(self.generation())
+            };
             return SigningTime {
                 now: reading.wall,
-                by: SignedBy::Clock(self.generation()),
+                by,
             };
         }
         let mut state = self.lock();
@@ -89,6 +95,7 @@ impl SkewClock {
     }
 
     /// Enters an event that no response has caused.
+    #[cfg(feature = "sdk")]
     pub(crate) fn enter(&self, event: SkewEvent) {
         self.change(self.reading(), |_, events| events.push(event));
     }

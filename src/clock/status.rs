@@ -99,7 +99,7 @@ mod serialize {
     use serde::ser::{Serialize, SerializeStruct, Serializer};
 
     use super::SkewStatus;
-    use crate::event::iso_8601;
+    use crate::timestamp::iso_8601;
 
     impl Serialize for SkewStatus {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::evidence::{Source, Strength};
+use crate::evidence::{Sample, Strength};
 use crate::trust::HostTimeKind;
 use std::time::UNIX_EPOCH;
 
@@ -21,9 +21,12 @@ fn sample(ahead: i64, boot: u64) -> OffsetSample {
         point,
         interval: Interval::exactly(point).widened(Duration::from_secs(1)),
         at: Duration::from_secs(boot),
-        server_time,
-        source: Source::Message,
-        strength: Strength::Strong,
+        stated: Sample {
+            earliest: server_time,
+            latest: server_time,
+            best: server_time,
+            strength: Strength::Message,
+        },
     }
 }
 
@@ -91,7 +94,7 @@ fn each_input_does_in_each_state_what_the_table_says() {
     }
     for (input, from_none, from_some, generations) in [
         (Input::Sample, true, true, (1, 1)),
-        (Input::SampleOfTheWall, false, false, (1, 1)),
+        (Input::SampleOfTheWall, false, false, (0, 1)),
         (Input::ReadOnAWrongWall, false, true, (0, 0)),
         (Input::ReadOnARepairedWall, false, false, (0, 1)),
         (Input::OneContradiction, false, true, (0, 0)),

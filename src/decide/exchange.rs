@@ -32,24 +32,15 @@ impl Exchange<'_> {
     /// stands.
     pub(crate) fn details(&self, state: &ClockState, reading: Reading) -> Details {
         let evidence = self.evidence;
-        let server_time = evidence
-            .server_time()
-            .or_else(|| evidence.server_time_range().map(|(earliest, _)| earliest));
-        let signed_at = self.trip.signed_at;
-        let age =
-            signed_at
-                .zip(server_time)
-                .and_then(|(signed, server): (SystemTime, SystemTime)| {
-                    server.duration_since(signed).ok()
-                });
+        let server_time = self.server_time();
         Details {
             offset: Some(state.offset(reading)),
             uncertainty: state
                 .correction()
                 .map(|correction| correction.uncertainty(reading.boot)),
-            age,
-            time_source: evidence.source().filter(|_| server_time.is_some()),
-            signed_at,
+            age: self.age(),
+            time_source: evidence.sample().map(|sample| sample.source()),
+            signed_at: self.trip.signed_at,
             server_time,
             service: self.service.and_then(Label::of_service),
             method: self.operation.and_then(Label::new),
@@ -58,6 +49,18 @@ impl Exchange<'_> {
             error_type: evidence.error_code().and_then(Label::new),
             ..Details::default()
         }
+    }
+
+    /// Returns how old the signature was by the server's time. `None` if that is not
+    /// known, or if it was signed for a later time.
+    pub(super) fn age(&self) -> Option<Duration> {
+        let (signed, server) = self.trip.signed_at.zip(self.server_time())?;
+        server.duration_since(signed).ok()
+    }
+
+    fn server_time(&self) -> Option<SystemTime> {
+        let stated = self.evidence.server_time();
+        stated.or_else(|| Some(self.evidence.server_time_range()?.0))
     }
 
     /// Returns whether the response says that this request's time is wrong.

@@ -51,7 +51,7 @@ impl Cause {
         if !evidence.is_suspect() {
             return Self::Unrelated;
         }
-        let stated = evidence.estimate_from();
+        let stated = evidence.sample().map(|sample| sample.best);
         let off_by = offset.or(stated.map(|server| ClockOffset::between(wall, server)));
         let is_suspicious = off_by.is_some_and(|off_by| off_by.magnitude() >= CREDIBLE_SIGNATURE);
         if is_suspicious && !signs_right {
@@ -73,10 +73,12 @@ impl Cause {
         wall: SystemTime,
         known: Option<ClockOffset>,
     ) -> Self {
-        let server = match evidence.estimate_from() {
-            Some(server) => Some(server),
-            None => known.map(|offset| offset.shift(wall)),
-        };
+        // An old report states a time that no sample may have, and it explains the report.
+        let is_later = |server: &SystemTime| evidence.request_time() < Some(*server);
+        let sample = evidence.sample().map(|sample| sample.best);
+        let server = sample
+            .or(known.map(|offset| offset.shift(wall)))
+            .or(evidence.server_time().filter(is_later));
         let Some(server) = server else {
             return Self::Clock(None);
         };

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::iso_8601::iso_8601;
 use crate::evidence::Source;
 use crate::offset::ClockOffset;
+use crate::timestamp::iso_8601;
 
 /// Calls another macro with each fact of an event: its type, and the names and forms in
 /// which logs and JSON show it. Nothing else lists them.
@@ -94,12 +94,8 @@ impl Details {
         iso_8601(*time).unwrap_or_else(|| "before 1970".to_owned())
     }
 
-    /// Two of them are texts of the body, and the same to whoever reads the log.
     pub(crate) const fn time_source(source: &Source) -> &'static str {
-        match source {
-            Source::Date => "date",
-            _ => "message",
-        }
+        source.as_str()
     }
 }
 

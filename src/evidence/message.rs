@@ -1,160 +1,251 @@
-//! Sentences: what a squeezed text (see [`super::plain`]) says about the clock.
-//!
-//! Phrases are looked for as literals and times are read at known places beside them, so that
-//! reading takes time linear in the text whatever it holds.
+//! The patterns: what an error message says about the clock.
 
-use super::Rejection;
-use super::cause::{self, BEFORE_ECHO, OtherCause};
-use super::codes::{Class, Code};
-use super::field::server_field;
-use super::sentence::sentence;
-use super::statement::statement;
+use super::OtherCause::{self, *};
+use super::Rejection::{self, Ahead, Behind, Unspecified};
+use super::code::{Class, Code};
+use super::pattern::{Found, Pattern};
+use crate::offset::ClockOffset;
+use crate::timestamp;
+use std::cell::LazyCell;
 use std::time::{Duration, SystemTime};
 
-/// What a text says.
+// The patterns run over the text in lower case.
+
+/// `A is now earlier than B (C - 15 min.)` and its mirror, whole or in part, with the request's
+/// time A, the bound B and the server's time C. Words may stand in place of B or C.
+static SENTENCE: Pattern = Pattern::new(concat!(
+    r"(?:(?:^|[^0-9])(?<request>TIME) )?is (?:(?<behind>now earlier)|still later) than ",
+    r"(?:(?<bound>TIME) |[^(\[]{0,32})(?:[(\[] (?:(?<server>TIME) |[^-+)\]]{0,24})",
+    r"(?<sign>[-+]|\\u002b)? (?:(?<minutes>\d{1,4}) min|(?<seconds>\d{1,4}) sec)?)?",
+));
+
+/// The beginning of that sentence, where the rest is cut off or damaged. `Request signature expired
+/// at:` is about a URL, and `token signature expired:` about a token.
+static BEGINNING: Pattern = Pattern::new(concat!(
+    r"(?<other>(?:token|request|url)\x20)?signature (?:(?<behind>expired)|not yet current):",
+    r" (?<request>TIME)?",
+));
+
+/// `Request has expired. Timestamp date is A`, `Request timestamp: A expired.`: the request's time,
+/// alone or with the current one.
+static STAMPED: Pattern = Pattern::new(concat!(
+    r"(?:(?:(?<behind>expired|in the past[^<]{0,24})|in the future)\.? timestamp date (?:is )?",
+    r"(?<request>TIME)(?:\. current date is (?<server>TIME))?|request timestamp ",
+    r"(?<dated>TIME) expired(?:\. it must be within (?<seconds>\d{1,4}) sec)?)",
+));
+
+/// The fields of S3, and the current time in words.
+static FIELD: Pattern = Pattern::new(concat!(
+    r"^(?:requesttime|servertime|maxallowedskewmilliseconds|<x-amz-date|current date(?:/time)?)",
+    r"(?:[^0-9a-z]{1,12}|\x20is\x20)(?:(?<time>TIME)|(?<number>\d{1,9})(?:\D|$))",
+));
+
+/// What follows may be quoted: the canonical request, or the name of a resource.
+#[rustfmt::skip]
+const QUOTED: [&str; 4] =
+    ["</Message>", "</message>", "signature we calculated", "not authorized to perform"];
+
+/// Other messages of a clock skew error, with the times in fields, if anywhere.
+#[rustfmt::skip]
+const PHRASES: [(Rejection, &str); 5] = [
+    (Ahead, "request is not yet valid|request is not valid yet|signature is too far in the future"),
+    (Behind, "signature is too far in the past|forbidden date is too old"), // Garage
+    (Unspecified, "difference between the request time and"),
+    (Unspecified, "time stamp or date value is expired"), // Alibaba Cloud, both ways
+    (Unspecified, "not within allowed clock skew"), // Oracle Cloud
+];
+
+/// Messages that name another cause.
+#[rustfmt::skip]
+const CAUSES: [(OtherCause, &str); 10] = [
+    (WrongKey, "signature we calculated"),
+    (ExpiredCredentials, "token included in the request is expired|token has expired"),
+    (ExpiredCredentials, "token expired|token must be redeemed|response has expired"),
+    (ExpiredUrl, "request has expired|request signature expired at|policy expired"),
+    (CredentialScope, "credential should be scoped|credential must be scoped|credential scope"),
+    (UnknownCredentials, "in the request is invalid|access key id you provided does not exist"),
+    (MissingAuthentication, "missing authentication token"),
+    (MalformedDate, "date must be in iso 8601|requires a valid date or x amz date"),
+    (MalformedSignature, "authorization header is malformed"),
+    (Denied, "not authorized to perform"),
+];
+
+/// What a message says.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(super) struct Said {
+pub(super) struct Message {
     pub(super) rejection: Option<Rejection>,
     pub(super) times: Times,
     pub(super) cause: Option<OtherCause>,
 }
 
-impl Said {
-    /// A rejection that states no time.
-    pub(super) fn rejection(way: Rejection) -> Self {
-        Self {
-            rejection: Some(way),
-            ..Self::default()
-        }
-    }
-}
-
-/// The times a text states; none of them if they contradict each other.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+/// The times that a message states; none of them if they contradict each other.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Times {
     pub(super) request: Option<SystemTime>,
     pub(super) server: Option<SystemTime>,
     pub(super) bound: Option<SystemTime>,
     pub(super) tolerance: Option<Duration>,
-    /// The server's time stood in a field of its own, not in a sentence.
-    pub(super) in_field: bool,
 }
 
-/// Reads what a text says, with the code that came with it.
-pub(super) fn read(text: &str, code: &Code<'_>) -> Said {
-    if code.class == Class::Unrelated {
-        return Said::default();
+/// Returns the first 64 KiB of a body as ASCII without line breaks: what was broken across lines is
+/// whole again, and UTF-16 loses its zeros. S3's longest errors have 10 KiB.
+pub(super) fn text(body: &[u8]) -> String {
+    let read = body.iter().copied().take(LIMIT);
+    let mut text: Vec<u8> = read.filter(|b| matches!(b, b'\t' | b' '..=b'~')).collect();
+    text.dedup_by(|next, byte| *next == b' ' && *byte == b' ');
+    String::from_utf8(text).unwrap_or_default()
+}
+
+/// Reads the message in the text of a response with that code.
+pub(super) fn read(text: &str, code: &Code) -> Message {
+    if code.class == Class::Unrelated || (text.is_empty() && code.name.is_none()) {
+        return Message::default();
     }
-    let message = first_message(text);
-    // From here on the text may tell back what the caller sent.
-    let echo = BEFORE_ECHO
+    let text = &text.to_ascii_lowercase();
+    let heard = unquoted(text);
+    let skew = sentence(heard, &SENTENCE, "than")
+        .or_else(|| sentence(heard, &BEGINNING, "signature"))
+        .or_else(|| sentence(heard, &STAMPED, "timestamp"))
+        .or_else(|| statement(heard, text, code.class));
+    let server_alone = || Times {
+        server: fields(text).and_then(|times| times.server),
+        ..Times::default()
+    };
+    // The last words before what is quoted may say what it is about.
+    let named = text.get(..heard.len() + 25).unwrap_or(text);
+    let cause = match (skew, code.class) {
+        (None, Class::Other(cause)) => phrase(named, &CAUSES).or(Some(cause)),
+        (None, _) => phrase(named, &CAUSES),
+        (Some(_), _) => None,
+    };
+    Message {
+        rejection: skew.map(|(way, _)| way),
+        times: skew.map_or_else(server_alone, |(_, times)| times),
+        cause,
+    }
+}
+
+/// Returns the text up to what it may quote.
+pub(super) fn unquoted(text: &str) -> &str {
+    let end = QUOTED
         .iter()
-        .filter_map(|phrase| message.find(phrase))
+        .filter(|end| text.contains(**end))
+        .filter_map(|end| text.find(end))
         .min();
-    let heard = message
-        .get(..echo.unwrap_or(message.len()))
-        .unwrap_or_default();
-    let said = sentence(heard).or_else(|| statement(heard, text, code, echo.is_some()));
-    said.unwrap_or_else(|| Said {
-        times: Times {
-            server: server_field(text).ok().flatten(),
-            in_field: true,
-            ..Times::default()
-        },
-        cause: cause::named(message, code.class),
-        ..Said::default()
+    text.get(..end.unwrap_or(text.len())).unwrap_or(text)
+}
+
+/// Returns the most complete of the sentences that match a pattern.
+fn sentence(text: &str, pattern: &'static Pattern, anchor: &'static str) -> Option<Skew> {
+    let stated = |t: &Times| [t.server, t.bound, t.request].map(|time| time.is_some());
+    let mut best: Option<Skew> = None;
+    let all = pattern.near(text, anchor, 96);
+    for found in all.filter(|found| found.get("other").is_none()) {
+        let is_behind = found.get("behind").or(found.get("dated")).is_some();
+        let way = if is_behind { Behind } else { Ahead };
+        let times = Times::of_sentence(&found, way).filter(|times| times.agree(way));
+        match (best, times) {
+            (_, None) => return Some((way, Times::default())),
+            // Early and late at once: no clock is.
+            (Some((other, _)), _) if other != way => return Some((Unspecified, Times::default())),
+            // SDKs print a message twice, once cut: the more complete one counts, then the first.
+            (Some((_, other)), Some(times)) if stated(&times) <= stated(&other) => {}
+            (_, Some(times)) => best = Some((way, times)),
+        }
+    }
+    best
+}
+
+/// Reads a phrase or a code, and the fields beside it.
+fn statement(heard: &str, text: &str, class: Class) -> Option<Skew> {
+    let way = match (phrase(heard, &PHRASES), class) {
+        (None | Some(Unspecified), Class::Clock(way)) => way,
+        (way, _) => way?,
+    };
+    let times = fields(text).unwrap_or_default();
+    let shown = match times.request.zip(times.server) {
+        Some((request, server)) if request < server => Behind,
+        Some(_) => Ahead,
+        None => way,
+    };
+    let agrees = (way == Unspecified || way == shown) && times.agree(shown);
+    let agreed = agrees.then_some((shown, times));
+    agreed.or(Some((way, Times::default())))
+}
+
+/// Reads the fields of a text. Returns `None` if one has two values.
+fn fields(text: &str) -> Option<Times> {
+    let value = |name| {
+        let all = FIELD.near(text, name, 0);
+        let mut values = all.filter_map(|found| found.get("time").or(found.get("number")));
+        let first = values.next();
+        values.all(|value| Some(value) == first).then_some(first)
+    };
+    let time = |name, other| Some(value(name)?.or(value(other)?).and_then(timestamp::read));
+    let millis = value("maxallowedskewmilliseconds")?.and_then(|millis| millis.parse().ok());
+    Some(Times {
+        request: time("requesttime", "<x-amz-date")?,
+        server: time("servertime", "current date")?,
+        bound: None,
+        // A number may be cut; whole minutes are not.
+        tolerance: millis.map(Duration::from_millis).filter(is_tolerance),
     })
 }
 
-/// The text up to the end of the first XML `Message`. What follows may tell back names that anyone
-/// may choose (`Key`, `Resource`), and it may hold the same message again.
-fn first_message(text: &str) -> &str {
-    text.split_once("</message>").map_or(text, |(head, _)| head)
+/// Returns what the first phrase in the text stands for, whatever is between its words.
+fn phrase<T: Copy>(text: &str, phrases: &[(T, &str)]) -> Option<T> {
+    let letters = LazyCell::new(|| text.replace(|c: char| !c.is_ascii_alphanumeric(), ""));
+    let is_in = |phrase: &str| {
+        let mut words = phrase.split(' ');
+        words.all(|word| text.contains(word)) && letters.contains(&phrase.replace(' ', ""))
+    };
+    let mut all = phrases.iter();
+    all.find(|(_, list)| list.split('|').any(is_in))
+        .map(|(found, _)| *found)
 }
 
-#[cfg(test)]
-pub(super) mod tests {
-    use super::super::plain::Plain;
-    use super::super::stamp;
-    use super::{Code, Said, SystemTime, read};
-    use std::time::UNIX_EPOCH;
+/// A clock skew error: the direction, and the times.
+type Skew = (Rejection, Times);
 
-    /// Reads a text in which `@` stands for `20260101T`.
-    pub(in super::super) fn said(code: &str, text: &str) -> Said {
-        let plain = Plain::read(text.replace('@', "20260101T").as_bytes());
-        read(&plain.squeezed, &Code::find(Some(code), &plain.readable))
+impl Times {
+    /// Returns `None` for a sentence that adds where it has to subtract.
+    fn of_sentence(found: &Found<'_>, way: Rejection) -> Option<Self> {
+        let number = |name| found.get(name)?.parse().ok();
+        let minutes = number("minutes").map(|minutes: u64| minutes * 60);
+        let tolerance = minutes.or(number("seconds")).map(Duration::from_secs);
+        let sign = found.get("sign").filter(|_| tolerance.is_some());
+        let is_signed_right = sign.is_none_or(|sign| (sign == "-") == (way == Behind));
+        is_signed_right.then(|| Self {
+            request: found.time("request").or(found.time("dated")),
+            server: found.time("server"),
+            bound: found.time("bound"),
+            tolerance: tolerance.filter(is_tolerance),
+        })
     }
 
-    /// "Behind 1000 1005 1020 900": direction, A, B and C as `HHMM` of that day, the tolerance in
-    /// seconds.
-    pub(in super::super) fn summary(said: &Said) -> String {
-        let clock = |time: Option<SystemTime>| match time {
-            Some(time) => {
-                let minutes = time
-                    .duration_since(UNIX_EPOCH)
-                    .unwrap_or_default()
-                    .as_secs()
-                    / 60
-                    - 29_453_760;
-                format!("{:02}{:02}", minutes / 60, minutes % 60)
-            }
-            None => "-".to_owned(),
-        };
-        let way = said
-            .rejection
-            .map_or("None".to_owned(), |way| format!("{way:?}"));
-        let [request, bound, server] =
-            [said.times.request, said.times.bound, said.times.server].map(clock);
-        let tolerance = said
-            .times
+    /// Checks C = B ± tolerance and on which side of B the time A is, as far as they are stated.
+    fn agree(&self, way: Rejection) -> bool {
+        // Milliseconds that grow from the request's time to the server's.
+        let sign = if way == Ahead { -1 } else { 1 };
+        let millis = |time| ClockOffset::between(SystemTime::UNIX_EPOCH, time).as_millis() * sign;
+        let [a, b, c] = [self.request, self.bound, self.server].map(|time| time.map(millis));
+        let tolerance = self
             .tolerance
-            .map_or("-".to_owned(), |t| t.as_secs().to_string());
-        format!("{way} {request} {bound} {server} {tolerance}")
-    }
-
-    #[test]
-    fn what_is_told_back_is_not_believed() {
-        let sentence =
-            "Signature expired: @100000Z is now earlier than @100500Z (@102000Z - 15 min.)";
-        assert_eq!(summary(&said("", sentence)), "Behind 1000 1005 1020 900");
-        for (code, text) in [
-            (
-                "AccessDenied",
-                format!("User: x is not authorized to perform: y on resource: '{sentence}'"),
-            ),
-            ("NoSuchKey", format!("<Key>{sentence}</Key>")),
-            (
-                "ValidationException",
-                format!("Value '{sentence}' failed to satisfy constraint"),
-            ),
-            (
-                "AccessDenied",
-                format!(
-                    "<Message>No</Message><Key>&lt;Message&gt;{sentence}&lt;/Message&gt;</Key>"
-                ),
-            ),
-            (
-                "",
-                format!(
-                    "The request signature we calculated does not match <CanonicalRequest>{sentence}"
-                ),
-            ),
-            (
-                "",
-                "is not authorized to perform: y on resource: RequestTimeTooSkewed".to_owned(),
-            ),
-        ] {
-            assert_eq!(said(code, &text).rejection, None, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_time_may_be_stated_by_what_is_no_rejection() {
-        let text = "Token expired: current date/time 1767262800 must be before the expiration date/time1767260000";
-        let said = said("ExpiredTokenException", text);
-        assert_eq!(
-            (said.rejection, said.times.server),
-            (None, stamp::basic(b"20260101T102000Z"))
-        );
+            .map(|t| ClockOffset::from_duration(t).as_millis());
+        let is_exact = b.zip(c).is_none_or(|(b, c)| match tolerance {
+            Some(tolerance) => c - b == tolerance,
+            None => c > b && is_tolerance(&Duration::from_millis((c - b).unsigned_abs())),
+        });
+        // On the bound is beyond it: both are cut to seconds.
+        let bound = b.or(c.map(|c| c - tolerance.unwrap_or(1)));
+        is_exact && a.zip(bound).is_none_or(|(a, bound)| a <= bound)
     }
 }
+
+/// Whole minutes, and a day at most: a server that tolerates more checks no time.
+fn is_tolerance(time: &Duration) -> bool {
+    matches!(time.as_secs(), 60..=86_400) && time.as_nanos().is_multiple_of(60_000_000_000)
+}
+
+/// How much of a body is read.
+const LIMIT: usize = 64 * 1024;

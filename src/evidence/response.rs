@@ -1,32 +1,36 @@
-//! The parts of a response that are looked at.
+//! [`ResponseView`]: the parts of a response that are read.
 
-use super::conclusion::is_plausible;
-use super::stamp;
+use super::sample::is_plausible;
+use crate::timestamp;
 use std::fmt;
 use std::time::SystemTime;
 
 /// The parts of a response that can hold evidence. Borrowed, and cheap to copy.
+#[must_use]
 #[derive(Clone, Copy)]
 pub struct ResponseView<'a> {
     pub(super) status: u16,
     pub(super) body: &'a [u8],
-    date: DateHeader<'a>,
-    aged: bool,
+    date: Option<&'a str>,
+    is_date_doubled: bool,
+    /// The response has an `Age` header.
+    pub(super) is_aged: bool,
     pub(super) error_code: Option<&'a str>,
     pub(super) request_id: Option<&'a str>,
 }
 
 impl<'a> ResponseView<'a> {
-    /// A response of an HTTP status, with its body or as much of it as was read.
+    /// Creates the view of a response with an HTTP status and a body, or as much of the body as was
+    /// read.
     ///
-    /// The body may be any bytes, and empty; 64 KiB of it are looked at.
-    #[must_use]
+    /// The body may be any bytes, and empty. The reader looks at the first 64 KiB.
     pub const fn new(status: u16, body: &'a [u8]) -> Self {
         Self {
             status,
             body,
-            date: DateHeader::Absent,
-            aged: false,
+            date: None,
+            is_date_doubled: false,
+            is_aged: false,
             error_code: None,
             request_id: None,
         }
@@ -34,55 +38,65 @@ impl<'a> ResponseView<'a> {
 
     /// Adds the `Date` header's value, as received.
     ///
-    /// A second call says that the header came twice, and then neither value is used: a proxy may
-    /// have added its own.
-    #[must_use]
+    /// A second call says that the header came twice. Neither value is used then, since a proxy may
+    /// have added one of them.
     pub const fn with_date(mut self, date: &'a str) -> Self {
-        self.date = match self.date {
-            DateHeader::Absent => DateHeader::Single(date),
-            DateHeader::Single(_) | DateHeader::Doubled => DateHeader::Doubled,
-        };
+        self.is_date_doubled = self.date.is_some();
+        self.date = Some(date);
         self
     }
 
-    /// Adds the `Age` header's value. Whatever it is, the `Date` beside it is a cache's copy
-    /// (RFC 9111, section 5.1) and is not used.
-    #[must_use]
-    pub const fn with_age(mut self, age: &'a str) -> Self {
-        let _ = age;
-        self.aged = true;
+    /// Adds the `Age` header's value. Whatever it is, the response comes from a cache (RFC 9111,
+    /// section 5.1), and its `Date` is not used.
+    pub const fn with_age(mut self, _: &'a str) -> Self {
+        self.is_aged = true;
         self
     }
 
-    /// Adds the error code that the caller knows, from `x-amzn-ErrorType` or a parsed body.
+    /// Adds the error code that the caller knows, from `x-amzn-ErrorType`, `x-amzn-query-error` or
+    /// a parsed body.
     ///
-    /// It is preferred to what the body says. `namespace#Code` and `Code:http://…` are stripped; an
-    /// empty one, `null` and HTTP's own words (`403`, `Forbidden`) count as none.
-    #[must_use]
+    /// It takes precedence over the body. The reader strips `namespace#Code`, `Code:http://…`,
+    /// `Code:` and `Code;Sender`. An empty value, `null` and the words of HTTP (`403`,
+    /// `Forbidden`) count as no code.
     pub const fn with_error_code(mut self, code: &'a str) -> Self {
         self.error_code = Some(code);
         self
     }
 
-    /// Adds the request id that the server gave, from whichever header. A blank one counts as none.
-    #[must_use]
+    /// Adds the request id that the server gave, from any header. A blank one counts as none.
     pub const fn with_request_id(mut self, request_id: &'a str) -> Self {
         self.request_id = Some(request_id);
         self
     }
 
-    pub(super) const fn is_aged(&self) -> bool {
-        self.aged
+    /// Adds the headers of the response that can hold evidence, whatever the others are. Names are
+    /// in lower case.
+    #[cfg(any(feature = "sdk", feature = "tower"))]
+    pub(crate) fn with_headers(self, headers: impl Iterator<Item = (&'a str, &'a [u8])>) -> Self {
+        headers.fold(self, |view, (name, value)| {
+            // An unreadable second `Date` is still a second one.
+            let value = str::from_utf8(value).unwrap_or_default();
+            match name {
+                "date" => view.with_date(value),
+                "age" => view.with_age(value),
+                "x-amzn-errortype" => view.with_error_code(value),
+                // What the query protocol called the error, of services that had it before JSON.
+                "x-amzn-query-error" if view.error_code.is_none() => view.with_error_code(value),
+                "x-amzn-requestid" | "x-amz-request-id" | "x-amzn-request-id" => {
+                    view.with_request_id(value)
+                }
+                _ => view,
+            }
+        })
     }
 
-    /// The `Date` of the answering server, if there is one that can be believed to be that.
+    /// The `Date` of the server itself, if the header came once, is readable and plausible, and no
+    /// cache has kept it.
     pub(super) fn date(&self) -> Option<SystemTime> {
-        match self.date {
-            DateHeader::Single(value) if !self.aged => {
-                stamp::http_date(value).filter(|time| is_plausible(*time))
-            }
-            _ => None,
-        }
+        let is_own = !self.is_date_doubled && !self.is_aged;
+        let date = timestamp::http_date(self.date.filter(|_| is_own)?);
+        date.filter(|time| is_plausible(*time))
     }
 }
 
@@ -94,11 +108,4 @@ impl fmt::Debug for ResponseView<'_> {
             .field("body_len", &self.body.len())
             .finish_non_exhaustive()
     }
-}
-
-#[derive(Clone, Copy)]
-enum DateHeader<'a> {
-    Absent,
-    Single(&'a str),
-    Doubled,
 }

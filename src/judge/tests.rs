@@ -115,7 +115,7 @@ fn a_clock_far_from_the_server_is_skew() {
             sample.point.at_boot(reading(0, 1).boot),
             at(server) + Duration::from_millis(500)
         );
-        assert_eq!(sample.strength, Strength::Strong);
+        assert_eq!(sample.stated.strength, Strength::Message);
     }
 }
 
@@ -192,13 +192,11 @@ fn a_possible_clock_skew_error_with_a_credible_signature_is_not_clock_skew() {
         case.judged(&evidence("Fri, 15 Jan 2027 08:04:00 GMT")),
         Verdict::NotClockSkew
     );
-    assert!(matches!(
-        case.judged(&evidence("Fri, 15 Jan 2027 08:05:00 GMT")),
-        Verdict::ClockSkew(OffsetSample {
-            strength: Strength::Medium,
-            ..
-        })
-    ));
+    let verdict = case.judged(&evidence("Fri, 15 Jan 2027 08:05:00 GMT"));
+    let Verdict::ClockSkew(sample) = verdict else {
+        panic!("{verdict:?}");
+    };
+    assert_eq!(sample.stated.strength, Strength::Date);
 }
 
 #[test]
@@ -321,16 +319,17 @@ fn a_signature_of_the_servers_very_second_is_not_old() {
 
 #[test]
 fn the_distance_to_a_range_is_that_to_its_nearer_end() {
-    let time = ServerTime {
+    let sample = Sample {
         earliest: at(100),
         latest: at(200),
-        sign_by: at(150),
-        slack: Duration::ZERO,
-        source: Source::Message,
-        strength: Strength::Strong,
+        best: at(150),
+        strength: Strength::Message,
     };
     for (signed, distance) in [(40, 60), (100, 0), (150, 0), (200, 0), (260, 60)] {
-        assert_eq!(time.distance_to(at(signed)), Duration::from_secs(distance));
+        assert_eq!(
+            distance_to(&sample, at(signed)),
+            Duration::from_secs(distance)
+        );
     }
 }
 
@@ -376,9 +375,10 @@ fn by_s3(took: u64, server: u64, tolerance: Option<u64>) -> Verdict {
     Case::new(0, took, 0).judged(&evidence)
 }
 
-/// A proxy may hide the status of our own rejection, and Varnish writes `Age: 0` on all.
+/// Whatever the status and the code are: a proxy may hide the status of our own clock skew error,
+/// and Varnish writes `Age: 0` on everything.
 #[test]
-fn what_is_not_told_at_first_hand_counts_if_it_is_of_this_signature() {
+fn a_message_that_states_the_requests_time_counts_if_it_is_that_of_this_signature() {
     let case = |signed| Case::new(signed, 1, 172_800);
     let text = |signed: i64| {
         format!(
@@ -393,6 +393,8 @@ fn what_is_not_told_at_first_hand_counts_if_it_is_of_this_signature() {
         (502, true, None),
         (404, false, None),
         (403, true, None),
+        (403, false, None),
+        (403, false, Some("InvalidSignatureException")),
         // EC2 tells back what it was asked for.
         (400, false, Some("InvalidInstanceID.Malformed")),
     ] {
@@ -415,7 +417,7 @@ fn what_is_not_told_at_first_hand_counts_if_it_is_of_this_signature() {
                 assert_eq!(verdict, Verdict::Other, "{status}, {quoted}");
             }
         }
-        // What does not tell the time back is of anybody, but for a cache's copy of a refusal.
+        // One that states none needs a status that rejects the request, and no cache.
         let nameless =
             "<Code>RequestTimeTooSkewed</Code><ServerTime>2027-01-17T08:00:00Z</ServerTime>";
         let mut view = ResponseView::new(status, nameless.as_bytes());
@@ -426,12 +428,27 @@ fn what_is_not_told_at_first_hand_counts_if_it_is_of_this_signature() {
         let is_believed = matches!(verdict, Verdict::ClockSkew(_));
         assert_eq!(
             is_believed,
-            matches!(status, 400 | 403),
+            matches!(status, 400 | 403) && !is_aged,
             "{status}: {verdict:?}"
         );
     }
-    // At first hand the text is believed: a proxy may have signed in our place.
-    let text = text(-7_200);
-    let told = Evidence::read(&ResponseView::new(403, text.as_bytes()));
-    assert!(matches!(case(0).judged(&told), Verdict::ClockSkew(_)));
+    // And a listed code, in a field that no user of the caller can write.
+    for (body, is_believed) in [
+        (
+            r#"{"__type":"InvalidSignatureException","message":"|"}"#,
+            true,
+        ),
+        ("<Code>AccessDenied</Code><Message>|</Message>", true),
+        (
+            r#"{"__type":"InvalidRequestException","message":"AccessDenied |"}"#,
+            false,
+        ),
+        (r#"{"message":"code: AccessDenied |"}"#, false),
+    ] {
+        let timeless = "Signature expired: date is now earlier than 20270117T074500Z (20270117T080000Z - 15 min.)";
+        let body = body.replace('|', timeless);
+        let verdict = case(0).judged(&Evidence::read(&ResponseView::new(403, body.as_bytes())));
+        let is_skew = matches!(verdict, Verdict::ClockSkew(_));
+        assert_eq!(is_skew, is_believed, "{body}");
+    }
 }

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use super::authorization::Authorization;
 use super::{AUTHORIZATION, CONTENT_SHA256, DATE};
-use crate::evidence::stamp;
+use crate::timestamp;
 
 /// A request as its signature sees it.
 #[derive(Clone)]
@@ -48,7 +48,7 @@ impl<'a> Head<'a> {
 
 /// Returns the time in an `x-amz-date` header.
 pub(crate) fn stamp_of(date: &str) -> Option<SystemTime> {
-    stamp::basic(date.as_bytes())
+    timestamp::sigv4(date)
 }
 
 /// Returns the service in the scope of an `Authorization` header.

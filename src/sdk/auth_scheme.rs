@@ -20,6 +20,7 @@ use crate::host::Host;
 use crate::judge::SigningTime;
 use crate::offset::ClockOffset;
 use crate::resign::stamp_of;
+use crate::sdk::http_client;
 use crate::sdk::operation::{OperationState, Signed};
 use crate::sdk::retry_classifier::has_classifier;
 
@@ -123,11 +124,10 @@ impl Sign for SkewSigner {
         } else {
             self.sign(request, identity, endpoint, components, cfg)?;
         }
-        let state = cfg.load::<OperationState>();
-        if let Some(state) = state.filter(|state| state.belongs_to(clock)) {
-            state.note_signed(Signed::of(request, sent));
-            // The HTTP client of this clock keeps no copy of what the SDK signs again.
-            if clock.has_http_client() && self.has_classifier(components) {
+        if let Some(state) = cfg.load::<OperationState>() {
+            state.note_signed(Signed::of(request, sent, clock));
+            // Our HTTP client keeps no copy of what the SDK signs again.
+            if http_client::is_in_use() && self.has_classifier(components) {
                 request.add_extension(SdkResigns);
             }
         }

@@ -67,7 +67,7 @@ struct Shared {
 impl SkewClock {
     /// Returns an HTTP client that sends through `inner`.
     pub fn wrap_http_client(&self, inner: impl HttpClient + 'static) -> SkewHttpClient {
-        self.note_http_client();
+        IS_IN_USE.store(true, Ordering::Relaxed);
         SkewHttpClient {
             shared: Arc::new(Shared {
                 clock: self.clone(),
@@ -116,6 +116,15 @@ impl HttpClient for SkewHttpClient {
         self.inner.connector_metadata()
     }
 }
+
+/// Returns whether there is an HTTP client of any clock, so that requests need a mark.
+pub(super) fn is_in_use() -> bool {
+    IS_IN_USE.load(Ordering::Relaxed)
+}
+
+/// A mark costs more than all else that is done about an accepted request, and most
+/// programs that install the clock in their clients do without this HTTP client.
+static IS_IN_USE: AtomicBool = AtomicBool::new(false);
 
 /// The connector of one attempt of one client.
 #[derive(Clone, Debug)]

@@ -19,15 +19,15 @@ use aws_smithy_runtime_api::client::retries::RequestAttempts;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::retry::RetryConfig;
+use aws_types::SigningName;
 
 use crate::clock::SkewClock;
 use crate::decide::{Decision, Exchange};
 use crate::event::{Details, EventKind, Label, Missing, SkewEvent, SkipReason};
 use crate::evidence::Evidence;
 use crate::host::Host;
-
 use crate::sdk::http_client::Observed;
-use crate::sdk::operation::{OperationState, Signed, Stage, date_of, view};
+use crate::sdk::operation::{OperationState, Signed, date_of, view};
 use crate::sdk::retry_classifier::{Resign, has_classifier};
 
 /// Observes the responses of one client, updates the clock with what they say about
@@ -50,8 +50,6 @@ pub struct SkewInterceptor {
     clock: SkewClock,
     has_complained: AtomicBool,
     has_auth_scheme: OnceLock<bool>,
-    /// The client has our classifier, which no operation can take away.
-    has_classifier: AtomicBool,
     can_disable_native: OnceLock<bool>,
     /// The second, on the monotonic clock, until which this client's host is known not to
     /// be one that can confirm the clock.
@@ -65,7 +63,6 @@ impl SkewClock {
             clock: self.clone(),
             has_complained: AtomicBool::new(false),
             has_auth_scheme: OnceLock::new(),
-            has_classifier: AtomicBool::new(false),
             can_disable_native: OnceLock::new(),
             no_confirmation_until: AtomicU64::new(0),
         }
@@ -85,11 +82,9 @@ impl Intercept for SkewInterceptor {
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         match cfg.get_mut_from_interceptor_state::<OperationState>() {
-            Some(state) if state.belongs_to(&self.clock) => state.forget_signed(),
-            // A clock that only observes stands back for one that corrects.
-            Some(_) if self.clock.is_observe_only() => {}
-            _ => {
-                let state = OperationState::new(&self.clock);
+            Some(state) => state.forget_signed(),
+            None => {
+                let state = OperationState::default();
                 cfg.interceptor_state().store_put(state);
             }
         }
@@ -105,20 +100,20 @@ impl Intercept for SkewInterceptor {
         components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let Some(state) = self.state(cfg) else {
+        let Some(state) = cfg.get_mut_from_interceptor_state::<OperationState>() else {
             return Ok(());
         };
-        let is_complete = state.is_native_off || self.clock.is_observe_only();
-        let is_signed = state.is_signed();
-        if is_signed && is_complete {
-            return Ok(());
-        }
-        if !is_signed {
+        if !state.is_signed() {
             // Not for us to sign, as a rule: S3 Express, bearer tokens, no authentication.
             if !self.has_auth_scheme(components) {
                 self.complain(Missing::AuthScheme, cfg);
             }
-        } else if self.has_classifier(components) {
+            return Ok(());
+        }
+        if !state.is_signed_by(&self.clock) || self.clock.is_observe_only() || state.is_native_off {
+            return Ok(());
+        }
+        if has_classifier(components) {
             state.is_native_off = true;
             self.switch_native_off(components, cfg);
         } else {
@@ -137,21 +132,17 @@ impl Intercept for SkewInterceptor {
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let attempt = cfg.load::<RequestAttempts>().map(RequestAttempts::attempts);
-        let Some(state) = self.state(cfg) else {
+        let Some(state) = cfg.get_mut_from_interceptor_state::<OperationState>() else {
             return Ok(());
         };
-        if !state.is_first_to_observe(attempt) {
-            return Ok(());
-        }
-        let lent = state.lent.take();
-        let is_resend = state.stage == Stage::Resent;
-        if is_resend {
-            state.stage = Stage::Done;
-        }
-        let is_fresh = state.stage == Stage::Fresh;
-        let signed = state.take_signed();
-        if let Some(users) = lent {
-            cfg.interceptor_state().store_put(*users);
+        let is_resend = state.is_resend(attempt);
+        let has_resent = state.has_resent();
+        let users = state.take_users_bucket(attempt);
+        // Of two interceptors of one clock the first observes.
+        let is_ours = state.is_signed_by(&self.clock);
+        let signed = if is_ours { state.take_signed() } else { None };
+        if let Some(users) = users {
+            cfg.interceptor_state().store_put(users);
         }
         let Some(signed) = signed else {
             return Ok(());
@@ -165,21 +156,14 @@ impl Intercept for SkewInterceptor {
         if !is_resend && !self.is_of_interest(&signed, response) {
             return Ok(());
         }
-        if self.resigns(&signed, is_resend, response, cfg) && is_fresh {
-            self.ask_for_one_more(&signed, context, cfg);
+        if self.resigns(&signed, is_resend, response, cfg) && !has_resent {
+            self.ask_for_one_more(&signed, attempt, context, cfg);
         }
         Ok(())
     }
 }
 
 impl SkewInterceptor {
-    /// Returns what is remembered of the operation, if this interceptor is the one to
-    /// observe it.
-    fn state<'a>(&self, cfg: &'a mut ConfigBag) -> Option<&'a mut OperationState> {
-        cfg.get_mut_from_interceptor_state::<OperationState>()
-            .filter(|state| state.belongs_to(&self.clock))
-    }
-
     /// Returns whether a response says anything new. Most do not.
     fn is_of_interest(&self, signed: &Signed, response: &HttpResponse) -> bool {
         if !response.status().is_success() {
@@ -221,7 +205,7 @@ impl SkewInterceptor {
             trip: signed.round_trip(self.clock.reading()),
             evidence: &evidence,
             host: host.as_ref(),
-            service: metadata.map(Metadata::service),
+            service: service_of(cfg),
             operation: metadata.map(Metadata::name),
             is_resend,
         };
@@ -242,6 +226,7 @@ impl SkewInterceptor {
     fn ask_for_one_more(
         &self,
         signed: &Signed,
+        attempt: Option<u32>,
         context: &mut FinalizerInterceptorContextMut<'_>,
         cfg: &mut ConfigBag,
     ) {
@@ -263,9 +248,8 @@ impl SkewInterceptor {
         if users.is_some() {
             bag.store_put(TokenBucket::unlimited());
         }
-        if let Some(state) = self.state(cfg) {
-            state.begin_resend(signed.host());
-            state.lent = users.map(Box::new);
+        if let Some(state) = cfg.get_mut_from_interceptor_state::<OperationState>() {
+            state.begin_resend(signed, attempt, users);
         }
     }
 
@@ -276,15 +260,6 @@ impl SkewInterceptor {
             let scheme = components.auth_scheme(SCHEME_ID);
             scheme.is_none_or(|scheme| format!("{scheme:?}").contains("SkewAuthScheme"))
         })
-    }
-
-    fn has_classifier(&self, components: &RuntimeComponents) -> bool {
-        if self.has_classifier.load(Ordering::Relaxed) {
-            return true;
-        }
-        let has_classifier = has_classifier(components);
-        self.has_classifier.store(has_classifier, Ordering::Relaxed);
-        has_classifier
     }
 
     /// Keeps the SDK's own correction out of the rest of the operation. The SDK looks for
@@ -310,13 +285,20 @@ impl SkewInterceptor {
         }
         let metadata = cfg.load::<Metadata>();
         let details = Details {
-            service: metadata.and_then(|metadata| Label::of_service(metadata.service())),
+            service: service_of(cfg).and_then(Label::of_service),
             method: metadata.and_then(|metadata| Label::new(metadata.name())),
             ..Details::default()
         };
         let kind = EventKind::IncompleteInstallation { missing };
         self.clock.enter(SkewEvent::new(kind, details));
     }
+}
+
+/// Returns the name of the service in signatures, which is the one that the other
+/// integrations know.
+fn service_of(cfg: &ConfigBag) -> Option<&str> {
+    let name = cfg.load::<SigningName>().map(AsRef::as_ref);
+    name.or_else(|| cfg.load::<Metadata>().map(Metadata::service))
 }
 
 /// Returns whether the SDK's own correction can be disabled as an interceptor. One that

@@ -9,72 +9,37 @@ use aws_smithy_types::config_bag::{Storable, StoreReplace};
 
 use crate::clock::{SentAt, SkewClock};
 use crate::evidence::ResponseView;
-use crate::evidence::stamp;
 use crate::host::Host;
 use crate::judge::RoundTrip;
 use crate::local_clock::Reading;
-use crate::resend::REQUEST_IDS;
+use crate::timestamp;
 
 /// One value in the config bag, so that an accepted call costs one allocation.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct OperationState {
-    pub(super) clock: SkewClock,
-    pub(super) stage: Stage,
-    /// The last attempt whose end was observed.
-    observed: Option<u32>,
-    /// The user's token bucket, while an unlimited one is in its place.
-    pub(super) lent: Option<Box<TokenBucket>>,
+    /// What a signer of ours has signed in this attempt.
+    signed: Mutex<Option<Signed>>,
     /// The SDK's own correction is off for this operation.
     pub(super) is_native_off: bool,
-    /// The host of an attempt that is made again.
-    resend_to: Option<Host>,
-    /// What our signer has signed in this attempt.
-    signed: Mutex<Option<Signed>>,
+    resend: Option<Resend>,
 }
 
 impl Storable for OperationState {
     type Storer = StoreReplace<Self>;
 }
 
-/// How far the one resend of an operation has come.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Stage {
-    Fresh,
-    /// The next response is that to a resend.
-    Resent,
-    Done,
+/// The one resend of an operation.
+#[derive(Debug)]
+struct Resend {
+    clock: SkewClock,
+    host: Option<Host>,
+    /// The attempt after which it was asked for.
+    after: Option<u32>,
+    /// The user's token bucket, while an unlimited one is in its place.
+    users: Option<TokenBucket>,
 }
 
 impl OperationState {
-    pub(super) fn new(clock: &SkewClock) -> Self {
-        Self {
-            clock: clock.clone(),
-            stage: Stage::Fresh,
-            observed: None,
-            lent: None,
-            is_native_off: false,
-            resend_to: None,
-            signed: Mutex::new(None),
-        }
-    }
-
-    pub(super) fn belongs_to(&self, clock: &SkewClock) -> bool {
-        self.clock.is(clock)
-    }
-
-    /// Forgets what was signed: an attempt may fail before it is signed.
-    pub(super) fn forget_signed(&mut self) {
-        *self.signed_mut() = None;
-    }
-
-    /// Returns whether the end of this attempt is news: a client may have two
-    /// interceptors of one clock.
-    pub(super) fn is_first_to_observe(&mut self, attempt: Option<u32>) -> bool {
-        let is_news = self.observed != attempt;
-        self.observed = attempt;
-        is_news
-    }
-
     pub(super) fn note_signed(&self, signed: Signed) {
         let mut place = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
         *place = Some(signed);
@@ -82,6 +47,16 @@ impl OperationState {
 
     pub(super) fn is_signed(&mut self) -> bool {
         self.signed_mut().is_some()
+    }
+
+    pub(super) fn is_signed_by(&mut self, clock: &SkewClock) -> bool {
+        let signed = self.signed_mut().as_ref();
+        signed.is_some_and(|signed| signed.clock.is(clock))
+    }
+
+    /// Forgets what was signed: an attempt may fail before it is signed.
+    pub(super) fn forget_signed(&mut self) {
+        *self.signed_mut() = None;
     }
 
     pub(super) fn take_signed(&mut self) -> Option<Signed> {
@@ -94,21 +69,51 @@ impl OperationState {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn begin_resend(&mut self, host: Option<Host>) {
-        self.stage = Stage::Resent;
-        self.resend_to = host;
+    /// Notes that the request is signed and sent again after this attempt.
+    pub(super) fn begin_resend(
+        &mut self,
+        signed: &Signed,
+        after: Option<u32>,
+        users: Option<TokenBucket>,
+    ) {
+        self.resend = Some(Resend {
+            clock: signed.clock.clone(),
+            host: signed.host(),
+            after,
+            users,
+        });
     }
 
-    /// Returns the time that a resend will be signed with, if one is next.
+    pub(super) const fn has_resent(&self) -> bool {
+        self.resend.is_some()
+    }
+
+    /// Returns whether this attempt is the resend.
+    pub(super) fn is_resend(&self, attempt: Option<u32>) -> bool {
+        let resend = self.resend.as_ref();
+        resend.is_some_and(|resend| resend.after.map(|after| after + 1) == attempt)
+    }
+
+    /// Returns the user's token bucket, if it has to be put back after this attempt.
+    pub(super) fn take_users_bucket(&mut self, attempt: Option<u32>) -> Option<TokenBucket> {
+        let resend = self.resend.as_mut()?;
+        if resend.after == attempt {
+            return None;
+        }
+        resend.users.take()
+    }
+
+    /// Returns the time that a resend is signed with, if there is one.
     pub(super) fn resend_time(&self) -> Option<SystemTime> {
-        let is_next = self.stage == Stage::Resent;
-        is_next.then(|| self.clock.signing_time(self.resend_to.as_ref()).now)
+        let resend = self.resend.as_ref()?;
+        Some(resend.clock.signing_time(resend.host.as_ref()).now)
     }
 }
 
 /// A request that our signer has signed.
 #[derive(Debug)]
 pub(super) struct Signed {
+    clock: SkewClock,
     pub(super) sent: SentAt,
     amz_date: [u8; AMZ_DATE],
     uri: Box<str>,
@@ -118,13 +123,14 @@ pub(super) struct Signed {
 impl Signed {
     /// Copies of a signed request what may be needed when it is gone; it is read only
     /// where it matters.
-    pub(super) fn of(request: &HttpRequest, sent: SentAt) -> Self {
+    pub(super) fn of(request: &HttpRequest, sent: SentAt, clock: &SkewClock) -> Self {
         // To go through all headers is cheaper than to hash the name.
         let mut headers = request.headers().iter_bytes();
         let date = headers.find(|(name, _)| *name == "x-amz-date");
         let date = date.and_then(|(_, date)| date.try_into().ok());
         let body = request.body();
         Self {
+            clock: clock.clone(),
             sent,
             amz_date: date.unwrap_or_default(),
             uri: request.uri().into(),
@@ -138,44 +144,31 @@ impl Signed {
     }
 
     pub(super) fn round_trip(&self, received: Reading) -> RoundTrip {
-        let signed_at = stamp::basic(&self.amz_date);
-        self.sent.round_trip(signed_at, received)
+        let signed_at = str::from_utf8(&self.amz_date).ok();
+        self.sent
+            .round_trip(signed_at.and_then(timestamp::sigv4), received)
     }
 }
 
 /// Returns what the response says, as far as it concerns the clock. `text` is the
 /// body of a response that is no success.
 pub(super) fn view<'a>(response: &'a HttpResponse, text: &'a [u8]) -> ResponseView<'a> {
-    let view = view_without_age(response, text);
-    match response.headers().get("age") {
-        Some(age) => view.with_age(age),
-        None => view,
-    }
+    let headers = response.headers().iter_bytes();
+    ResponseView::new(response.status().as_u16(), text).with_headers(headers)
 }
 
 /// The same, with the `Date` of a response to which we have given an age.
 pub(super) fn view_without_age<'a>(response: &'a HttpResponse, text: &'a [u8]) -> ResponseView<'a> {
-    let headers = response.headers();
-    let mut view = ResponseView::new(response.status().as_u16(), text);
-    for (_, date) in headers.iter_bytes().filter(|(name, _)| *name == "date") {
-        // A value that cannot be read is still a second header.
-        view = view.with_date(std::str::from_utf8(date).unwrap_or_default());
-    }
-    if let Some(code) = headers.get("x-amzn-errortype") {
-        view = view.with_error_code(code);
-    }
-    let request_id = REQUEST_IDS.iter().find_map(|name| headers.get(name));
-    if let Some(request_id) = request_id {
-        view = view.with_request_id(request_id);
-    }
-    view
+    let headers = response.headers().iter_bytes();
+    let headers = headers.filter(|(name, _)| *name != "age");
+    ResponseView::new(response.status().as_u16(), text).with_headers(headers)
 }
 
 /// Returns the first `Date`, and nothing else that the response says.
 pub(super) fn date_of(response: &HttpResponse) -> Option<SystemTime> {
     let mut headers = response.headers().iter_bytes();
     let (_, date) = headers.find(|(name, _)| *name == "date")?;
-    stamp::http_date(std::str::from_utf8(date).ok()?)
+    timestamp::http_date(std::str::from_utf8(date).ok()?)
 }
 
 /// `20240522T115159Z`

@@ -18,10 +18,10 @@ use super::service::Wiring;
 use crate::buffered::Buffered;
 use crate::clock::SentAt;
 use crate::evidence::ResponseView;
-use crate::evidence::stamp::http_date;
 use crate::host::Host;
-use crate::resend::{LARGEST_READ, LONGEST_READ, REQUEST_IDS, ReplayRequest, has_to_prepare};
+use crate::resend::{LARGEST_READ, LONGEST_READ, ReplayRequest, has_to_prepare};
 use crate::resign::{Head, NOT_TEXT, SignatureHeader, stamp_of};
+use crate::timestamp;
 
 pub(super) struct TowerRequest<S, B> {
     /// The service that was ready and called: it is made ready again for the
@@ -189,28 +189,14 @@ pub(super) fn put(headers: &[SignatureHeader], map: &mut HeaderMap) {
 
 /// Returns the first `Date`, and nothing else that the answer says.
 pub(super) fn date_of<B>(response: &Response<B>) -> Option<SystemTime> {
-    http_date(as_text(response.headers().get(DATE)?)?)
+    timestamp::http_date(as_text(response.headers().get(DATE)?)?)
 }
 
 /// Returns what a response says of the clock, with the beginning of its body.
 pub(super) fn view<'a, T>(response: &'a Response<T>, text: &'a [u8]) -> ResponseView<'a> {
-    let headers = response.headers();
-    let get = |name: &str| headers.get(name).and_then(as_text);
-    let mut view = ResponseView::new(response.status().as_u16(), text);
-    for date in headers.get_all("date") {
-        // What cannot be read is still a second header.
-        view = view.with_date(as_text(date).unwrap_or_default());
-    }
-    if let Some(age) = get("age") {
-        view = view.with_age(age);
-    }
-    if let Some(code) = get("x-amzn-errortype") {
-        view = view.with_error_code(code);
-    }
-    if let Some(request_id) = REQUEST_IDS.into_iter().find_map(get) {
-        view = view.with_request_id(request_id);
-    }
-    view
+    let headers = response.headers().iter();
+    let headers = headers.map(|(name, value)| (name.as_str(), value.as_bytes()));
+    ResponseView::new(response.status().as_u16(), text).with_headers(headers)
 }
 
 pub(super) fn host_of(uri: &Uri) -> Option<Host> {

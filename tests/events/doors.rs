@@ -88,8 +88,8 @@ impl Door {
         if self == Self::HttpClient {
             let config = config
                 .to_builder()
-                .http_client(site.clock.http_client(site.line.clone()))
-                .time_source(site.clock.clone())
+                .http_client(site.clock.wrap_http_client(site.line.clone()))
+                .time_source(site.clock.local_time())
                 // So that a provider is asked at each signature.
                 .identity_cache(aws_sdk_sqs::config::IdentityCache::no_cache())
                 .build();

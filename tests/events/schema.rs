@@ -220,7 +220,7 @@ async fn two_hundred_rejections_of_one_clock_are_one_event_over_real_http() {
         )
         .timeout_config(aws_config::timeout::TimeoutConfig::disabled())
         .time_source(clock.clone())
-        .http_client(clock.http_client(aws_smithy_http_client::Builder::new().build_http()))
+        .http_client(clock.wrap_http_client(aws_smithy_http_client::Builder::new().build_http()))
         .build();
     let sqs = aws_sdk_sqs::Client::new(&config);
     const CALLS: usize = 200;
@@ -236,10 +236,8 @@ async fn two_hundred_rejections_of_one_clock_are_one_event_over_real_http() {
     assert_eq!(endpoint.counts().rejected, 200);
     assert_eq!(capture.names(), ["skew_detected"]);
     assert_eq!(clock.status().event_count(), 1);
-    let resent = capture.increments();
-    let resent = resent
-        .iter()
-        .filter(|event| event.text("outcome") == Some("accepted"));
+    let resent = capture.increments().into_iter();
+    let resent = resent.filter(|event| event.text("outcome") == Some("accepted"));
     assert_eq!(resent.count(), CALLS);
 }
 
@@ -257,10 +255,8 @@ async fn what_is_left_out_of_the_log_is_counted() {
         let suppressed = log.iter().map(|event| event.fields["suppressed"].clone());
         let suppressed: Vec<_> = suppressed.collect();
         assert_eq!(suppressed, [Value::U64(0), Value::U64(4)], "{door:?}");
-        let counted = capture.increments();
-        let counted = counted
-            .iter()
-            .filter(|event| event.text("event") == Some("not_clock_skew"));
+        let counted = capture.increments().into_iter();
+        let counted = counted.filter(|event| event.text("event") == Some("not_clock_skew"));
         assert_eq!(counted.count(), 6, "metrics are never left out");
     }
 }

@@ -118,7 +118,7 @@ async fn no_event_and_no_debug_output_holds_a_secret_or_a_signature() {
                 clock.interceptor(),
                 clock.retry_classifier(),
                 clock.identity_cache(),
-                clock.http_client(site.line.clone()),
+                clock.wrap_http_client(site.line.clone()),
                 clock.layer(credentials(SECRET)),
                 clock.signing_layer(credentials(SECRET), "us-east-1", "sqs"),
                 clock

@@ -105,7 +105,7 @@ async fn what_only_one_kind_has_is_told() {
             "incomplete_installation",
             Door::Interceptor,
             "missing",
-            "retry_classifier, time_source",
+            "auth_scheme",
         ),
         (
             "hosts_disagree",

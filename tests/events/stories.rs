@@ -25,7 +25,7 @@ pub(crate) const KINDS: [(&str, &[Door]); 10] = [
     ("expired_in_transit", &Door::ALL),
     ("correction_cleared", &Door::ALL),
     // The other doors try a date on the request itself, before they learn it.
-    ("trial_rejected", &[Door::Interceptor]),
+    ("trial_rejected", &Door::ALL),
     ("hosts_disagree", &Door::ALL),
     (
         "resend_skipped",
@@ -85,7 +85,10 @@ pub(crate) async fn tell(kind: &str, door: Door) -> Site {
         }
         "trial_rejected" => {
             let site = site(0, Manner::Silently);
-            let lie = || Answer::empty_403(shifted(site.world.true_time(), 20 * MINUTE));
+            let lie = || Answer {
+                body: "<Error><Code>RequestTimeTooSkewed</Code></Error>".into(),
+                ..Answer::empty_403(shifted(site.world.true_time(), 20 * MINUTE))
+            };
             site.line.wire.plan([lie().into(), lie().into()]);
             assert!(call(door, &site).await.is_err());
             site

@@ -235,7 +235,7 @@ impl tracing::field::Visit for Offset {
 }
 
 #[test]
-fn a_gauge_that_is_set_late_is_set_right() {
+fn a_gauge_that_is_set_late_is_set_right_at_the_next_scrape() {
     heed_everywhere();
     let site = site(-2 * DAY, Manner::InWords);
     let gauge = Gauge::default();
@@ -256,7 +256,7 @@ fn a_gauge_that_is_set_late_is_set_right() {
         block_on(call(Door::HttpClient, &behind))
     });
     reached.wait();
-    // The lesson is on its way to the gauge, and its end overtakes it.
+    // The correction is on its way to the gauge, and its end overtakes it.
     site.world.set_skew(0);
     {
         let recorder = Recorder {
@@ -268,6 +268,14 @@ fn a_gauge_that_is_set_late_is_set_right() {
     }
     released.open();
     assert_eq!(learning.join().expect("it did not panic"), Ok(()));
+    {
+        let recorder = Recorder {
+            gauge: gauge.clone(),
+            before: |_| {},
+        };
+        let _guard = tracing::subscriber::set_default(recorder);
+        site.clock.status();
+    }
     let set = gauge.0.lock().expect("nobody panics with it");
     assert_eq!(*set, [0.0, 172_800.5, 0.0]);
 }

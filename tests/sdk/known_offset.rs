@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_clock_skew::event::EventKind;
+use aws_clock_skew::event::{ClearReason, EventKind};
 use aws_clock_skew::{ClockOffset, SkewClock, SkewEvent};
 
 use crate::clients::without_retries;
@@ -106,9 +106,12 @@ async fn a_reset_clock_starts_anew() {
     assert_eq!(status.uncertainty(), Duration::ZERO);
     assert!(matches!(
         status.last_event().map(SkewEvent::kind),
-        Some(EventKind::SkewDetected)
+        Some(EventKind::CorrectionCleared {
+            reason: ClearReason::Reset,
+            ..
+        })
     ));
-    assert_eq!(status.event_count(), 1);
+    assert_eq!(status.event_count(), 2);
     assert_eq!(site.clock.now(), site.world.machine_wall());
     assert_eq!(site.lost(2).await, 0);
     assert_eq!(site.rejected(), 2);
@@ -119,5 +122,6 @@ async fn a_reset_clock_starts_anew() {
     assert_eq!(site.lost(2).await, 0);
     assert_eq!(site.rejected(), 2);
     assert!(!site.clock.status().is_correcting());
-    assert_eq!(log.names(), ["skew_detected", "skew_detected"]);
+    let round = ["skew_detected", "correction_cleared"];
+    assert_eq!(log.names(), [round, round].concat());
 }

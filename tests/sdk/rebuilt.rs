@@ -2,7 +2,9 @@
 
 use aws_config::retry::RetryConfig;
 use aws_config::{Region, SdkConfig};
+use aws_runtime::auth::sigv4::SigV4AuthScheme;
 use aws_sdk_sqs::config::Builder;
+use aws_smithy_async::time::StaticTimeSource;
 
 use crate::clients::{receive, without_retries};
 use crate::log::Log;
@@ -34,7 +36,12 @@ async fn clones_and_rebuilt_clients_go_on_with_what_is_known() {
         assert_eq!(receive(client, QUEUE).await, Ok(()));
     }
     assert_eq!(site.rejected(), 5);
-    assert!(log.names().iter().all(|name| name == "skew_detected"));
+    // Nothing but what was learned, and what was reset.
+    let names = log.names();
+    let learned = names.iter().step_by(2).all(|name| name == "skew_detected");
+    let reset = names.iter().skip(1).step_by(2);
+    assert!(learned && reset.clone().all(|name| name == "correction_cleared"));
+    assert_eq!((names.len(), reset.count()), (9, 4));
 }
 
 async fn overridden(sqs: &aws_sdk_sqs::Client, builder: Builder) -> bool {
@@ -51,10 +58,14 @@ async fn one_operation_with_a_config_of_its_own() {
     assert!(overridden(&site.sqs, own().retry_config(RetryConfig::disabled())).await);
     assert_eq!((site.wire.seen().len(), site.rejected()), (2, 1));
     assert_eq!(log.names(), ["skew_detected"]);
-    // The machine's own clock for this one only: that is not ours, so the SDK's
-    // own correction is left to it.
-    assert!(overridden(&site.sqs, own().time_source(site.world.clone())).await);
-    assert_eq!((site.wire.seen().len(), site.rejected()), (4, 2));
+    // Another time source changes nothing: it is not what signs.
+    let epoch = StaticTimeSource::new(std::time::UNIX_EPOCH);
+    assert!(overridden(&site.sqs, own().time_source(epoch)).await);
+    assert_eq!((site.wire.seen().len(), site.rejected()), (3, 1));
+    // The SDK's own signer for this one only: the SDK's own correction is left to it.
+    let sdks = SigV4AuthScheme::new();
+    assert!(overridden(&site.sqs, own().push_auth_scheme(sdks)).await);
+    assert_eq!((site.wire.seen().len(), site.rejected()), (5, 2));
     assert_eq!(log.names(), ["skew_detected", "incomplete_installation"]);
     // What it has learned does not act on top of ours.
     for _ in 0..3 {

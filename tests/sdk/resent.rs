@@ -259,7 +259,7 @@ async fn a_second_rejection_is_the_answer_and_nothing_is_sent_a_third_time() {
     assert_eq!(story.wire.sent(), 2);
     assert_eq!(story.log.names(), ["skew_detected", "resend_rejected"]);
     let failed = story.log.events().pop().expect("just seen");
-    assert_eq!(failed.level, tracing::Level::ERROR);
+    assert_eq!(failed.level, tracing::Level::WARN);
     assert_eq!(story.log.counted("resends", "outcome", "rejected"), 1);
     assert_eq!(receive(&story.sqs(), QUEUE).await, Ok(()));
     assert_eq!(story.wire.sent(), 3);
@@ -288,12 +288,18 @@ async fn a_body_that_cannot_be_sent_again_passes_once_and_teaches() {
         let error = put(once(b"hello")).send().await.expect_err("is lost");
         assert!(in_words(error).contains("RequestTimeTooSkewed"));
         assert_eq!(story.wire.sent(), 1);
-        assert_eq!(story.log.names(), ["skew_detected", "resend_skipped"]);
+        // A `Date` alone is tried first.
+        let names: &[&str] = match manner {
+            Manner::InFields => &["skew_detected", "resend_skipped"],
+            _ => &["resend_skipped"],
+        };
+        assert_eq!(story.log.names(), names);
         let refusal = story.log.events().pop().expect("just seen");
         assert_eq!(refusal.get("reason"), Some("body"));
         assert_eq!(story.log.counted("resends_skipped", "reason", "body"), 1);
         assert!(put(once(b"hello")).send().await.is_ok());
         assert_eq!(story.wire.sent(), 2);
+        assert!(story.log.names().contains(&"skew_detected".to_owned()));
     }
 }
 

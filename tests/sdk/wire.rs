@@ -55,15 +55,15 @@ impl Fate {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(&'static str, String)>,
-    pub(crate) body: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    pub(crate) fn new(status: u16, body: &str) -> Self {
+    pub(crate) fn new(status: u16, body: impl AsRef<[u8]>) -> Self {
         Self {
             status,
             headers: Vec::new(),
-            body: body.to_owned(),
+            body: body.as_ref().to_owned(),
         }
     }
 
@@ -263,7 +263,7 @@ impl Wire {
         match self.0.manner {
             Manner::InWords => Answer::new(
                 403,
-                &format!(
+                format!(
                     r#"{{"__type":"com.amazon.coral.service#InvalidSignatureException","message":"{message}"}}"#
                 ),
             )
@@ -275,16 +275,17 @@ impl Wire {
                     request time and the current time is too large.</Message><RequestTime>\
                     {signed_at}</RequestTime><ServerTime>{}</ServerTime></Error>",
                     extended(now)
-                ),
+                )
+                .into(),
                 ..Answer::empty_403(now)
             },
             Manner::ByCode => Answer {
-                body: MINIO.to_owned(),
+                body: MINIO.into(),
                 ..Answer::empty_403(now)
             },
             Manner::AuthFailure => Answer {
                 status: 401,
-                body: EC2.to_owned(),
+                body: EC2.into(),
                 ..Answer::empty_403(now)
             },
             Manner::Silently => Answer::empty_403(now),
@@ -331,12 +332,12 @@ fn has_expired(request: &HttpRequest, now: SystemTime) -> bool {
 }
 
 /// `20270115T080000Z`
-fn basic(seconds: i64) -> String {
+pub(crate) fn basic(seconds: i64) -> String {
     extended(UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs())).replace(['-', ':'], "")
 }
 
 /// `2027-01-15T08:00:00Z`
-fn extended(time: SystemTime) -> String {
+pub(crate) fn extended(time: SystemTime) -> String {
     DateTime::from_secs(DateTime::from(time).secs())
         .fmt(Format::DateTime)
         .expect("a year of four digits")

@@ -12,6 +12,7 @@ mod in_flight;
 mod log;
 mod over_http;
 mod patience;
+mod quoted;
 mod repair;
 mod request_bodies;
 mod script;

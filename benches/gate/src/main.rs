@@ -58,10 +58,29 @@ fn main() -> Result<ExitCode, Box<dyn error::Error>> {
         };
         println!("{name:42} {measured:11.2} {committed:11.2}{verdict}");
     }
+    for (name, growth) in growths(&counts) {
+        let is_linear = growth <= MOST_GROWTH;
+        has_failed |= !is_linear;
+        let verdict = if is_linear {
+            ""
+        } else {
+            "  grows faster than the text"
+        };
+        println!("{name:42} {growth:11.2} {MOST_GROWTH:11.2}{verdict}");
+    }
     Ok(if has_failed {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
+    })
+}
+
+/// By how much the work grows with a text that is four times as long.
+fn growths(counts: &Counts) -> impl Iterator<Item = (String, f64)> {
+    counts.iter().filter_map(|(name, whole)| {
+        let text = name.strip_prefix("evidence_of_64_kib.")?;
+        let quarter = counts.get(&format!("evidence_of_16_kib.{text}"))?;
+        Some((format!("64 KiB / 16 KiB of {text}"), whole / quarter))
     })
 }
 
@@ -103,7 +122,7 @@ fn counts(input: impl BufRead) -> Result<Counts, Box<dyn error::Error>> {
         };
         let count = &summary["profiles"][0]["data"]["total"]["metrics"]["Ir"]["values"]["new"];
         let count = count.as_f64().ok_or("no instructions")?;
-        let times = if name.starts_with("evidence_of_64") {
+        let times = if name.contains("_kib.") {
             1.0
         } else if name.starts_with("in_use") {
             MANY_TIMES
@@ -116,6 +135,8 @@ fn counts(input: impl BufRead) -> Result<Counts, Box<dyn error::Error>> {
 }
 
 const IN_USE: &str = ", heap in use";
+/// Four times the text is four times the work, and sixteen times if it is quadratic.
+const MOST_GROWTH: f64 = 4.5;
 /// How often `instructions.rs` does each thing, but for reading a long text.
 const TIMES: f64 = 50.0;
 /// How often `heap.rs` makes a call.

@@ -4,6 +4,10 @@ use aws_config::BehaviorVersion;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
+    #[cfg(feature = "logs")]
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .init();
     let loader = aws_config::defaults(BehaviorVersion::latest());
     #[cfg(feature = "skew")]
     let loader = aws_clock_skew::SkewClock::new().configure(loader);

@@ -1,0 +1,142 @@
+//! Error codes: where a response states one, and what a listed code says.
+
+use super::OtherCause::{self, *};
+use super::Rejection::{self, Ahead, Unspecified};
+use super::message::unquoted;
+use super::pattern::Pattern;
+
+/// Where JSON, XML, CBOR and an event-stream frame state a code. What a caller's user wrote cannot
+/// look like this: JSON escapes its quotes, and XML its angle brackets.
+static STATED: Pattern = Pattern::new(concat!(
+    r#"^(?:<[Cc]ode>\s?|"(?:__type|[Cc]ode|errorCode|errorType)"\s?:\s?"|:exception-type"#,
+    // The head of a CBOR string is a letter, or an x and its length.
+    r"|__type(?:x.??|[`a-w]))(?:[\w.-]{1,96}#)?(?<name>[A-Z][\w.-]{0,63}?)",
+    // In CBOR the next key follows at once: its length as a letter, and `message`.
+    r"(?:gmessage|[^\w.-]|$)",
+));
+const ANCHORS: &str = "\"__type\" __type <Code> <code> \"Code\" \"code\" \"errorCode\" \"errorType\" \
+    :exception-type";
+
+/// The codes that alone say something about authentication, each with or without `Exception`.
+///
+/// Clock skew errors are the SDKs' list of definite ones, and the codes of S3-compatible servers,
+/// Alibaba Cloud and Tencent Cloud. One of them says which way: the API reference gives
+/// `RequestExpired` for both.
+#[rustfmt::skip]
+const LISTED: [(Class, &str); 12] = [
+    (Class::Clock(Ahead), "RequestInTheFuture"),
+    (Class::Clock(Unspecified), "RequestTimeTooSkewed RequestExpired InvalidRequestTime"),
+    (Class::Clock(Unspecified), "InvalidTimeStamp.Expired AuthFailure.SignatureExpire"),
+    (Class::Signature, "SignatureDoesNotMatch InvalidSignature"),
+    (Class::Signature, "AuthFailure AuthFailure.SignatureFailure"),
+    (Class::Access, "AccessDenied ForbiddenException"),
+    (Class::Other(ExpiredCredentials), "ExpiredToken TokenRefreshRequired SecurityTokenExpired"),
+    (Class::Other(UnknownCredentials), "UnrecognizedClient InvalidClientTokenId InvalidAccessKeyId"),
+    (Class::Other(MissingAuthentication), "MissingAuthenticationToken MissingSecurityHeader"),
+    (Class::Other(MalformedSignature), "IncompleteSignature AuthorizationHeaderMalformed"),
+    (Class::Other(MalformedSignature), "AuthorizationQueryParametersError"),
+    (Class::Other(MalformedDate), "InvalidTimeStamp.Format MalformedDate"),
+];
+
+/// Parts of the codes that have nothing to do with authentication. Their messages repeat names and
+/// values that the caller's users chose: an object called "Signature expired: …" must not change
+/// the clock.
+const UNRELATED: &str = "NoSuch NotFound AlreadyExists Validation InvalidArgument InvalidParameter \
+    Throttl ConditionalCheck PreconditionFailed";
+
+/// What SDKs and gateways write where a response has no code.
+const NO_CODE: [&str; 5] = ["Null", "None", "Unknown", "Forbidden", "Unauthorized"];
+
+/// The code of a response, and what it says.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct Code {
+    /// Cut to 64 visible ASCII characters.
+    pub(super) name: Option<String>,
+    pub(super) class: Class,
+    /// The response has a field for the code, and this was in it. Otherwise the code is a word of
+    /// the text, which may be quoted from the request.
+    pub(super) is_stated: bool,
+}
+
+/// What a code alone says.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) enum Class {
+    /// A clock skew error.
+    Clock(Rejection),
+    /// The signature is wrong, and a wrong time makes it so.
+    Signature,
+    /// Access is denied, which is also the response of some services to any bad signature.
+    Access,
+    /// An authentication error with a known cause other than the clock.
+    Other(OtherCause),
+    /// Nothing to do with authentication.
+    Unrelated,
+    /// No code, or an unlisted one.
+    #[default]
+    Unknown,
+}
+
+impl Code {
+    /// Takes the code from the headers, or else the one that the text states, or else the first
+    /// listed code in it that is not quoted.
+    pub(super) fn find(given: Option<&str>, text: &str) -> Self {
+        if given.is_none() && text.is_empty() {
+            return Self::default();
+        }
+        let stated = given.and_then(bare).or_else(|| stated(text));
+        let name = stated.or_else(|| {
+            let text = unquoted(text);
+            let known = listed().filter(|(known, _)| text.contains(known));
+            let rest = text.get(known.filter_map(|(known, _)| text.find(known)).min()?..)?;
+            let mut words = rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '.');
+            let word = words.next()?.trim_end_matches('.');
+            Some(word).filter(|word| class(word) != Class::Unknown)
+        });
+        Self {
+            name: name.map(visible),
+            class: name.map_or(Class::Unknown, class),
+            is_stated: stated.is_some(),
+        }
+    }
+}
+
+/// Returns a header value or a field cut to its first 64 visible ASCII characters, so that a server
+/// cannot write what it likes into logs.
+pub(super) fn visible(value: &str) -> String {
+    let visible = value.chars().filter(char::is_ascii_graphic);
+    visible.take(64).collect()
+}
+
+/// Strips what surrounds a code in a header: `aws.protocols#Code:http://…` (Smithy, AWS restJson1,
+/// "Operation error serialization"), `Code:`, `Code;Sender`, `aws:Code`. Returns `None` if no code
+/// is left.
+fn bare(value: &str) -> Option<&str> {
+    let value = value.split_once(":http").map_or(value, |(name, _)| name);
+    let value = value.rsplit_once('#').map_or(value, |(_, name)| name);
+    let mut parts = value.split([':', ';']).map(str::trim_ascii);
+    let name = parts.find(|part| part.starts_with(|c: char| c.is_ascii_uppercase()))?;
+    (!NO_CODE.contains(&name)).then_some(name)
+}
+
+fn stated(text: &str) -> Option<&str> {
+    let anchors = ANCHORS.split(' ');
+    let mut fields = anchors.flat_map(|anchor| STATED.near(text, anchor, 0));
+    fields.find_map(|found| bare(found.get("name")?))
+}
+
+fn class(name: &str) -> Class {
+    // In CBOR a lower-case letter may follow, and it is no part of the code.
+    let goes_on = |c: char| matches!(c, 'A'..='Z' | '0'..='9' | '.' | '_' | '-');
+    let is_whole = |rest: &str| !rest.trim_start_matches("Exception").starts_with(goes_on);
+    let mut all = listed();
+    match all.find(|(known, _)| name.strip_prefix(known).is_some_and(is_whole)) {
+        Some((_, class)) => class,
+        None if UNRELATED.split(' ').any(|part| name.contains(part)) => Class::Unrelated,
+        None => Class::Unknown,
+    }
+}
+
+fn listed() -> impl Iterator<Item = (&'static str, Class)> {
+    let lists = LISTED.iter();
+    lists.flat_map(|(class, names)| names.split(' ').map(|name| (name, *class)))
+}

@@ -1,0 +1,103 @@
+//! [`Sample`]: what one response says about the server's time.
+
+use super::Rejection;
+use super::message::Times;
+use std::time::{Duration, SystemTime};
+
+/// What one response says about the server's time, from the best place that it has.
+///
+/// `earliest <= best <= latest`, and none of them is before 2020: a server that writes an earlier
+/// time has no clock.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Sample {
+    /// The server responded between these two times, by its own clock.
+    pub(crate) earliest: SystemTime,
+    pub(crate) latest: SystemTime,
+    /// The one of them to sign with: every known tolerance accepts it.
+    pub(crate) best: SystemTime,
+    pub(crate) strength: Strength,
+}
+
+impl Sample {
+    /// Takes the sample from the times in the message of a clock skew error. Returns `None` if
+    /// none of them is usable.
+    pub(super) fn from_message(kind: Rejection, times: &Times) -> Option<Self> {
+        let past_bound = |by| match (times.bound?, kind) {
+            (bound, Rejection::Ahead) => bound.checked_sub(by),
+            (bound, _) => bound.checked_add(by),
+        };
+        let exact = times.server.or_else(|| past_bound(times.tolerance?));
+        // AWS tolerates 5 or 15 minutes, so the server's time is that far past the bound. A
+        // signature halfway between 5 and 10 minutes is within both tolerances: 2.5 minutes off if
+        // it is 5, and 7.5 if it is 15.
+        let past = |seconds| exact.or_else(|| past_bound(Duration::from_secs(seconds)));
+        let [one, best, other] = [5 * 60, 450, 15 * 60].map(past);
+        let (one, other) = (one?, other?);
+        let sample = Self {
+            earliest: one.min(other),
+            latest: one.max(other),
+            best: best?,
+            strength: Strength::Message,
+        };
+        is_plausible(sample.earliest).then_some(sample)
+    }
+
+    /// Where the sample was read.
+    pub(crate) const fn source(&self) -> Source {
+        match self.strength {
+            Strength::Message => Source::Message,
+            Strength::Date | Strength::Accepted => Source::Date,
+        }
+    }
+
+    /// Takes the sample from a `Date` header.
+    pub(super) const fn from_date(date: SystemTime, strength: Strength) -> Self {
+        Self {
+            earliest: date,
+            latest: date,
+            best: date,
+            strength,
+        }
+    }
+}
+
+/// The strength of a sample: what it may do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Strength {
+    /// Timestamps in the message of a clock skew error.
+    Message,
+    /// The `Date` of a clock skew error without timestamps, or of a possible clock skew error with
+    /// a request id.
+    Date,
+    /// The `Date` of an accepted response.
+    Accepted,
+}
+
+/// Where a server's time was read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Source {
+    /// The error message.
+    Message,
+    /// The `Date` header.
+    Date,
+}
+
+impl Source {
+    /// The word for logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Message => "message",
+            Self::Date => "date",
+        }
+    }
+}
+
+/// `0001-01-01` and 1970 are what servers without a clock write.
+pub(super) fn is_plausible(time: SystemTime) -> bool {
+    time.duration_since(SystemTime::UNIX_EPOCH)
+        .is_ok_and(|since| since >= YEAR_2020)
+}
+
+/// 2020-01-01T00:00:00Z.
+const YEAR_2020: Duration = Duration::from_secs(1_577_836_800);

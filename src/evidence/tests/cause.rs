@@ -1,0 +1,55 @@
+use super::said;
+use crate::evidence::OtherCause;
+
+#[track_caller]
+fn check(code: &str, text: &str, cause: Option<OtherCause>) {
+    let said = said(code, text);
+    assert_eq!((said.rejection, said.cause), (None, cause), "{text}");
+}
+
+#[test]
+fn other_causes_are_told_and_are_no_rejection() {
+    let wrong_key = "The request signature we calculated does not match";
+    check(
+        "SignatureDoesNotMatch",
+        wrong_key,
+        Some(OtherCause::WrongKey),
+    );
+    check(
+        "AccessDenied",
+        "Request has expired <Expires>@100000Z</Expires>",
+        Some(OtherCause::ExpiredUrl),
+    );
+    check(
+        "ExpiredToken",
+        "Request signature expired at: @100000Z",
+        Some(OtherCause::ExpiredUrl),
+    );
+    check(
+        "ExpiredToken",
+        "Response",
+        Some(OtherCause::ExpiredCredentials),
+    );
+    check(
+        "InvalidSignatureException",
+        "Credential should be scoped to a valid region.",
+        Some(OtherCause::CredentialScope),
+    );
+    check(
+        "IncompleteSignature",
+        "Date must be in ISO-8601",
+        Some(OtherCause::MalformedDate),
+    );
+    check(
+        "AccessDenied",
+        "x is not authorized to perform: y",
+        Some(OtherCause::Denied),
+    );
+    check("AccessDenied", "Access Denied", None);
+    check(
+        "",
+        "{'requestTimestamp':'@100000Z','error':'token expired'}",
+        Some(OtherCause::ExpiredCredentials),
+    );
+    check("", "Invalid login token. Token is not yet valid", None);
+}

@@ -1,0 +1,142 @@
+use crate::evidence::code::{Class, Code, visible};
+use crate::evidence::{Evidence, OtherCause, Rejection, ResponseView};
+
+#[track_caller]
+fn check(given: Option<&str>, text: &str, name: Option<&str>, class: Class) {
+    let code = Code::find(given, text);
+    assert_eq!(
+        (code.name.as_deref(), code.class),
+        (name, class),
+        "{given:?} {text}"
+    );
+}
+
+#[test]
+fn a_given_code_is_stripped_and_preferred() {
+    let signature = Some("InvalidSignatureException");
+    check(
+        signature,
+        "<Code>AccessDenied</Code>",
+        signature,
+        Class::Signature,
+    );
+    check(
+        Some("InvalidSignatureException:http://internal.amazon.com/a#b/"),
+        "",
+        signature,
+        Class::Signature,
+    );
+    check(
+        Some("com.amazon.coral.service#InvalidSignatureException"),
+        "",
+        signature,
+        Class::Signature,
+    );
+    check(Some("aws:Strange"), "", Some("Strange"), Class::Unknown);
+    check(
+        Some("null"),
+        "<Code>AccessDenied</Code>",
+        Some("AccessDenied"),
+        Class::Access,
+    );
+    check(Some("403"), "", None, Class::Unknown);
+    check(Some(" "), "", None, Class::Unknown);
+}
+
+#[test]
+fn every_notation_of_a_code_is_read() {
+    let name = Some("RequestTimeTooSkewed");
+    let clock = Class::Clock(Rejection::Unspecified);
+    for text in [
+        "<Error><Code>RequestTimeTooSkewed</Code>",
+        "<Error>\n <code>\n RequestTimeTooSkewed</code>",
+        r#"{"__type":"com.amazon.coral.service#RequestTimeTooSkewed","message":1}"#,
+        r#"{"errorType" : "RequestTimeTooSkewed:http://x/"}"#,
+        r#"{"Error":[{"Code":["RequestTimeTooSkewed"]"#,
+        "(Service: S3; Status Code: 403; Error Code: RequestTimeTooSkewed; Request ID: 1)",
+        "StatusCode=403, ErrorCode=RequestTimeTooSkewed, ErrorMessage=",
+        "code: Some(\"RequestTimeTooSkewed\"), message:",
+        "['Code'] => RequestTimeTooSkewed",
+        "An error occurred (RequestTimeTooSkewed) when calling",
+        "api error RequestTimeTooSkewed: The",
+        "[RequestTimeTooSkewed] The",
+        "code: 'Other', ErrorCode: RequestTimeTooSkewed",
+    ] {
+        check(None, text, name, clock);
+    }
+}
+
+#[test]
+fn what_is_no_code_is_not_read() {
+    check(
+        None,
+        "Status Code: 403; Error Code: null",
+        None,
+        Class::Unknown,
+    );
+    check(
+        None,
+        "statusCode\":400,\"retryable\":true",
+        None,
+        Class::Unknown,
+    );
+    check(None, "<Code></Code>Signature", None, Class::Unknown);
+    check(None, "code", None, Class::Unknown);
+    check(None, "", None, Class::Unknown);
+    check(
+        None,
+        "<Code>NoSuchKey</Code><Key>RequestTimeTooSkewed</Key>",
+        Some("NoSuchKey"),
+        Class::Unrelated,
+    );
+}
+
+#[test]
+fn malformed_and_refused_signatures_are_both_about_the_signature() {
+    for (name, is_signature) in [
+        ("AuthFailure", true),
+        ("IncompleteSignature", true),
+        ("AccessDenied", false),
+        ("ExpiredToken", false),
+    ] {
+        assert_eq!(
+            Evidence::read(&ResponseView::new(403, b"").with_error_code(name)).is_signature_code(),
+            is_signature,
+            "{name}"
+        );
+    }
+    check(
+        Some("ExpiredToken"),
+        "",
+        Some("ExpiredToken"),
+        Class::Other(OtherCause::ExpiredCredentials),
+    );
+}
+
+#[test]
+fn other_causes_have_codes_of_their_own() {
+    for (name, cause) in [
+        (
+            "UnrecognizedClientException",
+            OtherCause::UnknownCredentials,
+        ),
+        ("InvalidClientTokenId", OtherCause::UnknownCredentials),
+        ("InvalidAccessKeyId", OtherCause::UnknownCredentials),
+        (
+            "MissingAuthenticationToken",
+            OtherCause::MissingAuthentication,
+        ),
+        ("MissingSecurityHeader", OtherCause::MissingAuthentication),
+        ("InvalidTimeStamp.Format", OtherCause::MalformedDate),
+    ] {
+        check(Some(name), "", Some(name), Class::Other(cause));
+    }
+}
+
+#[test]
+fn values_for_logs_are_cut_to_what_is_visible() {
+    assert_eq!(visible("abc"), "abc");
+    assert_eq!(visible("a b\nc\u{e9}"), "abc");
+    assert_eq!(visible(&"x".repeat(65)), "x".repeat(64));
+    assert_eq!(visible(""), "");
+}

@@ -1,0 +1,106 @@
+//! What a listener of the builder is called with.
+
+use std::sync::{Arc, Mutex};
+
+use aws_clock_skew::event::EventKind;
+use aws_clock_skew::{SkewClock, SkewClockBuilder, SkewEvent};
+
+use crate::doors::{Door, Site};
+use crate::stories::{call, site};
+use crate::wire::{Answer, Fate, Manner};
+use crate::world::DAY;
+
+/// The same site with a clock of one's own.
+fn with_clock(site: Site, build: impl FnOnce(SkewClockBuilder) -> SkewClockBuilder) -> Site {
+    let builder = SkewClock::builder().local_clock(site.world.machine.clone());
+    Site {
+        clock: build(builder).build(),
+        ..site
+    }
+}
+
+fn error(code: &str, message: &str) -> Fate {
+    let body = format!(r#"{{"__type":"{code}","message":"{message}"}}"#);
+    let answer = Answer::new(403, &body).with("x-amzn-requestid", "id-1");
+    answer.into()
+}
+
+#[tokio::test]
+async fn it_is_called_with_each_event_that_is_counted() {
+    for door in Door::ALL {
+        let heard = Arc::new(Mutex::new(Vec::<SkewEvent>::new()));
+        let ear = heard.clone();
+        let site = with_clock(site(-2 * DAY, Manner::InWords), |builder| {
+            builder.name("orders").on_event(move |event| {
+                ear.lock()
+                    .expect("nobody panics with it")
+                    .push(event.clone());
+            })
+        });
+        assert_eq!(call(door, &site).await, Ok(()), "{door:?}");
+        let wrong_key = "The request signature we calculated does not match the signature you \
+            provided.";
+        for _ in 0..3 {
+            let wrong_key = error("InvalidSignatureException", wrong_key);
+            site.line.wire.plan([wrong_key]);
+            assert!(call(door, &site).await.is_err());
+            site.line.wire.plan([error("AccessDeniedException", "no")]);
+            assert!(call(door, &site).await.is_err());
+        }
+        let heard = heard.lock().expect("nobody panics with it");
+        let names: Vec<_> = heard.iter().map(SkewEvent::name).collect();
+        // Those that the log leaves out as well, and no denial.
+        let expected = [
+            "skew_detected",
+            "not_clock_skew",
+            "not_clock_skew",
+            "not_clock_skew",
+        ];
+        assert_eq!(names, expected, "{door:?}");
+        assert_eq!(heard[0].kind(), EventKind::SkewDetected);
+        let clock = heard[0].details().clock.as_ref().map(|name| name.as_str());
+        assert_eq!(clock, Some("orders"));
+        assert_eq!(Some(&heard[3]), site.clock.status().last_event());
+    }
+}
+
+#[tokio::test]
+async fn one_that_panics_fails_no_call() {
+    for door in Door::ALL {
+        let site = with_clock(site(-2 * DAY, Manner::InWords), |builder| {
+            builder.on_event(|_| panic!("as it does"))
+        });
+        for _ in 0..3 {
+            assert_eq!(call(door, &site).await, Ok(()), "{door:?}");
+        }
+        assert_eq!(site.line.wire.rejected(), 1, "{door:?}");
+    }
+}
+
+#[tokio::test]
+async fn one_that_asks_the_clock_and_resets_it_gets_an_answer() {
+    for door in Door::ALL {
+        let clock = Arc::new(Mutex::new(None::<SkewClock>));
+        let asked = clock.clone();
+        let counts = Arc::new(Mutex::new(Vec::new()));
+        let counted = counts.clone();
+        let site = with_clock(site(-2 * DAY, Manner::InWords), |builder| {
+            builder.on_event(move |event| {
+                let clock = asked.lock().expect("nobody panics with it").clone();
+                let clock = clock.expect("is set");
+                let count = clock.status().event_count();
+                counted
+                    .lock()
+                    .expect("nobody panics with it")
+                    .push((event.name(), count));
+                clock.reset();
+            })
+        });
+        *clock.lock().expect("nobody panics with it") = Some(site.clock.clone());
+        // The resend is signed by a clock that was reset.
+        let _fails_or_not = call(door, &site).await;
+        let counts = counts.lock().expect("nobody panics with it");
+        assert_eq!(counts[0], ("skew_detected", 1), "{door:?}");
+        assert_eq!(counts[1], ("correction_cleared", 2), "{door:?}");
+    }
+}

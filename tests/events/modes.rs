@@ -1,0 +1,155 @@
+//! Clocks that only observe, and clocks with names: what the log and the metrics say of them.
+
+use aws_clock_skew::SkewClock;
+
+use crate::capture::{Capture, Emitted, Value};
+use crate::doors::{Door, Site};
+use crate::stories::{call, site};
+use crate::wire::{Answer, Fate, Manner};
+use crate::world::DAY;
+
+fn observing(site: Site) -> Site {
+    let clock = SkewClock::builder()
+        .local_clock(site.world.machine.clone())
+        .observe_only()
+        .build();
+    Site { clock, ..site }
+}
+
+#[tokio::test]
+async fn an_observe_only_clock_never_says_that_it_corrects() {
+    for door in Door::ALL {
+        let site = site(-2 * DAY, Manner::InWords);
+        let capture = Capture::start();
+        let site = observing(site);
+        assert!(call(door, &site).await.is_err(), "nothing corrects");
+        let status = site.clock.status();
+        assert!(site.clock.is_observe_only() && status.is_observe_only());
+        assert!(!status.is_correcting());
+        assert_eq!(status.offset().to_string(), "2 days behind");
+        let json = serde_json::to_value(&status).expect("is JSON");
+        assert_eq!(
+            (&json["correcting"], &json["mode"]),
+            (&false.into(), &"observe".into())
+        );
+        site.world.set_skew(0);
+        assert_eq!(call(door, &site).await, Ok(()));
+        assert!(site.clock.status().offset().is_zero());
+
+        let names = ["observe_only", "skew_detected", "correction_cleared"];
+        assert_eq!(capture.names(), names, "{door:?}");
+        let log = capture.log();
+        assert_eq!(log[0].level, tracing::Level::INFO);
+        assert_eq!(log[0].text("reason"), Some("builder"));
+        assert_eq!(
+            log[1].message.as_deref(),
+            Some("clock skew detected; observe-only, not correcting")
+        );
+        let emitted = log.into_iter().chain(capture.metrics());
+        for event in emitted {
+            assert_eq!(event.text("mode"), Some("observe"), "{event:?}");
+            let message = event.message.unwrap_or_default();
+            assert!(!message.contains("correcting signatures"), "{message}");
+            assert!(!message.contains("signing with"), "{message}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_correcting_clock_says_so_where_it_starts() {
+    let capture = Capture::start();
+    let site = site(-2 * DAY, Manner::InWords);
+    assert_eq!(call(Door::HttpClient, &site).await, Ok(()));
+    let log = capture.log();
+    assert_eq!(log.len(), 1, "{log:?}");
+    assert_eq!(
+        log[0].message.as_deref(),
+        Some("clock skew detected; correcting signatures")
+    );
+    assert_eq!(log[0].text("offset"), Some("2 days behind"));
+    let labels = (log[0].text("mode"), log[0].text("clock"));
+    assert_eq!(labels, (Some("correct"), Some("default")));
+}
+
+#[test]
+fn each_clock_starts_its_counters_and_gauges_at_0() {
+    let capture = Capture::start();
+    let hostile = format!("my\u{1b} clock {}", "x".repeat(100));
+    for (name, label) in [("orders", "orders"), ("", "default"), (&hostile, &hostile)] {
+        let before = capture.metrics().len();
+        let _clock = SkewClock::builder().name(name.to_owned()).build();
+        let started = capture.metrics().split_off(before);
+        // Kinds of events, outcomes, reasons to skip, and the gauges.
+        assert_eq!(started.len(), 10 + 4 + 6 + 1);
+        for event in &started {
+            let label: String = label
+                .chars()
+                .filter(char::is_ascii_graphic)
+                .take(64)
+                .collect();
+            assert_eq!(event.text("clock"), Some(&*label));
+            let mut numbers = event.fields.iter().filter_map(|(name, value)| match value {
+                Value::U64(count) => Some((name, *count == 0)),
+                Value::F64(gauge) => Some((name, *gauge == 0.0)),
+                _ => None,
+            });
+            assert!(numbers.all(|(_, is_zero)| is_zero), "{event:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn asking_for_the_status_refreshes_the_gauges() {
+    let site = site(-2 * DAY, Manner::InWords);
+    assert_eq!(call(Door::HttpClient, &site).await, Ok(()));
+    let capture = Capture::start();
+    let gauges = || {
+        let metrics = capture.metrics().into_iter();
+        let gauge = |event: &Emitted, name: &str| match event.fields.get(name) {
+            Some(Value::F64(value)) => Some(*value),
+            _ => None,
+        };
+        let gauges = metrics.filter_map(|event| {
+            let offset = gauge(&event, "gauge.aws_clock_skew.offset_seconds")?;
+            let uncertainty = gauge(&event, "gauge.aws_clock_skew.uncertainty_seconds")?;
+            Some((offset, uncertainty))
+        });
+        gauges.collect::<Vec<_>>()
+    };
+    site.clock.status();
+    // 200 ppm of an hour.
+    site.world.advance(crate::world::minutes(60));
+    site.clock.status();
+    assert_eq!(gauges(), [(172_800.5, 0.502), (172_800.5, 1.222)]);
+    // The clock is slewed, and nobody calls.
+    site.world.set_skew(0);
+    site.clock.status();
+    assert_eq!(gauges()[2], (0.0, 0.0));
+}
+
+#[tokio::test]
+async fn a_denial_after_a_resend_is_no_rejection() {
+    let wrong_key = "The request signature we calculated does not match the signature you \
+        provided.";
+    for door in Door::ALL {
+        for (code, message) in [
+            ("AccessDeniedException", "no"),
+            ("InvalidSignatureException", wrong_key),
+        ] {
+            let site = site(-2 * DAY, Manner::InWords);
+            let capture = Capture::start();
+            let body = format!(r#"{{"__type":"{code}","message":"{message}"}}"#);
+            let denied = Answer::new(403, &body).with("x-amzn-requestid", "id-1");
+            site.line.wire.plan([Fate::default(), denied.into()]);
+            assert!(call(door, &site).await.is_err());
+            let resends: Vec<_> = capture
+                .increments()
+                .iter()
+                .filter_map(|event| event.text("outcome").map(str::to_owned))
+                .collect();
+            assert_eq!(resends, ["denied"], "{door:?} {code}");
+            let names = capture.names();
+            assert!(!names.contains(&"resend_rejected".to_owned()), "{names:?}");
+        }
+    }
+}

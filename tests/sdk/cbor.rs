@@ -1,0 +1,149 @@
+//! Errors in CBOR, to a client of CloudWatch, and the code of query-compatible services in a
+//! header.
+
+use aws_clock_skew::{SkewClock, install};
+use aws_config::SdkConfig;
+use aws_sdk_cloudwatch::Client;
+use aws_sdk_cloudwatch::config::Builder;
+use aws_sdk_cloudwatch::types::MetricDatum;
+use tracing::Level;
+
+use crate::clients::{Door, behind, config_on, in_words, receive, without_retries};
+use crate::log::Log;
+use crate::tap::Tap;
+use crate::wire::{Answer, Wire, basic};
+use crate::world::{MINUTE, World, minutes};
+
+const AWS: &str = "https://monitoring.us-east-1.amazonaws.com";
+const SQS: &str = "https://sqs.us-east-1.amazonaws.com";
+const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
+
+fn client(door: Door, config: &SdkConfig, clock: &SkewClock) -> Client {
+    match door {
+        Door::Interceptor => {
+            let builder = install!(Builder::from(config), clock);
+            Client::from_conf(builder.build())
+        }
+        Door::HttpClient => Client::new(&without_retries(behind(config, clock))),
+    }
+}
+
+async fn put(client: &Client) -> Result<(), String> {
+    let datum = MetricDatum::builder().metric_name("m").value(1.0).build();
+    let put = client.put_metric_data().namespace("n").metric_data(datum);
+    put.send().await.map(drop).map_err(in_words)
+}
+
+/// An error as services send it in `rpc-v2-cbor`: a map of two texts.
+fn error(code: &str, message: &str) -> Answer {
+    let mut body = vec![0xbf];
+    let code = format!("com.amazon.coral.service#{code}");
+    for text in ["__type", &code, "message", message] {
+        match u8::try_from(text.len()).expect("is short") {
+            length @ ..24 => body.push(0x60 | length),
+            length => body.extend([0x78, length]),
+        }
+        body.extend(text.as_bytes());
+    }
+    body.push(0xff);
+    Answer::new(400, body)
+        .with("smithy-protocol", "rpc-v2-cbor")
+        .with("content-type", "application/cbor")
+        .with("x-amzn-requestid", "id-1")
+}
+
+#[tokio::test]
+async fn a_clock_skew_error_in_cbor_is_correcting() {
+    for door in Door::BOTH {
+        for skew in [-20 * MINUTE, 20 * MINUTE] {
+            let log = Log::start();
+            let world = World::with_skew(skew);
+            let wire = Wire::new(&world, minutes(5));
+            let signed = seconds(world.machine_wall());
+            let now = seconds(world.true_time());
+            let message = if skew < 0 {
+                format!(
+                    "Signature expired: {} is now earlier than {} ({} - 5 min.)",
+                    basic(signed),
+                    basic(now - 300),
+                    basic(now)
+                )
+            } else {
+                format!(
+                    "Signature not yet current: {} is still later than {} ({} + 5 min.)",
+                    basic(signed),
+                    basic(now + 300),
+                    basic(now)
+                )
+            };
+            wire.plan([error("InvalidSignatureException", &message).into()]);
+            let tap = Tap::new(wire.clone());
+            let config = config_on(&wire, AWS);
+            let config = config.into_builder().http_client(tap.clone()).build();
+            let client = client(door, &config, &world.skew_clock());
+            assert_eq!(put(&client).await, Ok(()), "{door:?} {skew}");
+            assert_eq!(put(&client).await, Ok(()), "{door:?} {skew}");
+            assert_eq!(wire.seen(), [true, true]);
+            assert_eq!(tap.sent()[0].header("smithy-protocol"), Some("rpc-v2-cbor"));
+            assert_eq!(log.names(), ["skew_detected"]);
+            let logged = &log.events()[0];
+            assert_eq!(logged.get("time_source"), Some("message"));
+            assert_eq!(logged.get("error.type"), Some("InvalidSignatureException"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_key_in_cbor_is_reported_as_a_signature_error_and_not_retried() {
+    let wrong_key = "The request signature we calculated does not match the signature you \
+        provided. Check your AWS Secret Access Key and signing method.";
+    for door in Door::BOTH {
+        let log = Log::start();
+        let world = World::with_skew(0);
+        let wire = Wire::new(&world, minutes(5));
+        let rejection = error("InvalidSignatureException", wrong_key);
+        wire.plan([rejection.dated(world.true_time()).into()]);
+        let client = client(door, &config_on(&wire, AWS), &world.skew_clock());
+        put(&client).await.expect_err("the key is wrong");
+        assert_eq!(wire.sent(), 1, "{door:?}");
+        assert_eq!(log.names(), ["not_clock_skew"]);
+        let logged = &log.events()[0];
+        // The code is what makes it more than a detail.
+        assert_eq!(logged.level, Level::WARN);
+        assert_eq!(logged.get("cause"), Some("wrong_key"));
+        assert_eq!(logged.get("error.type"), Some("InvalidSignatureException"));
+    }
+}
+
+#[tokio::test]
+async fn the_code_in_the_header_of_a_query_compatible_service_is_read() {
+    for door in Door::BOTH {
+        for (name, is_read) in [("x-amzn-query-error", true), ("x-amzn-other", false)] {
+            let log = Log::start();
+            let world = World::with_skew(-20 * MINUTE);
+            let wire = Wire::new(&world, minutes(5));
+            // As wordless as can be: the code is in the header alone, and the request id in the
+            // newest of three headers.
+            let rejection = Answer::new(400, "{}")
+                .with(name, "RequestExpired;Sender")
+                .with("x-amzn-request-id", "id-2");
+            wire.plan([rejection.dated(world.true_time()).into()]);
+            let sqs = door.sqs(&config_on(&wire, SQS), &world.skew_clock());
+            assert_eq!(
+                receive(&sqs, QUEUE).await.is_ok(),
+                is_read,
+                "{door:?} {name}"
+            );
+            let ids: Vec<_> = log.events();
+            let ids: Vec<_> = ids
+                .iter()
+                .map(|logged| logged.get("aws.request_id"))
+                .collect();
+            assert_eq!(ids, [Some("id-2")][..usize::from(is_read)]);
+        }
+    }
+}
+
+fn seconds(time: std::time::SystemTime) -> i64 {
+    aws_smithy_types::DateTime::from(time).secs()
+}

@@ -1,0 +1,161 @@
+//! Messages about another request: they repeat what somebody wrote, or what the server told
+//! somebody else, and must not change the clock.
+
+use std::time::{Duration, SystemTime};
+
+use aws_smithy_types::DateTime;
+
+use crate::clients::{Door, config_on, receive};
+use crate::log::Log;
+use crate::wire::{Answer, Wire, basic, extended};
+use crate::world::{World, minutes};
+
+const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
+const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
+
+/// Status and body of responses that state `time` as the server's, six days off, and the time of a
+/// request an hour before that.
+fn quotes(time: SystemTime, kept: SystemTime) -> Vec<(&'static str, u16, String)> {
+    let stamp = |time: SystemTime| basic(DateTime::from(time).secs());
+    let said = format!(
+        "Signature expired: {} is now earlier than {} ({} - 15 min.)",
+        stamp(time - minutes(60)),
+        stamp(time - minutes(15)),
+        stamp(time)
+    );
+    let nameless = format!(
+        "Signature expired: date is now earlier than {} ({} - 15 min.)",
+        stamp(time - minutes(15)),
+        stamp(time)
+    );
+    vec![
+        (
+            "no code",
+            400,
+            format!(r#"{{"message":"Invalid comment: '{said}'"}}"#),
+        ),
+        (
+            "no code and no request time",
+            400,
+            format!(r#"{{"message":"Invalid comment: '{nameless}'"}}"#),
+        ),
+        (
+            "unlisted code, a listed one in the text",
+            400,
+            format!(
+                r#"{{"__type":"com.amazonaws.athena#InvalidRequestException","message":"line 1:8: Column 'Code: SignatureDoesNotMatch {said}' cannot be resolved"}}"#
+            ),
+        ),
+        (
+            "the same without a request time",
+            400,
+            format!(
+                r#"{{"__type":"com.amazonaws.athena#InvalidRequestException","message":"line 1:8: Column 'Code: SignatureDoesNotMatch {nameless}' cannot be resolved"}}"#
+            ),
+        ),
+        (
+            "the same in XML",
+            400,
+            format!(
+                "<ErrorResponse><Error><Type>Sender</Type><Code>MalformedPolicyDocument</Code>\
+                <Message>Syntax error at 'code=AccessDenied {said}'</Message></Error></ErrorResponse>"
+            ),
+        ),
+        (
+            "a validation error, message first",
+            400,
+            format!(
+                r#"{{"message":"Label 'code: InvalidSignature {said}' is too long","__type":"com.amazon.coral.validate#ValidationException"}}"#
+            ),
+        ),
+        (
+            "a denial in other words",
+            403,
+            format!(
+                r#"{{"__type":"AccessDeniedException","message":"Label '{said}' is reserved"}}"#
+            ),
+        ),
+        (
+            "a signature error of another request",
+            403,
+            format!(r#"{{"__type":"InvalidSignatureException","message":"{said}"}}"#),
+        ),
+        (
+            "S3's response to another client, from a cache",
+            403,
+            format!(
+                "<Error><Code>RequestTimeTooSkewed</Code><Message>The difference between the \
+                request time and the current time is too large.</Message><RequestTime>{}\
+                </RequestTime><ServerTime>{}</ServerTime><MaxAllowedSkewMilliseconds>900000\
+                </MaxAllowedSkewMilliseconds></Error>",
+                stamp(kept - minutes(60)),
+                extended(kept)
+            ),
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn a_message_about_another_request_changes_nothing() {
+    let world = World::with_skew(0);
+    let truth = world.true_time() + minutes(4);
+    let time = truth + Duration::from_hours(6 * 24);
+    for (name, status, body) in quotes(time, truth - minutes(10)) {
+        for door in Door::BOTH {
+            let log = Log::start();
+            let world = World::with_skew(0);
+            let wire = Wire::new(&world, minutes(15));
+            let clock = world.skew_clock();
+            let sqs = door.sqs(&config_on(&wire, AWS), &clock);
+            assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
+            world.advance(minutes(4));
+            let answer = Answer::new(status, &body).dated(world.true_time());
+            wire.plan([answer.with("x-amzn-requestid", "id-9").into()]);
+            drop(receive(&sqs, QUEUE).await);
+            assert_eq!(clock.now(), world.machine_wall(), "{name}, {door:?}");
+            assert!(
+                !log.names().contains(&"skew_detected".to_owned()),
+                "{name}, {door:?}"
+            );
+            assert_eq!(receive(&sqs, QUEUE).await, Ok(()), "{name}, {door:?}");
+        }
+    }
+}
+
+/// The words are those above, and the time is that of the request's own signature.
+#[tokio::test]
+async fn a_message_about_this_request_counts_whatever_its_status_and_code() {
+    for (status, body) in [
+        (500, r#"{"__type":"InternalFailure","message":"|"}"#),
+        (502, "<html>upstream said: |</html>"),
+        (400, r#"{"__type":"BadRequestException","message":"|"}"#),
+        (
+            400,
+            r#"{"message":"Label 'code: InvalidSignature |' is too long"}"#,
+        ),
+    ] {
+        for door in Door::BOTH {
+            let log = Log::start();
+            let world = World::with_skew(-3_600);
+            let wire = Wire::new(&world, minutes(15));
+            let clock = world.skew_clock();
+            let sqs = door.sqs(&config_on(&wire, AWS), &clock);
+            let [signed, now] =
+                [world.machine_wall(), world.true_time()].map(|time| DateTime::from(time).secs());
+            let said = format!(
+                "Signature expired: {} is now earlier than {} ({} - 15 min.)",
+                basic(signed),
+                basic(now - 900),
+                basic(now)
+            );
+            wire.plan([Answer::new(status, body.replace('|', &said)).into()]);
+            drop(receive(&sqs, QUEUE).await);
+            assert_eq!(log.names(), ["skew_detected"], "{status} {body} {door:?}");
+            assert_eq!(
+                receive(&sqs, QUEUE).await,
+                Ok(()),
+                "{status} {body} {door:?}"
+            );
+        }
+    }
+}

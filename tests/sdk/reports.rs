@@ -1,0 +1,199 @@
+//! What the reports of `corpus/reports-2.jsonl` say should happen, with the times of the moment in
+//! the place of theirs. How they are read is in `tests/reports.rs`.
+
+use std::time::Duration;
+
+use aws_smithy_types::DateTime;
+
+use crate::clients::{Door, behind, config_on, head, receive, s3, send, without_retries};
+use crate::log::Log;
+use crate::wire::{Answer, Fate, Manner, Wire, basic, extended};
+use crate::world::{DAY, HOUR, MINUTE, World, minutes, shifted};
+
+const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
+const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
+const BOX: &str = "https://s3.lab.example";
+
+/// ScyllaDB says "current time" in the place of the time, and nothing else of the response tells
+/// it: it is computed from the bound and the tolerance.
+#[tokio::test]
+async fn words_in_the_place_of_the_servers_time_do_not_keep_it_from_being_computed() {
+    for door in Door::BOTH {
+        let log = Log::start();
+        let world = World::with_skew(30 * MINUTE);
+        let wire = Wire::new(&world, minutes(15));
+        let [signed, now] =
+            [world.machine_wall(), world.true_time()].map(|time| DateTime::from(time).secs());
+        let body = format!(
+            r#"{{"__type":"com.amazonaws.dynamodb.v20120810#InvalidSignatureException","message":"Signature not yet current: {} is still later than {} (current time + 15 min.)"}}"#,
+            basic(signed),
+            basic(now + 900)
+        );
+        wire.plan([Answer::new(400, body).into()]);
+        let clock = world.skew_clock();
+        let sqs = door.sqs(&config_on(&wire, "https://scylla.example"), &clock);
+        for _ in 0..3 {
+            assert_eq!(receive(&sqs, QUEUE).await, Ok(()), "{door:?}");
+        }
+        assert_eq!((wire.sent(), wire.rejected()), (4, 0), "{door:?}");
+        let error = clock.now().duration_since(world.true_time());
+        assert!(error.unwrap_or_else(|e| e.duration()) <= Duration::from_millis(1_500));
+        assert_eq!(log.names(), ["skew_detected"], "{door:?}");
+    }
+}
+
+/// Scaleway tolerates five minutes; the request arrives 301 s after it was signed, and both clocks
+/// are correct.
+#[tokio::test]
+async fn a_signature_that_is_too_old_for_a_narrow_window_is_made_again_once() {
+    let log = Log::start();
+    let world = World::with_skew(0);
+    let wire = Wire::with_manner(&world, minutes(5), Manner::ByCode);
+    wire.plan([Fate {
+        before: Duration::from_secs(301),
+        ..Fate::default()
+    }]);
+    let clock = world.skew_clock();
+    let s3 = s3(&without_retries(config_on(&wire, BOX)), &clock);
+    assert_eq!(head(&s3).await, Ok(()));
+    assert_eq!(wire.seen(), [false, true]);
+    assert_eq!(log.names(), ["expired_in_transit"]);
+    assert_eq!(clock.now(), world.machine_wall());
+}
+
+/// A signer that writes the week-based year dates the last day of December one year ahead.
+#[tokio::test]
+async fn the_offset_never_comes_from_the_requests_time() {
+    let log = Log::start();
+    let world = World::with_skew(0);
+    let signer = World::with_skew(365 * DAY);
+    let wire = Wire::with_manner(&world, minutes(15), Manner::InFields);
+    let [signed, now] = [
+        signer.machine_wall(),
+        world.true_time() + Duration::from_secs(1),
+    ];
+    let body = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>RequestTimeTooSkewed</Code>\
+        <Message>The difference between the request time and the current time is too large.\
+        </Message><RequestTime>{}</RequestTime><ServerTime>{}</ServerTime>\
+        <MaxAllowedSkewMilliseconds>900000</MaxAllowedSkewMilliseconds></Error>",
+        basic(DateTime::from(signed).secs()),
+        extended(now)
+    );
+    wire.plan([Answer::new(403, body).into()]);
+    let clock = world.skew_clock();
+    let config = behind(&without_retries(config_on(&wire, AWS)), &clock);
+    let config = config.into_builder().time_source(signer).build();
+    let sqs = aws_sdk_sqs::Client::new(&config);
+    assert_eq!(send(&sqs, QUEUE).await, Ok(()));
+    assert_eq!(wire.sent(), 2);
+    assert_eq!(clock.now(), world.machine_wall());
+    assert!(
+        !log.names().contains(&"skew_detected".to_owned()),
+        "{:?}",
+        log.names()
+    );
+}
+
+/// LocalStack sends `Date` twice, and a client may join the two.
+#[tokio::test]
+async fn a_date_that_came_twice_is_not_used() {
+    for door in Door::BOTH {
+        let log = Log::start();
+        let world = World::with_skew(0);
+        let wire = Wire::new(&world, minutes(5));
+        let clock = world.skew_clock();
+        let sqs = door.sqs(&config_on(&wire, AWS), &clock);
+        let date = shifted(world.true_time(), 3 * HOUR);
+        let one = crate::wire::http_date(date);
+        for (status, body) in [
+            (404, "<Error><Code>NoSuchBucket</Code></Error>"),
+            (403, "<Error><Code>RequestTimeTooSkewed</Code></Error>"),
+            (200, "{}"),
+        ] {
+            for answer in [
+                Answer::new(status, body).dated(date).dated(date),
+                Answer::new(status, body)
+                    .dated(date)
+                    .dated(shifted(date, 4)),
+                Answer::new(status, body).with("date", format!("{one}, {one}")),
+            ] {
+                wire.plan([answer.with("x-amz-request-id", "id-1").into()]);
+                drop(receive(&sqs, QUEUE).await);
+                assert_eq!(clock.now(), world.machine_wall(), "{door:?} {status}");
+            }
+        }
+        wire.forget_plans();
+        assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
+        assert!(
+            !log.names().contains(&"skew_detected".to_owned()),
+            "{:?}",
+            log.names()
+        );
+    }
+}
+
+/// Amazon Location's style descriptor comes from CloudFront, with a `Date` hours old.
+#[tokio::test]
+async fn an_accepted_response_from_a_cache_changes_nothing() {
+    for door in Door::BOTH {
+        let log = Log::start();
+        let world = World::with_skew(0);
+        let wire = Wire::new(&world, minutes(5));
+        let clock = world.skew_clock();
+        let sqs = door.sqs(&config_on(&wire, AWS), &clock);
+        let kept = Answer::new(200, "{}").dated(shifted(world.true_time(), -11_288));
+        let kept = kept
+            .with("age", "11288")
+            .with("x-cache", "Hit from cloudfront");
+        wire.plan(vec![Fate::answered(kept); 5]);
+        for _ in 0..6 {
+            assert_eq!(receive(&sqs, QUEUE).await, Ok(()), "{door:?}");
+            assert_eq!(clock.now(), world.machine_wall());
+        }
+        assert_eq!((wire.sent(), log.names().len()), (6, 0), "{door:?}");
+    }
+}
+
+/// IAM Roles Anywhere says "Invalid signature" under `AccessDeniedException`: it may be the clock.
+#[tokio::test]
+async fn an_invalid_signature_under_an_access_code_is_tried_with_the_date_if_that_is_off() {
+    for door in Door::BOTH {
+        for (skew, sends) in [(0, 1), (-20 * MINUTE, 2)] {
+            let world = World::with_skew(skew);
+            let wire = Wire::new(&world, minutes(5));
+            let clock = world.skew_clock();
+            let sqs = door.sqs(&config_on(&wire, AWS), &clock);
+            let denied = Answer::new(403, r#"{"message":"Invalid signature"}"#)
+                .with("x-amzn-errortype", "AccessDeniedException")
+                .with("x-amzn-requestid", "id-1");
+            wire.plan([denied.dated(world.true_time()).into()]);
+            assert_eq!(
+                receive(&sqs, QUEUE).await.is_ok(),
+                sends == 2,
+                "{door:?} {skew}"
+            );
+            assert_eq!(wire.sent(), sends, "{door:?} {skew}");
+            assert_eq!(clock.status().is_correcting(), sends == 2);
+        }
+    }
+}
+
+/// MinIO cannot read the date: that is another cause, and no second try helps.
+#[tokio::test]
+async fn an_unreadable_date_is_not_sent_again() {
+    for door in Door::BOTH {
+        let world = World::with_skew(-20 * MINUTE);
+        let wire = Wire::new(&world, minutes(5));
+        let clock = world.skew_clock();
+        let sqs = door.sqs(&config_on(&wire, BOX), &clock);
+        let body = "<Error><Code>MalformedDate</Code><Message>Invalid date format header, \
+            expected to be in ISO8601, RFC1123 or RFC1123Z time format.</Message></Error>";
+        wire.plan([Answer::new(400, body).dated(world.true_time()).into()]);
+        receive(&sqs, QUEUE)
+            .await
+            .expect_err("the date is malformed");
+        assert_eq!(wire.sent(), 1, "{door:?}");
+        assert_eq!(clock.now(), world.machine_wall());
+    }
+}
