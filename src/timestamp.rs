@@ -75,16 +75,28 @@ pub(crate) fn iso_8601(time: SystemTime) -> Option<String> {
 /// `None` if the layout is another or there is no such time.
 fn fields<'a>(text: &'a str, layout: &str) -> Option<(i64, &'a str)> {
     let (head, rest) = text.split_at_checked(layout.len())?;
-    let mut numbers = [0; 6];
+    let [
+        mut year,
+        mut month,
+        mut day,
+        mut hour,
+        mut minute,
+        mut second,
+    ] = [0; 6];
     for (symbol, byte) in layout.bytes().zip(head.bytes()) {
-        let field = b"YMDhms".iter().position(|letter| *letter == symbol);
-        match field.and_then(|field| numbers.get_mut(field)) {
-            Some(number) => *number = *number * 10 + i64::from(char::from(byte).to_digit(10)?),
-            None if symbol == b'N' || byte.eq_ignore_ascii_case(&symbol) => {}
-            None => return None,
-        }
+        let number = match symbol {
+            b'Y' => &mut year,
+            b'M' => &mut month,
+            b'D' => &mut day,
+            b'h' => &mut hour,
+            b'm' => &mut minute,
+            b's' => &mut second,
+            b'N' => continue,
+            _ if byte.eq_ignore_ascii_case(&symbol) => continue,
+            _ => return None,
+        };
+        *number = *number * 10 + i64::from(char::from(byte).to_digit(10)?);
     }
-    let [year, mut month, day, hour, minute, second] = numbers;
     let named = layout.bytes().position(|symbol| symbol == b'N');
     if let Some(name) = named.and_then(|at| head.as_bytes().get(at..at + 3)) {
         let mut known = (1..=12).zip(MONTHS.chunks(3));
