@@ -8,11 +8,11 @@ use aws_runtime::service_clock_skew::{DisableClockSkewCorrection, ServiceClockSk
 use aws_smithy_runtime::client::retries::TokenBucket;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeTransmitInterceptorContextMut, BeforeTransmitInterceptorContextRef,
+    BeforeSerializationInterceptorContextMut, BeforeTransmitInterceptorContextRef,
     FinalizerInterceptorContextMut,
 };
 use aws_smithy_runtime_api::client::interceptors::{
-    Intercept, disable_interceptor, dyn_dispatch_hint,
+    DisableInterceptor, Intercept, disable_interceptor, dyn_dispatch_hint,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata};
 use aws_smithy_runtime_api::client::retries::RequestAttempts;
@@ -50,6 +50,10 @@ pub struct SkewInterceptor {
     clock: SkewClock,
     has_complained: AtomicBool,
     has_auth_scheme: OnceLock<bool>,
+    /// The signer of this clock has signed for this client.
+    has_signed: AtomicBool,
+    /// So has another signer, or none.
+    has_others: AtomicBool,
     can_disable_native: OnceLock<bool>,
     /// The second, on the monotonic clock, until which this client's host is known not to
     /// be one that can confirm the clock.
@@ -63,6 +67,8 @@ impl SkewClock {
             clock: self.clone(),
             has_complained: AtomicBool::new(false),
             has_auth_scheme: OnceLock::new(),
+            has_signed: AtomicBool::new(false),
+            has_others: AtomicBool::new(false),
             can_disable_native: OnceLock::new(),
             no_confirmation_until: AtomicU64::new(0),
         }
@@ -75,25 +81,28 @@ impl Intercept for SkewInterceptor {
         "SkewInterceptor"
     }
 
-    fn modify_before_signing(
+    /// Where our signer is known to sign, the SDK's own correction is switched
+    /// off before it acts. S3 is an exception: S3 Express makes the client for its sessions
+    /// from this operation's config while it resolves the identity, and that client needs it.
+    fn modify_before_serialization(
         &self,
-        _context: &mut BeforeTransmitInterceptorContextMut<'_>,
-        _components: &RuntimeComponents,
+        _context: &mut BeforeSerializationInterceptorContextMut<'_>,
+        components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        match cfg.get_mut_from_interceptor_state::<OperationState>() {
-            Some(state) => state.forget_signed(),
-            None => {
-                let state = OperationState::default();
-                cfg.interceptor_state().store_put(state);
-            }
+        if cfg.interceptor_state().load::<OperationState>().is_some() {
+            return Ok(());
         }
+        let mut state = OperationState::default();
+        let is_s3 = cfg.load::<Metadata>().map(Metadata::service) == Some("S3");
+        if !is_s3 && self.will_correct(components) {
+            state.is_native_off = true;
+            self.switch_native_off(components, cfg);
+        }
+        cfg.interceptor_state().store_put(state);
         Ok(())
     }
 
-    /// The SDK's own correction is switched off here, where it is known that our signer
-    /// has signed, and not before: S3 Express makes the client for its sessions from this
-    /// operation's config while it resolves the identity, and that client needs it.
     fn read_after_signing(
         &self,
         _context: &BeforeTransmitInterceptorContextRef<'_>,
@@ -103,19 +112,25 @@ impl Intercept for SkewInterceptor {
         let Some(state) = cfg.get_mut_from_interceptor_state::<OperationState>() else {
             return Ok(());
         };
-        if !state.is_signed() {
+        if !state.is_signed_by(&self.clock) {
+            let is_unsigned = !state.is_signed();
+            if std::mem::take(&mut state.is_native_off) {
+                self.has_others.store(true, Ordering::Relaxed);
+                self.switch_native_on(cfg);
+            }
             // Not for us to sign, as a rule: S3 Express, bearer tokens, no authentication.
-            if !self.has_auth_scheme(components) {
+            if is_unsigned && !self.has_auth_scheme(components) {
                 self.complain(Missing::AuthScheme, cfg);
             }
             return Ok(());
         }
-        if !state.is_signed_by(&self.clock) || self.clock.is_observe_only() || state.is_native_off {
+        if state.is_native_off || self.clock.is_observe_only() {
             return Ok(());
         }
         if has_classifier(components) {
             state.is_native_off = true;
             self.switch_native_off(components, cfg);
+            self.has_signed.store(true, Ordering::Relaxed);
         } else {
             // Left to the SDK's own correction, which would correct a second time what
             // the clock learned from this client.
@@ -262,6 +277,16 @@ impl SkewInterceptor {
         })
     }
 
+    /// Returns whether our signer signs all that this client sends, and the classifier
+    /// asks for one attempt more. An operation with another signer, by a config of its
+    /// own, is found out after that has signed, before the SDK's own correction knows
+    /// anything that could be lost.
+    fn will_correct(&self, components: &RuntimeComponents) -> bool {
+        self.has_signed.load(Ordering::Relaxed)
+            && !self.has_others.load(Ordering::Relaxed)
+            && has_classifier(components)
+    }
+
     /// Keeps the SDK's own correction out of the rest of the operation. The SDK looks for
     /// this before each hook, and finds it at once: that costs less than its own setting,
     /// which is asked for in the hooks.
@@ -276,6 +301,15 @@ impl SkewInterceptor {
             ));
         } else {
             bag.store_put(DisableClockSkewCorrection::from(true));
+        }
+    }
+
+    fn switch_native_on(&self, cfg: &mut ConfigBag) {
+        let bag = cfg.interceptor_state();
+        if self.can_disable_native.get() == Some(&true) {
+            bag.unset::<DisableInterceptor<ServiceClockSkewInterceptor>>();
+        } else {
+            bag.unset::<DisableClockSkewCorrection>();
         }
     }
 
