@@ -25,7 +25,7 @@ edition = "2024"
 
 [dependencies]
 aws-clock-skew = { path = "@", features = ["serde", "test-util"] }
-aws-config = { version = "1", features = ["behavior-version-latest"] }
+aws-config = "1"
 aws-sdk-s3 = "1"
 aws-sdk-sqs = "1"
 axum = "0.8"
