@@ -2,6 +2,7 @@
 //!
 //! Each page is also a file in the repository's `docs` folder.
 
+// Its programs need these features.
 #[cfg(any(
     not(doctest),
     all(feature = "aws-config", feature = "tower", feature = "test-util")
