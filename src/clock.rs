@@ -203,7 +203,7 @@ impl SkewClock {
 
     /// Returns the local clocks.
     #[cfg(feature = "sdk")]
-    pub(crate) fn local(&self) -> &impl LocalClock {
+    pub(crate) fn local(&self) -> &MachineClock {
         &self.0.local
     }
 

@@ -203,6 +203,11 @@ pub(crate) enum MachineClock {
 }
 
 impl MachineClock {
+    #[cfg(feature = "sdk")]
+    pub(crate) const fn is_system(&self) -> bool {
+        matches!(self, Self::System(_))
+    }
+
     /// Returns the boot clock, if one clock of the machine suffices to know it.
     #[inline]
     pub(crate) fn boot_by_one_clock(&self) -> Option<Duration> {

@@ -92,7 +92,7 @@ pub(crate) fn prove(
         return Err(SkipReason::Sigv4a);
     }
     let original = Authorization::parse(authorization).ok_or(SkipReason::Proof)?;
-    if original.service == "s3express" || head.header(EXPRESS_TOKEN).is_some() {
+    if head.header(EXPRESS_TOKEN).is_some() {
         return Err(SkipReason::Express);
     }
     let is_single = |name| {

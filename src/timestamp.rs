@@ -31,7 +31,7 @@ pub(crate) fn sigv4(text: &str) -> Option<SystemTime> {
 /// Returns `None` for the obsolete formats, of which one has two-digit years, and for a weekday
 /// that is not that of the date.
 pub(crate) fn http_date(value: &str) -> Option<SystemTime> {
-    let (weekday, date) = value.trim_ascii().split_once(", ")?;
+    let (weekday, date) = value.trim_ascii().split_at_checked(5)?;
     let (seconds, zone) = fields(date, HTTP)?;
     let index = usize::try_from(seconds.div_euclid(DAY).rem_euclid(7)).ok()?;
     let is_exact = zone == " GMT" && WEEKDAYS_FROM_1970.get(index) == Some(&weekday);
@@ -75,19 +75,32 @@ pub(crate) fn iso_8601(time: SystemTime) -> Option<String> {
 /// `None` if the layout is another or there is no such time.
 fn fields<'a>(text: &'a str, layout: &str) -> Option<(i64, &'a str)> {
     let (head, rest) = text.split_at_checked(layout.len())?;
-    let mut numbers = [0; 6];
+    let [
+        mut year,
+        mut month,
+        mut day,
+        mut hour,
+        mut minute,
+        mut second,
+    ] = [0; 6];
     for (symbol, byte) in layout.bytes().zip(head.bytes()) {
-        let field = b"YMDhms".iter().position(|letter| *letter == symbol);
-        match field.and_then(|field| numbers.get_mut(field)) {
-            Some(number) => *number = *number * 10 + i64::from(char::from(byte).to_digit(10)?),
-            None if symbol == b'N' || byte.eq_ignore_ascii_case(&symbol) => {}
-            None => return None,
-        }
+        let number = match symbol {
+            b'Y' => &mut year,
+            b'M' => &mut month,
+            b'D' => &mut day,
+            b'h' => &mut hour,
+            b'm' => &mut minute,
+            b's' => &mut second,
+            b'N' => continue,
+            _ if byte.eq_ignore_ascii_case(&symbol) => continue,
+            _ => return None,
+        };
+        *number = *number * 10 + i64::from(char::from(byte).to_digit(10)?);
     }
-    let [year, mut month, day, hour, minute, second] = numbers;
-    if let Some(name) = layout.find("NNN").and_then(|at| head.get(at..at + 3)) {
-        let index = MONTHS.find(&name.to_ascii_lowercase());
-        month = i64::try_from(index.filter(|index| index % 3 == 0)? / 3).ok()? + 1;
+    let named = layout.bytes().position(|symbol| symbol == b'N');
+    if let Some(name) = named.and_then(|at| head.as_bytes().get(at..at + 3)) {
+        let mut known = (1..=12).zip(MONTHS.chunks(3));
+        month = known.find(|(_, known)| known.eq_ignore_ascii_case(name))?.0;
     }
     let exists = hour < 24 && minute < 60 && second < 60;
     let days = days_from_civil(year, month, day).filter(|_| exists)?;
@@ -139,8 +152,10 @@ fn at(seconds: i64, nanos: u32) -> Option<SystemTime> {
 }
 
 const DAY: i64 = 86_400;
-const WEEKDAYS_FROM_1970: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-const MONTHS: &str = "janfebmaraprmayjunjulaugsepoctnovdec";
+const WEEKDAYS_FROM_1970: [&str; 7] = [
+    "Thu, ", "Fri, ", "Sat, ", "Sun, ", "Mon, ", "Tue, ", "Wed, ",
+];
+const MONTHS: &[u8] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
 
 #[cfg(test)]
 mod tests {

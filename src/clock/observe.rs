@@ -72,11 +72,20 @@ impl SkewClock {
 
     /// Returns the time to sign a request to a host with.
     pub(crate) fn signing_time(&self, host: Option<&Host>) -> SigningTime {
-        let reading = self.reading();
+        self.signing_time_at(self.reading(), host)
+    }
+
+    fn signing_time_at(&self, reading: Reading, host: Option<&Host>) -> SigningTime {
         if !self.is_correcting() {
+            // An observe-only clock knows a correction, and nothing is signed with it.
+            let by = if self.0.is_corrected.load(Ordering::Relaxed) {
+                SignedBy::Other
+            } else {
+                SignedBy::Clock(self.generation())
+            };
             return SigningTime {
                 now: reading.wall,
-                by: SignedBy::Clock(self.generation()),
+                by,
             };
         }
         let mut state = self.lock();
@@ -116,27 +125,13 @@ pub(crate) struct SentAt {
 impl SentAt {
     /// Takes the clocks just before a request to a host leaves.
     pub(crate) fn now(clock: &SkewClock, host: impl FnOnce() -> Option<Host>) -> Self {
-        if clock.is_correcting() {
-            // Its name costs an allocation, and matters only where a host has a time of
-            // its own.
-            let host = clock.has_host_times().then(host).flatten();
-            let signing = clock.signing_time(host.as_ref());
-            return Self {
-                reading: clock.reading(),
-                signing,
-            };
-        }
         let reading = clock.reading();
-        // An observe-only clock knows a correction, and nothing is signed with it.
-        let by = if clock.0.is_corrected.load(Ordering::Relaxed) {
-            SignedBy::Other
-        } else {
-            SignedBy::Clock(clock.generation())
-        };
-        let now = reading.wall;
+        // Its name costs an allocation, and matters only where a host has a time of its
+        // own.
+        let host = clock.has_host_times().then(host).flatten();
         Self {
             reading,
-            signing: SigningTime { now, by },
+            signing: clock.signing_time_at(reading, host.as_ref()),
         }
     }
 

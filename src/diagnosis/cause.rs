@@ -73,12 +73,15 @@ impl Cause {
         wall: SystemTime,
         known: Option<ClockOffset>,
     ) -> Self {
-        // An old report states a time that no sample may have, and it explains the report.
-        let is_later = |server: &SystemTime| evidence.request_time() < Some(*server);
+        // An old report may state a time that no sample has, and that explains it still.
+        let is_possible = |server: &SystemTime| {
+            let since_1970 = server.duration_since(SystemTime::UNIX_EPOCH);
+            since_1970.is_ok_and(|since| since >= FIRST_SERVICE)
+        };
         let sample = evidence.sample().map(|sample| sample.best);
         let server = sample
             .or(known.map(|offset| offset.shift(wall)))
-            .or(evidence.server_time().filter(is_later));
+            .or(evidence.server_time().filter(is_possible));
         let Some(server) = server else {
             return Self::Clock(None);
         };
@@ -163,3 +166,6 @@ const fn in_words(cause: OtherCause) -> &'static str {
         OtherCause::Denied => "a policy denies it to these credentials",
     }
 }
+
+/// Amazon S3 opened on 2006-03-14, and no service of AWS was there before.
+const FIRST_SERVICE: Duration = Duration::from_secs(1_142_294_400);

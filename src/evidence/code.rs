@@ -10,9 +10,9 @@ use super::pattern::Pattern;
 static STATED: Pattern = Pattern::new(concat!(
     r#"^(?:<[Cc]ode>\s?|"(?:__type|[Cc]ode|errorCode|errorType)"\s?:\s?"|:exception-type"#,
     // The head of a CBOR string is a letter, or an x and its length.
-    r"|__type(?:x.??|[`a-w]))(?:[\w.-]{1,96}#)?(?<name>[A-Z][\w.-]{0,63}?)",
-    // In CBOR the next key follows at once: its length as a letter, and `message`.
-    r"(?:gmessage|[^\w.-]|$)",
+    r"|__type(?:x.??|[`a-w]))(?:[\w.-]{1,128}#)?(?<name>[A-Z][\w.-]{0,63}?)",
+    // In CBOR the next key follows at once: its length as a letter, `message`, the head of its text.
+    r"(?:g[Mm]essage[xy]|[^\w.-]|$)",
 ));
 const ANCHORS: &str = "\"__type\" __type <Code> <code> \"Code\" \"code\" \"errorCode\" \"errorType\" \
     :exception-type";

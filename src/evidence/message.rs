@@ -127,12 +127,9 @@ pub(super) fn read(text: &str, code: &Code) -> Message {
 
 /// Returns the text up to what it may quote.
 pub(super) fn unquoted(text: &str) -> &str {
-    let end = QUOTED
-        .iter()
-        .filter(|end| text.contains(**end))
-        .filter_map(|end| text.find(end))
-        .min();
-    text.get(..end.unwrap_or(text.len())).unwrap_or(text)
+    let ends = QUOTED.iter().filter(|end| text.contains(**end));
+    let end = ends.filter_map(|end| text.find(end)).min();
+    end.and_then(|end| text.get(..end)).unwrap_or(text)
 }
 
 /// Returns the most complete of the sentences that match a pattern.
@@ -200,8 +197,8 @@ fn phrase<T: Copy>(text: &str, phrases: &[(T, &str)]) -> Option<T> {
         words.all(|word| text.contains(word)) && letters.contains(&phrase.replace(' ', ""))
     };
     let mut all = phrases.iter();
-    all.find(|(_, list)| list.split('|').any(is_in))
-        .map(|(found, _)| *found)
+    let found = all.find(|(_, list)| list.split('|').any(is_in));
+    found.map(|(meaning, _)| *meaning)
 }
 
 /// A clock skew error: the direction, and the times.

@@ -43,12 +43,10 @@ impl Pattern {
         let all = places.scan(0, move |from, (at, _)| {
             let start = at.saturating_sub(before).max(*from);
             let window = text.get(start..text.len().min(at + AFTER))?.as_bytes();
-            let found = (at >= *from)
-                .then(|| self.compiled().captures(window))
-                .flatten();
-            *from = found
-                .as_ref()
-                .map_or(*from, |found| start + found.get_match().end());
+            let is_new = at >= *from;
+            let found = self.compiled().captures(window).filter(|_| is_new);
+            let end = found.as_ref().map(|found| start + found.get_match().end());
+            *from = end.unwrap_or(*from);
             Some(found.map(Found))
         });
         all.flatten()

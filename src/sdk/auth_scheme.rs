@@ -1,5 +1,6 @@
 //! [`SkewAuthScheme`]: the SDK's own signer, told what time to sign with.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use aws_runtime::auth::sigv4::SigV4AuthScheme;
@@ -42,6 +43,8 @@ pub struct SkewAuthScheme {
 struct SkewSigner {
     clock: SkewClock,
     inner: SharedAuthScheme,
+    /// The client has our classifier, which no operation can take away.
+    has_classifier: AtomicBool,
 }
 
 impl SkewClock {
@@ -66,6 +69,7 @@ impl SkewAuthScheme {
             signer: SkewSigner {
                 clock: clock.clone(),
                 inner: inner.clone(),
+                has_classifier: AtomicBool::new(false),
             },
             inner,
         }
@@ -106,7 +110,8 @@ impl Sign for SkewSigner {
         if may_differ && !is_presigned(cfg) {
             // While the body is a stream, later chunks and frames follow a correction
             // that starts in the meantime.
-            let host = host();
+            let is_named = is_stream || clock.has_host_times();
+            let host = is_named.then(host).flatten();
             self.sign_by(
                 sent.signing(),
                 host,
@@ -122,7 +127,7 @@ impl Sign for SkewSigner {
         if let Some(state) = cfg.load::<OperationState>() {
             state.note_signed(Signed::of(request, sent, clock));
             // Our HTTP client keeps no copy of what the SDK signs again.
-            if http_client::is_in_use() && has_classifier(components) {
+            if http_client::is_in_use() && self.has_classifier(components) {
                 request.add_extension(SdkResigns);
             }
         }
@@ -131,6 +136,15 @@ impl Sign for SkewSigner {
 }
 
 impl SkewSigner {
+    fn has_classifier(&self, components: &RuntimeComponents) -> bool {
+        if self.has_classifier.load(Ordering::Relaxed) {
+            return true;
+        }
+        let has_classifier = has_classifier(components);
+        self.has_classifier.store(has_classifier, Ordering::Relaxed);
+        has_classifier
+    }
+
     fn sign(
         &self,
         request: &mut HttpRequest,
@@ -172,7 +186,7 @@ impl SkewSigner {
         self.sign(request, identity, endpoint, &by(ClockOffset::ZERO)?, cfg)?;
         // The SDK's signer adds what the SDK's own correction knows of this client from
         // requests that are not ours to sign (S3 Express): take it away again.
-        let signed_at = request.headers().get(DATE).and_then(stamp_of);
+        let signed_at = signed_at(request);
         let added = signed_at.map(|signed_at| ClockOffset::between(signing.now, signed_at));
         match added.filter(|added| added.magnitude() >= FOREIGN) {
             None => Ok(()),
@@ -204,6 +218,12 @@ impl TimeSource for HostClock {
         let time = self.clock.signing_time(self.host.as_ref()).now;
         self.ahead.shift(time)
     }
+}
+
+fn signed_at(request: &HttpRequest) -> Option<SystemTime> {
+    let mut headers = request.headers().iter_bytes();
+    let (_, date) = headers.find(|(name, _)| *name == DATE)?;
+    stamp_of(std::str::from_utf8(date).ok()?)
 }
 
 fn is_presigned(cfg: &ConfigBag) -> bool {

@@ -5,7 +5,7 @@ use std::error::Error;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 
-use super::operation::{view, view_without_age};
+use super::operation::view_of;
 use crate::clock::SkewClock;
 use crate::diagnosis::{Cause, Diagnosis};
 use crate::evidence::{Evidence, ResponseView};
@@ -42,15 +42,8 @@ impl SkewClock {
             return self.diagnose_evidence(&evidence);
         };
         let text = response.body().bytes().unwrap_or_default();
-        // Our HTTP client has put `Age: 0` there itself.
-        let is_our_age = response.extension::<Observed>().is_some()
-            && response.headers().get("age") == Some("0");
-        let view = if is_our_age {
-            view_without_age(response, text)
-        } else {
-            view(response, text)
-        };
-        self.diagnose_evidence(&Evidence::read(&view))
+        let is_marked = response.extension::<Observed>().is_some();
+        self.diagnose_evidence(&Evidence::read(&view_of(response, text, is_marked)))
     }
 }
 

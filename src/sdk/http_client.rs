@@ -25,7 +25,6 @@ use aws_smithy_types::config_bag::ConfigBag;
 use crate::clock::{SentAt, SkewClock};
 use crate::host::Host;
 use crate::resend::{has_to_prepare, prepare, recover};
-use crate::resign::stamp_of;
 use crate::sdk::auth_scheme::SdkResigns;
 use crate::sdk::operation::date_of;
 
@@ -151,8 +150,7 @@ impl HttpConnector for Connector {
             return HttpConnectorFuture::new(async move { Ok(wiring.shared.aged(sent.await?)) });
         };
         let sent_at = SentAt::now(clock, || Host::of_uri(request.uri()));
-        let signed_at = request.headers().get("x-amz-date").and_then(stamp_of);
-        if kept.is_ours_to_sign() && has_to_prepare(clock, sent_at, signed_at) {
+        if kept.is_ours_to_sign() && has_to_prepare(clock, sent_at, kept.signed_at()) {
             return HttpConnectorFuture::new(prepare_and_send(wiring, kept, request));
         }
         let sent = wiring.inner.call(request);

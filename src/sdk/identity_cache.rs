@@ -45,7 +45,14 @@ pub struct SkewIdentityCache {
 
 /// The identity that was loaded last, of each partition of the cache.
 #[derive(Debug, Default)]
-struct Loaded(Mutex<HashMap<IdentityCachePartition, Identity>>);
+struct Loaded(Mutex<HashMap<IdentityCachePartition, Last>>);
+
+/// An identity, and the generation of the clock when it was asked for.
+#[derive(Clone, Debug)]
+struct Last {
+    identity: Identity,
+    generation: u64,
+}
 
 impl SkewClock {
     /// Returns an identity cache for the client, or clients, of one config; it starts
@@ -101,11 +108,14 @@ impl SkewIdentityCache {
             // A resend too is signed with the local clock then, as the client has it.
             return None;
         }
-        let state = cfg.load::<OperationState>();
-        if let Some(time) = state.and_then(OperationState::resend_time) {
+        let clock = &self.clock;
+        // A resend is signed with another time than the clock's only where its host has one.
+        if clock.has_host_times()
+            && let Some(state) = cfg.load::<OperationState>()
+            && let Some(time) = state.resend_time()
+        {
             return Some(SharedTimeSource::new(StaticTimeSource::new(time)));
         }
-        let clock = &self.clock;
         if clock.is_corrected() {
             // A correction may end by this, and the caches are to know it.
             let _ = clock.now();
@@ -129,6 +139,15 @@ impl ResolveCachedIdentity for SkewIdentityCache {
         let generation = self.clock.generation();
         if (generation == *born && time_source.is_none()) || self.clock.is_observe_only() {
             return first.resolve_cached_identity(resolver, runtime_components, config_bag);
+        }
+        if let Some(time_source) = &time_source
+            && let Some(known) = self.loaded.of_generation(
+                &resolver.cache_partition(),
+                generation,
+                time_source.now(),
+            )
+        {
+            return IdentityFuture::ready(Ok(known));
         }
         let cache = self.of_generation(generation);
         IdentityFuture::new(async move {
@@ -181,12 +200,13 @@ impl ResolveIdentity for KeepingLast {
         config_bag: &'a ConfigBag,
     ) -> IdentityFuture<'a> {
         IdentityFuture::new(async move {
+            let generation = self.clock.generation();
             let loaded = self
                 .inner
                 .resolve_identity(runtime_components, config_bag)
                 .await;
             match loaded {
-                Ok(identity) => Ok(self.keep(identity)),
+                Ok(identity) => Ok(self.keep(identity, generation)),
                 Err(error) => self.valid_last().ok_or(error),
             }
         })
@@ -209,11 +229,17 @@ impl ResolveIdentity for KeepingLast {
 impl KeepingLast {
     /// Keeps an identity that was loaded just now; the one before it may still sign
     /// requests in flight.
-    fn keep(&self, identity: Identity) -> Identity {
+    fn keep(&self, identity: Identity, generation: u64) -> Identity {
         let identity = with_true_expiry(identity, &self.clock);
         let partition = self.inner.cache_partition();
-        let previous = self.loaded.lock().insert(partition, identity.clone());
-        let previous = previous.as_ref().and_then(Identity::data::<Credentials>);
+        let last = Last {
+            identity: identity.clone(),
+            generation,
+        };
+        let previous = self.loaded.lock().insert(partition, last);
+        let previous = previous
+            .as_ref()
+            .and_then(|previous| previous.identity.data::<Credentials>());
         if let Some(previous) = previous {
             let mono = self.clock.reading().boot;
             self.clock.recent_credentials().remember(previous, mono);
@@ -223,7 +249,7 @@ impl KeepingLast {
 
     fn valid_last(&self) -> Option<Identity> {
         let loaded = self.loaded.lock();
-        let last = loaded.get(&self.inner.cache_partition())?;
+        let last = &loaded.get(&self.inner.cache_partition())?.identity;
         let now = self.clock.now();
         let is_valid = last.expiration().is_none_or(|expiry| expiry > now);
         is_valid.then(|| last.clone())
@@ -231,7 +257,23 @@ impl KeepingLast {
 }
 
 impl Loaded {
-    fn lock(&self) -> MutexGuard<'_, HashMap<IdentityCachePartition, Identity>> {
+    /// Returns an identity that is valid for a while by the corrected clock. While the
+    /// clock is corrected it saves the caches' components, which have to be put together
+    /// with another time source.
+    fn of_generation(
+        &self,
+        partition: &IdentityCachePartition,
+        generation: u64,
+        now: SystemTime,
+    ) -> Option<Identity> {
+        let loaded = self.lock();
+        let last = loaded.get(partition)?;
+        let expiry = last.identity.expiration();
+        let is_valid = expiry.is_none_or(|expiry| expiry > now + EXPIRES_SOON);
+        (last.generation == generation && is_valid).then(|| last.identity.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<IdentityCachePartition, Last>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -263,5 +305,8 @@ fn fresh() -> SharedIdentityCache {
     IdentityCache::lazy().build().into_shared()
 }
 
+/// From then on the SDK's cache decides when to ask again: 10 seconds before, give or
+/// take its jitter.
+const EXPIRES_SOON: Duration = Duration::from_secs(20);
 /// With a second for what passes meanwhile.
 const LONGEST_EXTENSION: Duration = Duration::from_secs(15 * 60 + 1);

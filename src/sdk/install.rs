@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use aws_smithy_async::time::{SharedTimeSource, TimeSource};
+use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource, TimeSource};
 
 use crate::clock::SkewClock;
 use crate::local_clock::LocalClock;
@@ -32,6 +32,10 @@ impl SkewClock {
     /// builder's [`local_clock`](crate::SkewClockBuilder::local_clock) reads, and never
     /// before 1970.
     pub fn local_time(&self) -> SharedTimeSource {
+        if self.local().is_system() {
+            // No system sets its clock before 1970.
+            return SharedTimeSource::new(SystemTimeSource::new());
+        }
         SharedTimeSource::new(LocalTime(self.clone()))
     }
 }

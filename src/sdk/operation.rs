@@ -153,14 +153,18 @@ impl Signed {
 /// Returns what the response says, as far as it concerns the clock. `text` is the
 /// body of a response that is no success.
 pub(super) fn view<'a>(response: &'a HttpResponse, text: &'a [u8]) -> ResponseView<'a> {
-    let headers = response.headers().iter_bytes();
-    ResponseView::new(response.status().as_u16(), text).with_headers(headers)
+    view_of(response, text, false)
 }
 
-/// The same, with the `Date` of a response to which we have given an age.
-pub(super) fn view_without_age<'a>(response: &'a HttpResponse, text: &'a [u8]) -> ResponseView<'a> {
+/// The same, of a response that our HTTP client may have marked: it puts `Age: 0` there itself.
+pub(super) fn view_of<'a>(
+    response: &'a HttpResponse,
+    text: &'a [u8],
+    is_marked: bool,
+) -> ResponseView<'a> {
+    let is_our_age = is_marked && response.headers().get("age") == Some("0");
     let headers = response.headers().iter_bytes();
-    let headers = headers.filter(|(name, _)| *name != "age");
+    let headers = headers.filter(|(name, _)| !(is_our_age && *name == "age"));
     ResponseView::new(response.status().as_u16(), text).with_headers(headers)
 }
 

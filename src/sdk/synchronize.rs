@@ -9,7 +9,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::timeout::TimeoutConfig;
 
 use super::configure::default_https_client;
-use super::operation::{view, view_without_age};
+use super::operation::view_of;
 use crate::clock::{SkewClock, SkewStatus};
 use crate::evidence::Evidence;
 use crate::host::dns_suffix_of;
@@ -112,10 +112,5 @@ type Failure = OrchestratorError<std::convert::Infallible>;
 
 /// An age of zero is none: our own HTTP client says so of every answer.
 fn date_of(response: &HttpResponse) -> Option<SystemTime> {
-    let view = if response.headers().get("age") == Some("0") {
-        view_without_age(response, &[])
-    } else {
-        view(response, &[])
-    };
-    Evidence::read(&view).date()
+    Evidence::read(&view_of(response, &[], true)).date()
 }

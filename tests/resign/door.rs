@@ -47,7 +47,11 @@ pub(crate) async fn pass(
     let clock = SkewClock::builder()
         .local_clock(ManualClock::new(signed_at()))
         .build();
-    let server = Server::new([rejection.response()]);
+    let signed_at = request.headers().get("x-amz-date");
+    let signed_at = signed_at
+        .and_then(|date| date.to_str().ok())
+        .unwrap_or_default();
+    let server = Server::new([rejection.response(signed_at)]);
     let request = request.clone().map(Full::new);
     let layer = clock.layer(credentials.clone());
     let Ok(response) = layer.layer(server.clone()).oneshot(request).await;
@@ -63,7 +67,8 @@ pub(crate) async fn pass(
 }
 
 impl Rejection {
-    fn response(self) -> Response<Full<Bytes>> {
+    /// To a request with this `x-amz-date`, which the message states.
+    fn response(self, signed: &str) -> Response<Full<Bytes>> {
         let (time, text) = match self {
             Self::SameTime => {
                 let text = "<Error><Code>RequestTimeTooSkewed</Code></Error>".to_owned();
@@ -71,12 +76,18 @@ impl Rejection {
             }
             Self::Ahead(by) => {
                 let now = signed_at() + by;
-                let bound = now - Duration::from_mins(15);
+                let tolerance = Duration::from_mins(15);
+                let (low, high) = (basic(now - tolerance), basic(now + tolerance));
+                let now_stated = basic(now);
+                let message = if signed > high.as_str() {
+                    format!(
+                        "not yet current: {signed} is still later than {high} ({now_stated} + 15 min.)"
+                    )
+                } else {
+                    format!("expired: {signed} is now earlier than {low} ({now_stated} - 15 min.)")
+                };
                 let text = format!(
-                    r#"{{"__type":"InvalidSignatureException","message":"Signature expired: {} is now earlier than {} ({} - 15 min.)"}}"#,
-                    basic(signed_at()),
-                    basic(bound),
-                    basic(now)
+                    r#"{{"__type":"InvalidSignatureException","message":"Signature {message}"}}"#
                 );
                 (now, text)
             }

@@ -46,23 +46,47 @@ pub(crate) fn config_on(wire: &Wire, url: &str) -> SdkConfig {
 }
 
 /// How clients are given the clock.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Door {
+    /// By `install!`.
     Interceptor,
+    /// By what `configure` sets.
     HttpClient,
+    /// By `apply`, to a config that somebody else has loaded.
+    Apply,
+    /// By `configure` and `install!`.
+    Both,
 }
 
 impl Door {
-    pub(crate) const BOTH: [Self; 2] = [Self::Interceptor, Self::HttpClient];
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Interceptor, Self::HttpClient, Self::Apply, Self::Both];
 
-    /// The HTTP client needs no retries, so it is given none.
-    pub(crate) fn sqs(self, config: &SdkConfig, skew: &SkewClock) -> aws_sdk_sqs::Client {
+    /// The config for clients of any service. The HTTP client needs no retries, so it is
+    /// given none.
+    pub(crate) fn config(self, config: &SdkConfig, skew: &SkewClock) -> SdkConfig {
         match self {
-            Self::Interceptor => sqs(config, skew),
-            Self::HttpClient => {
-                let config = without_retries(behind(config, skew));
-                aws_sdk_sqs::Client::new(&config)
+            Self::Interceptor => config.clone(),
+            Self::HttpClient => without_retries(behind(config, skew)),
+            Self::Apply => {
+                let config = without_retries(config.clone()).into_builder();
+                skew.apply(&config.time_source(skew.local_time()).build())
             }
+            Self::Both => behind(config, skew),
+        }
+    }
+
+    /// Whether the clock is installed in the client as well.
+    pub(crate) const fn installs(self) -> bool {
+        matches!(self, Self::Interceptor | Self::Both)
+    }
+
+    pub(crate) fn sqs(self, config: &SdkConfig, skew: &SkewClock) -> aws_sdk_sqs::Client {
+        let config = self.config(config, skew);
+        if self.installs() {
+            sqs(&config, skew)
+        } else {
+            aws_sdk_sqs::Client::new(&config)
         }
     }
 }

@@ -101,7 +101,7 @@ const DIFFERENCES: [Difference; 6] = [
 async fn the_cases_of_all_sdks_come_out_but_where_we_differ_on_purpose() {
     let cases = cases();
     assert_eq!(cases.len(), 10);
-    for door in Door::BOTH {
+    for door in Door::ALL {
         for has_id in [true, false] {
             for case in &cases {
                 let name = text(case, "description");
@@ -130,7 +130,7 @@ fn each_difference_is_one() {
 
 #[tokio::test]
 async fn a_correction_that_went_stale_is_ended_by_three_accepted_answers() {
-    for door in Door::BOTH {
+    for door in Door::ALL {
         let cases = cases();
         let case = cases
             .iter()

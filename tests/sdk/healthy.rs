@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use aws_clock_skew::{LocalClock, SkewClock, install};
+use aws_config::retry::RetryConfig;
 use aws_smithy_async::time::TimeSource;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
@@ -12,11 +13,12 @@ use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterce
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 
-use crate::clients::{Door, config, config_on, receive};
+use crate::clients::{Door, config_on, receive};
 use crate::log::Log;
 use crate::wire::{Answer, Fate, Wire, http_date};
 use crate::world::{MINUTE, World, minutes};
 
+const URL: &str = "https://sqs.us-east-1.amazonaws.com";
 const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
 
 /// Asserts at every read that the time is the wall clock, bit for bit.
@@ -56,16 +58,17 @@ impl Healthy {
             world: world.clone(),
             reads: Arc::default(),
         };
-        let config = config("https://sqs.us-east-1.amazonaws.com").into_builder();
-        let config = match door {
-            Door::Interceptor => config.http_client(wire.clone()),
-            Door::HttpClient => config.http_client(clock.wrap_http_client(wire.clone())),
+        let config = door.config(&config_on(&wire, URL), &clock);
+        // For what is not about the time.
+        let retries = RetryConfig::standard();
+        let config = config.into_builder().retry_config(retries).build();
+        let config = aws_sdk_sqs::config::Builder::from(&config);
+        let config = if door.installs() {
+            install!(config, &clock)
+        } else {
+            config
         };
-        let config = aws_sdk_sqs::config::Builder::from(&config.build()).time_source(time.clone());
-        let config = match door {
-            Door::Interceptor => install!(config, &clock).time_source(time.clone()),
-            Door::HttpClient => config,
-        };
+        let config = config.time_source(time.clone());
         let sqs = aws_sdk_sqs::Client::from_conf(config.build());
         Self {
             log,
@@ -93,7 +96,7 @@ impl Healthy {
 
 #[tokio::test]
 async fn a_call_of_fourteen_minutes_is_no_skew() {
-    for door in Door::BOTH {
+    for door in Door::ALL {
         let healthy = Healthy::new(door);
         healthy
             .meets([Fate {
@@ -108,7 +111,7 @@ async fn a_call_of_fourteen_minutes_is_no_skew() {
 
 #[tokio::test]
 async fn long_polls_are_no_skew() {
-    for door in Door::BOTH {
+    for door in Door::ALL {
         let healthy = Healthy::new(door);
         let poll = Fate {
             after: Duration::from_secs(20),
@@ -122,7 +125,7 @@ async fn long_polls_are_no_skew() {
 
 #[tokio::test]
 async fn a_freeze_between_signing_and_arrival_costs_a_new_signature() {
-    for door in Door::BOTH {
+    for door in Door::ALL {
         for frozen in [7, 12, 50] {
             let healthy = Healthy::new(door);
             healthy
@@ -190,7 +193,7 @@ async fn a_freeze_between_signing_and_sending_is_told_as_one() {
 
 #[tokio::test]
 async fn a_freeze_with_the_answer_on_its_way_costs_a_new_signature() {
-    for door in Door::BOTH {
+    for door in Door::ALL {
         let healthy = Healthy::new(door);
         healthy
             .meets([Fate {
@@ -206,7 +209,7 @@ async fn a_freeze_with_the_answer_on_its_way_costs_a_new_signature() {
 
 #[tokio::test]
 async fn cached_answers_and_lying_dates_on_accepted_ones_teach_nothing() {
-    for door in Door::BOTH {
+    for door in Door::ALL {
         let healthy = Healthy::new(door);
         let now = healthy.world.true_time();
         let with = |headers| {
@@ -242,7 +245,7 @@ async fn cached_answers_and_lying_dates_on_accepted_ones_teach_nothing() {
 async fn a_page_that_quotes_the_answer_to_another_request_teaches_nothing() {
     let quoted = "InvalidSignatureException: Signature expired: 20270101T060000Z is now earlier \
         than 20270101T062500Z (20270101T063000Z - 5 min.)";
-    for door in Door::BOTH {
+    for door in Door::ALL {
         for page in [
             Answer::new(500, quoted),
             Answer::new(502, quoted),
@@ -265,7 +268,7 @@ async fn a_page_that_quotes_the_answer_to_another_request_teaches_nothing() {
 
 #[tokio::test]
 async fn a_proxys_503_of_1970_teaches_nothing() {
-    for door in Door::BOTH {
+    for door in Door::ALL {
         let healthy = Healthy::new(door);
         let proxy = Answer {
             status: 503,

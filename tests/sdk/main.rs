@@ -13,6 +13,8 @@ mod configured;
 mod conformance;
 mod credentials;
 mod denied;
+mod every_service;
+mod express;
 mod hazards;
 mod healthy;
 mod hosts;
@@ -32,6 +34,8 @@ mod rebuilt;
 mod repair;
 mod reports;
 mod resent;
+#[cfg(feature = "sigv4a")]
+mod sigv4a;
 mod site;
 mod streams;
 mod suspects;

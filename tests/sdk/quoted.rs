@@ -101,7 +101,7 @@ async fn a_message_about_another_request_changes_nothing() {
     let truth = world.true_time() + minutes(4);
     let time = truth + Duration::from_hours(6 * 24);
     for (name, status, body) in quotes(time, truth - minutes(10)) {
-        for door in Door::BOTH {
+        for door in Door::ALL {
             let log = Log::start();
             let world = World::with_skew(0);
             let wire = Wire::new(&world, minutes(15));
@@ -134,7 +134,7 @@ async fn a_message_about_this_request_counts_whatever_its_status_and_code() {
             r#"{"message":"Label 'code: InvalidSignature |' is too long"}"#,
         ),
     ] {
-        for door in Door::BOTH {
+        for door in Door::ALL {
             let log = Log::start();
             let world = World::with_skew(-3_600);
             let wire = Wire::new(&world, minutes(15));

@@ -110,7 +110,7 @@ async fn repaired(door: Door, repair: Repair, skew: i64) {
 #[tokio::test]
 async fn the_next_request_is_right_after_a_step() {
     for skew in [-2 * DAY, -20 * MINUTE, 20 * MINUTE] {
-        for door in Door::BOTH {
+        for door in Door::ALL {
             repaired(door, Repair::Step, skew).await;
         }
     }
@@ -119,7 +119,7 @@ async fn the_next_request_is_right_after_a_step() {
 #[tokio::test]
 async fn the_next_request_is_right_after_a_slew() {
     for skew in [-20 * MINUTE, 20 * MINUTE] {
-        for door in Door::BOTH {
+        for door in Door::ALL {
             repaired(door, Repair::Slew, skew).await;
         }
     }

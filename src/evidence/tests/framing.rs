@@ -78,7 +78,7 @@ fn a_code_in_cbor_is_read_wherever_it_stands_and_however_long_it_is() {
     check_code(&short, Some("AccessDenied"));
     let unlisted = cbor(&[
         ("__type", "com.amazonaws.x#LimitExceededFault"),
-        ("message", "no"),
+        ("message", "The limit of the account is exceeded."),
     ]);
     check_code(&unlisted, Some("LimitExceededFault"));
     let unrelated = cbor(&[

@@ -1,12 +1,13 @@
 //! [`Kept`]: what is left of a request that was sent, so that it can be sent again.
 
 use std::str;
+use std::time::SystemTime;
 
 use aws_smithy_runtime_api::client::connection::CaptureSmithyConnection;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 
-use crate::resign::{is_signature, is_signed_elsewhere};
+use crate::resign::{is_signature, is_signed_elsewhere, stamp_of};
 
 /// A request written into one piece of memory. That is cheaper by far than a copy of
 /// it, with an allocation or two for each header; what it says is read when it is
@@ -22,6 +23,7 @@ pub(super) struct Kept {
     /// other extensions: the telemetry of the attempt is the first send's.
     connection: Option<CaptureSmithyConnection>,
     is_ours_to_sign: bool,
+    signed_at: Option<SystemTime>,
 }
 
 enum Body {
@@ -42,9 +44,13 @@ impl Kept {
         let uri_ends = text.len();
         let mut is_signed = false;
         let mut is_ours_to_sign = true;
+        let mut signed_at = None;
         for (name, value) in request.headers().iter_bytes() {
             is_signed |= name == "authorization" && is_signature(value);
             is_ours_to_sign &= !is_signed_elsewhere(name, value);
+            if name == "x-amz-date" {
+                signed_at = str::from_utf8(value).ok().and_then(stamp_of);
+            }
             Header::write(name.as_bytes(), value, &mut text)?;
         }
         if !is_signed {
@@ -69,12 +75,18 @@ impl Kept {
             body,
             connection: request.extension::<CaptureSmithyConnection>().cloned(),
             is_ours_to_sign,
+            signed_at,
         })
     }
 
     /// Returns whether the request can be signed again without the SDK.
     pub(super) const fn is_ours_to_sign(&self) -> bool {
         self.is_ours_to_sign
+    }
+
+    /// Returns the time that the request is signed for.
+    pub(super) const fn signed_at(&self) -> Option<SystemTime> {
+        self.signed_at
     }
 
     pub(super) fn uri(&self) -> &str {
