@@ -1,9 +1,10 @@
 //! An event stream on a machine whose clock is twenty minutes behind.
 //!
-//! Each frame of a stream is signed by itself, with a date of its own, for as long
-//! as the stream lasts, and no part of a stream can be sent again. So the client has
-//! the clock as its time source, and the clock knows the time before the stream
-//! begins: here it has asked, elsewhere another client's call has taught it.
+//! The SDK signs each frame of a stream with a date of its own, as long as the stream
+//! lasts, and no part of a stream can be sent again. So the client is made with
+//! `install!`, which gives the SDK's signer the corrected time, and the clock is
+//! corrected before the stream begins: here by `synchronize`, elsewhere by the call of
+//! another client.
 //!
 //! ```text
 //! cargo run --example event_stream

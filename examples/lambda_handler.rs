@@ -1,9 +1,9 @@
 //! A function that is frozen between invocations, as those of AWS Lambda are.
 //!
-//! A freeze does two things to signatures. A machine that thaws may show the time of
-//! before until NTP has repaired it; and a request that was signed before the freeze
-//! and sent after it arrives with a signature that is too old, though the clock is
-//! right. Both cost one rejected request and no failed call.
+//! A freeze does two things to signatures. After it, the local clock may show the time
+//! from before until NTP has repaired it. And a request that was signed before the freeze
+//! and sent after it has expired in transit, although the clock is correct. Both cost one
+//! rejected request and no failed call.
 //!
 //! ```text
 //! cargo run --example lambda_handler

@@ -1,9 +1,8 @@
 //! Presigned URLs on a machine whose clock is two hours behind.
 //!
-//! A URL holds the time at which it was made and how long it lives, and nobody signs
-//! it again when it is used: it has to be right from the start. `expires_in` alone
-//! takes the machine's own time, whatever clock the client has; say
-//! `start_time(skew.now())`.
+//! A URL contains the time at which it was made and how long it is valid, and it is not
+//! signed again when it is used: it has to be correct from the start. `expires_in` alone
+//! takes the local time, so set `start_time(skew.now())`.
 //!
 //! ```text
 //! cargo run --example presigned_urls

@@ -36,12 +36,11 @@ pub use changes::SkewChanges;
 pub(crate) use observe::SentAt;
 pub use status::SkewStatus;
 
-/// A clock that knows the time even where the machine does not.
+/// A clock that shows the server's time if the local clock is wrong.
 ///
-/// It starts out as the machine's wall clock, and is corrected when a service
-/// rejects a request because of its time. Cheap to clone; clones share
-/// everything. Use one for a whole process: what one client has learned, the
-/// others need not learn again.
+/// It shows the local wall clock, and is corrected when a server rejects a request
+/// because of its time. Cheap to clone; clones share everything. Use one for a whole
+/// process: then one rejected request corrects all clients.
 ///
 /// ```
 /// use aws_clock_skew::SkewClock;
@@ -150,12 +149,12 @@ impl SkewClock {
         }
     }
 
-    /// Forgets what was learned: after a snapshot was restored, for one, the local
-    /// clock may be correct, or wrong in another way.
+    /// Forgets the correction. Call it after a snapshot was restored, for example: the
+    /// local clock may then be correct, or wrong by another offset.
     ///
-    /// An [`initial_offset`](SkewClockBuilder::initial_offset) is forgotten too, and
-    /// which hosts were trusted. The event counts stay. If a correction ends by this, that
-    /// is an event.
+    /// It also forgets an [`initial_offset`](SkewClockBuilder::initial_offset), the
+    /// confirmation by AWS, and the times of single hosts. The event counts stay. If a
+    /// correction ends by this, that is an event.
     pub fn reset(&self) {
         let reading = self.reading();
         self.change(reading, |clock, events| {

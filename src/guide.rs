@@ -1,6 +1,17 @@
-//! The guide: why the crate does what it does, and what was measured.
+//! The guide: how to use the crate, why it decides as it does, and what was measured.
 //!
 //! Each page is also a file in the repository's `docs` folder.
+
+// Its programs need these features.
+#[cfg(any(
+    not(doctest),
+    all(feature = "aws-config", feature = "tower", feature = "test-util")
+))]
+#[doc = include_str!("../docs/cookbook.md")]
+pub mod cookbook {}
+
+#[doc = include_str!("../docs/comparison.md")]
+pub mod comparison {}
 
 #[doc = include_str!("../docs/trust.md")]
 pub mod trust {}

@@ -11,7 +11,7 @@
 //!
 //! One [`SkewClock`] is shared by all clients of a process. It shows the local time, bit for
 //! bit, until a service rejects a request because of its time. Then it takes the server's
-//! time from the response, the request is signed again and sent once more, and all later
+//! time from the response, the request is re-signed and sent once more, and all later
 //! signatures are correct. When the local clock is repaired, the correction ends with
 //! the next read.
 //!
@@ -31,8 +31,22 @@
 //! # }
 //! ```
 //!
-//! `install!` equips a single client; both at once work, and correct once. For other
-//! HTTP stacks, see `SkewClock::layer` and `SkewClock::signing_layer`.
+//! For a single client:
+//!
+//! ```no_run
+//! # #[cfg(feature = "aws-config")]
+//! # fn wire(config: &aws_config::SdkConfig, clock: &aws_clock_skew::SkewClock) {
+//! let builder = aws_sdk_sqs::config::Builder::from(config);
+//! let sqs = aws_sdk_sqs::Client::from_conf(aws_clock_skew::install!(builder, clock).build());
+//! # }
+//! ```
+//!
+//! Both may be used together; a request is then still re-signed once. `SkewClock::apply`
+//! takes a config that somebody else loaded. For other HTTP stacks, see
+//! `SkewClock::layer` and `SkewClock::signing_layer`. Clients keep the local clock as
+//! their time source: only signatures, and the judgement whether credentials have
+//! expired, use the corrected time.
+//!
 //! `SkewClock::synchronize` asks for the time before the first request is signed.
 //!
 //! # How it decides
@@ -46,19 +60,24 @@
 //!   It never starts or changes one. Other responses say nothing about the time.
 //! * The local clock is wrong only if the server's time does not fit between sending and
 //!   the response. Otherwise the signature expired in transit, or another clock made it;
-//!   the request is signed again, and the correction stays as it is.
+//!   the request is re-signed, and the correction stays as it is.
 //! * A correction forward is limited ([`Limits`]). While an AWS endpoint confirms the
 //!   clock, no other host changes it.
 //!
 //! # What it does not do
 //!
-//! It does not set the local clock, does not change presigned URLs (make them with
-//! `start_time(clock.now())`), does not send an attempt a third time, and does not re-sign a
-//! request unless it can prove that the request was signed with the credentials at hand. It
-//! cannot help where TLS itself fails because of the clock, or where an upload takes longer
-//! than the service tolerates. One resend does not suffice in one case: the machine was
-//! suspended, or its clock was set, between sending and the response, *and* its clock is
-//! wrong as well. Then the second rejection updates the clock, and the next call succeeds.
+//! * It does not set the local clock, and does not change presigned URLs: make them with
+//!   `start_time(clock.now())`.
+//! * It does not send an attempt a third time, and never sends a body twice that cannot be
+//!   replayed. That call fails, and the next one succeeds.
+//! * The HTTP client and the layers re-sign a request only if they can prove that it was
+//!   signed with the credentials at hand. They leave S3 Express sessions, SigV4a, and
+//!   bodies that are signed in chunks to the SDK.
+//! * It cannot help where TLS itself fails because of the clock, or where an upload takes
+//!   longer than the service tolerates.
+//! * One resend does not suffice in one case: the machine was suspended, or its clock was
+//!   set, between sending and the response, *and* its clock is wrong as well. That call
+//!   fails. The second rejection updates the clock, and the next call succeeds.
 //!
 //! # What is logged
 //!
@@ -74,9 +93,9 @@
 //! # Features
 //!
 //! * `sdk` (default): the integrations for the AWS SDK for Rust.
-//! * `aws-config` (default): `SkewClock::configure`.
+//! * `aws-config` (default): `SkewClock::configure` and `SkewClock::apply`.
 //! * `tower` (default): the layers.
-//! * `sigv4a`: SigV4a, too.
+//! * `sigv4a`: `install!` covers SigV4a, too.
 //! * `serde`: `Serialize` for [`SkewStatus`] and [`SkewEvent`].
 //! * `test-util`: `ManualClock`, for your tests.
 //!

@@ -150,14 +150,14 @@ pub enum SynchronizeError {
     Insecure,
     /// No answer came, or not in time.
     NoAnswer(Box<dyn Error + Send + Sync>),
-    /// No answer had a `Date` that can be believed.
+    /// No response had a usable `Date`.
     NoDate,
     /// No time fits all answers.
     Contradictory,
     /// The server's time is too far ahead to be followed; see
     /// [`Limits::with_forward`](crate::Limits::with_forward).
     Refused,
-    /// An AWS endpoint vouches for another time, or another server has just stated one.
+    /// An AWS endpoint has confirmed another time, or another server has just stated one.
     Disputed,
 }
 

@@ -1,4 +1,4 @@
-//! The example `sqs_poller`, as the README tells to run it.
+//! The example `sqs_poller`, as `examples/README.md` says how to run it.
 #![cfg(feature = "sdk")]
 
 use aws_clock_skew_endpoint::SECRET_ACCESS_KEY;

@@ -1,4 +1,4 @@
-//! The client, with and without a clock that learns.
+//! The client, with and without a `SkewClock`.
 
 use super::{arguments::Correction, machine::Machine};
 use aws_clock_skew::{SkewChanges, SkewClock, install};

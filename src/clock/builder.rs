@@ -29,7 +29,7 @@ pub struct SkewClockBuilder {
 }
 
 impl SkewClockBuilder {
-    /// Sets the machine's clocks; [`SystemClock`] if not called.
+    /// Sets the local clocks; [`SystemClock`] if not called.
     #[must_use]
     pub fn local_clock(mut self, clock: impl LocalClock + 'static) -> Self {
         self.local = MachineClock::Other(Box::new(clock));
@@ -43,9 +43,9 @@ impl SkewClockBuilder {
         self
     }
 
-    /// Starts corrected by a known offset, server − machine; what other SDKs call
-    /// `systemClockOffset`. Evidence replaces it like any other estimate. An
-    /// offset of 30 s or less is none.
+    /// Starts with a known offset, server time − local time; other SDKs call it
+    /// `systemClockOffset`. The first sample replaces it like any other correction. An
+    /// offset of 30 s or less is ignored.
     #[must_use]
     pub const fn initial_offset(mut self, offset: ClockOffset) -> Self {
         self.initial_offset = Some(offset);

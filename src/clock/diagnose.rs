@@ -5,10 +5,10 @@ use crate::diagnosis::{Diagnosis, Standing};
 use crate::evidence::{Evidence, ResponseView};
 
 impl SkewClock {
-    /// Says what was wrong with a call that failed. Learns nothing.
+    /// Says why a call failed. Changes nothing.
     ///
-    /// Ask soon: the server's time in the answer is compared with what the
-    /// machine's clock shows now, unless the clock is corrected and knows.
+    /// Call it soon: the server's time in the response is compared with the local clock
+    /// as it is now, or with the corrected clock if there is a correction.
     pub fn diagnose(&self, response: &ResponseView<'_>) -> Diagnosis {
         self.diagnose_evidence(&Evidence::read(response))
     }

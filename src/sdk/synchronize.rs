@@ -25,40 +25,40 @@ impl SkewClock {
     /// use aws_clock_skew::SkewClock;
     /// use aws_config::BehaviorVersion;
     ///
-    /// let skew = SkewClock::new();
-    /// let config = skew.configure(aws_config::defaults(BehaviorVersion::latest())).load().await;
-    /// if let Err(error) = skew.synchronize(&config).await {
-    ///     eprintln!("going on without: {error}");
+    /// let clock = SkewClock::new();
+    /// let config = clock.configure(aws_config::defaults(BehaviorVersion::latest())).load().await;
+    /// if let Err(error) = clock.synchronize(&config).await {
+    ///     eprintln!("not synchronized: {error}");
     /// }
     /// # }
     /// ```
     ///
-    /// Three requests without a signature (`HEAD /`) are sent to the config's
-    /// endpoint, or to STS in its region, through its HTTP client; what counts is
-    /// the `Date` of the answers, whatever they are. It takes 15 seconds at most. A
-    /// clock that may be right, give or take two minutes, is left alone.
+    /// It sends three requests without a signature (`HEAD /`) to the config's endpoint,
+    /// or to STS in its region, through its HTTP client, and uses the `Date` of the
+    /// responses, whatever their status is. It takes 15 seconds at most. A local clock
+    /// that may be correct, give or take two minutes, is left as it is.
     ///
-    /// # What it is worth
+    /// # Reliability
     ///
-    /// Less than a rejection in words, which tells back the time of your own
-    /// signature. This `Date` is believed because TLS says who wrote it, so plain
-    /// HTTP is refused but on loopback; a proxy that ends TLS with a certificate
-    /// that the machine trusts can state any time. Therefore the distance forward is
+    /// A `Date` is weaker evidence than the message of a clock skew error, which echoes
+    /// the time of your own signature. It is accepted because TLS says who wrote it, so
+    /// plain HTTP is allowed only on loopback. A proxy that ends TLS with a certificate
+    /// that the machine trusts can state any time. Therefore the offset forward is
     /// limited by [`Limits::with_forward`](crate::Limits::with_forward), which is 7
     /// days: a device that boots in 1970, more than a week after the release of this
-    /// crate, is helped by this call only with a wider limit. The next rejection in
-    /// words replaces what was learned. TLS itself may fail on a machine whose clock
-    /// is years off, and nothing here can help that.
+    /// crate, needs a wider limit. The next clock skew error replaces the correction. TLS
+    /// itself may fail on a machine whose clock is years off, and this call cannot help
+    /// there.
     ///
     /// # Errors
     ///
-    /// If nobody could be asked, nobody answered, or the answer was not to be
-    /// followed; see [`SynchronizeError`]. The clock is then as it was, and learns
-    /// from the first rejection as ever: go on.
+    /// If no server could be asked, none answered, or the time was not accepted; see
+    /// [`SynchronizeError`]. The clock is then unchanged, and the first clock skew error
+    /// corrects it: go on.
     ///
     /// # Cancel safety
     ///
-    /// Dropped, it has learned nothing.
+    /// If the future is dropped, the clock is unchanged.
     pub async fn synchronize(&self, config: &SdkConfig) -> Result<SkewStatus, SynchronizeError> {
         let url = match (config.endpoint_url(), config.region()) {
             (Some(url), _) => url.to_owned(),

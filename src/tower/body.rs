@@ -86,8 +86,8 @@ impl<B: Body<Error: Send>> ReplayBody for Once<B> {
 pin_project! {
     /// The body of a response that came through a layer of this crate.
     ///
-    /// An answer of success is passed on as it comes. Of a refusal the beginning
-    /// was read, and comes again with the same bytes.
+    /// The body of a success is passed on as it comes. The beginning of an error body was
+    /// read, and comes again with the same bytes.
     pub struct SkewBody<B: Body> {
         #[pin]
         state: State<B>,

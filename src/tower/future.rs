@@ -18,11 +18,12 @@ use crate::host::Host;
 use crate::resend::{ReplayRequest, recover};
 
 pin_project! {
-    /// Resolves to the response, or to that of the second send.
+    /// Resolves to the response, or to the response to the resend.
     ///
     /// # Cancel safety
     ///
-    /// Dropped, it sends nothing more; what was learned stays learned.
+    /// If the future is dropped, nothing more is sent. A correction that it has started
+    /// stays.
     pub struct SkewFuture<S, B, R>
     where
         S: Service<Request<B>, Response = Response<R>>,

@@ -12,24 +12,24 @@ use super::service::{Skew, Wiring};
 use super::sign::{Scope, Signing};
 use crate::clock::SkewClock;
 
-/// Goes below whatever signs requests with SigV4: signs and sends one again if it
-/// was rejected because of its time.
+/// Goes below a SigV4 signer: re-signs a request and sends it once more if it was
+/// rejected because of its time.
 ///
-/// It does so only for a signature that it can reproduce with its credentials,
-/// whoever made it. While the clock is corrected, a request that arrives with a
-/// signature two minutes off, or more, is signed anew before it is sent at all.
+/// It re-signs only a request whose signature it can reproduce with its credentials. A
+/// request whose signature is two minutes or more from the time for its host, by
+/// whatever clock, is re-signed before its first send.
 ///
-/// A proof says whose a signature is, not when it was made: put the layer into
-/// the process that signs. Requests that come from outside could be old ones
-/// that somebody kept.
+/// A proof says whose a signature is, and not when it was made: put the layer into the
+/// process that signs. Requests that come from outside could be old ones that somebody
+/// kept.
 ///
 /// Needs a Tokio runtime with a timer. Made by [`SkewClock::layer`].
 #[derive(Clone)]
 pub struct SkewLayer(Arc<Wiring>);
 
-/// Signs requests that are not signed, with the corrected clock, and signs and
-/// sends one again if it was rejected because of its time. Passes on what is
-/// signed already.
+/// Signs unsigned requests with the corrected time, and re-signs a request and sends it
+/// once more if it was rejected because of its time. Requests that are signed already
+/// are passed on.
 ///
 /// A body that can be sent twice is hashed; one in [`Once`](super::Once) is
 /// signed as `UNSIGNED-PAYLOAD`, which S3 and some others take over TLS. A header

@@ -28,7 +28,7 @@ impl SkewClock {
     ///
     /// # Cancel safety
     ///
-    /// Dropped, it has learned nothing.
+    /// If the future is dropped, the clock is unchanged.
     pub async fn synchronize_through<S, B, R>(
         &self,
         mut service: S,

@@ -1,4 +1,4 @@
-//! The recipes of the README, each copied into a program of its own, which a new
+//! The recipes of the README and the cookbook, each copied into a program of its own, which a new
 //! user's package builds and which runs on a clock two hours behind.
 
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ edition = "2024"
 
 [dependencies]
 aws-clock-skew = { path = "@", features = ["serde", "test-util"] }
-aws-config = { version = "1", features = ["behavior-version-latest"] }
+aws-config = "1"
 aws-sdk-s3 = "1"
 aws-sdk-sqs = "1"
 axum = "0.8"
@@ -60,10 +60,7 @@ async fn poller() {
     program.until("order 2").await;
     program.signal("INT").await;
     let said = program.ends().await;
-    assert!(
-        said.contains("this machine's clock is 2 h behind"),
-        "{said}"
-    );
+    assert!(said.contains("the local clock is 2 h behind"), "{said}");
     assert_eq!(endpoint.counts().rejected_for_time, 1);
 }
 
@@ -161,11 +158,15 @@ fn command(name: &str, endpoint: &Endpoint) -> Command {
     command
 }
 
-/// Names and programs, as they stand in the README.
+/// Names and programs, as they stand in the README and the cookbook.
 fn recipes() -> Vec<(String, String)> {
-    let readme = include_str!("../../README.md");
-    let marked = readme.split("<!-- recipe: ").skip(1);
-    marked
+    let pages = [
+        include_str!("../../README.md"),
+        include_str!("../../docs/cookbook.md"),
+    ];
+    pages
+        .iter()
+        .flat_map(|page| page.split("<!-- recipe: ").skip(1))
         .map(|rest| {
             let (name, rest) = rest.split_once(" -->\n```rust").expect("a program follows");
             let (_, rest) = rest.split_once('\n').expect("has a first line");
