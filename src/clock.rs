@@ -2,7 +2,6 @@
 
 mod builder;
 mod changes;
-mod diagnose;
 #[cfg(test)]
 mod healthy;
 #[cfg(all(test, clock_skew_loom))]

@@ -4,7 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use super::{SkewClock, State, gauges_of};
 use crate::correction::Correction;
+use crate::diagnosis::Diagnosis;
 use crate::event::{EventKind, Label, Mode, SkewEvent};
+use crate::evidence::{Evidence, ResponseView};
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
 
@@ -25,6 +27,21 @@ pub struct SkewStatus {
 }
 
 impl SkewClock {
+    /// Says why a call failed. The clock stays as it is.
+    ///
+    /// Ask soon: the server's time in the response is compared with what the local clock
+    /// shows now, unless the clock is corrected.
+    pub fn diagnose_response(&self, response: &ResponseView<'_>) -> Diagnosis {
+        let evidence = Evidence::read(response);
+        let reading = self.reading();
+        let state = self.lock();
+        let correction = state.clock.correction();
+        let offset = correction.map(|correction| correction.offset(reading));
+        let last_event = state.throttle.last();
+        let observes = self.is_observe_only();
+        Diagnosis::of(&evidence, reading.wall, offset, observes, last_event)
+    }
+
     pub(super) fn status_of(&self, state: &State, reading: Reading) -> SkewStatus {
         let (offset, uncertainty) = gauges_of(&state.clock, reading);
         let correction = state.clock.correction();

@@ -199,6 +199,13 @@ pub(super) fn view<'a, T>(response: &'a Response<T>, text: &'a [u8]) -> Response
     ResponseView::new(response.status().as_u16(), text).with_headers(headers)
 }
 
+impl<'a, B: AsRef<[u8]>> From<&'a Response<B>> for ResponseView<'a> {
+    /// The view of a response whose body was read.
+    fn from(response: &'a Response<B>) -> Self {
+        view(response, response.body().as_ref())
+    }
+}
+
 pub(super) fn host_of(uri: &Uri) -> Option<Host> {
     Host::new(
         uri.authority()?.as_str(),
