@@ -1,9 +1,15 @@
-//! What a [`SkewClock`] says about itself.
+//! What a [`SkewClock`] says about itself and about a call that failed, and how to wait for
+//! its changes.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
-use super::{SkewClock, State, gauges_of};
+use tokio::sync::watch;
+
+use super::announce::{Announcement, gauges_of};
+use super::{SkewClock, State};
 use crate::correction::Correction;
+use crate::decide;
 use crate::diagnosis::Diagnosis;
 use crate::event::{EventKind, Label, Mode, SkewEvent};
 use crate::evidence::{Evidence, ResponseView};
@@ -27,6 +33,42 @@ pub struct SkewStatus {
 }
 
 impl SkewClock {
+    /// Returns where the clock stands and what has happened so far.
+    ///
+    /// It also refreshes the gauges, and if [`now`](Self::now) has found the local clock
+    /// repaired, this is where it is logged. Call it in the handler that is scraped.
+    pub fn status(&self) -> SkewStatus {
+        let reading = self.reading();
+        // A subscriber that asks for the status while it is given the gauges must not be
+        // given them again, and again.
+        let refreshes = !self.0.is_refreshing.swap(true, Ordering::Acquire);
+        let (status, announcement) = {
+            let mut state = self.lock();
+            let ((), mut announcement) = self.update(&mut state, reading, |clock, events| {
+                decide::keep_up(clock, reading, events);
+            });
+            if refreshes {
+                announcement
+                    .get_or_insert_with(|| Announcement::new(state.version))
+                    .gauges = Some(gauges_of(&state.clock, reading));
+            }
+            (self.status_of(&state, reading), announcement)
+        };
+        self.announce(announcement);
+        if refreshes {
+            self.0.is_refreshing.store(false, Ordering::Release);
+        }
+        status
+    }
+
+    /// Returns a listener that is told of every change.
+    pub fn changes(&self) -> SkewChanges {
+        SkewChanges {
+            clock: self.clone(),
+            versions: self.0.changes.subscribe(),
+        }
+    }
+
     /// Says why a call failed. The clock stays as it is.
     ///
     /// Ask soon: the server's time in the response is compared with what the local clock
@@ -108,6 +150,36 @@ impl SkewStatus {
     /// Returns the last event that was counted.
     pub const fn last_event(&self) -> Option<&SkewEvent> {
         self.last_event.as_ref()
+    }
+}
+
+/// Tells of the changes of a [`SkewClock`]: events, and changes of the correction.
+///
+/// Holds nothing that could keep the clock from being read or changed.
+#[derive(Clone, Debug)]
+pub struct SkewChanges {
+    pub(super) clock: SkewClock,
+    pub(super) versions: watch::Receiver<u64>,
+}
+
+impl SkewChanges {
+    /// Returns where the clock stands now.
+    pub fn get(&self) -> SkewStatus {
+        self.clock.status()
+    }
+
+    /// Waits for the next change since this listener was made or last waited.
+    /// Several changes in between are told once.
+    ///
+    /// A correction that ends because the wall clock was repaired is told at the
+    /// next answer of a service, or call of [`get`](Self::get).
+    ///
+    /// # Cancel safety
+    ///
+    /// A change is not lost if the future is dropped.
+    pub async fn changed(&mut self) {
+        // The sender lives in the clock that this listener holds.
+        drop(self.versions.changed().await);
     }
 }
 

@@ -1,6 +1,6 @@
 //! [`SkewClock::synchronize`]: asking for the time before anything is signed.
 
-use std::time::SystemTime;
+use std::convert::Infallible;
 
 use aws_config::SdkConfig;
 use aws_smithy_runtime::client::orchestrator::operation::Operation;
@@ -13,12 +13,12 @@ use super::operation::{view, view_without_age};
 use crate::clock::{SkewClock, SkewStatus};
 use crate::evidence::Evidence;
 use crate::host::dns_suffix_of;
-use crate::synchronize::{LONGEST_WAIT, SAMPLES, Samples, SynchronizeError, authenticated};
+use crate::synchronize::{LONGEST_WAIT, SynchronizeError};
 
 impl SkewClock {
-    /// Asks for the time before the first signature, so that even the first
-    /// request is right: for devices that boot without a clock, and for those who
-    /// mind the one rejection.
+    /// Asks for the time before the first signature, so that even the first request is
+    /// accepted: for devices that boot without a clock, and where the one rejection
+    /// matters.
     ///
     /// ```no_run
     /// # async fn start() {
@@ -33,89 +33,74 @@ impl SkewClock {
     /// # }
     /// ```
     ///
-    /// Three requests without a signature (`HEAD /`) are sent to the config's
-    /// endpoint, or to STS in its region, through its HTTP client; what counts is
-    /// the `Date` of the answers, whatever they are. It takes 15 seconds at most. A
-    /// clock that may be right, give or take two minutes, is left alone.
+    /// One unsigned request (`HEAD /`) is sent to the config's endpoint, or to STS in its
+    /// region, through its HTTP client; what counts is the `Date` of the response, whatever
+    /// its status. It takes 15 seconds at most. A clock that may be correct, give or take
+    /// two minutes, stays as it is.
     ///
     /// # What it is worth
     ///
-    /// Less than a rejection in words, which tells back the time of your own
-    /// signature. This `Date` is believed because TLS says who wrote it, so plain
-    /// HTTP is refused but on loopback; a proxy that ends TLS with a certificate
-    /// that the machine trusts can state any time. Therefore the distance forward is
-    /// limited by [`Limits::with_forward`](crate::Limits::with_forward), which is 7
-    /// days: a device that boots in 1970, more than a week after the release of this
-    /// crate, is helped by this call only with a wider limit. The next rejection in
-    /// words replaces what was learned. TLS itself may fail on a machine whose clock
-    /// is years off, and nothing here can help that.
+    /// Less than the error message of a rejection, which repeats the time of your own
+    /// signature. TLS says who wrote this `Date`, so plain HTTP is for loopback only; a
+    /// proxy that ends TLS with a certificate that the machine trusts can state any time.
+    /// Therefore the correction forward is limited by
+    /// [`Limits::with_forward`](crate::Limits::with_forward), which is 7 days: a device that
+    /// boots in 1970, more than a week after the release of this crate, needs a wider limit.
+    /// The next error message that states the time replaces the sample. TLS itself may fail
+    /// on a machine whose clock is years off, and nothing here can help that.
     ///
     /// # Errors
     ///
-    /// If nobody could be asked, nobody answered, or the answer was not to be
-    /// followed; see [`SynchronizeError`]. The clock is then as it was, and learns
-    /// from the first rejection as ever: go on.
+    /// If nobody could be asked, no response came, or its time cannot be used; see
+    /// [`SynchronizeError`]. The clock is then as it was, and the first rejection updates
+    /// it: go on.
     ///
     /// # Cancel safety
     ///
-    /// Dropped, it has learned nothing.
+    /// If the future is dropped, the clock is as it was.
     pub async fn synchronize(&self, config: &SdkConfig) -> Result<SkewStatus, SynchronizeError> {
         let url = match (config.endpoint_url(), config.region()) {
             (Some(url), _) => url.to_owned(),
             (None, Some(region)) => {
-                let (region, suffix) = (region.as_ref(), dns_suffix_of(region.as_ref()));
-                format!("https://sts.{region}.{suffix}")
+                let region = region.as_ref();
+                format!("https://sts.{region}.{}", dns_suffix_of(region))
             }
             (None, None) => return Err(SynchronizeError::NoEndpoint),
         };
-        let host = authenticated(&url)?;
-        let head = self.head(config, &url)?;
-        let mut samples = Samples::default();
-        for _ in 0..SAMPLES {
-            let sent = self.reading();
-            let answer = head.invoke(()).await;
-            let received = self.reading();
-            samples.hear(answer.map_err(Into::into), sent, received)?;
-        }
-        self.learn_from(samples, &host)
-    }
-
-    fn head(&self, config: &SdkConfig, url: &str) -> Result<Head, SynchronizeError> {
         let client = config.http_client().or_else(default_https_client);
         let timeouts = TimeoutConfig::builder().operation_timeout(LONGEST_WAIT);
-        let mut operation = Operation::builder()
+        let mut head = Operation::builder()
             .service_name("aws-clock-skew")
             .operation_name("Synchronize")
             .http_client(client.ok_or(SynchronizeError::NoHttpClient)?)
-            .endpoint_url(url)
+            .endpoint_url(&url)
             .no_auth()
             .no_retry()
             .timeout_config(timeouts.build())
             .time_source(self.clone());
         if let Some(sleep) = config.sleep_impl() {
-            operation = operation.sleep_impl(sleep);
+            head = head.sleep_impl(sleep);
         }
-        Ok(operation
-            .serializer(|(): ()| {
-                let mut request = HttpRequest::new(SdkBody::empty());
-                request.set_method("HEAD")?;
-                request.set_uri("/")?;
-                Ok(request)
-            })
-            .deserializer(|response: &HttpResponse| Ok::<_, Failure>(date_of(response)))
-            .build())
+        let head = head.serializer(|(): ()| {
+            let mut request = HttpRequest::new(SdkBody::empty());
+            request.set_method("HEAD")?;
+            request.set_uri("/")?;
+            Ok(request)
+        });
+        let head = head.deserializer(|response: &HttpResponse| Ok::<_, Failure>(read(response)));
+        let head = head.build();
+        let answer = async { head.invoke(()).await.map_err(Into::into) };
+        self.ask(&url, answer).await
     }
 }
 
-type Head = Operation<(), Option<SystemTime>, std::convert::Infallible>;
-type Failure = OrchestratorError<std::convert::Infallible>;
+type Failure = OrchestratorError<Infallible>;
 
-/// An age of zero is none: our own HTTP client says so of every answer.
-fn date_of(response: &HttpResponse) -> Option<SystemTime> {
-    let view = if response.headers().get("age") == Some("0") {
+/// An age of zero is none: our own HTTP client says so of every response.
+fn read(response: &HttpResponse) -> Evidence {
+    Evidence::read(&if response.headers().get("age") == Some("0") {
         view_without_age(response, &[])
     } else {
         view(response, &[])
-    };
-    Evidence::read(&view).date()
+    })
 }
