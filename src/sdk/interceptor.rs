@@ -39,9 +39,8 @@ use crate::sdk::retry_classifier::{Resign, has_classifier};
 /// observes it switches the SDK's own correction off.
 ///
 /// It never fails a call. The attempt that it asks for costs neither an attempt nor
-/// tokens of the user's retry quota. A body that cannot be sent again is not: the
-/// caller gets the service's own error, and the next call succeeds. A retry classifier
-/// of the user's that forbids to retry such errors has the last word.
+/// tokens of the user's retry quota. If the body cannot be sent again, the caller gets the
+/// service's own error. A user's retry classifier that forbids the retry decides.
 ///
 /// Made by [`SkewClock::interceptor`].
 #[derive(Debug)]
