@@ -345,6 +345,22 @@ async fn a_server_that_never_answers_is_waited_for_15_seconds() {
     assert_eq!(start.elapsed().as_secs(), 15);
 }
 
+#[tokio::test]
+async fn less_than_two_minutes_are_not_worth_a_correction() {
+    for (seconds, is_followed) in [(0, false), (119, false), (121, true)] {
+        let world = World::with_skew(0);
+        let date = wire::http_date(shifted(world.true_time(), seconds));
+        let dated = tower::service_fn(move |_: http::Request<Empty<Bytes>>| {
+            let response = http::Response::builder().header("date", &date);
+            std::future::ready(response.body(()))
+        });
+        let clock = world.skew_clock();
+        let status = clock.synchronize_with(dated, "http://localhost").await;
+        let status = status.expect("it answers");
+        assert_eq!(status.is_correcting(), is_followed, "{seconds}");
+    }
+}
+
 /// The first response may come late, over a connection that is yet to be made.
 #[tokio::test]
 async fn a_slow_response_makes_the_time_uncertain_and_not_wrong() {
