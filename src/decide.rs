@@ -50,6 +50,7 @@ pub(crate) fn observe(
 }
 
 /// Takes a sample as the correction, unless something stands against it.
+#[cfg(any(feature = "aws-config", feature = "tower"))]
 pub(crate) fn adopt(
     state: &mut ClockState,
     exchange: &Exchange<'_>,
@@ -169,6 +170,7 @@ impl Observation<'_> {
         Decision::Resign
     }
 
+    /// Takes a sample as the correction, unless something stands against it.
     fn adopt(&mut self, sample: &OffsetSample) -> Result<(), Objection> {
         let exchange = self.exchange;
         let objection = self.state.objection_to(sample, exchange.host, self.reading);
