@@ -211,7 +211,7 @@ impl SkewClock {
         change: impl FnOnce(&mut ClockState, &mut Vec<SkewEvent>) -> R,
     ) -> R {
         let (result, announcement) = self.update(&mut self.lock(), reading, change);
-        self.announce(announcement);
+        self.announce(&announcement);
         result
     }
 

@@ -16,16 +16,13 @@ impl SkewClock {
         state: &mut State,
         reading: Reading,
         change: impl FnOnce(&mut ClockState, &mut Vec<SkewEvent>) -> R,
-    ) -> (R, Option<Announcement>) {
+    ) -> (R, Announcement) {
         let generation = state.clock.generation();
         let mut events = std::mem::take(&mut state.unreported);
         let was_unreported = !events.is_empty();
         let result = change(&mut state.clock, &mut events);
         self.publish(state);
         let has_changed = was_unreported || state.clock.generation() != generation;
-        if !has_changed && events.is_empty() {
-            return (result, None);
-        }
         // Listeners are not told of events that are not counted.
         if has_changed || events.iter().any(SkewEvent::is_counted) {
             state.version += 1;
@@ -39,13 +36,14 @@ impl SkewClock {
             gauges: has_changed.then(|| gauges_of(&state.clock, reading)),
             version: state.version,
         };
-        (result, Some(announcement))
+        (result, announcement)
     }
 
-    pub(super) fn announce(&self, announcement: Option<Announcement>) {
-        let Some(announcement) = announcement else {
+    pub(super) fn announce(&self, announcement: &Announcement) {
+        // As a rule nothing has happened, and the channel takes a lock.
+        if announcement.notices.is_empty() && announcement.gauges.is_none() {
             return;
-        };
+        }
         // Listeners first: a subscriber may take its time.
         self.0.changes.send_if_modified(|version| {
             let is_newer = announcement.version > *version;
@@ -71,16 +69,6 @@ pub(super) struct Announcement {
     notices: Vec<Notice>,
     pub(super) gauges: Option<(ClockOffset, Duration)>,
     version: u64,
-}
-
-impl Announcement {
-    pub(super) const fn new(version: u64) -> Self {
-        Self {
-            notices: Vec::new(),
-            gauges: None,
-            version,
-        }
-    }
 }
 
 pub(super) fn gauges_of(clock: &ClockState, reading: Reading) -> (ClockOffset, Duration) {

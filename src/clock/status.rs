@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
-use super::announce::{Announcement, gauges_of};
+use super::announce::gauges_of;
 use super::{SkewClock, State};
 use crate::correction::Correction;
 use crate::decide;
@@ -48,13 +48,11 @@ impl SkewClock {
                 decide::keep_up(clock, reading, events);
             });
             if refreshes {
-                announcement
-                    .get_or_insert_with(|| Announcement::new(state.version))
-                    .gauges = Some(gauges_of(&state.clock, reading));
+                announcement.gauges = Some(gauges_of(&state.clock, reading));
             }
             (self.status_of(&state, reading), announcement)
         };
-        self.announce(announcement);
+        self.announce(&announcement);
         if refreshes {
             self.0.is_refreshing.store(false, Ordering::Release);
         }
