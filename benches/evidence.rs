@@ -9,6 +9,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 const DATE: &str = "Mon, 23 Nov 2026 08:21:51 GMT";
 
+#[expect(clippy::disallowed_methods, reason = "a bench reads the real clock")]
 fn evidence(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("evidence");
     group.bench_function("accepted", |bencher| {

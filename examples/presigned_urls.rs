@@ -47,7 +47,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let refused = http::Response::<reqwest::Body>::from(refused);
     let (parts, body) = refused.into_parts();
     let body = http_body_util::BodyExt::collect(body).await?.to_bytes();
-    let diagnosis = skew.diagnose_response(&http::Response::from_parts(parts, body));
+    let diagnosis = skew.diagnose_response(&(&http::Response::from_parts(parts, body)).into());
     println!("{diagnosis}. {}\n", diagnosis.advice());
 
     // Any rejected call teaches the clock. Who only makes URLs makes no call, and asks.

@@ -1,8 +1,7 @@
 //! [`SkewClock`]: the clock that all clients share. The only shared state.
 
+mod announce;
 mod builder;
-mod changes;
-mod diagnose;
 #[cfg(test)]
 mod healthy;
 #[cfg(all(test, clock_skew_loom))]
@@ -11,8 +10,6 @@ mod observe;
 mod status;
 #[cfg(test)]
 mod steady;
-#[cfg(any(feature = "aws-config", feature = "tower"))]
-mod synchronize;
 
 use std::fmt;
 use std::sync::atomic::Ordering;
@@ -25,16 +22,14 @@ use crate::correction::ClockState;
 use crate::decide;
 use crate::event::{Mode, SkewEvent};
 use crate::local_clock::{LocalClock, MachineClock, Reading};
-use crate::offset::ClockOffset;
-use crate::report::{self, Origin};
+use crate::report::Origin;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard};
-use crate::throttle::{Notice, Throttle};
+use crate::throttle::Throttle;
 
 pub use builder::SkewClockBuilder;
-pub use changes::SkewChanges;
 #[cfg(any(test, feature = "sdk", feature = "tower"))]
 pub(crate) use observe::SentAt;
-pub use status::SkewStatus;
+pub use status::{SkewChanges, SkewStatus};
 
 /// A clock that shows the server's time if the local clock is wrong.
 ///
@@ -110,42 +105,6 @@ impl SkewClock {
             self.corrected_now()
         } else {
             self.0.local.wall()
-        }
-    }
-
-    /// Returns where the clock stands and what has happened so far.
-    ///
-    /// It also refreshes the gauges, and if [`now`](Self::now) has found the local clock
-    /// repaired, this is where it is logged. Call it in the handler that is scraped.
-    pub fn status(&self) -> SkewStatus {
-        let reading = self.reading();
-        // A subscriber that asks for the status while it is given the gauges must not be
-        // given them again, and again.
-        let refreshes = !self.0.is_refreshing.swap(true, Ordering::Acquire);
-        let (status, announcement) = {
-            let mut state = self.lock();
-            let ((), mut announcement) = self.update(&mut state, reading, |clock, events| {
-                decide::keep_up(clock, reading, events);
-            });
-            if refreshes {
-                announcement
-                    .get_or_insert_with(|| Announcement::new(state.version))
-                    .gauges = Some(gauges_of(&state.clock, reading));
-            }
-            (self.status_of(&state, reading), announcement)
-        };
-        self.announce(announcement);
-        if refreshes {
-            self.0.is_refreshing.store(false, Ordering::Release);
-        }
-        status
-    }
-
-    /// Returns a listener that is told of every change.
-    pub fn changes(&self) -> SkewChanges {
-        SkewChanges {
-            clock: self.clone(),
-            versions: self.0.changes.subscribe(),
         }
     }
 
@@ -245,68 +204,14 @@ impl SkewClock {
     }
 
     /// Changes the state, then reports what happened, outside the lock.
-    fn change<R>(
+    pub(crate) fn change<R>(
         &self,
         reading: Reading,
         change: impl FnOnce(&mut ClockState, &mut Vec<SkewEvent>) -> R,
     ) -> R {
         let (result, announcement) = self.update(&mut self.lock(), reading, change);
-        self.announce(announcement);
+        self.announce(&announcement);
         result
-    }
-
-    fn update<R>(
-        &self,
-        state: &mut State,
-        reading: Reading,
-        change: impl FnOnce(&mut ClockState, &mut Vec<SkewEvent>) -> R,
-    ) -> (R, Option<Announcement>) {
-        let generation = state.clock.generation();
-        let mut events = std::mem::take(&mut state.unreported);
-        let was_unreported = !events.is_empty();
-        let result = change(&mut state.clock, &mut events);
-        self.publish(state);
-        let has_changed = was_unreported || state.clock.generation() != generation;
-        if !has_changed && events.is_empty() {
-            return (result, None);
-        }
-        // Listeners are not told of events that are not counted.
-        if has_changed || events.iter().any(SkewEvent::is_counted) {
-            state.version += 1;
-        }
-        let announcement = Announcement {
-            notices: events
-                .into_iter()
-                .map(|event| event.of_clock(self.0.origin.mode, &self.0.origin.clock))
-                .map(|event| state.throttle.admit(event, reading.boot))
-                .collect(),
-            gauges: has_changed.then(|| gauges_of(&state.clock, reading)),
-            version: state.version,
-        };
-        (result, Some(announcement))
-    }
-
-    fn announce(&self, announcement: Option<Announcement>) {
-        let Some(announcement) = announcement else {
-            return;
-        };
-        // Listeners first: a subscriber may take its time.
-        self.0.changes.send_if_modified(|version| {
-            let is_newer = announcement.version > *version;
-            *version = announcement.version.max(*version);
-            is_newer
-        });
-        for notice in &announcement.notices {
-            report::event(notice, &self.0.origin);
-            if let Some(on_event) = &self.0.on_event
-                && notice.event.is_counted()
-            {
-                report::guarded(|| on_event(&notice.event));
-            }
-        }
-        if let Some((offset, uncertainty)) = announcement.gauges {
-            report::gauges(offset, uncertainty, &self.0.origin);
-        }
     }
 
     fn publish(&self, state: &State) {
@@ -357,27 +262,3 @@ impl fmt::Debug for SkewClock {
 /// Where the system's clocks are read, a repaired wall clock is noticed so much later. In
 /// between the correction, which counts by the monotonic clock, is as accurate as before.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(16);
-
-/// Events and gauges on their way out of the lock.
-struct Announcement {
-    notices: Vec<Notice>,
-    gauges: Option<(ClockOffset, Duration)>,
-    version: u64,
-}
-
-impl Announcement {
-    const fn new(version: u64) -> Self {
-        Self {
-            notices: Vec::new(),
-            gauges: None,
-            version,
-        }
-    }
-}
-
-fn gauges_of(clock: &ClockState, reading: Reading) -> (ClockOffset, Duration) {
-    let uncertainty = clock.correction().map_or(Duration::ZERO, |correction| {
-        correction.uncertainty(reading.boot)
-    });
-    (clock.offset(reading), uncertainty)
-}

@@ -1,13 +1,12 @@
 //! [`observe`]: the one way in. One response, one decision, one change of state.
 
 mod exchange;
-
-use std::time::SystemTime;
+mod host_time;
 
 use crate::correction::{ClockState, Correction, Objection};
 use crate::event::{ClearReason, Details, EventKind, Label, Mode, SkewEvent};
 use crate::evidence::Strength;
-use crate::judge::{OffsetSample, SignedBy, SigningTime, Verdict, WORTH_A_CORRECTION, judge};
+use crate::judge::{OffsetSample, SignedBy, Verdict, judge};
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
 use crate::trust::HostTimeKind;
@@ -41,49 +40,31 @@ pub(crate) fn observe(
         exchange.trip.signed_by = SignedBy::Other;
     }
     let exchange = &exchange;
-    let evidence = exchange.evidence;
-    if evidence.let_through() {
-        note_passed(state, exchange, reading, events);
+    Observation {
+        state,
+        exchange,
+        reading,
+        events,
     }
-    if rejects_host_time(state, exchange, reading) {
-        reject_trial(state, exchange, reading, events);
+    .decide(mode)
+}
+
+/// Takes a sample as the correction, unless something stands against it.
+#[cfg(any(feature = "aws-config", feature = "tower"))]
+pub(crate) fn adopt(
+    state: &mut ClockState,
+    exchange: &Exchange<'_>,
+    sample: &OffsetSample,
+    reading: Reading,
+    events: &mut Vec<SkewEvent>,
+) -> Result<(), Objection> {
+    Observation {
+        state,
+        exchange,
+        reading,
+        events,
     }
-    let signing = judged_by(state, exchange, reading);
-    let decision = match judge(&exchange.trip, evidence, reading, signing) {
-        Verdict::Other => Decision::Pass,
-        Verdict::NotClockSkew => {
-            let cause = evidence.other_cause();
-            let details = exchange.details(state, reading);
-            let event = SkewEvent::new(EventKind::NotClockSkew { cause }, details);
-            events.push(event.counted_if(evidence.is_signature_code()));
-            Decision::Pass
-        }
-        Verdict::ExpiredInTransit => {
-            if !exchange.is_resend {
-                events.push(SkewEvent::new(
-                    EventKind::ExpiredInTransit,
-                    exchange.details(state, reading),
-                ));
-            }
-            Decision::Resign
-        }
-        Verdict::NoTime { resign: false } => Decision::Pass,
-        Verdict::AlreadyCorrected | Verdict::Inconclusive | Verdict::NoTime { resign: true } => {
-            Decision::Resign
-        }
-        Verdict::ClockSkew(sample) => learn(state, exchange, &sample, mode, reading, events),
-    };
-    if !exchange.is_resend {
-        return decision;
-    }
-    // The answer to a resend is learned from and never resent.
-    if exchange.is_skew_error() {
-        events.push(SkewEvent::new(
-            EventKind::ResendRejected,
-            exchange.details(state, reading),
-        ));
-    }
-    Decision::Pass
+    .adopt(sample)
 }
 
 /// Ends what time alone ends.
@@ -105,242 +86,176 @@ pub(crate) fn reset(state: &mut ClockState, reading: Reading, events: &mut Vec<S
     }
 }
 
-/// Takes a sample as the correction, unless something stands against it.
-pub(crate) fn adopt(
-    state: &mut ClockState,
-    exchange: &Exchange<'_>,
-    sample: &OffsetSample,
+/// An exchange, and what it may change.
+struct Observation<'a> {
+    state: &'a mut ClockState,
+    exchange: &'a Exchange<'a>,
     reading: Reading,
-    events: &mut Vec<SkewEvent>,
-) -> Result<(), Objection> {
-    match state.objection_to(sample, exchange.host, reading) {
-        None => {
-            correct(state, exchange, sample, reading, events);
-            Ok(())
+    events: &'a mut Vec<SkewEvent>,
+}
+
+impl Observation<'_> {
+    fn decide(&mut self, mode: Mode) -> Decision {
+        let exchange = self.exchange;
+        let evidence = exchange.evidence;
+        if evidence.let_through() {
+            self.note_passed();
         }
-        Some(Objection::Limit) => {
-            let details = sample_details(state, exchange, sample, reading);
-            events.push(SkewEvent::new(EventKind::OffsetLimitExceeded, details));
-            Err(Objection::Limit)
+        if self.rejects_host_time() {
+            self.reject_trial();
         }
-        Some(Objection::Host(other)) => {
-            let kind = HostTimeKind::Conflicting;
-            if state.trust.keep_time(exchange.host_name(), kind, *sample) {
-                let details = Details {
-                    other_address: Label::new(&other),
-                    ..sample_details(state, exchange, sample, reading)
-                };
-                events.push(SkewEvent::new(EventKind::HostsDisagree, details));
+        let decision = match judge(&exchange.trip, evidence, self.reading, self.judged_by()) {
+            Verdict::Other => Decision::Pass,
+            Verdict::NotClockSkew => {
+                let cause = evidence.other_cause();
+                let details = exchange.details(self.state, self.reading);
+                let event = SkewEvent::new(EventKind::NotClockSkew { cause }, details);
+                let event = event.counted_if(evidence.is_signature_code());
+                self.events.push(event);
+                Decision::Pass
             }
-            Err(Objection::Host(other))
+            Verdict::ExpiredInTransit => {
+                if !exchange.is_resend {
+                    self.report(EventKind::ExpiredInTransit);
+                }
+                Decision::Resign
+            }
+            Verdict::NoTime { resign: false } => Decision::Pass,
+            Verdict::AlreadyCorrected
+            | Verdict::Inconclusive
+            | Verdict::NoTime { resign: true } => Decision::Resign,
+            Verdict::ClockSkew(sample) => self.learn(&sample, mode),
+        };
+        if !exchange.is_resend {
+            return decision;
+        }
+        // The answer to a resend is learned from and never resent.
+        if exchange.is_skew_error() {
+            self.report(EventKind::ResendRejected);
+        }
+        Decision::Pass
+    }
+
+    fn learn(&mut self, sample: &OffsetSample, mode: Mode) -> Decision {
+        let exchange = self.exchange;
+        let host = exchange.host_name();
+        let is_by_host_time = self.state.signing_time(host, self.reading).by == SignedBy::HostTime;
+        if is_by_host_time && self.is_near(sample) {
+            // The host's own time was wrong, and the clock is correct.
+            self.state.trust.forget_time(host);
+            return Decision::Resign;
+        }
+        let is_certain = match mode {
+            Mode::Correct => sample.stated.strength == Strength::Message,
+            // Nothing can be tried where nothing is signed.
+            Mode::Observe => exchange.is_skew_error(),
+        };
+        if is_certain {
+            return match self.adopt(sample) {
+                Err(Objection::Limit) => Decision::Pass,
+                Ok(()) | Err(Objection::Host(_)) => Decision::Resign,
+            };
+        }
+        if mode == Mode::Observe || self.state.trust.is_backing_off(host, self.reading.boot) {
+            return Decision::Pass;
+        }
+        let objection = self.state.objection_to(sample, exchange.host, self.reading);
+        if objection == Some(Objection::Limit) {
+            self.report_sample(EventKind::OffsetLimitExceeded, sample);
+            return Decision::Pass;
+        }
+        self.state
+            .trust
+            .keep_time(host, HostTimeKind::Trial, *sample);
+        Decision::Resign
+    }
+
+    /// Takes a sample as the correction, unless something stands against it.
+    fn adopt(&mut self, sample: &OffsetSample) -> Result<(), Objection> {
+        let exchange = self.exchange;
+        let objection = self.state.objection_to(sample, exchange.host, self.reading);
+        match &objection {
+            None => self.correct(sample),
+            Some(Objection::Limit) => self.report_sample(EventKind::OffsetLimitExceeded, sample),
+            Some(Objection::Host(other)) => {
+                let (host, kind) = (exchange.host_name(), HostTimeKind::Conflicting);
+                if self.state.trust.keep_time(host, kind, *sample) {
+                    let details = Details {
+                        other_address: Label::new(other),
+                        ..self.sample_details(sample)
+                    };
+                    let event = SkewEvent::new(EventKind::HostsDisagree, details);
+                    self.events.push(event);
+                }
+            }
+        }
+        objection.map_or(Ok(()), Err)
+    }
+
+    fn correct(&mut self, sample: &OffsetSample) {
+        let reading = self.reading;
+        let ended = self.state.learn(sample, self.exchange.host, reading);
+        if ended.is_none() && self.state.correction().is_none() {
+            // A host says what the local clock says, which nobody had doubted.
+            return;
+        }
+        let previous = ended.as_ref().map(|known| known.offset(reading));
+        let mut details = Details {
+            previous_offset: previous.or(Some(ClockOffset::ZERO)),
+            ..self.sample_details(sample)
+        };
+        self.events.push(if self.state.correction().is_some() {
+            SkewEvent::new(EventKind::SkewDetected, details)
+        } else {
+            details.age = ended.as_ref().map(|known| known.age(reading.boot));
+            cleared(ClearReason::Contradicted, details)
+        });
+    }
+
+    /// A signed request passed the timestamp check of its server.
+    fn note_passed(&mut self) {
+        self.note_host_time();
+        let exchange = self.exchange;
+        let (Some(host), Some(date)) = (exchange.host, exchange.credible_date()) else {
+            return;
+        };
+        if !exchange.evidence.accepted() {
+            return;
+        }
+        let is_signed_now = exchange.trip.signed_by == SignedBy::Clock(self.state.generation());
+        if is_signed_now && host.is_aws() && self.agrees_with_clock(date) {
+            self.state.trust.confirm(host, self.reading);
+        }
+        let received = exchange.trip.received;
+        let interval = exchange.trip.interval_of_date(date);
+        if let Some(interval) = interval
+            && let Some(ended) = self.state.contradict(interval, Some(host), received)
+        {
+            let details = Details {
+                server_address: Label::new(host.name()),
+                ..cleared_details(&ended, self.reading)
+            };
+            self.events
+                .push(cleared(ClearReason::Contradicted, details));
         }
     }
-}
 
-fn learn(
-    state: &mut ClockState,
-    exchange: &Exchange<'_>,
-    sample: &OffsetSample,
-    mode: Mode,
-    reading: Reading,
-    events: &mut Vec<SkewEvent>,
-) -> Decision {
-    let host = exchange.host_name();
-    let is_by_host_time = state.signing_time(host, reading).by == SignedBy::HostTime;
-    if is_by_host_time && is_near(state, sample, reading) {
-        // The host's own time was wrong, and the clock is correct.
-        state.trust.forget_time(host);
-        return Decision::Resign;
+    fn report(&mut self, kind: EventKind) {
+        let details = self.exchange.details(self.state, self.reading);
+        self.events.push(SkewEvent::new(kind, details));
     }
-    let is_certain = match mode {
-        Mode::Correct => sample.stated.strength == Strength::Message,
-        // Nothing can be tried where nothing is signed.
-        Mode::Observe => exchange.is_skew_error(),
-    };
-    if is_certain {
-        return match adopt(state, exchange, sample, reading, events) {
-            Err(Objection::Limit) => Decision::Pass,
-            Ok(()) | Err(Objection::Host(_)) => Decision::Resign,
-        };
-    }
-    if mode == Mode::Observe || state.trust.is_backing_off(host, reading.boot) {
-        return Decision::Pass;
-    }
-    if state.objection_to(sample, exchange.host, reading) == Some(Objection::Limit) {
-        let details = sample_details(state, exchange, sample, reading);
-        events.push(SkewEvent::new(EventKind::OffsetLimitExceeded, details));
-        return Decision::Pass;
-    }
-    state.trust.keep_time(host, HostTimeKind::Trial, *sample);
-    Decision::Resign
-}
 
-/// A signed request passed the timestamp check of its server.
-fn note_passed(
-    state: &mut ClockState,
-    exchange: &Exchange<'_>,
-    reading: Reading,
-    events: &mut Vec<SkewEvent>,
-) {
-    note_host_time(state, exchange, reading, events);
-    let (Some(host), Some(date)) = (exchange.host, exchange.credible_date()) else {
-        return;
-    };
-    if !exchange.evidence.accepted() {
-        return;
+    fn report_sample(&mut self, kind: EventKind, sample: &OffsetSample) {
+        let details = self.sample_details(sample);
+        self.events.push(SkewEvent::new(kind, details));
     }
-    let is_signed_now = exchange.trip.signed_by == SignedBy::Clock(state.generation());
-    if is_signed_now && host.is_aws() && agrees_with_clock(state, date, reading) {
-        state.trust.confirm(host, reading);
-    }
-    let interval = exchange.trip.interval_of_date(date);
-    if let Some(interval) = interval
-        && let Some(ended) = state.contradict(interval, Some(host), exchange.trip.received)
-    {
-        let details = Details {
-            server_address: Label::new(host.name()),
-            ..cleared_details(&ended, reading)
-        };
-        events.push(cleared(ClearReason::Contradicted, details));
-    }
-}
 
-/// A signed request passed the timestamp check of a server whose time is kept for it
-/// alone: that is forgotten, or becomes the correction, or stays.
-fn note_host_time(
-    state: &mut ClockState,
-    exchange: &Exchange<'_>,
-    reading: Reading,
-    events: &mut Vec<SkewEvent>,
-) {
-    let name = exchange.host_name();
-    let Some(host_time) = state.trust.host_time(name).cloned() else {
-        return;
-    };
-    let sample = host_time.sample;
-    let contradicts = |date| {
-        let interval = exchange.trip.interval_of_date(date);
-        interval.is_some_and(|interval| interval.distance_to(sample.point) >= WORTH_A_CORRECTION)
-    };
-    let date = exchange.credible_date();
-    let is_forgotten = is_near(state, &sample, reading)
-        || date.is_some_and(|date| agrees_with_clock(state, date, reading) || contradicts(date));
-    if is_forgotten {
-        state.trust.forget_time(name);
-        return;
-    }
-    let is_tried =
-        exchange.trip.signed_by == SignedBy::HostTime && host_time.kind == HostTimeKind::Trial;
-    // A `Date` too far away to be credible removes nothing, and nothing that it
-    // contradicts becomes the time of all hosts.
-    if is_tried && !exchange.evidence.date().is_some_and(contradicts) {
-        state.trust.end_back_off(name);
-        // An objection has been reported, and the host keeps its time.
-        let _ = adopt(state, exchange, &sample, reading, events);
-    }
-}
-
-fn agrees_with_clock(state: &ClockState, date: SystemTime, reading: Reading) -> bool {
-    ClockOffset::between(date, state.now(reading)).magnitude() <= WORTH_A_CORRECTION
-}
-
-/// Returns whether the clock shows what a sample says, give or take what is not worth a
-/// correction.
-fn is_near(state: &ClockState, sample: &OffsetSample, reading: Reading) -> bool {
-    let sampled = sample.point.at_boot(reading.boot);
-    ClockOffset::between(state.now(reading), sampled).magnitude() < WORTH_A_CORRECTION
-}
-
-/// Returns whether a signature by the time of this host alone met a clock skew error,
-/// and had not expired in transit: a server whose `Date` fits the signature, and that
-/// rejects it at once all the same, judges by another clock.
-fn rejects_host_time(state: &ClockState, exchange: &Exchange<'_>, reading: Reading) -> bool {
-    if exchange.trip.signed_by != SignedBy::HostTime || !exchange.is_skew_error() {
-        return false;
-    }
-    let signing = state.signing_time(exchange.host_name(), reading);
-    let verdict = judge(&exchange.trip, exchange.evidence, reading, signing);
-    verdict != Verdict::ExpiredInTransit || exchange.age().unwrap_or_default() < WORTH_A_CORRECTION
-}
-
-/// A request signed with the time of its host alone met a clock skew error.
-fn reject_trial(
-    state: &mut ClockState,
-    exchange: &Exchange<'_>,
-    reading: Reading,
-    events: &mut Vec<SkewEvent>,
-) {
-    let host = exchange.host_name();
-    let Some(host_time) = state.trust.host_time(host) else {
-        return;
-    };
-    if host_time.kind == HostTimeKind::Trial {
-        state.trust.forget_time(host);
-        state.trust.back_off(host, reading.boot);
-        events.push(SkewEvent::new(
-            EventKind::TrialRejected,
-            exchange.details(state, reading),
-        ));
-    }
-}
-
-/// Returns the time that a response is judged by: what its host's requests are signed
-/// with. An error message that states the time is judged by the shared clock, so that
-/// it can settle what is only tried.
-fn judged_by(state: &ClockState, exchange: &Exchange<'_>, reading: Reading) -> SigningTime {
-    let host = exchange.host_name();
-    let host_time = state.trust.host_time(host);
-    let is_trial = host_time.is_some_and(|known| known.kind == HostTimeKind::Trial);
-    if is_trial
-        && exchange
-            .evidence
-            .sample()
-            .is_some_and(|sample| sample.strength == Strength::Message)
-    {
-        return SigningTime {
-            now: state.now(reading),
-            by: SignedBy::Clock(state.generation()),
-        };
-    }
-    state.signing_time(host, reading)
-}
-
-fn correct(
-    state: &mut ClockState,
-    exchange: &Exchange<'_>,
-    sample: &OffsetSample,
-    reading: Reading,
-    events: &mut Vec<SkewEvent>,
-) {
-    let ended = state.learn(sample, exchange.host, reading);
-    if ended.is_none() && state.correction().is_none() {
-        // A host says what the local clock says, which nobody had doubted.
-        return;
-    }
-    let mut details = sample_details(state, exchange, sample, reading);
-    details.previous_offset = Some(
-        ended
-            .as_ref()
-            .map_or(ClockOffset::ZERO, |known| known.offset(reading)),
-    );
-    if state.correction().is_some() {
-        events.push(SkewEvent::new(EventKind::SkewDetected, details));
-    } else {
-        details.age = ended.as_ref().map(|known| known.age(reading.boot));
-        events.push(cleared(ClearReason::Contradicted, details));
-    }
-}
-
-fn sample_details(
-    state: &ClockState,
-    exchange: &Exchange<'_>,
-    sample: &OffsetSample,
-    reading: Reading,
-) -> Details {
-    Details {
-        time_source: Some(sample.stated.source()),
-        server_time: Some(sample.stated.best),
-        ..exchange.details(state, reading)
+    fn sample_details(&self, sample: &OffsetSample) -> Details {
+        Details {
+            time_source: Some(sample.stated.source()),
+            server_time: Some(sample.stated.best),
+            ..self.exchange.details(self.state, self.reading)
+        }
     }
 }
 

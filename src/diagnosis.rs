@@ -1,25 +1,20 @@
-//! [`Diagnosis`]: what was wrong with a call that failed, in words.
+//! [`Diagnosis`]: why a call failed, and what to do.
 //!
-//! Pure: an answer and where the clock stands in, a value out.
-
-mod advice;
-mod cause;
-mod remedy;
+//! Pure: a response and the state of the clock in, a value out.
 
 use std::fmt;
+use std::time::{Duration, SystemTime};
 
-use crate::event::SkewEvent;
-use crate::evidence::Evidence;
-use crate::local_clock::Reading;
+use crate::event::{EventKind, SkewEvent, SkipReason};
+use crate::evidence::{Evidence, OtherCause, Rejection};
+use crate::judge::{CREDIBLE_SIGNATURE, WORTH_A_CORRECTION};
 use crate::offset::ClockOffset;
 
-pub use cause::Cause;
-pub use remedy::Remedy;
-
-/// What was wrong with a call that failed, what was done about it, and what to do.
+/// Why a call failed, what was done about it, and what to do.
 ///
-/// Its `Display` is one line for people: the cause, then what was done. Made by
-/// [`SkewClock::diagnose`](crate::SkewClock::diagnose) and its siblings.
+/// Its `Display` is one line for people: the cause, and what was done if a time was
+/// wrong. Made by [`SkewClock::diagnose_response`](crate::SkewClock::diagnose_response)
+/// and `SkewClock::diagnose_error`.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -27,80 +22,276 @@ pub use remedy::Remedy;
 /// use aws_clock_skew::evidence::ResponseView;
 /// use aws_clock_skew::{ManualClock, SkewClock};
 ///
-/// // 2026-01-01T10:00:00Z, on a machine whose answers say that it is 20 minutes later.
-/// let machine = ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_261_600));
-/// let skew = SkewClock::builder().local_clock(machine).build();
+/// // 2026-01-01T10:00:00Z, where servers say that it is 20 minutes later.
+/// let local = ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_261_600));
+/// let clock = SkewClock::builder().local_clock(local).build();
 /// let body = b"Signature expired: 20260101T100000Z is now earlier than 20260101T100500Z \
 ///     (20260101T102000Z - 15 min.)";
 ///
-/// let diagnosis = skew.diagnose(&ResponseView::new(403, body));
+/// let diagnosis = clock.diagnose_response(&ResponseView::new(403, body));
 /// assert!(matches!(diagnosis.cause(), Cause::Clock(Some(by)) if by.as_millis() == 1_200_000));
 /// assert_eq!(
 ///     diagnosis.to_string(),
-///     "this machine's clock is 20 min behind; nothing was corrected"
+///     "the local clock is 20 min behind; nothing was corrected"
 /// );
 /// assert!(diagnosis.advice().contains("chronyc makestep"));
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Diagnosis {
     cause: Cause,
-    remedy: Remedy,
+    /// What was done about it, if a time was wrong; and the reason, as in the log.
+    outcome: Option<(&'static str, Option<SkipReason>)>,
 }
 
-/// Where the clock stands when a diagnosis is asked for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Standing<'a> {
-    pub(crate) reading: Reading,
-    /// Server − machine, if the machine's clock is known to be wrong.
-    pub(crate) offset: Option<ClockOffset>,
-    pub(crate) observes_only: bool,
-    pub(crate) last_event: Option<&'a SkewEvent>,
+/// Why a call failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The local clock is wrong: server − local, if the response or the
+    /// [`SkewClock`](crate::SkewClock) knows by how much.
+    Clock(Option<ClockOffset>),
+    /// The local clock is correct, and the signature was so old on arrival: a
+    /// suspend, a queue, a slow upload.
+    ExpiredInTransit(Option<Duration>),
+    /// The local clock is correct now, and the signature was made by one that was
+    /// ahead: another machine's, or this one's before it was repaired. Server − that
+    /// clock.
+    AnotherClock(Option<ClockOffset>),
+    /// TLS rejected the server's certificate for its dates, as it does where the local
+    /// clock is far off. Nothing was signed or sent.
+    Certificate,
+    /// Not the clock, but this.
+    Other(OtherCause),
+    /// No authentication error: throttling, a missing object, a fault of the service.
+    Unrelated,
+    /// The response says too little, or there was none.
+    Unknown,
 }
 
 impl Diagnosis {
-    /// Reads an answer beside where the clock stands.
-    pub(crate) fn of(evidence: &Evidence, standing: &Standing<'_>) -> Self {
-        let signs_right = standing.offset.is_some() && !standing.observes_only;
-        let wall = standing.reading.wall;
-        let cause = Cause::of(evidence, wall, standing.offset, signs_right);
+    /// `offset` is server − local, if the local clock is known to be wrong.
+    pub(crate) fn of(
+        evidence: &Evidence,
+        wall: SystemTime,
+        offset: Option<ClockOffset>,
+        is_observe_only: bool,
+        last_event: Option<&SkewEvent>,
+    ) -> Self {
+        let cause = Cause::of(evidence, wall, offset, offset.is_some() && !is_observe_only);
+        let is_of_time = matches!(
+            cause,
+            Cause::Clock(_) | Cause::ExpiredInTransit(_) | Cause::AnotherClock(_)
+        );
+        // The last event is about this response if it has the same request id.
+        let own = last_event.filter(|event| {
+            let id = event.details().request_id.as_ref();
+            id.is_some_and(|id| evidence.request_id() == Some(id.as_str()))
+        });
+        let outcome = match own.map(SkewEvent::kind) {
+            Some(EventKind::ResendSkipped { reason }) => {
+                ("it could not be re-signed", Some(reason))
+            }
+            Some(EventKind::ResendRejected) => ("it was re-signed, and rejected again", None),
+            Some(EventKind::OffsetLimitExceeded) => (TOO_FAR_AHEAD, None),
+            Some(EventKind::HostsDisagree) => (ANOTHER_SERVER, None),
+            _ if is_observe_only => (ONLY_OBSERVES, None),
+            _ if offset.is_some() && matches!(cause, Cause::Clock(_)) => {
+                ("later signatures are corrected", None)
+            }
+            _ => ("nothing was corrected", None),
+        };
         Self {
             cause,
-            remedy: Remedy::of(&cause, evidence, standing),
+            outcome: is_of_time.then_some(outcome),
         }
     }
 
-    /// There was no answer.
+    /// There was no response.
     #[cfg(feature = "sdk")]
-    pub(crate) const fn without_answer(cause: Cause) -> Self {
-        Self {
-            cause,
-            remedy: Remedy::Nothing,
-        }
+    pub(crate) const fn without_response(cause: Cause) -> Self {
+        let outcome = None;
+        Self { cause, outcome }
     }
 
-    /// Returns what was wrong.
+    /// Returns why the call failed.
     pub const fn cause(&self) -> Cause {
         self.cause
     }
 
-    /// Returns what was done about it.
-    pub const fn remedy(&self) -> Remedy {
-        self.remedy
-    }
-
     /// Returns what a person can do about it, in whole sentences.
     pub const fn advice(&self) -> &'static str {
-        advice::on(self.cause)
+        match self.cause {
+            Cause::Clock(_) | Cause::Certificate => SET_THE_CLOCK,
+            Cause::ExpiredInTransit(_) => FIND_THE_DELAY,
+            Cause::AnotherClock(_) => {
+                "Repeat the call. If another machine signed it, set the clock of that machine."
+            }
+            Cause::Other(cause) => text_of(cause).1,
+            Cause::Unrelated => "Read the error itself.",
+            Cause::Unknown => {
+                "Check the access key and its secret, the region, and the local clock (the \
+                 example `doctor` of this crate compares it with a server's)."
+            }
+        }
+    }
+}
+
+impl Cause {
+    /// `is_corrected` says whether signatures are made by the server's time already.
+    fn of(
+        evidence: &Evidence,
+        wall: SystemTime,
+        known: Option<ClockOffset>,
+        is_corrected: bool,
+    ) -> Self {
+        if let Some(rejection) = evidence.rejection() {
+            return Self::of_skew_error(evidence, rejection, wall, known);
+        }
+        if let Some(cause) = evidence.other_cause() {
+            return Self::Other(cause);
+        }
+        if !evidence.is_suspect() {
+            return Self::Unrelated;
+        }
+        let stated = evidence.sample();
+        let stated = stated.map(|sample| ClockOffset::between(wall, sample.best));
+        let offset = known.or(stated);
+        let is_wrong = offset.is_some_and(|offset| offset.magnitude() >= CREDIBLE_SIGNATURE);
+        match evidence.error_code() {
+            _ if is_wrong && !is_corrected => Self::Clock(offset),
+            // What EC2 says of a wrong time, of a wrong key and of an unknown one.
+            Some("AuthFailure") => Self::Unknown,
+            _ if evidence.is_signature_code() => Self::Other(OtherCause::WrongKey),
+            Some(code) if code.starts_with("AccessDenied") => Self::Other(OtherCause::Denied),
+            _ => Self::Unknown,
+        }
+    }
+
+    fn of_skew_error(
+        evidence: &Evidence,
+        error: Rejection,
+        wall: SystemTime,
+        known: Option<ClockOffset>,
+    ) -> Self {
+        let signed_at = evidence.request_time();
+        // An old report states a time that no sample may have, and it explains the report.
+        let later = evidence
+            .server_time()
+            .filter(|time| signed_at < Some(*time));
+        let sample = evidence.sample().map(|sample| sample.best);
+        let shown = known.map(|offset| offset.shift(wall));
+        let Some(server) = sample.or(shown).or(later) else {
+            return Self::Clock(None);
+        };
+        let offset = known.unwrap_or(ClockOffset::between(wall, server));
+        let off_by = signed_at.map(|signed| ClockOffset::between(signed, server));
+        // Made by the local clock, or by the corrected one and late?
+        let is_local =
+            off_by.is_none_or(|off_by| off_by.since(offset).magnitude() <= off_by.magnitude());
+        if offset.magnitude() >= WORTH_A_CORRECTION && is_local {
+            return Self::Clock(Some(offset));
+        }
+        let is_behind = |off_by| off_by >= ClockOffset::ZERO;
+        if off_by.map_or(error != Rejection::Ahead, is_behind) {
+            Self::ExpiredInTransit(off_by.map(ClockOffset::magnitude))
+        } else {
+            Self::AnotherClock(off_by)
+        }
     }
 }
 
 impl fmt::Display for Diagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.cause.fmt(f)?;
-        match (self.cause, self.remedy) {
-            // Nothing could have been done about what is not the clock's.
-            (cause, Remedy::Nothing) if !cause.is_of_time() => Ok(()),
-            (_, remedy) => write!(f, "; {remedy}"),
+        match (self.cause, self.outcome) {
+            (cause, None) => cause.fmt(f),
+            (cause, Some((outcome, None))) => write!(f, "{cause}; {outcome}"),
+            (cause, Some((outcome, Some(reason)))) => write!(f, "{cause}; {outcome} ({reason})"),
         }
     }
 }
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Clock(Some(offset)) => return write!(f, "the local clock is {offset}"),
+            Self::ExpiredInTransit(Some(age)) => {
+                let age = format!("{:+}", ClockOffset::from_duration(*age));
+                let age = age.trim_start_matches('+');
+                return write!(f, "the signature was {age} old on arrival; {CORRECT}");
+            }
+            Self::AnotherClock(Some(offset)) => {
+                return write!(
+                    f,
+                    "the signature was made by a clock that was {offset}; {CORRECT}"
+                );
+            }
+            Self::Clock(None) => "the local clock is wrong, or the signature expired in transit",
+            Self::ExpiredInTransit(None) => "the signature expired in transit",
+            Self::AnotherClock(None) => "the signature was made by a clock that was ahead",
+            Self::Certificate => {
+                "TLS rejected the server's certificate for its dates; if it is good, the local \
+                 clock is wrong"
+            }
+            Self::Other(cause) => text_of(*cause).0,
+            Self::Unrelated => "this is no authentication error",
+            Self::Unknown => "the response does not tell the cause",
+        })
+    }
+}
+
+/// Returns what is said of a cause that is not the clock, and what to do about it.
+const fn text_of(cause: OtherCause) -> (&'static str, &'static str) {
+    match cause {
+        OtherCause::WrongKey => (
+            "the secret key is wrong, or the request was changed on the way",
+            "Check the secret access key: stray spaces, a newline at its end, the secret of \
+             another key. If it is correct, look for a proxy that changes headers, path or body.",
+        ),
+        OtherCause::ExpiredCredentials => (
+            "the credentials have expired",
+            "Get new credentials: `aws sso login`, or restart what refreshes them. If they should \
+             be valid, check the local clock.",
+        ),
+        OtherCause::ExpiredUrl => (
+            "the presigned URL or POST policy has expired",
+            "Make a new URL. If it expired too early, it was signed by a clock that was behind: \
+             sign with `start_time(clock.now())`, and let it live longer.",
+        ),
+        OtherCause::CredentialScope => (
+            "the request was signed for another region or service",
+            "Check the client's region, and that the endpoint belongs to it and to the service.",
+        ),
+        OtherCause::UnknownCredentials => (
+            "the service does not know the access key or session token",
+            "Check the access key id, that the key is active, and that the session token belongs \
+             to it and to this partition (AWS, China, GovCloud).",
+        ),
+        OtherCause::MissingAuthentication => (
+            "the request bore no signature",
+            "Check that the client has credentials, and the path: API Gateway sends this for one \
+             that does not exist.",
+        ),
+        OtherCause::MalformedDate | OtherCause::MalformedSignature => (
+            "the request's date or signature was missing or could not be read",
+            "Look for what changes headers on the way, and check how the request is signed.",
+        ),
+        OtherCause::Denied => (
+            "a policy denies it to these credentials",
+            "Check the policies of the caller and of the resource; `aws sts get-caller-identity` \
+             says who the caller is.",
+        ),
+    }
+}
+
+const CORRECT: &str = "the local clock is correct";
+const TOO_FAR_AHEAD: &str = "nothing was corrected, since the server's time is too far ahead";
+const ANOTHER_SERVER: &str = "nothing was corrected, since another server states another time";
+const ONLY_OBSERVES: &str = "nothing was corrected, since the clock only observes";
+const SET_THE_CLOCK: &str = "Set the local clock. Linux: `chronyc makestep`, or `timedatectl set-ntp \
+    true`. Windows: `w32tm /resync`. WSL: `wsl --shutdown`. Docker Desktop and other virtual \
+    machines: restart the machine. Then find out why it went wrong: NTP blocked (UDP port 123), \
+    a dead battery, a restored snapshot.";
+const FIND_THE_DELAY: &str = "Look for what delays requests between signing and sending: a machine \
+    or container that is suspended, a queue in front of the connection, a slow upload. Send in \
+    smaller parts (multipart uploads), limit how many requests run at once, and raise no time-out \
+    beyond 5 minutes.";

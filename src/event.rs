@@ -6,17 +6,13 @@
 mod details;
 mod kind;
 mod label;
-mod reason;
-#[cfg(feature = "serde")]
-mod serialize;
 
 use std::fmt;
 
 pub(crate) use details::each_detail;
 pub use details::{Details, Mode};
-pub use kind::EventKind;
+pub use kind::{ClearReason, EventKind, Missing, SkipReason};
 pub use label::Label;
-pub use reason::{ClearReason, Missing, SkipReason};
 
 /// Something that clock skew, or the age of a signature, did to a call.
 ///

@@ -7,8 +7,7 @@ use crate::offset::ClockOffset;
 /// A closed, non-empty range of offsets; the true offset is one of them.
 ///
 /// Non-emptiness is established once, in [`Interval::new`], so no caller has to
-/// check it again: two intervals that disagree have no intersection rather than
-/// an inverted one.
+/// check it again.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Interval {
     earliest: ClockOffset,
@@ -40,28 +39,6 @@ impl Interval {
             earliest: self.earliest.minus(margin),
             latest: self.latest.plus(margin),
         }
-    }
-
-    /// Returns the offsets that both allow, or `None` if they contradict each
-    /// other.
-    #[cfg(any(feature = "aws-config", feature = "tower"))]
-    pub(crate) fn intersect(self, other: Self) -> Option<Self> {
-        Self::new(
-            self.earliest.max(other.earliest),
-            self.latest.min(other.latest),
-        )
-    }
-
-    /// Returns the offset of the range that is nearest to `offset`.
-    #[cfg(any(feature = "aws-config", feature = "tower"))]
-    pub(crate) fn clamp(self, offset: ClockOffset) -> ClockOffset {
-        offset.clamp(self.earliest, self.latest)
-    }
-
-    /// Returns the least of them.
-    #[cfg(any(feature = "aws-config", feature = "tower"))]
-    pub(crate) const fn earliest(self) -> ClockOffset {
-        self.earliest
     }
 
     /// Returns the distance from `offset` to the nearest bound, or zero inside.

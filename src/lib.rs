@@ -87,8 +87,8 @@
 //! credentials and signatures are never logged. Of the headers, only the request id, the
 //! error code and the times in `Date` and `x-amz-date` are logged.
 //! [`guide::observability`] lists every event, field and metric.
-//! [`SkewClock::status`] says what the clock applies, and [`SkewClock::diagnose`] why a call
-//! failed.
+//! [`SkewClock::status`] says what the clock applies, and [`SkewClock::diagnose_response`]
+//! why a call failed.
 //!
 //! # Features
 //!

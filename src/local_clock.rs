@@ -1,11 +1,14 @@
 //! The machine's own clocks: [`LocalClock`], [`SystemClock`] and, for tests,
 //! `ManualClock`. The only file that reads the operating system's clocks.
 
+#[cfg(feature = "test-util")]
+mod manual;
+
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
 #[cfg(feature = "test-util")]
-use std::sync::{Arc, Mutex, PoisonError};
+pub use manual::ManualClock;
 
 /// The clocks of the machine, so that a test can bring its own.
 ///
@@ -259,131 +262,5 @@ impl Reading {
     }
 }
 
-/// Clocks that a test sets; clones share them.
-///
-/// ```
-/// use std::time::{Duration, SystemTime};
-/// use aws_clock_skew::{LocalClock, ManualClock};
-///
-/// let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-/// let clock = ManualClock::new(start);
-/// clock.advance(Duration::from_secs(5)); // time passes
-/// clock.set_wall(start); // somebody sets the wall clock back
-/// assert_eq!(clock.wall(), start);
-/// ```
-#[cfg(feature = "test-util")]
-#[derive(Clone, Debug)]
-pub struct ManualClock(Arc<Mutex<Reading>>);
-
-#[cfg(feature = "test-util")]
-impl ManualClock {
-    /// Returns clocks that stand still: the wall clock at `wall`, the boot clock
-    /// at one day.
-    pub fn new(wall: SystemTime) -> Self {
-        Self(Arc::new(Mutex::new(Reading {
-            wall,
-            boot: Duration::from_secs(86_400),
-        })))
-    }
-
-    /// Lets time pass on both clocks.
-    ///
-    /// # Panics
-    ///
-    /// If the platform's `SystemTime` or `Duration` cannot hold the sum.
-    pub fn advance(&self, by: Duration) {
-        self.with(|clocks| {
-            clocks.wall += by;
-            clocks.boot += by;
-        });
-    }
-
-    /// Sets the wall clock, as NTP or a person does; the boot clock stays.
-    pub fn set_wall(&self, wall: SystemTime) {
-        self.with(|clocks| clocks.wall = wall);
-    }
-
-    /// Lets time pass on the boot clock only. With [`set_wall`](Self::set_wall)
-    /// this makes a wall clock that runs too fast, too slow, or is slewed.
-    ///
-    /// # Panics
-    ///
-    /// If `Duration` cannot hold the sum.
-    pub fn advance_boot(&self, by: Duration) {
-        self.with(|clocks| clocks.boot += by);
-    }
-
-    fn with<R>(&self, change: impl FnOnce(&mut Reading) -> R) -> R {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-#[cfg(feature = "test-util")]
-impl LocalClock for ManualClock {
-    fn wall(&self) -> SystemTime {
-        self.with(|clocks| clocks.wall)
-    }
-
-    fn boot(&self) -> Duration {
-        self.with(|clocks| clocks.boot)
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn _obj_safe(_: &dyn LocalClock) {}
-
-    #[track_caller]
-    fn does_not_go_back(boot: fn() -> Duration) {
-        let first = boot();
-        let mut last = first;
-        for _ in 0..10_000 {
-            let next = boot();
-            // The four readings that make one are not atomic.
-            assert!(
-                next + Duration::from_micros(500) >= last,
-                "{next:?} after {last:?}"
-            );
-            last = next;
-        }
-        assert!(last > first, "it stands still");
-    }
-
-    #[test]
-    fn the_boot_clock_does_not_go_back() {
-        does_not_go_back(|| SystemClock::new().boot());
-    }
-
-    #[test]
-    fn nor_do_those_of_other_platforms() {
-        does_not_go_back(instant::boot);
-        #[cfg(any(target_os = "linux", target_os = "macos", target_os = "ios"))]
-        does_not_go_back(continuous::boot);
-    }
-
-    #[test]
-    fn elapsed_time_is_bounded_by_both_clocks() {
-        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        let at = |wall: i64, boot: u64| Reading {
-            wall: crate::ClockOffset::from_millis(wall * 1_000).shift(start),
-            boot: Duration::from_secs(1_000 + boot),
-        };
-        for (wall, boot, longest, shortest) in [
-            (10, 10, 10, 10),
-            (7_200, 3, 7_200, 3),
-            (-50, 4, 4, 0),
-            (4, 700, 700, 4),
-        ] {
-            assert_eq!(
-                at(wall, boot).longest_since(at(0, 0)),
-                Duration::from_secs(longest)
-            );
-            assert_eq!(
-                at(wall, boot).shortest_since(at(0, 0)),
-                Duration::from_secs(shortest)
-            );
-        }
-    }
-}
+mod tests;

@@ -57,6 +57,19 @@ impl ResendOutcome {
     }
 }
 
+/// A metric event, with the labels of its clock.
+macro_rules! metric {
+    ($origin:ident, $($fields:tt)*) => {
+        tracing::event!(
+            target: METRICS,
+            Level::INFO,
+            $($fields)*,
+            mode = $origin.mode.as_str(),
+            clock = $origin.clock.as_str(),
+        )
+    };
+}
+
 /// Emits an event as one log event, if the log has room, and as metric events.
 pub(crate) fn event(notice: &Notice, origin: &Origin) {
     guarded(|| {
@@ -118,48 +131,38 @@ pub(crate) fn start(origin: &Origin, observed_by: Option<&'static str>) {
 )]
 pub(crate) fn gauges(offset: ClockOffset, uncertainty: Duration, origin: &Origin) {
     guarded(|| {
-        tracing::event!(
-            target: METRICS,
-            Level::INFO,
+        metric!(
+            origin,
             gauge.aws_clock_skew.offset_seconds = offset.as_millis() as f64 / 1_000.0,
-            gauge.aws_clock_skew.uncertainty_seconds = uncertainty.as_secs_f64(),
-            mode = origin.mode.as_str(),
-            clock = origin.clock.as_str(),
+            gauge.aws_clock_skew.uncertainty_seconds = uncertainty.as_secs_f64()
         );
     });
 }
 
 fn count_events(by: u64, event: &str, service: Option<&str>, origin: &Origin) {
-    tracing::event!(
-        target: METRICS,
-        Level::INFO,
+    metric!(
+        origin,
         monotonic_counter.aws_clock_skew.events = by,
         event,
-        aws_service = service,
-        mode = origin.mode.as_str(),
-        clock = origin.clock.as_str(),
+        aws_service = service
     );
 }
 
 fn count_resends(by: u64, outcome: ResendOutcome, origin: &Origin) {
-    tracing::event!(
-        target: METRICS,
-        Level::INFO,
+    let outcome = outcome.as_str();
+    metric!(
+        origin,
         monotonic_counter.aws_clock_skew.resends = by,
-        outcome = outcome.as_str(),
-        mode = origin.mode.as_str(),
-        clock = origin.clock.as_str(),
+        outcome
     );
 }
 
 fn count_skipped(by: u64, reason: SkipReason, origin: &Origin) {
-    tracing::event!(
-        target: METRICS,
-        Level::INFO,
+    let reason = reason.as_str();
+    metric!(
+        origin,
         monotonic_counter.aws_clock_skew.resends_skipped = by,
-        reason = reason.as_str(),
-        mode = origin.mode.as_str(),
-        clock = origin.clock.as_str(),
+        reason
     );
 }
 

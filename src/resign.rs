@@ -7,22 +7,19 @@
 //! Source of the forms: "Create a signed AWS API request",
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>.
 
-mod authorization;
 mod head;
+mod sigv4;
 
 use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{
-    PayloadChecksumKind, PercentEncodingMode, SessionTokenMode, SignableBody, SignableRequest,
-    SigningSettings, UriPathNormalizationMode, sign,
-};
-use aws_sigv4::sign::v4;
+use aws_sigv4::http_request::{PayloadChecksumKind, SessionTokenMode, SignableBody};
 
-use self::authorization::Authorization;
+use self::head::Authorization;
 #[cfg(feature = "tower")]
 pub(crate) use self::head::NOT_TEXT;
 pub(crate) use self::head::{Head, stamp_of};
+use self::sigv4::{FORMS, Form, Signable, Signature, settings, signed};
 use crate::event::SkipReason;
 
 /// A header of a new signature. Its value is not for logs.
@@ -51,11 +48,6 @@ enum Payload {
     /// The body.
     Body,
 }
-
-/// How a path is written in the canonical request: S3 takes it as it is, other
-/// services normalize it and encode it once more. Nothing in a request says
-/// which, and third-party servers differ, so all are tried.
-type Form = (PercentEncodingMode, UriPathNormalizationMode);
 
 /// Returns whether an `Authorization` header holds a SigV4 or SigV4a signature:
 /// the age of any other, such as a bearer token, says nothing of our clock.
@@ -202,77 +194,6 @@ impl Proof {
     }
 }
 
-struct Signable<'a> {
-    head: &'a Head<'a>,
-    headers: Vec<(&'a str, &'a str)>,
-    body: SignableBody<'a>,
-}
-
-fn settings(form: Form, checksum: PayloadChecksumKind, token: SessionTokenMode) -> SigningSettings {
-    let mut settings = SigningSettings::default();
-    settings.excluded_headers = None;
-    settings.payload_checksum_kind = checksum;
-    settings.session_token_mode = token;
-    (
-        settings.percent_encoding_mode,
-        settings.uri_path_normalization_mode,
-    ) = form;
-    settings
-}
-
-fn signed(
-    request: Signable<'_>,
-    credentials: &Credentials,
-    (region, service): (&str, &str),
-    time: SystemTime,
-    settings: SigningSettings,
-) -> Result<Signature, SkipReason> {
-    let Signable {
-        head,
-        headers,
-        body,
-    } = request;
-    let has_host = headers.iter().any(|(name, _)| *name == "host");
-    if !has_host && crate::host::Host::of_uri(&head.uri).is_none() {
-        // The signer takes the host from either, and panics without.
-        return Err(SkipReason::Proof);
-    }
-    let identity = credentials.clone().into();
-    let params = v4::SigningParams::builder()
-        .identity(&identity)
-        .region(region)
-        .name(service)
-        .time(time)
-        .settings(settings)
-        .build()
-        .map_err(|_| SkipReason::Proof)?
-        .into();
-    let request = SignableRequest::new(head.method, &*head.uri, headers.into_iter(), body)
-        .map_err(|_| SkipReason::Proof)?;
-    let (instructions, signature) = sign(request, &params)
-        .map_err(|_| SkipReason::Proof)?
-        .into_parts();
-    let (headers, _) = instructions.into_parts();
-    let headers: Vec<_> = headers
-        .iter()
-        .map(|header| SignatureHeader {
-            name: header.name(),
-            value: header.value().to_owned(),
-        })
-        .collect();
-    let authorization = headers
-        .iter()
-        .find(|header| header.name == AUTHORIZATION)
-        .and_then(|header| Authorization::parse(&header.value))
-        .ok_or(SkipReason::Proof)?;
-    Ok(Signature {
-        signature,
-        scope_date: authorization.scope_date.to_owned(),
-        signed_headers: authorization.signed_headers.to_owned(),
-        headers,
-    })
-}
-
 /// Signs a request that is not signed, for a region and a service.
 ///
 /// # Errors
@@ -332,13 +253,6 @@ impl Payload {
     }
 }
 
-struct Signature {
-    headers: Vec<SignatureHeader>,
-    signature: String,
-    scope_date: String,
-    signed_headers: String,
-}
-
 const AUTHORIZATION: &str = "authorization";
 const DATE: &str = "x-amz-date";
 const TOKEN: &str = "x-amz-security-token";
@@ -358,22 +272,3 @@ const UNSIGNED: [&str; 5] = [
 
 const EXPRESS_TOKEN: &str = "x-amz-s3session-token";
 const EVENT_STREAM: &str = "application/vnd.amazon.eventstream";
-
-const FORMS: [Form; 4] = [
-    (
-        PercentEncodingMode::Double,
-        UriPathNormalizationMode::Enabled,
-    ),
-    (
-        PercentEncodingMode::Single,
-        UriPathNormalizationMode::Disabled,
-    ),
-    (
-        PercentEncodingMode::Double,
-        UriPathNormalizationMode::Disabled,
-    ),
-    (
-        PercentEncodingMode::Single,
-        UriPathNormalizationMode::Enabled,
-    ),
-];

@@ -10,8 +10,6 @@ mod install;
 mod interceptor;
 mod operation;
 mod retry_classifier;
-#[cfg(feature = "aws-config")]
-mod synchronize;
 
 pub use auth_scheme::SkewAuthScheme;
 pub use http_client::SkewHttpClient;

@@ -2,7 +2,6 @@
 
 mod body;
 mod credentials;
-mod diagnose;
 mod future;
 mod layer;
 mod request;

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use aws_clock_skew::diagnosis::{Cause, Remedy};
+use aws_clock_skew::diagnosis::Cause;
 use aws_clock_skew::event::{ClearReason, Details, EventKind, Label, Missing, Mode, SkipReason};
 use aws_clock_skew::evidence::{Evidence, OtherCause, Rejection, ResponseView, Source};
 use aws_clock_skew::{
@@ -38,7 +38,6 @@ fn values_are_compared() {
     is_value::<Limits>();
     is_value::<Diagnosis>();
     is_value::<Cause>();
-    is_value::<Remedy>();
     is_value::<Evidence>();
     is_value::<Rejection>();
     is_value::<OtherCause>();

@@ -17,11 +17,11 @@ const LAYERS: [&[&str]; 10] = [
     ],
     &["evidence"],
     &["event", "judge"],
-    &["diagnosis", "trust", "throttle", "synchronize"],
+    &["diagnosis", "trust", "throttle"],
     &["correction", "report"],
     &["decide"],
     &["clock", "resign"],
-    &["resend"],
+    &["resend", "synchronize"],
     &["sdk", "tower"],
 ];
 

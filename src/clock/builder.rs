@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{Listener, Shared, SkewClock, State, gauges_of};
+use super::announce::gauges_of;
+use super::{Listener, Shared, SkewClock, State};
 use crate::correction::ClockState;
 use crate::event::{Label, Mode, SkewEvent};
 use crate::local_clock::{LocalClock, MachineClock, Reading, SystemClock};

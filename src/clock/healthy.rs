@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::thread;
 
 use super::*;
+use crate::ClockOffset;
 use crate::decide::{Decision, Exchange};
 use crate::evidence::Strength;
 use crate::host::Host;

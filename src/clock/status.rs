@@ -1,10 +1,18 @@
-//! What a [`SkewClock`] says about itself.
+//! What a [`SkewClock`] says about itself and about a call that failed, and how to wait for
+//! its changes.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
-use super::{SkewClock, State, gauges_of};
+use tokio::sync::watch;
+
+use super::announce::gauges_of;
+use super::{SkewClock, State};
 use crate::correction::Correction;
+use crate::decide;
+use crate::diagnosis::Diagnosis;
 use crate::event::{EventKind, Label, Mode, SkewEvent};
+use crate::evidence::{Evidence, ResponseView};
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
 
@@ -25,6 +33,55 @@ pub struct SkewStatus {
 }
 
 impl SkewClock {
+    /// Returns where the clock stands and what has happened so far.
+    ///
+    /// It also refreshes the gauges, and if [`now`](Self::now) has found the local clock
+    /// repaired, this is where it is logged. Call it in the handler that is scraped.
+    pub fn status(&self) -> SkewStatus {
+        let reading = self.reading();
+        // A subscriber that asks for the status while it is given the gauges must not be
+        // given them again, and again.
+        let refreshes = !self.0.is_refreshing.swap(true, Ordering::Acquire);
+        let (status, announcement) = {
+            let mut state = self.lock();
+            let ((), mut announcement) = self.update(&mut state, reading, |clock, events| {
+                decide::keep_up(clock, reading, events);
+            });
+            if refreshes {
+                announcement.gauges = Some(gauges_of(&state.clock, reading));
+            }
+            (self.status_of(&state, reading), announcement)
+        };
+        self.announce(&announcement);
+        if refreshes {
+            self.0.is_refreshing.store(false, Ordering::Release);
+        }
+        status
+    }
+
+    /// Returns a listener that is told of every change.
+    pub fn changes(&self) -> SkewChanges {
+        SkewChanges {
+            clock: self.clone(),
+            versions: self.0.changes.subscribe(),
+        }
+    }
+
+    /// Says why a call failed. The clock stays as it is.
+    ///
+    /// Ask soon: the server's time in the response is compared with what the local clock
+    /// shows now, unless the clock is corrected.
+    pub fn diagnose_response(&self, response: &ResponseView<'_>) -> Diagnosis {
+        let evidence = Evidence::read(response);
+        let reading = self.reading();
+        let state = self.lock();
+        let correction = state.clock.correction();
+        let offset = correction.map(|correction| correction.offset(reading));
+        let last_event = state.throttle.last();
+        let observes = self.is_observe_only();
+        Diagnosis::of(&evidence, reading.wall, offset, observes, last_event)
+    }
+
     pub(super) fn status_of(&self, state: &State, reading: Reading) -> SkewStatus {
         let (offset, uncertainty) = gauges_of(&state.clock, reading);
         let correction = state.clock.correction();
@@ -91,6 +148,36 @@ impl SkewStatus {
     /// Returns the last event that was counted.
     pub const fn last_event(&self) -> Option<&SkewEvent> {
         self.last_event.as_ref()
+    }
+}
+
+/// Tells of the changes of a [`SkewClock`]: events, and changes of the correction.
+///
+/// Holds nothing that could keep the clock from being read or changed.
+#[derive(Clone, Debug)]
+pub struct SkewChanges {
+    pub(super) clock: SkewClock,
+    pub(super) versions: watch::Receiver<u64>,
+}
+
+impl SkewChanges {
+    /// Returns where the clock stands now.
+    pub fn get(&self) -> SkewStatus {
+        self.clock.status()
+    }
+
+    /// Waits for the next change since this listener was made or last waited.
+    /// Several changes in between are told once.
+    ///
+    /// A correction that ends because the wall clock was repaired is told at the
+    /// next answer of a service, or call of [`get`](Self::get).
+    ///
+    /// # Cancel safety
+    ///
+    /// A change is not lost if the future is dropped.
+    pub async fn changed(&mut self) {
+        // The sender lives in the clock that this listener holds.
+        drop(self.versions.changed().await);
     }
 }
 

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::UNIX_EPOCH;
 
 use super::*;
+use crate::ClockOffset;
 use crate::decide::Exchange;
 use crate::evidence::{Evidence, ResponseView};
 use crate::host::Host;

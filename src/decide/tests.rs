@@ -1,11 +1,11 @@
 //! One machine, its responses, and what each does to the clock.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::*;
 use crate::evidence::{Evidence, ResponseView};
 use crate::host::Host;
-use crate::judge::RoundTrip;
+use crate::judge::{RoundTrip, SigningTime};
 use crate::trust::Limits;
 
 const MINUTE: i64 = 60;

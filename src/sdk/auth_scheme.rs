@@ -112,17 +112,14 @@ impl Sign for SkewSigner {
             // that starts in the meantime.
             let is_named = is_stream || clock.has_host_times();
             let host = is_named.then(host).flatten();
-            self.sign_by(
-                sent.signing(),
-                host,
-                request,
-                identity,
-                endpoint,
-                components,
-                cfg,
-            )?;
+            let signer = self.inner.signer();
+            let sign = |request: &mut HttpRequest, components: &RuntimeComponents| {
+                signer.sign_http_request(request, identity, endpoint.clone(), components, cfg)
+            };
+            self.sign_by(sent.signing(), host, request, components, sign)?;
         } else {
-            self.sign(request, identity, endpoint, components, cfg)?;
+            let signer = self.inner.signer();
+            signer.sign_http_request(request, identity, endpoint, components, cfg)?;
         }
         if let Some(state) = cfg.load::<OperationState>() {
             state.note_signed(Signed::of(request, sent, clock));
@@ -145,31 +142,13 @@ impl SkewSigner {
         has_classifier
     }
 
-    fn sign(
-        &self,
-        request: &mut HttpRequest,
-        identity: &Identity,
-        endpoint: AuthSchemeEndpointConfig<'_>,
-        components: &RuntimeComponents,
-        cfg: &ConfigBag,
-    ) -> Result<(), BoxError> {
-        let signer = self.inner.signer();
-        signer.sign_http_request(request, identity, endpoint, components, cfg)
-    }
-
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "those of `Sign::sign_http_request`, and the time"
-    )]
     fn sign_by(
         &self,
         signing: SigningTime,
         host: Option<Host>,
         request: &mut HttpRequest,
-        identity: &Identity,
-        endpoint: AuthSchemeEndpointConfig<'_>,
         components: &RuntimeComponents,
-        cfg: &ConfigBag,
+        sign: impl Fn(&mut HttpRequest, &RuntimeComponents) -> Result<(), BoxError>,
     ) -> Result<(), BoxError> {
         let by = |ahead: ClockOffset| {
             let clock = HostClock {
@@ -182,8 +161,7 @@ impl SkewSigner {
                 .with_time_source(Some(SharedTimeSource::new(clock)))
                 .build()
         };
-        let endpoint_again = endpoint.clone();
-        self.sign(request, identity, endpoint, &by(ClockOffset::ZERO)?, cfg)?;
+        sign(request, &by(ClockOffset::ZERO)?)?;
         // The SDK's signer adds what the SDK's own correction knows of this client from
         // requests that are not ours to sign (S3 Express): take it away again.
         let signed_at = signed_at(request);
@@ -194,8 +172,7 @@ impl SkewSigner {
                 for header in SIGNATURE {
                     request.headers_mut().remove(header);
                 }
-                let components = by(ClockOffset::ZERO.since(added))?;
-                self.sign(request, identity, endpoint_again, &components, cfg)
+                sign(request, &by(ClockOffset::ZERO.since(added))?)
             }
         }
     }

@@ -1,25 +1,25 @@
-//! [`SkewClock::diagnose_error`]: what was wrong with a call of an SDK client.
+//! [`SkewClock::diagnose_error`]: why a call of an SDK client failed.
 
 use std::error::Error;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 
+use super::http_client::Observed;
 use super::operation::view_of;
 use crate::clock::SkewClock;
 use crate::diagnosis::{Cause, Diagnosis};
 use crate::evidence::{Evidence, ResponseView};
-use crate::sdk::http_client::Observed;
 
 impl SkewClock {
-    /// Says what was wrong with a call of an AWS SDK client, whatever client it
-    /// was. Learns nothing. Ask soon, as with [`diagnose`](Self::diagnose).
+    /// Says why a call of an AWS SDK client failed, whatever client it was. The clock stays
+    /// as it is. Ask soon, as with [`diagnose_response`](Self::diagnose_response).
     ///
     /// ```no_run
     /// # use aws_clock_skew::SkewClock;
-    /// # async fn call(skew: SkewClock, sqs: aws_sdk_sqs::Client) {
+    /// # async fn call(clock: SkewClock, sqs: aws_sdk_sqs::Client) {
     /// if let Err(error) = sqs.list_queues().send().await {
-    ///     let diagnosis = skew.diagnose_error(&error);
+    ///     let diagnosis = clock.diagnose_error(&error);
     ///     eprintln!("{diagnosis}. {}", diagnosis.advice());
     /// }
     /// # }
@@ -29,42 +29,36 @@ impl SkewClock {
         error: &SdkError<E, HttpResponse>,
     ) -> Diagnosis {
         let Some(response) = error.raw_response() else {
-            if is_certificates_date(error) {
-                return Diagnosis::without_answer(Cause::Certificate);
+            if is_certificate_date(error) {
+                return Diagnosis::without_response(Cause::Certificate);
             }
-            // Credentials may be what could not be had, and then the answer of
-            // another service is somewhere inside. Its text is read, not kept.
+            // If a provider could not get credentials, the response of another service is
+            // somewhere inside. Its text is read, not kept.
             let inside = format!("{error:?}");
-            let evidence = Evidence::read(&ResponseView::new(403, inside.as_bytes()));
+            let view = ResponseView::new(403, inside.as_bytes());
+            let evidence = Evidence::read(&view);
             if evidence.rejection().is_none() && evidence.other_cause().is_none() {
-                return Diagnosis::without_answer(Cause::Unknown);
+                return Diagnosis::without_response(Cause::Unknown);
             }
-            return self.diagnose_evidence(&evidence);
+            return self.diagnose_response(&view);
         };
         let text = response.body().bytes().unwrap_or_default();
         let is_marked = response.extension::<Observed>().is_some();
-        self.diagnose_evidence(&Evidence::read(&view_of(response, text, is_marked)))
+        self.diagnose_response(&view_of(response, text, is_marked))
     }
 }
 
-/// TLS stacks have no type in common, so their words have to do: those of rustls,
-/// of OpenSSL, of macOS and of Windows all hold these.
-fn is_certificates_date(error: &(dyn Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        let text = error.to_string().to_ascii_lowercase();
-        let is_date = [
-            "expired",
-            "not valid yet",
-            "not yet valid",
-            "validity period",
-        ]
-        .iter()
-        .any(|words| text.contains(words));
-        if text.contains("certificate") && is_date {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+/// TLS stacks have no type in common, so their texts have to do: those of rustls, of
+/// OpenSSL, of macOS and of Windows all hold these words.
+fn is_certificate_date(error: &(dyn Error + 'static)) -> bool {
+    let text = error.to_string().to_ascii_lowercase();
+    (text.contains("certificate") && DATE_WORDS.iter().any(|words| text.contains(words)))
+        || error.source().is_some_and(is_certificate_date)
 }
+
+const DATE_WORDS: [&str; 4] = [
+    "expired",
+    "not valid yet",
+    "not yet valid",
+    "validity period",
+];

@@ -1,7 +1,6 @@
 //! [`SkewHttpClient`]: corrects every client that sends through it.
 
-mod kept;
-mod means;
+mod copy;
 mod request;
 
 use std::sync::Arc;
@@ -28,9 +27,8 @@ use crate::resend::{has_to_prepare, prepare, recover};
 use crate::sdk::auth_scheme::SdkResigns;
 use crate::sdk::operation::date_of;
 
-use kept::Kept;
-use means::Means;
-use request::{SdkRequest, put};
+use copy::RequestCopy;
+use request::{SdkRequest, SigningContext, put};
 
 /// Sends through another HTTP client, and signs and sends a request once more if it met
 /// a clock skew error.
@@ -87,7 +85,7 @@ impl HttpClient for SkewHttpClient {
         Connector(Arc::new(Wiring {
             shared: self.shared.clone(),
             inner: self.inner.http_connector(settings, components),
-            means: Means::of(components),
+            signing: SigningContext::of(components),
         }))
         .into_shared()
     }
@@ -134,7 +132,7 @@ struct Connector(Arc<Wiring>);
 struct Wiring {
     shared: Arc<Shared>,
     inner: SharedHttpConnector,
-    means: Means,
+    signing: SigningContext,
 }
 
 impl HttpConnector for Connector {
@@ -144,54 +142,54 @@ impl HttpConnector for Connector {
         if request.extension::<SdkResigns>().is_some() {
             return wiring.inner.call(request);
         }
-        let Some(kept) = Kept::of(&request) else {
+        let Some(copy) = RequestCopy::of(&request) else {
             // An unsigned request was not rejected for its time.
             let sent = wiring.inner.call(request);
             return HttpConnectorFuture::new(async move { Ok(wiring.shared.aged(sent.await?)) });
         };
         let sent_at = SentAt::now(clock, || Host::of_uri(request.uri()));
-        if kept.is_ours_to_sign() && has_to_prepare(clock, sent_at, kept.signed_at()) {
-            return HttpConnectorFuture::new(prepare_and_send(wiring, kept, request));
+        if copy.is_ours_to_sign() && has_to_prepare(clock, sent_at, copy.signed_at()) {
+            return HttpConnectorFuture::new(prepare_and_send(wiring, copy, request));
         }
         let sent = wiring.inner.call(request);
-        HttpConnectorFuture::new(first(wiring, kept, sent_at, sent))
+        HttpConnectorFuture::new(first(wiring, copy, sent_at, sent))
     }
 }
 
 /// A request that has to be signed again before its first send.
 async fn prepare_and_send(
     wiring: Arc<Wiring>,
-    kept: Kept,
+    copy: RequestCopy,
     mut request: HttpRequest,
 ) -> Result<HttpResponse, ConnectorError> {
-    let mut kept = SdkRequest::new(wiring.clone(), kept);
+    let mut copy = SdkRequest::new(wiring.clone(), copy);
     let clock = &wiring.shared.clock;
-    if let Some(headers) = prepare(&mut kept, clock).await {
+    if let Some(headers) = prepare(&mut copy, clock).await {
         put(&headers, &mut request);
-        kept.put(&headers);
+        copy.put(&headers);
     }
     let sent_at = SentAt::now(clock, || Host::of_uri(request.uri()));
     let response = wiring.inner.call(request).await?;
-    if !is_of_interest(clock, sent_at, &response, || kept.host_of_uri()) {
+    if !is_of_interest(clock, sent_at, &response, || copy.host_of_uri()) {
         return Ok(wiring.shared.aged(response));
     }
-    observe(kept, sent_at, response).await
+    observe(copy, sent_at, response).await
 }
 
 /// The first send of a request, and as a rule the only one.
 async fn first(
     wiring: Arc<Wiring>,
-    kept: Kept,
+    copy: RequestCopy,
     sent_at: SentAt,
     sent: HttpConnectorFuture,
 ) -> Result<HttpResponse, ConnectorError> {
     let response = sent.await?;
     let clock = &wiring.shared.clock;
-    if is_of_interest(clock, sent_at, &response, || Host::of_uri(kept.uri())) {
+    if is_of_interest(clock, sent_at, &response, || Host::of_uri(copy.uri())) {
         // On the heap, as few responses come this far.
-        return Box::pin(observe(SdkRequest::new(wiring, kept), sent_at, response)).await;
+        return Box::pin(observe(SdkRequest::new(wiring, copy), sent_at, response)).await;
     }
-    Ok(if kept.is_ours_to_sign() {
+    Ok(if copy.is_ours_to_sign() {
         wiring.shared.aged(response)
     } else {
         response

@@ -19,7 +19,6 @@ use aws_smithy_runtime_api::client::retries::RequestAttempts;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::retry::RetryConfig;
-use aws_types::SigningName;
 
 use crate::clock::SkewClock;
 use crate::decide::{Decision, Exchange};
@@ -27,7 +26,7 @@ use crate::event::{Details, EventKind, Label, Missing, SkewEvent, SkipReason};
 use crate::evidence::Evidence;
 use crate::host::Host;
 use crate::sdk::http_client::Observed;
-use crate::sdk::operation::{OperationState, Signed, date_of, view};
+use crate::sdk::operation::{OperationState, Signed, date_of, service_of, view};
 use crate::sdk::retry_classifier::{Resign, has_classifier};
 
 /// Observes the responses of one client, updates the clock with what they say about
@@ -40,9 +39,8 @@ use crate::sdk::retry_classifier::{Resign, has_classifier};
 /// observes it switches the SDK's own correction off.
 ///
 /// It never fails a call. The attempt that it asks for costs neither an attempt nor
-/// tokens of the user's retry quota. A body that cannot be sent again is not: the
-/// caller gets the service's own error, and the next call succeeds. A retry classifier
-/// of the user's that forbids to retry such errors has the last word.
+/// tokens of the user's retry quota. If the body cannot be sent again, the caller gets the
+/// service's own error. A user's retry classifier that forbids the retry decides.
 ///
 /// Made by [`SkewClock::interceptor`].
 #[derive(Debug)]
@@ -214,14 +212,13 @@ impl SkewInterceptor {
         let is_success = response.status().is_success();
         let text = response.body().bytes().filter(|_| !is_success);
         let evidence = Evidence::read(&view(response, text.unwrap_or_default()));
-        let metadata = cfg.load::<Metadata>();
         let host = signed.host();
         let exchange = Exchange {
             trip: signed.round_trip(self.clock.reading()),
             evidence: &evidence,
             host: host.as_ref(),
             service: service_of(cfg),
-            operation: metadata.map(Metadata::name),
+            operation: cfg.load::<Metadata>().map(Metadata::name),
             is_resend,
         };
         if self.clock.observe(&exchange) == Decision::Pass {
@@ -291,9 +288,14 @@ impl SkewInterceptor {
     /// this before each hook, and finds it at once: that costs less than its own setting,
     /// which is asked for in the hooks.
     fn switch_native_off(&self, components: &RuntimeComponents, cfg: &mut ConfigBag) {
-        let can_disable = *self
-            .can_disable_native
-            .get_or_init(|| can_disable_native(components));
+        let can_disable = *self.can_disable_native.get_or_init(|| {
+            // A permanent interceptor panics if it is disabled, and nothing but its `Debug`
+            // text tells.
+            let native = ServiceClockSkewInterceptor::new();
+            let mut interceptors = components.interceptors();
+            let own = interceptors.find(|known| known.name() == native.name());
+            own.is_some_and(|known| format!("{known:?}").contains("permanent: false"))
+        });
         let bag = cfg.interceptor_state();
         if can_disable {
             bag.store_put(disable_interceptor::<ServiceClockSkewInterceptor>(
@@ -317,32 +319,15 @@ impl SkewInterceptor {
         if self.has_complained.swap(true, Ordering::Relaxed) {
             return;
         }
-        let metadata = cfg.load::<Metadata>();
+        let operation = cfg.load::<Metadata>().map(Metadata::name);
         let details = Details {
             service: service_of(cfg).and_then(Label::of_service),
-            method: metadata.and_then(|metadata| Label::new(metadata.name())),
+            method: operation.and_then(Label::new),
             ..Details::default()
         };
         let kind = EventKind::IncompleteInstallation { missing };
         self.clock.enter(SkewEvent::new(kind, details));
     }
-}
-
-/// Returns the name of the service in signatures, which is the one that the other
-/// integrations know.
-fn service_of(cfg: &ConfigBag) -> Option<&str> {
-    let name = cfg.load::<SigningName>().map(AsRef::as_ref);
-    name.or_else(|| cfg.load::<Metadata>().map(Metadata::service))
-}
-
-/// Returns whether the SDK's own correction can be disabled as an interceptor. One that
-/// is permanent panics if it is, and nothing but its `Debug` text tells.
-fn can_disable_native(components: &RuntimeComponents) -> bool {
-    let native = ServiceClockSkewInterceptor::new();
-    let mut interceptors = components.interceptors();
-    interceptors
-        .find(|known| known.name() == native.name())
-        .is_some_and(|known| format!("{known:?}").contains("permanent: false"))
 }
 
 /// As often as an AWS endpoint is asked to confirm the clock.

@@ -4,8 +4,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use aws_smithy_runtime::client::retries::TokenBucket;
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-use aws_smithy_types::config_bag::{Storable, StoreReplace};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, Metadata};
+use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
+use aws_types::SigningName;
 
 use crate::clock::{SentAt, SkewClock};
 use crate::evidence::ResponseView;
@@ -166,6 +167,13 @@ pub(super) fn view_of<'a>(
     let headers = response.headers().iter_bytes();
     let headers = headers.filter(|(name, _)| !(is_our_age && *name == "age"));
     ResponseView::new(response.status().as_u16(), text).with_headers(headers)
+}
+
+/// Returns the name of the service in signatures, which is the one that the other
+/// integrations know.
+pub(super) fn service_of(cfg: &ConfigBag) -> Option<&str> {
+    let name = cfg.load::<SigningName>().map(AsRef::as_ref);
+    name.or_else(|| cfg.load::<Metadata>().map(Metadata::service))
 }
 
 /// Returns the first `Date`, and nothing else that the response says.

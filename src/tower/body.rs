@@ -114,6 +114,14 @@ impl<B: Body> SkewBody<B> {
             state: State::Read { body },
         }
     }
+
+    /// Returns the body that was not read yet.
+    pub(super) fn into_untouched(self) -> Result<B, Self> {
+        match self.state {
+            State::Untouched { body } => Ok(body),
+            state @ State::Read { .. } => Err(Self { state }),
+        }
+    }
 }
 
 impl<B: Body> Body for SkewBody<B> {

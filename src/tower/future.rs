@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::body::{ReplayBody, SkewBody};
-use super::request::{Arrived, TowerRequest, date_of};
+use super::request::{TowerRequest, date_of};
 use crate::clock::SentAt;
 use crate::host::Host;
 use crate::resend::{ReplayRequest, recover};
@@ -111,7 +111,7 @@ where
                     request,
                     sent_at,
                 } => {
-                    let response = ready!(sent.poll(cx))?.map(Arrived::Fresh);
+                    let response = ready!(sent.poll(cx))?.map(SkewBody::untouched);
                     // Only gone once this future has resolved, and then nobody may
                     // poll it.
                     let Some(mut request) = request.take() else {
@@ -123,14 +123,10 @@ where
                     if response.status().is_success()
                         && !clock.wants_accepted(sent_at.reading, || date_of(&response), is_aws)
                     {
-                        return Poll::Ready(Ok(response.map(Arrived::into_body)));
+                        return Poll::Ready(Ok(response));
                     }
                     let received = clock.reading();
-                    async move {
-                        let response =
-                            recover(&mut request, &clock, sent_at, received, response).await;
-                        response.map(|response| response.map(Arrived::into_body))
-                    }
+                    async move { recover(&mut request, &clock, sent_at, received, response).await }
                 }
             };
             this.state.set(State::Boxed {

@@ -76,7 +76,7 @@ where
     R: Body + Send + 'static,
     R::Error: Send,
 {
-    type Response = Answer<R>;
+    type Response = Response<SkewBody<R>>;
     type Error = S::Error;
 
     fn head(&self) -> Head<'_> {
@@ -108,23 +108,24 @@ where
         self.wiring.credentials.recent(access_key)
     }
 
-    async fn read(&mut self, response: Answer<R>) -> (Answer<R>, Bytes) {
+    async fn read(&mut self, response: Response<SkewBody<R>>) -> (Response<SkewBody<R>>, Bytes) {
         let (parts, body) = response.into_parts();
-        match body {
-            Arrived::Fresh(body) => {
+        let (body, text) = match body.into_untouched() {
+            Ok(body) => {
                 let deadline = tokio::time::sleep(LONGEST_READ);
                 let (body, text) = Buffered::read(body, LARGEST_READ, deadline).await;
-                (Response::from_parts(parts, Arrived::Read(body)), text)
+                (SkewBody::read(body), text)
             }
-            body @ Arrived::Read(_) => (Response::from_parts(parts, body), Bytes::new()),
-        }
+            Err(body) => (body, Bytes::new()),
+        };
+        (Response::from_parts(parts, body), text)
     }
 
-    fn is_success(response: &Answer<R>) -> bool {
+    fn is_success(response: &Response<SkewBody<R>>) -> bool {
         response.status().is_success()
     }
 
-    fn view<'a>(response: &'a Answer<R>, text: &'a [u8]) -> ResponseView<'a> {
+    fn view<'a>(response: &'a Response<SkewBody<R>>, text: &'a [u8]) -> ResponseView<'a> {
         view(response, text)
     }
 
@@ -132,7 +133,10 @@ where
         poll_fn(|cx| self.service.poll_ready(cx)).await
     }
 
-    async fn send(&mut self, headers: Vec<SignatureHeader>) -> Result<Answer<R>, S::Error> {
+    async fn send(
+        &mut self,
+        headers: Vec<SignatureHeader>,
+    ) -> Result<Response<SkewBody<R>>, S::Error> {
         self.put(&headers);
         let mut request = Request::new(None);
         std::mem::swap(&mut request, &mut self.copy);
@@ -145,24 +149,7 @@ where
             unreachable!("a request without a copy of its body is not sent again")
         };
         let answer = self.service.call(Request::from_parts(parts, body)).await?;
-        Ok(answer.map(Arrived::Fresh))
-    }
-}
-
-/// A response whose body may have been read in part.
-pub(super) type Answer<R> = Response<Arrived<R>>;
-
-pub(super) enum Arrived<R: Body> {
-    Fresh(R),
-    Read(Buffered<R>),
-}
-
-impl<R: Body> Arrived<R> {
-    pub(super) fn into_body(self) -> SkewBody<R> {
-        match self {
-            Self::Fresh(body) => SkewBody::untouched(body),
-            Self::Read(body) => SkewBody::read(body),
-        }
+        Ok(answer.map(SkewBody::untouched))
     }
 }
 
@@ -197,6 +184,13 @@ pub(super) fn view<'a, T>(response: &'a Response<T>, text: &'a [u8]) -> Response
     let headers = response.headers().iter();
     let headers = headers.map(|(name, value)| (name.as_str(), value.as_bytes()));
     ResponseView::new(response.status().as_u16(), text).with_headers(headers)
+}
+
+impl<'a, B: AsRef<[u8]>> From<&'a Response<B>> for ResponseView<'a> {
+    /// The view of a response whose body was read.
+    fn from(response: &'a Response<B>) -> Self {
+        view(response, response.body().as_ref())
+    }
 }
 
 pub(super) fn host_of(uri: &Uri) -> Option<Host> {

@@ -1,4 +1,4 @@
-//! [`SkewClock::synchronize_through`]: asking for the time over any HTTP client.
+//! [`SkewClock::synchronize_with`]: asking for the time over any HTTP client.
 
 use std::error::Error;
 use std::future::poll_fn;
@@ -9,27 +9,27 @@ use tower_service::Service;
 use super::request::view;
 use crate::clock::{SkewClock, SkewStatus};
 use crate::evidence::Evidence;
-use crate::synchronize::{LONGEST_WAIT, SAMPLES, Samples, SynchronizeError, authenticated};
+use crate::synchronize::{LONGEST_WAIT, SynchronizeError};
 
 impl SkewClock {
-    /// Asks `url` for the time before the first signature, through an HTTP client
-    /// that signs nothing. Otherwise as `synchronize`, which does so for the config
-    /// of an SDK; what it says of the worth of such a time holds here too.
+    /// Asks `url` for the time before the first signature, through an HTTP client that
+    /// signs nothing. Otherwise as `synchronize`, which does so for the config of an SDK;
+    /// what it says of the worth of such a time holds here too.
     ///
-    /// Three requests without a signature (`HEAD`) are sent, and what counts is
-    /// the `Date` of the answers, whatever they are. The limit is that of
-    /// [`Limits::with_forward`](crate::Limits::with_forward), 7 days. Needs a Tokio
-    /// runtime with a timer, and takes 15 seconds at most.
+    /// One unsigned request (`HEAD`) is sent, and what counts is the `Date` of the
+    /// response, whatever its status. The limit is that of
+    /// [`Limits::with_forward`](crate::Limits::with_forward), 7 days. Needs a Tokio runtime
+    /// with a timer, and takes 15 seconds at most.
     ///
     /// # Errors
     ///
-    /// If nobody answered, or the answer was not to be followed; see
-    /// [`SynchronizeError`]. The clock is then as it was: go on.
+    /// If no response came, or its time cannot be used; see [`SynchronizeError`]. The
+    /// clock is then as it was: go on.
     ///
     /// # Cancel safety
     ///
     /// If the future is dropped, the clock is unchanged.
-    pub async fn synchronize_through<S, B, R>(
+    pub async fn synchronize_with<S, B, R>(
         &self,
         mut service: S,
         url: &str,
@@ -39,25 +39,15 @@ impl SkewClock {
         S::Error: Into<Box<dyn Error + Send + Sync>>,
         B: Default,
     {
-        let host = authenticated(url)?;
-        let mut samples = Samples::default();
-        for _ in 0..SAMPLES {
-            let request = Request::head(url).body(B::default());
-            let request = request.map_err(|error| SynchronizeError::NoAnswer(error.into()))?;
-            let sent = self.reading();
-            let answer = tokio::time::timeout(LONGEST_WAIT, async {
-                poll_fn(|cx| service.poll_ready(cx)).await?;
-                service.call(request).await
-            })
-            .await;
-            let received = self.reading();
-            let answer = match answer {
-                Ok(Ok(response)) => Ok(Evidence::read(&view(&response, &[])).date()),
-                Ok(Err(error)) => Err(error.into()),
-                Err(late) => Err(late.into()),
-            };
-            samples.hear(answer, sent, received)?;
-        }
-        self.learn_from(samples, &host)
+        let answer = async {
+            let request = Request::head(url).body(B::default())?;
+            poll_fn(|cx| service.poll_ready(cx))
+                .await
+                .map_err(Into::into)?;
+            let response = service.call(request).await.map_err(Into::into)?;
+            Ok(Evidence::read(&view(&response, &[])))
+        };
+        let answer = async { tokio::time::timeout(LONGEST_WAIT, answer).await? };
+        self.ask(url, answer).await
     }
 }

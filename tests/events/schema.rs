@@ -267,7 +267,7 @@ async fn hostile_names_are_cut_to_64_visible_characters() {
         let capture = Capture::start();
         let site = site(0, Manner::InWords);
         let hostile = format!("\u{1b}[31m{}", "x".repeat(300));
-        let answer = Answer::new(403, &format!("<Error><Code>{hostile}</Code></Error>"))
+        let answer = Answer::new(403, format!("<Error><Code>{hostile}</Code></Error>"))
             .with("x-amzn-requestid", "y".repeat(300))
             .with(
                 "x-amzn-errortype",

@@ -150,7 +150,7 @@ fn a_body_that_tells_a_secret_back_is_not_repeated() {
     );
     let view = ResponseView::new(403, body.as_bytes()).with_error_code("SignatureDoesNotMatch");
     let skew = aws_clock_skew::SkewClock::new();
-    let diagnosis = skew.diagnose(&view);
+    let diagnosis = skew.diagnose_response(&view);
     let text = format!(
         "{view:?} {:?} {diagnosis:?} {diagnosis} {}",
         Evidence::read(&view),

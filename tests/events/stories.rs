@@ -100,7 +100,7 @@ pub(crate) async fn tell(kind: &str, door: Door) -> Site {
             // 2027-01-16T08:00:00Z is the true time.
             let again = "Signature expired: 20270116T080000Z is now earlier than \
                 20270116T103000Z (20270116T104500Z - 15 min.)";
-            let again = Answer::new(403, &format!(r#"{{"message":"{again}"}}"#));
+            let again = Answer::new(403, format!(r#"{{"message":"{again}"}}"#));
             let again = again.with("x-amzn-requestid", "id-2");
             site.line.wire.plan([Fate::default(), again.into()]);
             assert!(call(door, &site).await.is_err());
@@ -118,7 +118,7 @@ pub(crate) async fn tell(kind: &str, door: Door) -> Site {
                 you provided.";
             let wrong_key = Answer::new(
                 403,
-                &format!(r#"{{"__type":"InvalidSignatureException","message":"{wrong_key}"}}"#),
+                format!(r#"{{"__type":"InvalidSignatureException","message":"{wrong_key}"}}"#),
             );
             let wrong_key = wrong_key.with("x-amzn-requestid", "id-1");
             site.line.wire.plan([wrong_key.into()]);

@@ -98,12 +98,6 @@ fn other_kinds_of_signatures_are_not_touched() {
         &Signer { layout, ..SIGNER }.sign(get(URI)),
         Some(SkipReason::Sigv4a),
     );
-    let express = Signer {
-        service: "s3express",
-        is_s3: true,
-        ..SIGNER
-    };
-    refused(&express.sign(get(URI)), Some(SkipReason::Express));
     let signer = Signer {
         signed_headers: "host;x-amz-date;x-amz-s3session-token",
         ..SIGNER

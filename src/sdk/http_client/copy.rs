@@ -1,4 +1,4 @@
-//! [`Kept`]: what is left of a request that was sent, so that it can be sent again.
+//! [`RequestCopy`]: what is left of a request that was sent, so that it can be sent again.
 
 use std::str;
 use std::time::SystemTime;
@@ -12,7 +12,7 @@ use crate::resign::{is_signature, is_signed_elsewhere, stamp_of};
 /// A request written into one piece of memory. That is cheaper by far than a copy of
 /// it, with an allocation or two for each header; what it says is read when it is
 /// needed.
-pub(super) struct Kept {
+pub(super) struct RequestCopy {
     /// The method, the URI, each [`Header`], and a small body.
     text: Vec<u8>,
     method_ends: usize,
@@ -34,7 +34,7 @@ enum Body {
     Gone,
 }
 
-impl Kept {
+impl RequestCopy {
     /// Returns `None` if the request is not signed.
     pub(super) fn of(request: &HttpRequest) -> Option<Self> {
         let mut text = Vec::with_capacity(USUAL);
@@ -189,7 +189,7 @@ mod tests {
     fn a_request_comes_back_as_it_was() {
         for length in [0, 1, SMALL, SMALL + 1, 100_000] {
             let given = request(SdkBody::from(vec![7; length]));
-            let (copy, is_whole) = Kept::of(&given).unwrap().into_request();
+            let (copy, is_whole) = RequestCopy::of(&given).unwrap().into_request();
             assert!(is_whole, "{length}");
             assert_eq!((copy.method(), copy.uri()), (given.method(), given.uri()));
             let pairs = |request: &HttpRequest| {
@@ -207,7 +207,7 @@ mod tests {
     fn a_stream_is_gone_and_the_head_of_its_request_is_not() {
         let stream = SdkBody::from_body_1_x(SdkBody::from("once"));
         let given = request(stream);
-        let (copy, is_whole) = Kept::of(&given).unwrap().into_request();
+        let (copy, is_whole) = RequestCopy::of(&given).unwrap().into_request();
         assert!(!is_whole);
         assert_eq!(copy.uri(), given.uri());
         assert_eq!(copy.headers().len(), given.headers().len());
@@ -217,8 +217,8 @@ mod tests {
     fn a_request_without_a_signature_is_not_kept() {
         let mut given = request(SdkBody::empty());
         given.headers_mut().insert("authorization", "Bearer x");
-        assert!(Kept::of(&given).is_none());
+        assert!(RequestCopy::of(&given).is_none());
         given.headers_mut().remove("authorization");
-        assert!(Kept::of(&given).is_none());
+        assert!(RequestCopy::of(&given).is_none());
     }
 }

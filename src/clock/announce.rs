@@ -1,0 +1,79 @@
+//! [`Announcement`]: what a change of the state tells listeners, the log and the gauges.
+
+use std::time::Duration;
+
+use super::{SkewClock, State};
+use crate::correction::ClockState;
+use crate::event::SkewEvent;
+use crate::local_clock::Reading;
+use crate::offset::ClockOffset;
+use crate::report;
+use crate::throttle::Notice;
+
+impl SkewClock {
+    pub(super) fn update<R>(
+        &self,
+        state: &mut State,
+        reading: Reading,
+        change: impl FnOnce(&mut ClockState, &mut Vec<SkewEvent>) -> R,
+    ) -> (R, Announcement) {
+        let generation = state.clock.generation();
+        let mut events = std::mem::take(&mut state.unreported);
+        let was_unreported = !events.is_empty();
+        let result = change(&mut state.clock, &mut events);
+        self.publish(state);
+        let has_changed = was_unreported || state.clock.generation() != generation;
+        // Listeners are not told of events that are not counted.
+        if has_changed || events.iter().any(SkewEvent::is_counted) {
+            state.version += 1;
+        }
+        let announcement = Announcement {
+            notices: events
+                .into_iter()
+                .map(|event| event.of_clock(self.0.origin.mode, &self.0.origin.clock))
+                .map(|event| state.throttle.admit(event, reading.boot))
+                .collect(),
+            gauges: has_changed.then(|| gauges_of(&state.clock, reading)),
+            version: state.version,
+        };
+        (result, announcement)
+    }
+
+    pub(super) fn announce(&self, announcement: &Announcement) {
+        // As a rule nothing has happened, and the channel takes a lock.
+        if announcement.notices.is_empty() && announcement.gauges.is_none() {
+            return;
+        }
+        // Listeners first: a subscriber may take its time.
+        self.0.changes.send_if_modified(|version| {
+            let is_newer = announcement.version > *version;
+            *version = announcement.version.max(*version);
+            is_newer
+        });
+        for notice in &announcement.notices {
+            report::event(notice, &self.0.origin);
+            if let Some(on_event) = &self.0.on_event
+                && notice.event.is_counted()
+            {
+                report::guarded(|| on_event(&notice.event));
+            }
+        }
+        if let Some((offset, uncertainty)) = announcement.gauges {
+            report::gauges(offset, uncertainty, &self.0.origin);
+        }
+    }
+}
+
+/// Events and gauges on their way out of the lock.
+pub(super) struct Announcement {
+    notices: Vec<Notice>,
+    pub(super) gauges: Option<(ClockOffset, Duration)>,
+    version: u64,
+}
+
+pub(super) fn gauges_of(clock: &ClockState, reading: Reading) -> (ClockOffset, Duration) {
+    let uncertainty = clock.correction().map_or(Duration::ZERO, |correction| {
+        correction.uncertainty(reading.boot)
+    });
+    (clock.offset(reading), uncertainty)
+}

@@ -1,0 +1,102 @@
+//! The time that is kept for one host alone: tried, rejected, and forgotten.
+
+use std::time::SystemTime;
+
+use super::Observation;
+use crate::event::EventKind;
+use crate::evidence::Strength;
+use crate::judge::{OffsetSample, SignedBy, SigningTime, Verdict, WORTH_A_CORRECTION, judge};
+use crate::offset::ClockOffset;
+use crate::trust::HostTimeKind;
+
+impl Observation<'_> {
+    /// A signed request passed the timestamp check of a server whose time is kept for it
+    /// alone: that is forgotten, or becomes the correction, or stays.
+    pub(super) fn note_host_time(&mut self) {
+        let exchange = self.exchange;
+        let name = exchange.host_name();
+        let Some(host_time) = self.state.trust.host_time(name).cloned() else {
+            return;
+        };
+        let sample = host_time.sample;
+        let contradicts = |date| {
+            let interval = exchange.trip.interval_of_date(date);
+            interval
+                .is_some_and(|interval| interval.distance_to(sample.point) >= WORTH_A_CORRECTION)
+        };
+        let date = exchange.credible_date();
+        let is_forgotten = self.is_near(&sample)
+            || date.is_some_and(|date| self.agrees_with_clock(date) || contradicts(date));
+        if is_forgotten {
+            self.state.trust.forget_time(name);
+            return;
+        }
+        let is_tried =
+            exchange.trip.signed_by == SignedBy::HostTime && host_time.kind == HostTimeKind::Trial;
+        // A `Date` too far away to be credible removes nothing, and nothing that it
+        // contradicts becomes the time of all hosts.
+        if is_tried && !exchange.evidence.date().is_some_and(contradicts) {
+            self.state.trust.end_back_off(name);
+            // An objection has been reported, and the host keeps its time.
+            let _ = self.adopt(&sample);
+        }
+    }
+
+    pub(super) fn agrees_with_clock(&self, date: SystemTime) -> bool {
+        let now = self.state.now(self.reading);
+        ClockOffset::between(date, now).magnitude() <= WORTH_A_CORRECTION
+    }
+
+    /// Returns whether the clock shows what a sample says, give or take what is not worth a
+    /// correction.
+    pub(super) fn is_near(&self, sample: &OffsetSample) -> bool {
+        let sampled = sample.point.at_boot(self.reading.boot);
+        let now = self.state.now(self.reading);
+        ClockOffset::between(now, sampled).magnitude() < WORTH_A_CORRECTION
+    }
+
+    /// Returns whether a signature by the time of this host alone met a clock skew error,
+    /// and had not expired in transit: a server whose `Date` fits the signature, and that
+    /// rejects it at once all the same, judges by another clock.
+    pub(super) fn rejects_host_time(&self) -> bool {
+        let exchange = self.exchange;
+        if exchange.trip.signed_by != SignedBy::HostTime || !exchange.is_skew_error() {
+            return false;
+        }
+        let signing = self.state.signing_time(exchange.host_name(), self.reading);
+        let verdict = judge(&exchange.trip, exchange.evidence, self.reading, signing);
+        verdict != Verdict::ExpiredInTransit
+            || exchange.age().unwrap_or_default() < WORTH_A_CORRECTION
+    }
+
+    /// A request signed with the time of its host alone met a clock skew error.
+    pub(super) fn reject_trial(&mut self) {
+        let host = self.exchange.host_name();
+        if self.is_on_trial() {
+            self.state.trust.forget_time(host);
+            self.state.trust.back_off(host, self.reading.boot);
+            self.report(EventKind::TrialRejected);
+        }
+    }
+
+    /// Returns the time that a response is judged by: what its host's requests are signed
+    /// with. An error message that states the time is judged by the shared clock, so that
+    /// it can settle what is only tried.
+    pub(super) fn judged_by(&self) -> SigningTime {
+        let sample = self.exchange.evidence.sample();
+        let is_message = sample.is_some_and(|sample| sample.strength == Strength::Message);
+        if is_message && self.is_on_trial() {
+            return SigningTime {
+                now: self.state.now(self.reading),
+                by: SignedBy::Clock(self.state.generation()),
+            };
+        }
+        self.state
+            .signing_time(self.exchange.host_name(), self.reading)
+    }
+
+    fn is_on_trial(&self) -> bool {
+        let host_time = self.state.trust.host_time(self.exchange.host_name());
+        host_time.is_some_and(|known| known.kind == HostTimeKind::Trial)
+    }
+}

@@ -1,0 +1,73 @@
+//! [`ManualClock`]: the clocks of a test.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use super::{LocalClock, Reading};
+
+/// Clocks that a test sets; clones share them.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use aws_clock_skew::{LocalClock, ManualClock};
+///
+/// let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+/// let clock = ManualClock::new(start);
+/// clock.advance(Duration::from_secs(5)); // time passes
+/// clock.set_wall(start); // somebody sets the wall clock back
+/// assert_eq!(clock.wall(), start);
+/// ```
+#[derive(Clone, Debug)]
+pub struct ManualClock(Arc<Mutex<Reading>>);
+
+impl ManualClock {
+    /// Returns clocks that stand still: the wall clock at `wall`, the boot clock
+    /// at one day.
+    pub fn new(wall: SystemTime) -> Self {
+        Self(Arc::new(Mutex::new(Reading {
+            wall,
+            boot: Duration::from_secs(86_400),
+        })))
+    }
+
+    /// Lets time pass on both clocks.
+    ///
+    /// # Panics
+    ///
+    /// If the platform's `SystemTime` or `Duration` cannot hold the sum.
+    pub fn advance(&self, by: Duration) {
+        self.with(|clocks| {
+            clocks.wall += by;
+            clocks.boot += by;
+        });
+    }
+
+    /// Sets the wall clock, as NTP or a person does; the boot clock stays.
+    pub fn set_wall(&self, wall: SystemTime) {
+        self.with(|clocks| clocks.wall = wall);
+    }
+
+    /// Lets time pass on the boot clock only. With [`set_wall`](Self::set_wall)
+    /// this makes a wall clock that runs too fast, too slow, or is slewed.
+    ///
+    /// # Panics
+    ///
+    /// If `Duration` cannot hold the sum.
+    pub fn advance_boot(&self, by: Duration) {
+        self.with(|clocks| clocks.boot += by);
+    }
+
+    fn with<R>(&self, change: impl FnOnce(&mut Reading) -> R) -> R {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl LocalClock for ManualClock {
+    fn wall(&self) -> SystemTime {
+        self.with(|clocks| clocks.wall)
+    }
+
+    fn boot(&self) -> Duration {
+        self.with(|clocks| clocks.boot)
+    }
+}

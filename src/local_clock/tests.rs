@@ -1,0 +1,55 @@
+use super::*;
+
+fn _obj_safe(_: &dyn LocalClock) {}
+
+#[track_caller]
+fn does_not_go_back(boot: fn() -> Duration) {
+    let first = boot();
+    let mut last = first;
+    for _ in 0..10_000 {
+        let next = boot();
+        // The four readings that make one are not atomic.
+        assert!(
+            next + Duration::from_micros(500) >= last,
+            "{next:?} after {last:?}"
+        );
+        last = next;
+    }
+    assert!(last > first, "it stands still");
+}
+
+#[test]
+fn the_boot_clock_does_not_go_back() {
+    does_not_go_back(|| SystemClock::new().boot());
+}
+
+#[test]
+fn nor_do_those_of_other_platforms() {
+    does_not_go_back(instant::boot);
+    #[cfg(any(target_os = "linux", target_os = "macos", target_os = "ios"))]
+    does_not_go_back(continuous::boot);
+}
+
+#[test]
+fn elapsed_time_is_bounded_by_both_clocks() {
+    let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+    let at = |wall: i64, boot: u64| Reading {
+        wall: crate::ClockOffset::from_millis(wall * 1_000).shift(start),
+        boot: Duration::from_secs(1_000 + boot),
+    };
+    for (wall, boot, longest, shortest) in [
+        (10, 10, 10, 10),
+        (7_200, 3, 7_200, 3),
+        (-50, 4, 4, 0),
+        (4, 700, 700, 4),
+    ] {
+        assert_eq!(
+            at(wall, boot).longest_since(at(0, 0)),
+            Duration::from_secs(longest)
+        );
+        assert_eq!(
+            at(wall, boot).shortest_since(at(0, 0)),
+            Duration::from_secs(shortest)
+        );
+    }
+}

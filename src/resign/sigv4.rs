@@ -1,0 +1,121 @@
+//! SigV4 by aws-sigv4, in the forms that services canonicalize a request.
+
+use std::time::SystemTime;
+
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, PercentEncodingMode, SessionTokenMode, SignableBody, SignableRequest,
+    SigningSettings, UriPathNormalizationMode, sign,
+};
+use aws_sigv4::sign::v4;
+
+use super::head::Authorization;
+use super::{AUTHORIZATION, Head, SignatureHeader};
+use crate::event::SkipReason;
+use crate::host::Host;
+
+/// How a path is written in the canonical request: S3 takes it as it is, other
+/// services normalize it and encode it once more. Nothing in a request says
+/// which, and third-party servers differ, so all are tried.
+pub(super) type Form = (PercentEncodingMode, UriPathNormalizationMode);
+
+pub(super) struct Signable<'a> {
+    pub(super) head: &'a Head<'a>,
+    pub(super) headers: Vec<(&'a str, &'a str)>,
+    pub(super) body: SignableBody<'a>,
+}
+
+pub(super) fn settings(
+    form: Form,
+    checksum: PayloadChecksumKind,
+    token: SessionTokenMode,
+) -> SigningSettings {
+    let mut settings = SigningSettings::default();
+    settings.excluded_headers = None;
+    settings.payload_checksum_kind = checksum;
+    settings.session_token_mode = token;
+    (
+        settings.percent_encoding_mode,
+        settings.uri_path_normalization_mode,
+    ) = form;
+    settings
+}
+
+pub(super) fn signed(
+    request: Signable<'_>,
+    credentials: &Credentials,
+    (region, service): (&str, &str),
+    time: SystemTime,
+    settings: SigningSettings,
+) -> Result<Signature, SkipReason> {
+    let Signable {
+        head,
+        headers,
+        body,
+    } = request;
+    let has_host = headers.iter().any(|(name, _)| *name == "host");
+    if !has_host && Host::of_uri(&head.uri).is_none() {
+        // The signer takes the host from either, and panics without.
+        return Err(SkipReason::Proof);
+    }
+    let identity = credentials.clone().into();
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(region)
+        .name(service)
+        .time(time)
+        .settings(settings)
+        .build()
+        .map_err(|_| SkipReason::Proof)?
+        .into();
+    let request = SignableRequest::new(head.method, &*head.uri, headers.into_iter(), body)
+        .map_err(|_| SkipReason::Proof)?;
+    let (instructions, signature) = sign(request, &params)
+        .map_err(|_| SkipReason::Proof)?
+        .into_parts();
+    let (headers, _) = instructions.into_parts();
+    let headers: Vec<_> = headers
+        .iter()
+        .map(|header| SignatureHeader {
+            name: header.name(),
+            value: header.value().to_owned(),
+        })
+        .collect();
+    let authorization = headers
+        .iter()
+        .find(|header| header.name == AUTHORIZATION)
+        .and_then(|header| Authorization::parse(&header.value))
+        .ok_or(SkipReason::Proof)?;
+    Ok(Signature {
+        signature,
+        scope_date: authorization.scope_date.to_owned(),
+        signed_headers: authorization.signed_headers.to_owned(),
+        headers,
+    })
+}
+
+pub(super) struct Signature {
+    pub(super) headers: Vec<SignatureHeader>,
+    pub(super) signature: String,
+    pub(super) scope_date: String,
+    pub(super) signed_headers: String,
+}
+
+pub(super) const FORMS: [Form; 4] = [
+    (
+        PercentEncodingMode::Double,
+        UriPathNormalizationMode::Enabled,
+    ),
+    (
+        PercentEncodingMode::Single,
+        UriPathNormalizationMode::Disabled,
+    ),
+    (
+        PercentEncodingMode::Double,
+        UriPathNormalizationMode::Disabled,
+    ),
+    (
+        PercentEncodingMode::Single,
+        UriPathNormalizationMode::Enabled,
+    ),
+];
