@@ -174,13 +174,16 @@ impl Cause {
         known: Option<ClockOffset>,
     ) -> Self {
         let signed_at = evidence.request_time();
-        // An old report states a time that no sample may have, and it explains the report.
-        let later = evidence
+        // A time that may not become a sample can still explain the error: that of an old
+        // report, or one that the local clock agrees with.
+        let agrees =
+            |time: &SystemTime| ClockOffset::between(wall, *time).magnitude() < WORTH_A_CORRECTION;
+        let stated = evidence
             .server_time()
-            .filter(|time| signed_at < Some(*time));
+            .filter(|time| signed_at < Some(*time) || agrees(time));
         let sample = evidence.sample().map(|sample| sample.best);
         let shown = known.map(|offset| offset.shift(wall));
-        let Some(server) = sample.or(shown).or(later) else {
+        let Some(server) = sample.or(shown).or(stated) else {
             return Self::Clock(None);
         };
         let offset = known.unwrap_or(ClockOffset::between(wall, server));

@@ -120,7 +120,7 @@ async fn an_order_that_is_lost_says_why() {
     assert_eq!(status, 502);
     assert_eq!(
         text,
-        "the secret key is wrong, or the request was changed on its way"
+        "the secret key is wrong, or the request was changed on the way"
     );
     let log = story.written.text();
     assert!(log.contains("Check the secret access key"), "{log}");

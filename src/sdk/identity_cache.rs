@@ -269,7 +269,8 @@ impl Loaded {
         let loaded = self.lock();
         let last = loaded.get(partition)?;
         let expiry = last.identity.expiration();
-        let is_valid = expiry.is_none_or(|expiry| expiry > now + EXPIRES_SOON);
+        // What states no expiry is kept by the caches for a while, and not for good.
+        let is_valid = expiry.is_some_and(|expiry| expiry > now + EXPIRES_SOON);
         (last.generation == generation && is_valid).then(|| last.identity.clone())
     }
 
