@@ -52,6 +52,8 @@ struct Loaded(Mutex<HashMap<IdentityCachePartition, Last>>);
 struct Last {
     identity: Identity,
     generation: u64,
+    /// By the corrected clock. What states no expiry is kept for as long as the SDK does.
+    expiry: SystemTime,
 }
 
 impl SkewClock {
@@ -232,9 +234,11 @@ impl KeepingLast {
     fn keep(&self, identity: Identity, generation: u64) -> Identity {
         let identity = with_true_expiry(identity, &self.clock);
         let partition = self.inner.cache_partition();
+        let expiry = identity.expiration();
         let last = Last {
             identity: identity.clone(),
             generation,
+            expiry: expiry.unwrap_or_else(|| self.clock.now() + WITHOUT_EXPIRY),
         };
         let previous = self.loaded.lock().insert(partition, last);
         let previous = previous
@@ -268,9 +272,7 @@ impl Loaded {
     ) -> Option<Identity> {
         let loaded = self.lock();
         let last = loaded.get(partition)?;
-        let expiry = last.identity.expiration();
-        // What states no expiry is kept by the caches for a while, and not for good.
-        let is_valid = expiry.is_some_and(|expiry| expiry > now + EXPIRES_SOON);
+        let is_valid = last.expiry > now + EXPIRES_SOON;
         (last.generation == generation && is_valid).then(|| last.identity.clone())
     }
 
@@ -309,5 +311,7 @@ fn fresh() -> SharedIdentityCache {
 /// From then on the SDK's cache decides when to ask again: 10 seconds before, give or
 /// take its jitter.
 const EXPIRES_SOON: Duration = Duration::from_secs(20);
+/// The SDK's default.
+const WITHOUT_EXPIRY: Duration = Duration::from_secs(15 * 60);
 /// With a second for what passes meanwhile.
 const LONGEST_EXTENSION: Duration = Duration::from_secs(15 * 60 + 1);
