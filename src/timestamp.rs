@@ -8,13 +8,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// The layouts, each followed by a zone. A letter of `YMDhms` stands for a digit of the year, month,
 /// day, hour, minute or second, `NNN` for the name of a month, and anything else for itself.
 const LAYOUTS: [&str; 5] = [
-    SIGV4,
+    "YYYYMMDDThhmmss",
     "YYYY-MM-DDThh:mm:ss",
     "YYYY-MM-DD hh:mm:ss",
     HTTP,
     "D NNN YYYY hh:mm:ss",
 ];
-const SIGV4: &str = "YYYYMMDDThhmmss";
 const HTTP: &str = "DD NNN YYYY hh:mm:ss";
 
 /// Reads the `x-amz-date` of a request, `20240522T115159Z`.
@@ -22,8 +21,17 @@ const HTTP: &str = "DD NNN YYYY hh:mm:ss";
 /// Returns `None` for any other layout and for a date that does not exist. A leap second (`60`) is
 /// rejected, because a signer never writes one.
 pub(crate) fn sigv4(text: &str) -> Option<SystemTime> {
-    let (seconds, zone) = fields(text, SIGV4)?;
-    at(seconds, 0).filter(|_| zone.eq_ignore_ascii_case("z"))
+    // Read for every request that a layer sends, so not by its layout.
+    let number = |digits: &str| {
+        let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+        digits.parse().ok().filter(|_: &i64| is_number)
+    };
+    let (date, time) = text.split_at_checked(8)?;
+    let (time, zone) = time.strip_prefix('T')?.split_at_checked(6)?;
+    let (date, time) = (number(date)?, number(time)?);
+    let date = [date / 10_000, date / 100 % 100, date % 100];
+    let time = [time / 10_000, time / 100 % 100, time % 100];
+    at(seconds_of(date, time)?, 0).filter(|_| zone == "Z")
 }
 
 /// Reads a `Date` header in the one format that a server may send (RFC 9110, section 5.6.7).
@@ -102,9 +110,16 @@ fn fields<'a>(text: &'a str, layout: &str) -> Option<(i64, &'a str)> {
         let mut known = (1..=12).zip(MONTHS.chunks(3));
         month = known.find(|(_, known)| known.eq_ignore_ascii_case(name))?.0;
     }
+    let seconds = seconds_of([year, month, day], [hour, minute, second])?;
+    Some((seconds, rest))
+}
+
+/// Returns the seconds since 1970, or `None` if there is no such time.
+fn seconds_of(date: [i64; 3], [hour, minute, second]: [i64; 3]) -> Option<i64> {
+    let [year, month, day] = date;
     let exists = hour < 24 && minute < 60 && second < 60;
     let days = days_from_civil(year, month, day).filter(|_| exists)?;
-    Some((days * DAY + hour * 3_600 + minute * 60 + second, rest))
+    Some(days * DAY + hour * 3_600 + minute * 60 + second)
 }
 
 /// Seconds east of Greenwich.
