@@ -1,7 +1,8 @@
 //! [`SkewIdentityCache`]: credentials judged by the corrected clock.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+mod loaded;
+
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
@@ -21,6 +22,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 use crate::clock::SkewClock;
 use crate::local_clock::LocalClock;
 use crate::sdk::operation::OperationState;
+use loaded::Loaded;
 
 /// An identity cache that judges by the corrected clock whether credentials have
 /// expired.
@@ -41,19 +43,6 @@ pub struct SkewIdentityCache {
     /// The resolver that was asked for last, as it is given to the caches: a client has
     /// one, as a rule, and asks for it at every call.
     keeping: Mutex<Option<SharedIdentityResolver>>,
-}
-
-/// The identity that was loaded last, of each partition of the cache.
-#[derive(Debug, Default)]
-struct Loaded(Mutex<HashMap<IdentityCachePartition, Last>>);
-
-/// An identity, and the generation of the clock when it was asked for.
-#[derive(Clone, Debug)]
-struct Last {
-    identity: Identity,
-    generation: u64,
-    /// By the corrected clock. What states no expiry is kept for as long as the SDK does.
-    expiry: SystemTime,
 }
 
 impl SkewClock {
@@ -233,17 +222,15 @@ impl KeepingLast {
     /// requests in flight.
     fn keep(&self, identity: Identity, generation: u64) -> Identity {
         let identity = with_true_expiry(identity, &self.clock);
-        let partition = self.inner.cache_partition();
-        let expiry = identity.expiration();
-        let last = Last {
-            identity: identity.clone(),
+        let previous = self.loaded.replace(
+            self.inner.cache_partition(),
+            identity.clone(),
             generation,
-            expiry: expiry.unwrap_or_else(|| self.clock.now() + WITHOUT_EXPIRY),
-        };
-        let previous = self.loaded.lock().insert(partition, last);
+            self.clock.now(),
+        );
         let previous = previous
             .as_ref()
-            .and_then(|previous| previous.identity.data::<Credentials>());
+            .and_then(|previous| previous.data::<Credentials>());
         if let Some(previous) = previous {
             let mono = self.clock.reading().boot;
             self.clock.recent_credentials().remember(previous, mono);
@@ -252,32 +239,10 @@ impl KeepingLast {
     }
 
     fn valid_last(&self) -> Option<Identity> {
-        let loaded = self.loaded.lock();
-        let last = &loaded.get(&self.inner.cache_partition())?.identity;
+        let last = self.loaded.last(&self.inner.cache_partition())?;
         let now = self.clock.now();
         let is_valid = last.expiration().is_none_or(|expiry| expiry > now);
-        is_valid.then(|| last.clone())
-    }
-}
-
-impl Loaded {
-    /// Returns an identity that is valid for a while by the corrected clock. While the
-    /// clock is corrected it saves the caches' components, which have to be put together
-    /// with another time source.
-    fn of_generation(
-        &self,
-        partition: &IdentityCachePartition,
-        generation: u64,
-        now: SystemTime,
-    ) -> Option<Identity> {
-        let loaded = self.lock();
-        let last = loaded.get(partition)?;
-        let is_valid = last.expiry > now + EXPIRES_SOON;
-        (last.generation == generation && is_valid).then(|| last.identity.clone())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<IdentityCachePartition, Last>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        is_valid.then_some(last)
     }
 }
 
@@ -308,10 +273,5 @@ fn fresh() -> SharedIdentityCache {
     IdentityCache::lazy().build().into_shared()
 }
 
-/// From then on the SDK's cache decides when to ask again: 10 seconds before, give or
-/// take its jitter.
-const EXPIRES_SOON: Duration = Duration::from_secs(20);
-/// The SDK's default.
-const WITHOUT_EXPIRY: Duration = Duration::from_secs(15 * 60);
 /// With a second for what passes meanwhile.
 const LONGEST_EXTENSION: Duration = Duration::from_secs(15 * 60 + 1);

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use aws_runtime::auth::sigv4::SCHEME_ID;
 use aws_runtime::service_clock_skew::{DisableClockSkewCorrection, ServiceClockSkewInterceptor};
-use aws_smithy_runtime::client::retries::TokenBucket;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
     BeforeSerializationInterceptorContextMut, BeforeTransmitInterceptorContextRef,
@@ -18,7 +17,6 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata};
 use aws_smithy_runtime_api::client::retries::RequestAttempts;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
-use aws_smithy_types::retry::RetryConfig;
 
 use crate::clock::SkewClock;
 use crate::decide::{Decision, Exchange};
@@ -26,8 +24,8 @@ use crate::event::{Details, EventKind, Label, Missing, SkewEvent, SkipReason};
 use crate::evidence::Evidence;
 use crate::host::Host;
 use crate::sdk::http_client::Observed;
-use crate::sdk::operation::{OperationState, Signed, date_of, service_of, view};
-use crate::sdk::retry_classifier::{Resign, has_classifier};
+use crate::sdk::operation::{OperationState, Signed, ask_for_one_more, date_of, service_of, view};
+use crate::sdk::retry_classifier::has_classifier;
 
 /// Observes the responses of one client, updates the clock with what they say about
 /// the time, and asks for one more attempt where a new signature can help.
@@ -48,10 +46,9 @@ pub struct SkewInterceptor {
     clock: SkewClock,
     has_complained: AtomicBool,
     has_auth_scheme: OnceLock<bool>,
-    /// The signer of this clock has signed for this client.
-    has_signed: AtomicBool,
-    /// So has another signer, or none.
+    /// An operation of this client was not signed by the signer of this clock.
     has_others: AtomicBool,
+    /// Known once that has signed.
     can_disable_native: OnceLock<bool>,
     /// The second, on the monotonic clock, until which this client's host is known not to
     /// be one that can confirm the clock.
@@ -65,7 +62,6 @@ impl SkewClock {
             clock: self.clone(),
             has_complained: AtomicBool::new(false),
             has_auth_scheme: OnceLock::new(),
-            has_signed: AtomicBool::new(false),
             has_others: AtomicBool::new(false),
             can_disable_native: OnceLock::new(),
             no_confirmation_until: AtomicU64::new(0),
@@ -114,7 +110,8 @@ impl Intercept for SkewInterceptor {
             let is_unsigned = !state.is_signed();
             if std::mem::take(&mut state.is_native_off) {
                 self.has_others.store(true, Ordering::Relaxed);
-                self.switch_native_on(cfg);
+                let bag = cfg.interceptor_state();
+                bag.unset::<DisableInterceptor<ServiceClockSkewInterceptor>>();
             }
             // Not for us to sign, as a rule: S3 Express, bearer tokens, no authentication.
             if is_unsigned && !self.has_auth_scheme(components) {
@@ -128,7 +125,6 @@ impl Intercept for SkewInterceptor {
         if has_classifier(components) {
             state.is_native_off = true;
             self.switch_native_off(components, cfg);
-            self.has_signed.store(true, Ordering::Relaxed);
         } else {
             // Left to the SDK's own correction, which would correct a second time what
             // the clock learned from this client.
@@ -170,7 +166,7 @@ impl Intercept for SkewInterceptor {
             return Ok(());
         }
         if self.resigns(&signed, is_resend, response, cfg) && !has_resent {
-            self.ask_for_one_more(&signed, attempt, context, cfg);
+            ask_for_one_more(&signed, attempt, context, cfg);
         }
         Ok(())
     }
@@ -230,41 +226,6 @@ impl SkewInterceptor {
         signed.is_replayable
     }
 
-    /// Asks for one attempt more, outside the user's limits: a wrong clock is no
-    /// reason to spend what is meant for a service in trouble.
-    ///
-    /// If an operation of the client is in a retry of the user's, the SDK forgets the
-    /// tokens of that one for good, as it does at any second retry.
-    fn ask_for_one_more(
-        &self,
-        signed: &Signed,
-        attempt: Option<u32>,
-        context: &mut FinalizerInterceptorContextMut<'_>,
-        cfg: &mut ConfigBag,
-    ) {
-        let Some(response) = context.response_mut() else {
-            return;
-        };
-        response.add_extension(Resign);
-        let users = cfg.load::<TokenBucket>().cloned();
-        // `RequestAttempts` counts ours among the user's for the whole operation, so the
-        // attempt is given for good.
-        let retries = cfg.load::<RetryConfig>().map(|config| {
-            let attempts = config.max_attempts().saturating_add(1);
-            config.clone().with_max_attempts(attempts)
-        });
-        let bag = cfg.interceptor_state();
-        if let Some(retries) = retries {
-            bag.store_put(retries);
-        }
-        if users.is_some() {
-            bag.store_put(TokenBucket::unlimited());
-        }
-        if let Some(state) = cfg.get_mut_from_interceptor_state::<OperationState>() {
-            state.begin_resend(signed, attempt, users);
-        }
-    }
-
     /// Returns whether the client has an auth scheme of ours. A scheme cannot be looked
     /// into, except by its `Debug` text; once is enough for a client.
     fn has_auth_scheme(&self, components: &RuntimeComponents) -> bool {
@@ -279,7 +240,7 @@ impl SkewInterceptor {
     /// own, is found out after that has signed, before the SDK's own correction knows
     /// anything that could be lost.
     fn will_correct(&self, components: &RuntimeComponents) -> bool {
-        self.has_signed.load(Ordering::Relaxed)
+        self.can_disable_native.get() == Some(&true)
             && !self.has_others.load(Ordering::Relaxed)
             && has_classifier(components)
     }
@@ -303,15 +264,6 @@ impl SkewInterceptor {
             ));
         } else {
             bag.store_put(DisableClockSkewCorrection::from(true));
-        }
-    }
-
-    fn switch_native_on(&self, cfg: &mut ConfigBag) {
-        let bag = cfg.interceptor_state();
-        if self.can_disable_native.get() == Some(&true) {
-            bag.unset::<DisableInterceptor<ServiceClockSkewInterceptor>>();
-        } else {
-            bag.unset::<DisableClockSkewCorrection>();
         }
     }
 

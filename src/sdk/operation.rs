@@ -4,8 +4,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use aws_smithy_runtime::client::retries::TokenBucket;
+use aws_smithy_runtime_api::client::interceptors::context::FinalizerInterceptorContextMut;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, Metadata};
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
+use aws_smithy_types::retry::RetryConfig;
 use aws_types::SigningName;
 
 use crate::clock::{SentAt, SkewClock};
@@ -13,6 +15,7 @@ use crate::evidence::ResponseView;
 use crate::host::Host;
 use crate::judge::RoundTrip;
 use crate::local_clock::Reading;
+use crate::sdk::retry_classifier::Resign;
 use crate::timestamp;
 
 /// One value in the config bag, so that an accepted call costs one allocation.
@@ -108,6 +111,40 @@ impl OperationState {
     pub(super) fn resend_time(&self) -> Option<SystemTime> {
         let resend = self.resend.as_ref()?;
         Some(resend.clock.signing_time(resend.host.as_ref()).now)
+    }
+}
+
+/// Asks for one attempt more, outside the user's limits: a wrong clock is no
+/// reason to spend what is meant for a service in trouble.
+///
+/// If an operation of the client is in a retry of the user's, the SDK forgets the
+/// tokens of that one for good, as it does at any second retry.
+pub(super) fn ask_for_one_more(
+    signed: &Signed,
+    attempt: Option<u32>,
+    context: &mut FinalizerInterceptorContextMut<'_>,
+    cfg: &mut ConfigBag,
+) {
+    let Some(response) = context.response_mut() else {
+        return;
+    };
+    response.add_extension(Resign);
+    let users = cfg.load::<TokenBucket>().cloned();
+    // `RequestAttempts` counts ours among the user's for the whole operation, so the
+    // attempt is given for good.
+    let retries = cfg.load::<RetryConfig>().map(|config| {
+        let attempts = config.max_attempts().saturating_add(1);
+        config.clone().with_max_attempts(attempts)
+    });
+    let bag = cfg.interceptor_state();
+    if let Some(retries) = retries {
+        bag.store_put(retries);
+    }
+    if users.is_some() {
+        bag.store_put(TokenBucket::unlimited());
+    }
+    if let Some(state) = cfg.get_mut_from_interceptor_state::<OperationState>() {
+        state.begin_resend(signed, attempt, users);
     }
 }
 

@@ -102,6 +102,13 @@ async fn a_user_who_has_switched_the_sdks_correction_off_has_ours() {
     let site = Site::new(Parts::All, -20 * MINUTE, off);
     assert_eq!(site.lost(5).await, 0);
     assert_eq!(site.rejected(), 1);
+    // The SDK's own signer for one operation does not switch it on again.
+    let sdks = || Builder::new().push_auth_scheme(SigV4AuthScheme::new());
+    let with_retries = Site::new(Parts::All, -20 * MINUTE, off);
+    assert_eq!(with_retries.lost(2).await, 0);
+    for _ in 0..2 {
+        assert!(!overridden(&with_retries.sqs, sdks()).await);
+    }
     // And a half has neither, as the user wants it.
     let half = Site::new(Parts::NoClassifier, -20 * MINUTE, off);
     assert_eq!(half.lost(5).await, 5);
