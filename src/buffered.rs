@@ -12,7 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 /// The frames that were read, then the rest of the body, if there is any.
 pub(crate) struct Buffered<B: Body> {
     frames: VecDeque<Result<Frame<Bytes>, B::Error>>,
-    /// On the heap, as only refused answers are read.
+    /// On the heap, since only error responses are read.
     rest: Option<Pin<Box<B>>>,
 }
 

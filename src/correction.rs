@@ -1,4 +1,4 @@
-//! [`ClockState`]: the correction, and how it is learned, cleared and contradicted.
+//! [`ClockState`]: the correction, and how it is updated, cleared and contradicted.
 //!
 //! Pure: readings and samples in, values out. There are two states, none and some;
 //! whatever is not certain is a trial for one host (see `trust.rs`).
@@ -28,7 +28,7 @@ pub(crate) struct ClockState {
 pub(crate) struct Correction {
     /// Time − monotonic clock: what signatures are dated by.
     point: ClockOffset,
-    /// The range in which the truth lay at `learned_at`.
+    /// The range of the server's time at `learned_at`.
     interval: Interval,
     learned_at: Duration,
     /// The monotonic clock when the correction began that this one goes on with.
@@ -223,7 +223,7 @@ impl Correction {
         self.point.at_boot(self.since)
     }
 
-    /// Returns how long ago it was learned.
+    /// Returns how long ago it was updated.
     pub(crate) const fn age(&self, boot: Duration) -> Duration {
         boot.saturating_sub(self.learned_at)
     }
@@ -245,7 +245,7 @@ impl Correction {
     }
 
     /// Returns whether accepted responses of `host` count against it: those of the
-    /// host that it was learned from, and of any AWS endpoint. Otherwise a host with a
+    /// host whose sample it is, and of any AWS endpoint. Otherwise a host with a
     /// wrong clock could mislead AWS's clients for good, as long as AWS tolerates it.
     fn can_be_ended_by(&self, host: Option<&Host>) -> bool {
         host.is_some_and(|host| {

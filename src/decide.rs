@@ -22,7 +22,7 @@ pub(crate) enum Decision {
     Resign,
 }
 
-/// Judges a response, learns from it, and decides what is to be done.
+/// Judges a response, updates the clock with it, and decides what is to be done.
 pub(crate) fn observe(
     state: &mut ClockState,
     exchange: &Exchange<'_>,
@@ -129,7 +129,7 @@ impl Observation<'_> {
         if !exchange.is_resend {
             return decision;
         }
-        // The answer to a resend is learned from and never resent.
+        // The response to a resend updates the clock, and causes no further resend.
         if exchange.is_skew_error() {
             self.report(EventKind::ResendRejected);
         }

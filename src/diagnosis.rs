@@ -54,7 +54,7 @@ pub enum Cause {
     /// suspend, a queue, a slow upload.
     ExpiredInTransit(Option<Duration>),
     /// The local clock is correct now, and the signature was made by one that was
-    /// ahead: another machine's, or this one's before it was repaired. Server − that
+    /// ahead: that of another machine, or the local clock before it was repaired. Server − that
     /// clock.
     AnotherClock(Option<ClockOffset>),
     /// TLS rejected the server's certificate for its dates, as it does where the local

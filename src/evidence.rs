@@ -206,7 +206,7 @@ impl Evidence {
     ///
     /// A message that states the time of the request is about the request that was signed then, to
     /// the second, whatever its status and code. One that states another time repeats what somebody
-    /// wrote, or what the server told somebody else. One that states none counts only with a listed
+    /// wrote, or what the server said to somebody else. One that states none counts only with a listed
     /// code, a status that rejects the request, and no cache.
     pub(crate) fn quotes_another_than(&self, signed_at: SystemTime) -> bool {
         if let Some(request) = self.request_time() {

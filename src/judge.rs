@@ -92,7 +92,7 @@ pub(crate) enum Verdict {
 pub(crate) struct OffsetSample {
     /// The server's time − the monotonic clock: what to sign with.
     pub(crate) point: ClockOffset,
-    /// The range in which the truth lies, as of `at`.
+    /// The range of the server's time, as of `at`.
     pub(crate) interval: Interval,
     /// The monotonic clock when the response head was read.
     pub(crate) at: Duration,

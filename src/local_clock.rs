@@ -1,4 +1,4 @@
-//! The machine's own clocks: [`LocalClock`], [`SystemClock`] and, for tests,
+//! The local clocks: [`LocalClock`], [`SystemClock`] and, for tests,
 //! `ManualClock`. The only file that reads the operating system's clocks.
 
 #[cfg(feature = "test-util")]
@@ -19,7 +19,7 @@ pub trait LocalClock: fmt::Debug + Send + Sync {
     /// that people and NTP set, forwards and backwards.
     fn wall(&self) -> SystemTime;
 
-    /// Returns the time since some fixed moment, usually the machine's start: it
+    /// Returns the time since some fixed moment, usually the start of the machine: it
     /// never goes back, nobody sets it, and NTP does not speed it up or slow it
     /// down. It should count the time the machine was suspended.
     fn boot(&self) -> Duration;
@@ -130,7 +130,7 @@ mod unslewed {
     /// In nanoseconds, which last for 584 years.
     fn read(clock: ClockId) -> u64 {
         let time = clock_gettime(clock);
-        // Clocks that count from the machine's start are not negative.
+        // Clocks that count from the start of the machine are not negative.
         let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
         let nanos = u64::try_from(time.tv_nsec).unwrap_or(0);
         seconds.saturating_mul(1_000_000_000).saturating_add(nanos)

@@ -38,7 +38,7 @@ impl RecentCredentials {
         }
         if known.by_access_key.len() >= known.room {
             known.by_access_key.retain(|_, entry| {
-                // A monotonic clock that goes back starts the period anew.
+                // A monotonic clock that goes back restarts the period.
                 entry.used = entry.used.min(mono);
                 mono.saturating_sub(entry.used) < IN_FLIGHT
             });

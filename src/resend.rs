@@ -34,7 +34,7 @@ pub(crate) trait ReplayRequest: Send {
     /// Returns whether the body can be sent again.
     fn is_replayable(&self) -> bool;
 
-    /// Returns the body, or `None` where it cannot be told before it is sent.
+    /// Returns the body, or `None` if it is not known before it is sent.
     fn body(&mut self) -> impl Future<Output = Option<Bytes>> + Send;
 
     /// Returns credentials that are valid at a time.
@@ -124,7 +124,7 @@ pub(crate) async fn recover<R: ReplayRequest>(
         is_resend: false,
     };
     request.mark(&mut response);
-    // Before anything is awaited: a caller whose time-out strikes later has still
+    // Before anything is awaited: a caller whose time-out elapses later has still
     // updated the clock.
     if clock.observe(&exchange) == Decision::Pass {
         return Ok(response);

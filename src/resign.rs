@@ -69,7 +69,7 @@ pub(crate) fn is_signed_elsewhere(name: &str, value: &[u8]) -> bool {
 }
 
 /// Reproduces the signature of a request. `body` is what it is about to send, or
-/// `None` where that cannot be told before it is sent.
+/// `None` if they are not known before it is sent.
 ///
 /// # Errors
 ///

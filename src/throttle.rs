@@ -87,7 +87,7 @@ impl Throttle {
 
 impl Window {
     fn admit(&mut self, monotonic: Duration) -> Option<u64> {
-        // A monotonic clock that goes back, with a restored checkpoint, starts it anew.
+        // A monotonic clock that goes back, with a restored checkpoint, restarts it.
         let last = self.last_logged.map(|last| last.min(monotonic));
         self.last_logged = last;
         let is_open = last.is_none_or(|last| monotonic.saturating_sub(last) >= BETWEEN_EVENTS);

@@ -225,7 +225,7 @@ impl Trust {
         self.back_offs.retain(|known| *known.host != *host);
     }
 
-    /// Starts every period anew that began in the future: the monotonic clock has
+    /// Restarts every period that began in the future: the monotonic clock has
     /// gone back, as it does when a checkpoint is restored.
     pub(crate) fn restart_periods(&mut self, mono: Duration) {
         let confirmed = self.confirmation.iter_mut().map(|known| &mut known.at);

@@ -23,7 +23,7 @@ impl SkewClock {
         let result = change(&mut state.clock, &mut events);
         self.publish(state);
         let has_changed = was_unreported || state.clock.generation() != generation;
-        // Listeners are not told of events that are not counted.
+        // Listeners are not called for events that are not counted.
         if has_changed || events.iter().any(SkewEvent::is_counted) {
             state.version += 1;
         }

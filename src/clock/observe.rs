@@ -63,7 +63,7 @@ impl SkewClock {
     }
 
     /// Returns whether AWS was not asked to confirm the clock within the last minute. A
-    /// monotonic clock that goes back starts that minute anew.
+    /// monotonic clock that goes back restarts that minute.
     fn wants_confirmation(&self, sent: Reading) -> bool {
         let next = self.0.next_confirmation.load(Ordering::Relaxed);
         let wait = next.saturating_sub(sent.boot.as_secs());

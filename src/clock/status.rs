@@ -59,7 +59,7 @@ impl SkewClock {
         status
     }
 
-    /// Returns a listener that is told of every change.
+    /// Returns a listener for every change.
     pub fn changes(&self) -> SkewChanges {
         SkewChanges {
             clock: self.clone(),
@@ -167,9 +167,9 @@ impl SkewChanges {
     }
 
     /// Waits for the next change since this listener was made or last waited.
-    /// Several changes in between are told once.
+    /// Several changes in between are reported once.
     ///
-    /// A correction that ends because the wall clock was repaired is told at the
+    /// A correction that ends because the wall clock was repaired is reported at the
     /// next answer of a service, or call of [`get`](Self::get).
     ///
     /// # Cancel safety

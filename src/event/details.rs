@@ -56,7 +56,7 @@ macro_rules! each_detail {
             /// Whether the clock corrects, or only observes.
             mode: $crate::event::Mode =>
                 "mode": $crate::event::Mode::as_str;
-            /// The clock's name, as its builder was told.
+            /// The clock's name, as it was given to the builder.
             clock: $crate::event::Label =>
                 "clock": $crate::event::Label::as_str;
         }

@@ -98,6 +98,6 @@ pub(crate) fn service_of(authorization: &str) -> Option<&str> {
 }
 
 /// In the place of a header's value that is no UTF-8: whoever signed that cannot be
-/// reproduced, and whether a header stands twice can still be told.
+/// reproduced, and whether a header stands twice is still known.
 #[cfg(feature = "tower")]
 pub(crate) const NOT_TEXT: &str = "\u{fffd}";

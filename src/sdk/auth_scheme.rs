@@ -1,4 +1,4 @@
-//! [`SkewAuthScheme`]: the SDK's own signer, told what time to sign with.
+//! [`SkewAuthScheme`]: the SDK's own signer, with the time to sign with.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;

@@ -126,8 +126,8 @@ impl Intercept for SkewInterceptor {
             state.is_native_off = true;
             self.switch_native_off(components, cfg);
         } else {
-            // Left to the SDK's own correction, which would correct a second time what
-            // the clock learned from this client.
+            // Left to the SDK's own correction. If these responses updated the clock, both
+            // would correct the same offset.
             state.forget_signed();
             self.complain(Missing::RetryClassifier, cfg);
         }

@@ -30,9 +30,8 @@ impl<B: Body<Error: Send> + Clone> ReplayBody for B {
 pin_project! {
     /// A body that can be sent only once: a stream, an incoming body.
     ///
-    /// If its request is rejected because of its time, the caller gets the
-    /// rejection; the clock learns from it all the same, so the next request is
-    /// right.
+    /// If its request is rejected because of its time, the caller gets the clock skew
+    /// error. It updates the clock nevertheless, and the next request succeeds.
     pub struct Once<B> {
         #[pin]
         inner: B,

@@ -47,7 +47,7 @@ pin_project! {
         /// Not signed: sent as it is.
         Passing { #[pin] sent: S::Future },
         First { #[pin] sent: S::Future, request: Option<TowerRequest<S, B>>, sent_at: SentAt },
-        /// The answer was refused, or the request has to be signed first.
+        /// The response is an error, or the request has to be signed first.
         Boxed { future: Boxed<Outcome<S, B, R>> },
     }
 }

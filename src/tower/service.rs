@@ -126,7 +126,7 @@ where
         if authorization.is_some_and(|value| is_signature(value.as_bytes())) {
             ready.carry(request)
         } else {
-            // Nothing was signed, so nothing is learned.
+            // An unsigned request says nothing about the clock.
             ready.pass(request)
         }
     }

@@ -42,7 +42,7 @@ impl<S> Signing<S> {
 }
 
 impl Scope {
-    /// Signs a request; `body` is `None` if its bytes cannot be told.
+    /// Signs a request; `body` is `None` if its bytes are not known.
     fn sign<B>(
         &self,
         request: &mut Request<B>,
