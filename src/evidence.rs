@@ -241,11 +241,10 @@ impl Evidence {
     /// Whether the request passed the timestamp check: the server answered, found nothing, or says
     /// that the key is wrong.
     pub(crate) fn let_through(&self) -> bool {
-        let answered = matches!(self.status, 200..=399 | 404 | 405 | 409 | 412 | 416);
-        let has_passed = (answered && self.rejection().is_none() && !self.is_suspect())
-            || self.other_cause() == Some(OtherCause::WrongKey);
+        let is_wrong_key = self.other_cause() == Some(OtherCause::WrongKey);
+        let is_ok = matches!(self.status, 200..=399 | 404 | 405 | 409 | 412 | 416);
         // A cache answers without a look at the signature.
-        has_passed && !self.is_aged
+        !self.is_aged && (is_wrong_key || is_ok && self.rejection().is_none() && !self.is_suspect())
     }
 
     const fn is_success(&self) -> bool {

@@ -8,12 +8,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// The layouts, each followed by a zone. A letter of `YMDhms` stands for a digit of the year, month,
 /// day, hour, minute or second, `NNN` for the name of a month, and anything else for itself.
 const LAYOUTS: [&str; 5] = [
-    "YYYYMMDDThhmmss",
+    SIGV4,
     "YYYY-MM-DDThh:mm:ss",
     "YYYY-MM-DD hh:mm:ss",
     HTTP,
     "D NNN YYYY hh:mm:ss",
 ];
+const SIGV4: &str = "YYYYMMDDThhmmss";
 const HTTP: &str = "DD NNN YYYY hh:mm:ss";
 
 /// Reads the `x-amz-date` of a request, `20240522T115159Z`.
@@ -21,17 +22,8 @@ const HTTP: &str = "DD NNN YYYY hh:mm:ss";
 /// Returns `None` for any other layout and for a date that does not exist. A leap second (`60`) is
 /// rejected, because a signer never writes one.
 pub(crate) fn sigv4(text: &str) -> Option<SystemTime> {
-    // Read for every request that a layer sends, so not by its layout.
-    let number = |digits: &str| {
-        let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
-        digits.parse().ok().filter(|_: &i64| is_number)
-    };
-    let (date, time) = text.split_at_checked(8)?;
-    let (time, zone) = time.strip_prefix('T')?.split_at_checked(6)?;
-    let (date, time) = (number(date)?, number(time)?);
-    let date = [date / 10_000, date / 100 % 100, date % 100];
-    let time = [time / 10_000, time / 100 % 100, time % 100];
-    at(seconds_of(date, time)?, 0).filter(|_| zone == "Z")
+    let (seconds, zone) = fields(text, SIGV4)?;
+    at(seconds, 0).filter(|_| zone.eq_ignore_ascii_case("z"))
 }
 
 /// Reads a `Date` header in the one format that a server may send (RFC 9110, section 5.6.7).
@@ -83,43 +75,24 @@ pub(crate) fn iso_8601(time: SystemTime) -> Option<String> {
 /// `None` if the layout is another or there is no such time.
 fn fields<'a>(text: &'a str, layout: &str) -> Option<(i64, &'a str)> {
     let (head, rest) = text.split_at_checked(layout.len())?;
-    let [
-        mut year,
-        mut month,
-        mut day,
-        mut hour,
-        mut minute,
-        mut second,
-    ] = [0; 6];
+    let mut numbers = [0; 6];
     for (symbol, byte) in layout.bytes().zip(head.bytes()) {
-        let number = match symbol {
-            b'Y' => &mut year,
-            b'M' => &mut month,
-            b'D' => &mut day,
-            b'h' => &mut hour,
-            b'm' => &mut minute,
-            b's' => &mut second,
-            b'N' => continue,
-            _ if byte.eq_ignore_ascii_case(&symbol) => continue,
-            _ => return None,
-        };
-        *number = *number * 10 + i64::from(char::from(byte).to_digit(10)?);
+        let field = b"YMDhms".iter().position(|letter| *letter == symbol);
+        match field.and_then(|field| numbers.get_mut(field)) {
+            Some(number) => *number = *number * 10 + i64::from(char::from(byte).to_digit(10)?),
+            None if symbol == b'N' || byte.eq_ignore_ascii_case(&symbol) => {}
+            None => return None,
+        }
     }
+    let [year, mut month, day, hour, minute, second] = numbers;
     let named = layout.bytes().position(|symbol| symbol == b'N');
     if let Some(name) = named.and_then(|at| head.as_bytes().get(at..at + 3)) {
         let mut known = (1..=12).zip(MONTHS.chunks(3));
         month = known.find(|(_, known)| known.eq_ignore_ascii_case(name))?.0;
     }
-    let seconds = seconds_of([year, month, day], [hour, minute, second])?;
-    Some((seconds, rest))
-}
-
-/// Returns the seconds since 1970, or `None` if there is no such time.
-fn seconds_of(date: [i64; 3], [hour, minute, second]: [i64; 3]) -> Option<i64> {
-    let [year, month, day] = date;
     let exists = hour < 24 && minute < 60 && second < 60;
     let days = days_from_civil(year, month, day).filter(|_| exists)?;
-    Some(days * DAY + hour * 3_600 + minute * 60 + second)
+    Some((days * DAY + hour * 3_600 + minute * 60 + second, rest))
 }
 
 /// Seconds east of Greenwich.
