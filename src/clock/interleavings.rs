@@ -1,5 +1,6 @@
 //! Every interleaving of threads that read, correct and repair one clock, by loom.
 
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use loom::sync::atomic::{AtomicBool, Ordering};
@@ -25,7 +26,7 @@ struct Machine {
 
 impl Machine {
     fn new() -> Self {
-        let clocks = ManualClock::new(UNIX_EPOCH + Duration::from_secs(1_900_000_000));
+        let clocks = ManualClock::new(start());
         clocks.advance_boot(Duration::from_secs(1_000));
         let clock = SkewClock::builder().local_clock(clocks.clone()).build();
         Self { clocks, clock }
@@ -51,13 +52,8 @@ impl Machine {
 
     /// A request signed by the local clock meets a clock skew error.
     fn is_rejected(&self) -> Decision {
-        let (signed, server) = (stamp(self.wall()), stamp(self.wall() + DAY));
-        let bound = stamp(self.wall() + DAY - Duration::from_secs(900));
-        let body = format!(
-            r#"{{"__type":"InvalidSignatureException","message":"Signature expired: {signed} is now earlier than {bound} ({server} - 15 min.)"}}"#
-        );
-        let evidence = Evidence::read(&ResponseView::new(403, body.as_bytes()));
-        self.clock.observe(&self.exchange(&evidence, &aws(), 0))
+        let evidence = clock_skew_error();
+        self.clock.observe(&self.exchange(evidence, &aws(), 0))
     }
 
     /// A request signed by the local clock is accepted by AWS.
@@ -117,6 +113,29 @@ impl Subscriber for Busy {
     fn exit(&self, _: &Id) {}
 }
 
+fn start() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_900_000_000)
+}
+
+/// A clock skew error to a request of the start, from a server that is a day ahead.
+fn clock_skew_error() -> &'static Evidence {
+    static READ: OnceLock<Evidence> = OnceLock::new();
+    READ.get_or_init(|| {
+        let (signed, server) = (stamp(start()), stamp(start() + DAY));
+        let bound = stamp(start() + DAY - Duration::from_secs(900));
+        let body = format!(
+            r#"{{"__type":"InvalidSignatureException","message":"Signature expired: {signed} is now earlier than {bound} ({server} - 15 min.)"}}"#
+        );
+        Evidence::read(&ResponseView::new(403, body.as_bytes()))
+    })
+}
+
+fn model(test: impl Fn() + Sync + Send + 'static) {
+    // Read before: the patterns are compiled for it, and a thread under loom has little stack.
+    clock_skew_error();
+    loom::model(test);
+}
+
 fn aws() -> Host {
     Host::new("sqs.us-east-1.amazonaws.com", true).unwrap()
 }
@@ -132,7 +151,7 @@ fn stamp(time: SystemTime) -> String {
 
 #[test]
 fn a_reader_sees_the_local_time_and_then_the_correct_one() {
-    loom::model(|| {
+    model(|| {
         let machine = Machine::new();
         let rejected = machine.clone();
         let correcting =
@@ -152,7 +171,7 @@ fn a_reader_sees_the_local_time_and_then_the_correct_one() {
 
 #[test]
 fn two_rejections_at_once_are_one_correction_and_two_resends() {
-    loom::model(|| {
+    model(|| {
         let machine = Machine::new();
         let other = machine.clone();
         let observing = thread::spawn(move || other.is_rejected());
@@ -167,7 +186,7 @@ fn two_rejections_at_once_are_one_correction_and_two_resends() {
 
 #[test]
 fn a_repair_that_many_notice_is_one_event() {
-    loom::model(|| {
+    model(|| {
         let machine = Machine::corrected();
         machine.clocks.set_wall(machine.wall() + DAY);
         let readers = [machine.clone(), machine.clone()]
@@ -185,7 +204,7 @@ fn a_repair_that_many_notice_is_one_event() {
 
 #[test]
 fn readers_see_the_state_as_it_is() {
-    loom::model(|| {
+    model(|| {
         let machine = Machine::corrected();
         let (rejected, resetting) = (machine.clone(), machine.clone());
         let correcting = thread::spawn(move || {
@@ -205,7 +224,7 @@ fn readers_see_the_state_as_it_is() {
 
 #[test]
 fn a_listener_is_told_of_the_last_change() {
-    loom::model(|| {
+    model(|| {
         let busy = Busy(AtomicBool::new(false));
         let _listening = tracing::subscriber::set_default(busy);
         let machine = Machine::corrected();
@@ -227,7 +246,7 @@ fn a_listener_is_told_of_the_last_change() {
 
 #[test]
 fn a_confirmation_of_one_generation_is_none_for_the_next() {
-    loom::model(|| {
+    model(|| {
         let machine = Machine::new();
         let generation = machine.clock.generation();
         let rejected = machine.clone();
