@@ -1,6 +1,5 @@
 //! [`SkewAuthScheme`]: the SDK's own signer, with the time to sign with.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use aws_runtime::auth::sigv4::SigV4AuthScheme;
@@ -22,7 +21,6 @@ use crate::offset::ClockOffset;
 use crate::resign::stamp_of;
 use crate::sdk::http_client;
 use crate::sdk::operation::{OperationState, Signed};
-use crate::sdk::retry_classifier::has_classifier;
 
 /// An auth scheme that takes the place of the SDK's SigV4 (or SigV4a) scheme, and signs
 /// with the corrected time.
@@ -43,8 +41,6 @@ pub struct SkewAuthScheme {
 struct SkewSigner {
     clock: SkewClock,
     inner: SharedAuthScheme,
-    /// The client has our classifier, which no operation can take away.
-    has_classifier: AtomicBool,
 }
 
 impl SkewClock {
@@ -69,7 +65,6 @@ impl SkewAuthScheme {
             signer: SkewSigner {
                 clock: clock.clone(),
                 inner: inner.clone(),
-                has_classifier: AtomicBool::new(false),
             },
             inner,
         }
@@ -124,7 +119,7 @@ impl Sign for SkewSigner {
         if let Some(state) = cfg.load::<OperationState>() {
             state.note_signed(Signed::of(request, sent, clock));
             // Our HTTP client keeps no copy of what the SDK signs again.
-            if http_client::is_in_use() && self.has_classifier(components) {
+            if http_client::is_in_use() && state.has_classifier {
                 request.add_extension(SdkResigns);
             }
         }
@@ -133,15 +128,6 @@ impl Sign for SkewSigner {
 }
 
 impl SkewSigner {
-    fn has_classifier(&self, components: &RuntimeComponents) -> bool {
-        if self.has_classifier.load(Ordering::Relaxed) {
-            return true;
-        }
-        let has_classifier = has_classifier(components);
-        self.has_classifier.store(has_classifier, Ordering::Relaxed);
-        has_classifier
-    }
-
     fn sign_by(
         &self,
         signing: SigningTime,

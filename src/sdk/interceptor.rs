@@ -87,9 +87,9 @@ impl Intercept for SkewInterceptor {
         if cfg.interceptor_state().load::<OperationState>().is_some() {
             return Ok(());
         }
-        let mut state = OperationState::default();
+        let mut state = OperationState::new(has_classifier(components));
         let is_s3 = cfg.load::<Metadata>().map(Metadata::service) == Some("S3");
-        if !is_s3 && self.will_correct(components) {
+        if !is_s3 && state.has_classifier && self.signs_all() {
             state.is_native_off = true;
             self.switch_native_off(components, cfg);
         }
@@ -122,7 +122,7 @@ impl Intercept for SkewInterceptor {
         if state.is_native_off || self.clock.is_observe_only() {
             return Ok(());
         }
-        if has_classifier(components) {
+        if state.has_classifier {
             state.is_native_off = true;
             self.switch_native_off(components, cfg);
         } else {
@@ -235,14 +235,11 @@ impl SkewInterceptor {
         })
     }
 
-    /// Returns whether our signer signs all that this client sends, and the classifier
-    /// asks for one attempt more. An operation with another signer, by a config of its
-    /// own, is found out after that has signed, before the SDK's own correction knows
-    /// anything that could be lost.
-    fn will_correct(&self, components: &RuntimeComponents) -> bool {
-        self.can_disable_native.get() == Some(&true)
-            && !self.has_others.load(Ordering::Relaxed)
-            && has_classifier(components)
+    /// Returns whether our signer signs all that this client sends, as far as is known. An
+    /// operation with another signer, by a config of its own, is found out after that has
+    /// signed, before the SDK's own correction knows anything that could be lost.
+    fn signs_all(&self) -> bool {
+        self.can_disable_native.get() == Some(&true) && !self.has_others.load(Ordering::Relaxed)
     }
 
     /// Keeps the SDK's own correction out of the rest of the operation. The SDK looks for

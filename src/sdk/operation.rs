@@ -19,8 +19,10 @@ use crate::sdk::retry_classifier::Resign;
 use crate::timestamp;
 
 /// One value in the config bag, so that an accepted call costs one allocation.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct OperationState {
+    /// The client has our classifier, so it can be asked for one attempt more.
+    pub(super) has_classifier: bool,
     /// What a signer of ours has signed in this attempt.
     signed: Mutex<Option<Signed>>,
     /// The SDK's own correction is off for this operation.
@@ -44,6 +46,15 @@ struct Resend {
 }
 
 impl OperationState {
+    pub(super) fn new(has_classifier: bool) -> Self {
+        Self {
+            has_classifier,
+            signed: Mutex::default(),
+            is_native_off: false,
+            resend: None,
+        }
+    }
+
     pub(super) fn note_signed(&self, signed: Signed) {
         let mut place = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
         *place = Some(signed);
@@ -58,7 +69,7 @@ impl OperationState {
         signed.is_some_and(|signed| signed.clock.is(clock))
     }
 
-    /// Forgets what was signed: an attempt may fail before it is signed.
+    /// Forgets what was signed: nobody asks for the attempt after it.
     pub(super) fn forget_signed(&mut self) {
         *self.signed_mut() = None;
     }
@@ -74,12 +85,7 @@ impl OperationState {
     }
 
     /// Notes that the request is signed and sent again after this attempt.
-    pub(super) fn begin_resend(
-        &mut self,
-        signed: &Signed,
-        after: Option<u32>,
-        users: Option<TokenBucket>,
-    ) {
+    fn begin_resend(&mut self, signed: &Signed, after: Option<u32>, users: Option<TokenBucket>) {
         self.resend = Some(Resend {
             clock: signed.clock.clone(),
             host: signed.host(),

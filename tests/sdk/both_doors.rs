@@ -1,8 +1,11 @@
 //! The interceptor and the HTTP client on one client: whatever happens is learned
 //! once, told once and sent again once.
 
+use std::iter;
+
 use aws_clock_skew::SkewClock;
 use aws_sdk_s3::primitives::ByteStream;
+use aws_smithy_runtime_api::client::retries::classifiers::SharedRetryClassifier;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use futures_util::stream;
@@ -197,4 +200,21 @@ async fn signed_chunks_for_a_conflicting_host_are_signed_by_its_own_time() {
     assert_eq!(story.wire.rejected(), 1);
     assert_eq!(aws.rejected(), 0);
     assert_eq!(story.clock.now(), story.world.machine_wall());
+}
+
+/// The HTTP client keeps no copy of what the SDK signs again, and without our classifier
+/// the SDK does not.
+#[tokio::test]
+async fn a_client_that_is_rebuilt_without_the_classifier_is_left_to_the_http_client() {
+    let story = Story::new(0, Manner::InWords);
+    assert_eq!(story.receives().await, Ok(()));
+    let mut builder = story.sqs.config().to_builder();
+    builder.set_retry_classifiers(iter::empty::<SharedRetryClassifier>());
+    let rebuilt = aws_sdk_sqs::Client::from_conf(builder.build());
+    story.world.set_skew(-20 * MINUTE);
+    for _ in 0..3 {
+        assert_eq!(receive(&rebuilt, QUEUE).await, Ok(()));
+    }
+    let rejected = story.wire.seen().into_iter().filter(|accepted| !accepted);
+    assert_eq!(rejected.count(), 1);
 }
