@@ -15,6 +15,7 @@ mod pattern;
 mod response;
 mod sample;
 
+pub(crate) use code::visible;
 use code::{Class, Code};
 use message::Message;
 use std::time::{Duration, SystemTime};
@@ -97,7 +98,7 @@ impl Evidence {
         let code = Code::find(response.error_code, &text);
         // Nobody asks for the request id of a success.
         let has_error = response.status >= 400 || !text.is_empty();
-        let id = response.request_id.filter(|_| has_error).map(code::visible);
+        let id = response.request_id.filter(|_| has_error).map(visible);
         Self {
             status: response.status,
             is_aged: response.is_aged,

@@ -218,13 +218,7 @@ fn offset_sample(sample: Sample, trip: &RoundTrip) -> OffsetSample {
 /// Returns what the `Date` of the response to an unsigned request says.
 #[cfg(any(feature = "aws-config", feature = "tower"))]
 pub(crate) fn sample_of_date(date: SystemTime, trip: &RoundTrip) -> OffsetSample {
-    let stated = Sample {
-        earliest: date,
-        latest: date,
-        best: date,
-        strength: Strength::Date,
-    };
-    offset_sample(stated, trip)
+    offset_sample(Sample::from_date(date, Strength::Date), trip)
 }
 
 fn distance_to(sample: &Sample, time: SystemTime) -> Duration {

@@ -16,7 +16,8 @@ use crate::evidence::{Evidence, ResponseView};
 use crate::host::Host;
 use crate::judge::SigningTime;
 use crate::local_clock::Reading;
-use crate::resign::{Head, Proof, SignatureHeader, prove, stamp_of};
+use crate::resign::{Head, Proof, SignatureHeader, prove};
+use crate::timestamp;
 
 /// A request that is kept so that it can be sent again.
 pub(crate) trait ReplayRequest: Send {
@@ -27,9 +28,7 @@ pub(crate) trait ReplayRequest: Send {
     fn head(&self) -> Head<'_>;
 
     /// Returns the host that it is for.
-    fn host(&self) -> Option<Host> {
-        Host::of_uri(&self.head().uri)
-    }
+    fn host(&self) -> Option<Host>;
 
     /// Returns whether the body can be sent again.
     fn is_replayable(&self) -> bool;
@@ -190,7 +189,7 @@ async fn read<R: ReplayRequest>(request: &mut R, response: R::Response) -> (R::R
 
 fn amz_date(headers: &[SignatureHeader]) -> Option<SystemTime> {
     let header = headers.iter().find(|header| header.name == "x-amz-date")?;
-    stamp_of(&header.value)
+    timestamp::sigv4(&header.value)
 }
 
 /// A signature that was reproduced, and what it takes to make another.

@@ -16,9 +16,9 @@ use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{PayloadChecksumKind, SessionTokenMode, SignableBody};
 
 use self::head::Authorization;
+pub(crate) use self::head::Head;
 #[cfg(feature = "tower")]
 pub(crate) use self::head::NOT_TEXT;
-pub(crate) use self::head::{Head, stamp_of};
 use self::sigv4::{FORMS, Form, Signable, Signature, settings, signed};
 use crate::event::SkipReason;
 
@@ -60,10 +60,16 @@ pub(crate) fn is_signature(authorization: &[u8]) -> bool {
 /// session with S3 Express.
 #[cfg(feature = "sdk")]
 pub(crate) fn is_signed_elsewhere(name: &str, value: &[u8]) -> bool {
+    name == EXPRESS_TOKEN || is_chunked(name, value)
+}
+
+/// Returns whether a header says that the body is signed in pieces, whose signatures are
+/// chained to the one in the header, by its time. SDKs do not all say so: of a stream of
+/// events, Rust's signs no hash.
+fn is_chunked(name: &str, value: &[u8]) -> bool {
     match name {
         CONTENT_SHA256 => value.starts_with(b"STREAMING-AWS4-"),
-        "content-type" => value.starts_with(EVENT_STREAM.as_bytes()),
-        EXPRESS_TOKEN => true,
+        CONTENT_TYPE => value.starts_with(b"application/vnd.amazon.eventstream"),
         _ => false,
     }
 }
@@ -232,17 +238,14 @@ pub(crate) fn sign_anew(
 
 impl Payload {
     fn of(head: &Head<'_>, original: &Authorization<'_>) -> Result<Self, SkipReason> {
-        let stated = head.header(CONTENT_SHA256);
-        // The signatures of the chunks are chained to this one, by its time. SDKs
-        // do not all say so: of a stream of events, Rust's signs no hash.
-        let is_chunked = stated.is_some_and(|stated| stated.starts_with("STREAMING-AWS4-"))
-            || head
-                .header("content-type")
-                .is_some_and(|kind| kind.starts_with(EVENT_STREAM));
-        if is_chunked {
+        let says = |name| {
+            let value = head.header(name);
+            value.is_some_and(|value| is_chunked(name, value.as_bytes()))
+        };
+        if says(CONTENT_SHA256) || says(CONTENT_TYPE) {
             return Err(SkipReason::Chunked);
         }
-        if stated.is_none() {
+        if head.header(CONTENT_SHA256).is_none() {
             return Ok(Self::Body);
         }
         Ok(if original.signs(CONTENT_SHA256) {
@@ -258,7 +261,7 @@ const DATE: &str = "x-amz-date";
 const TOKEN: &str = "x-amz-security-token";
 const CONTENT_SHA256: &str = "x-amz-content-sha256";
 /// What the signer writes itself.
-const WRITTEN: [&str; 4] = [AUTHORIZATION, DATE, TOKEN, CONTENT_SHA256];
+pub(crate) const WRITTEN: [&str; 4] = [AUTHORIZATION, DATE, TOKEN, CONTENT_SHA256];
 /// What others on the way may change; the list of aws-sigv4 and botocore, and the
 /// connection's own.
 #[cfg(feature = "tower")]
@@ -271,4 +274,4 @@ const UNSIGNED: [&str; 5] = [
 ];
 
 const EXPRESS_TOKEN: &str = "x-amz-s3session-token";
-const EVENT_STREAM: &str = "application/vnd.amazon.eventstream";
+const CONTENT_TYPE: &str = "content-type";

@@ -72,14 +72,17 @@ impl SkewClock {
     /// Ask soon: the server's time in the response is compared with what the local clock
     /// shows now, unless the clock is corrected.
     pub fn diagnose_response(&self, response: &ResponseView<'_>) -> Diagnosis {
-        let evidence = Evidence::read(response);
+        self.diagnose_evidence(&Evidence::read(response))
+    }
+
+    pub(crate) fn diagnose_evidence(&self, evidence: &Evidence) -> Diagnosis {
         let reading = self.reading();
         let state = self.lock();
         let correction = state.clock.correction();
         let offset = correction.map(|correction| correction.offset(reading));
         let last_event = state.throttle.last();
         let observes = self.is_observe_only();
-        Diagnosis::of(&evidence, reading.wall, offset, observes, last_event)
+        Diagnosis::of(evidence, reading.wall, offset, observes, last_event)
     }
 
     pub(super) fn status_of(&self, state: &State, reading: Reading) -> SkewStatus {

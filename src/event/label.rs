@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::evidence::visible;
+
 /// A name that came from outside: at most 64 visible ASCII characters of it.
 #[derive(Clone, Eq, Hash, PartialEq)]
 pub struct Label(Box<str>);
@@ -9,11 +11,7 @@ pub struct Label(Box<str>);
 impl Label {
     /// Returns what can be shown of `text`, or `None` if that is nothing.
     pub(crate) fn new(text: &str) -> Option<Self> {
-        let visible: String = text
-            .chars()
-            .filter(char::is_ascii_graphic)
-            .take(LONGEST_LABEL)
-            .collect();
+        let visible = visible(text);
         (!visible.is_empty()).then(|| Self(visible.into_boxed_str()))
     }
 
@@ -47,9 +45,6 @@ impl fmt::Display for Label {
         f.write_str(&self.0)
     }
 }
-
-/// Enough for every request id and error code; too little to flood a log with.
-const LONGEST_LABEL: usize = 64;
 
 #[cfg(test)]
 mod tests {

@@ -101,8 +101,8 @@ impl Code {
 }
 
 /// Returns a header value or a field cut to its first 64 visible ASCII characters, so that a server
-/// cannot write what it likes into logs.
-pub(super) fn visible(value: &str) -> String {
+/// cannot write what it likes into logs, or flood them.
+pub(crate) fn visible(value: &str) -> String {
     let visible = value.chars().filter(char::is_ascii_graphic);
     visible.take(64).collect()
 }

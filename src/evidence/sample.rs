@@ -51,7 +51,7 @@ impl Sample {
     }
 
     /// Takes the sample from a `Date` header.
-    pub(super) const fn from_date(date: SystemTime, strength: Strength) -> Self {
+    pub(crate) const fn from_date(date: SystemTime, strength: Strength) -> Self {
         Self {
             earliest: date,
             latest: date,

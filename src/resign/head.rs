@@ -27,7 +27,7 @@ impl<'a> Head<'a> {
 
     /// Returns the time that the request was signed for.
     pub(crate) fn signed_at(&self) -> Option<SystemTime> {
-        stamp_of(self.header(DATE)?)
+        timestamp::sigv4(self.header(DATE)?)
     }
 
     /// Returns the service in the scope of the signature.
@@ -85,11 +85,6 @@ impl<'a> Authorization<'a> {
     pub(super) fn signs(&self, name: &str) -> bool {
         self.signed_headers.split(';').any(|signed| signed == name)
     }
-}
-
-/// Returns the time in an `x-amz-date` header.
-pub(crate) fn stamp_of(date: &str) -> Option<SystemTime> {
-    timestamp::sigv4(date)
 }
 
 /// Returns the service in the scope of an `Authorization` header.

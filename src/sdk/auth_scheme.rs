@@ -18,9 +18,10 @@ use crate::clock::{SentAt, SkewClock};
 use crate::host::Host;
 use crate::judge::SigningTime;
 use crate::offset::ClockOffset;
-use crate::resign::stamp_of;
+use crate::resign::WRITTEN;
 use crate::sdk::http_client;
-use crate::sdk::operation::{OperationState, Signed};
+use crate::sdk::operation::{OperationState, Signed, first_header};
+use crate::timestamp;
 
 /// An auth scheme that takes the place of the SDK's SigV4 (or SigV4a) scheme, and signs
 /// with the corrected time.
@@ -155,7 +156,7 @@ impl SkewSigner {
         match added.filter(|added| added.magnitude() >= FOREIGN) {
             None => Ok(()),
             Some(added) => {
-                for header in SIGNATURE {
+                for header in WRITTEN {
                     request.headers_mut().remove(header);
                 }
                 sign(request, &by(ClockOffset::ZERO.since(added))?)
@@ -184,9 +185,8 @@ impl TimeSource for HostClock {
 }
 
 fn signed_at(request: &HttpRequest) -> Option<SystemTime> {
-    let mut headers = request.headers().iter_bytes();
-    let (_, date) = headers.find(|(name, _)| *name == DATE)?;
-    stamp_of(std::str::from_utf8(date).ok()?)
+    let date = first_header(request.headers(), "x-amz-date")?;
+    timestamp::sigv4(std::str::from_utf8(date).ok()?)
 }
 
 fn is_presigned(cfg: &ConfigBag) -> bool {
@@ -196,13 +196,5 @@ fn is_presigned(cfg: &ConfigBag) -> bool {
         })
 }
 
-const DATE: &str = "x-amz-date";
-/// The headers that the signer writes.
-const SIGNATURE: [&str; 4] = [
-    "authorization",
-    DATE,
-    "x-amz-security-token",
-    "x-amz-content-sha256",
-];
 /// A signature's time is cut to seconds, and the SDK's own correction ignores no less.
 const FOREIGN: std::time::Duration = std::time::Duration::from_secs(10);

@@ -35,12 +35,11 @@ impl SkewClock {
             // If a provider could not get credentials, the response of another service is
             // somewhere inside. Its text is read, not kept.
             let inside = format!("{error:?}");
-            let view = ResponseView::new(403, inside.as_bytes());
-            let evidence = Evidence::read(&view);
+            let evidence = Evidence::read(&ResponseView::new(403, inside.as_bytes()));
             if evidence.rejection().is_none() && evidence.other_cause().is_none() {
                 return Diagnosis::without_response(Cause::Unknown);
             }
-            return self.diagnose_response(&view);
+            return self.diagnose_evidence(&evidence);
         };
         let text = response.body().bytes().unwrap_or_default();
         let is_marked = response.extension::<Observed>().is_some();

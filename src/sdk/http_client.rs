@@ -23,9 +23,9 @@ use aws_smithy_types::config_bag::ConfigBag;
 
 use crate::clock::{SentAt, SkewClock};
 use crate::host::Host;
-use crate::resend::{has_to_prepare, prepare, recover};
+use crate::resend::{ReplayRequest, has_to_prepare, prepare, recover};
 use crate::sdk::auth_scheme::SdkResigns;
-use crate::sdk::operation::date_of;
+use crate::sdk::operation::{date_of, first_header};
 
 use copy::RequestCopy;
 use request::{SdkRequest, SigningContext, put};
@@ -170,7 +170,7 @@ async fn prepare_and_send(
     }
     let sent_at = SentAt::now(clock, || Host::of_uri(request.uri()));
     let response = wiring.inner.call(request).await?;
-    if !is_of_interest(clock, sent_at, &response, || copy.host_of_uri()) {
+    if !is_of_interest(clock, sent_at, &response, || copy.host()) {
         return Ok(wiring.shared.aged(response));
     }
     observe(copy, sent_at, response).await
@@ -189,11 +189,7 @@ async fn first(
         // On the heap, as few responses come this far.
         return Box::pin(observe(SdkRequest::new(wiring, copy), sent_at, response)).await;
     }
-    Ok(if copy.is_ours_to_sign() {
-        wiring.shared.aged(response)
-    } else {
-        response
-    })
+    Ok(wiring.shared.aged_if(copy.is_ours_to_sign(), response))
 }
 
 async fn observe(
@@ -205,11 +201,7 @@ async fn observe(
     let clock = &wiring.shared.clock;
     let received = clock.reading();
     let response = recover(&mut request, clock, sent_at, received, response).await?;
-    Ok(if request.is_ours_to_sign() {
-        wiring.shared.aged(response)
-    } else {
-        response
-    })
+    Ok(wiring.shared.aged_if(request.is_ours_to_sign(), response))
 }
 
 /// On a response: an HTTP client of this clock has observed it. A server cannot set it,
@@ -240,17 +232,21 @@ fn is_of_interest(
 }
 
 impl Shared {
+    /// What the SDK alone can sign again is left to its own correction.
+    fn aged_if(&self, is_ours_to_sign: bool, response: HttpResponse) -> HttpResponse {
+        if is_ours_to_sign {
+            self.aged(response)
+        } else {
+            response
+        }
+    }
+
     /// Says that a response comes from a cache, so that the SDK's own correction
     /// does not look at its `Date` (aws-runtime, `service_clock_skew.rs`): it would
     /// correct a second time.
     fn aged(&self, mut response: HttpResponse) -> HttpResponse {
         let adds_age = self.adds_age.load(Ordering::Relaxed) && !self.clock.is_observe_only();
-        if adds_age
-            && !response
-                .headers()
-                .iter_bytes()
-                .any(|(name, _)| name == "age")
-        {
+        if adds_age && first_header(response.headers(), "age").is_none() {
             response.headers_mut().insert("age", "0");
         }
         response

@@ -252,7 +252,7 @@ impl KeepingLast {
 /// service states are near it only by chance, and then this makes a reload early or
 /// late by no more than those minutes.
 fn with_true_expiry(identity: Identity, clock: &SkewClock) -> Identity {
-    if !clock.is_corrected() || clock.is_observe_only() {
+    if !clock.is_corrected() {
         return identity;
     }
     let local = clock.local().wall();

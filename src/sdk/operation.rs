@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use aws_smithy_runtime::client::retries::TokenBucket;
 use aws_smithy_runtime_api::client::interceptors::context::FinalizerInterceptorContextMut;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, Metadata};
+use aws_smithy_runtime_api::http::Headers;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 use aws_smithy_types::retry::RetryConfig;
 use aws_types::SigningName;
@@ -168,10 +169,8 @@ impl Signed {
     /// Copies of a signed request what may be needed when it is gone; it is read only
     /// where it matters.
     pub(super) fn of(request: &HttpRequest, sent: SentAt, clock: &SkewClock) -> Self {
-        // To go through all headers is cheaper than to hash the name.
-        let mut headers = request.headers().iter_bytes();
-        let date = headers.find(|(name, _)| *name == "x-amz-date");
-        let date = date.and_then(|(_, date)| date.try_into().ok());
+        let date = first_header(request.headers(), "x-amz-date");
+        let date = date.and_then(|date| date.try_into().ok());
         let body = request.body();
         Self {
             clock: clock.clone(),
@@ -221,9 +220,16 @@ pub(super) fn service_of(cfg: &ConfigBag) -> Option<&str> {
 
 /// Returns the first `Date`, and nothing else that the response says.
 pub(super) fn date_of(response: &HttpResponse) -> Option<SystemTime> {
-    let mut headers = response.headers().iter_bytes();
-    let (_, date) = headers.find(|(name, _)| *name == "date")?;
-    timestamp::http_date(std::str::from_utf8(date).ok()?)
+    let date = first_header(response.headers(), "date")?;
+    timestamp::http_date(str::from_utf8(date).ok()?)
+}
+
+/// Returns the first header of a name. To go through all of them is cheaper than to hash
+/// the name.
+pub(super) fn first_header<'a>(headers: &'a Headers, name: &str) -> Option<&'a [u8]> {
+    let mut headers = headers.iter_bytes();
+    let (_, value) = headers.find(|(known, _)| *known == name)?;
+    Some(value)
 }
 
 /// `20240522T115159Z`

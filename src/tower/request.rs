@@ -20,7 +20,7 @@ use crate::clock::SentAt;
 use crate::evidence::ResponseView;
 use crate::host::Host;
 use crate::resend::{LARGEST_READ, LONGEST_READ, ReplayRequest, has_to_prepare};
-use crate::resign::{Head, NOT_TEXT, SignatureHeader, stamp_of};
+use crate::resign::{Head, NOT_TEXT, SignatureHeader};
 use crate::timestamp;
 
 pub(super) struct TowerRequest<S, B> {
@@ -58,7 +58,7 @@ impl<S, B: ReplayBody> TowerRequest<S, B> {
     /// Returns whether the request has to be signed again before its first send.
     pub(super) fn has_to_prepare(&self, sent: SentAt) -> bool {
         let date = self.copy.headers().get("x-amz-date");
-        let signed_at = date.and_then(as_text).and_then(stamp_of);
+        let signed_at = date.and_then(as_text).and_then(timestamp::sigv4);
         has_to_prepare(&self.wiring.clock, sent, signed_at)
     }
 

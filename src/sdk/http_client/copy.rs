@@ -7,7 +7,8 @@ use aws_smithy_runtime_api::client::connection::CaptureSmithyConnection;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 
-use crate::resign::{is_signature, is_signed_elsewhere, stamp_of};
+use crate::resign::{is_signature, is_signed_elsewhere};
+use crate::timestamp;
 
 /// A request written into one piece of memory. That is cheaper by far than a copy of
 /// it, with an allocation or two for each header; what it says is read when it is
@@ -49,7 +50,7 @@ impl RequestCopy {
             is_signed |= name == "authorization" && is_signature(value);
             is_ours_to_sign &= !is_signed_elsewhere(name, value);
             if name == "x-amz-date" {
-                signed_at = str::from_utf8(value).ok().and_then(stamp_of);
+                signed_at = str::from_utf8(value).ok().and_then(timestamp::sigv4);
             }
             Header::write(name.as_bytes(), value, &mut text)?;
         }

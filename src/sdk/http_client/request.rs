@@ -66,10 +66,6 @@ impl SdkRequest {
         self.is_ours_to_sign
     }
 
-    pub(super) fn host_of_uri(&self) -> Option<Host> {
-        Host::of_uri(self.copy.uri())
-    }
-
     pub(super) fn put(&mut self, headers: &[SignatureHeader]) {
         put(headers, &mut self.copy);
     }
@@ -85,6 +81,10 @@ impl ReplayRequest for SdkRequest {
             uri: Cow::Borrowed(self.copy.uri()),
             headers: self.copy.headers().iter().collect(),
         }
+    }
+
+    fn host(&self) -> Option<Host> {
+        Host::of_uri(self.copy.uri())
     }
 
     fn is_replayable(&self) -> bool {
