@@ -9,7 +9,8 @@ use std::hint::black_box;
 use std::time::SystemTime;
 
 use aws_clock_skew::evidence::{Evidence, ResponseView};
-use aws_clock_skew::{LocalClock, Skew, SkewClock, SystemClock};
+use aws_clock_skew::tower::SkewService;
+use aws_clock_skew::{LocalClock, SkewClock, SystemClock};
 use aws_clock_skew_benches::{
     Accepts, BAITS, Calls, Integration, REJECTION, call, clock, signed_request,
 };
@@ -60,7 +61,7 @@ fn now(clock: SkewClock) -> SkewClock {
 }
 
 struct Requests {
-    service: Skew<Accepts>,
+    service: SkewService<Accepts>,
     requests: Vec<Request<Full<Bytes>>>,
 }
 

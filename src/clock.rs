@@ -29,7 +29,7 @@ use crate::throttle::Throttle;
 pub use builder::SkewClockBuilder;
 #[cfg(any(test, feature = "sdk", feature = "tower"))]
 pub(crate) use observe::SentAt;
-pub use status::{SkewChanges, SkewStatus};
+pub use status::{SkewStatus, SkewWatcher};
 
 /// A clock that shows the server's time if the local clock is wrong.
 ///
@@ -77,7 +77,7 @@ struct State {
     looked_at_wall: Duration,
     throttle: Throttle,
     unreported: Vec<SkewEvent>,
-    /// Counts everything that [`SkewChanges`] tells of.
+    /// Counts everything that [`SkewWatcher`] tells of.
     version: u64,
 }
 

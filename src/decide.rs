@@ -98,7 +98,7 @@ impl Observation<'_> {
     fn decide(&mut self, mode: Mode) -> Decision {
         let exchange = self.exchange;
         let evidence = exchange.evidence;
-        if evidence.let_through() {
+        if evidence.passed_timestamp_check() {
             self.note_passed();
         }
         if self.rejects_host_time() {

@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use crate::event::{EventKind, SkewEvent, SkipReason};
-use crate::evidence::{Evidence, OtherCause, Rejection};
+use crate::evidence::{Evidence, OtherCause, SkewDirection};
 use crate::judge::{CREDIBLE_SIGNATURE, WORTH_A_CORRECTION};
 use crate::offset::ClockOffset;
 
@@ -144,13 +144,13 @@ impl Cause {
         known: Option<ClockOffset>,
         is_corrected: bool,
     ) -> Self {
-        if let Some(rejection) = evidence.rejection() {
+        if let Some(rejection) = evidence.clock_skew_error() {
             return Self::of_skew_error(evidence, rejection, wall, known);
         }
         if let Some(cause) = evidence.other_cause() {
             return Self::Other(cause);
         }
-        if !evidence.is_suspect() {
+        if !evidence.is_possible_clock_skew_error() {
             return Self::Unrelated;
         }
         let stated = evidence.sample();
@@ -169,7 +169,7 @@ impl Cause {
 
     fn of_skew_error(
         evidence: &Evidence,
-        error: Rejection,
+        error: SkewDirection,
         wall: SystemTime,
         known: Option<ClockOffset>,
     ) -> Self {
@@ -195,7 +195,7 @@ impl Cause {
             return Self::Clock(Some(offset));
         }
         let is_behind = |off_by| off_by >= ClockOffset::ZERO;
-        if off_by.map_or(error != Rejection::Ahead, is_behind) {
+        if off_by.map_or(error != SkewDirection::Ahead, is_behind) {
             Self::ExpiredInTransit(off_by.map(ClockOffset::magnitude))
         } else {
             Self::AnotherClock(off_by)

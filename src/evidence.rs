@@ -27,7 +27,7 @@ pub(crate) use sample::{Sample, Strength};
 /// What a clock skew error says about the request's time.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Rejection {
+pub enum SkewDirection {
     /// The request was signed too long before the server's time.
     Behind,
     /// The request was signed at a time that the server has not reached.
@@ -111,7 +111,7 @@ impl Evidence {
 
     /// What the server says about the request's time. `None` if the response is no clock skew
     /// error.
-    pub const fn rejection(&self) -> Option<Rejection> {
+    pub const fn clock_skew_error(&self) -> Option<SkewDirection> {
         self.message.rejection
     }
 
@@ -120,14 +120,14 @@ impl Evidence {
     ///
     /// Alone it proves nothing. `false` for a clock skew error, and where the response names
     /// another cause.
-    pub fn is_suspect(&self) -> bool {
+    pub fn is_possible_clock_skew_error(&self) -> bool {
         let is_open = matches!(self.code.class, Class::Signature | Class::Access)
             || self.code.name.is_none() && self.status == 403;
         // A server may deny access because it cannot verify the signature. Every other cause shows
         // that it has checked the time.
         is_open
             && self.rejects()
-            && self.rejection().is_none()
+            && self.clock_skew_error().is_none()
             && matches!(self.other_cause(), None | Some(OtherCause::Denied))
     }
 
@@ -183,14 +183,16 @@ impl Evidence {
     /// What the response says about the server's time; see [`Strength`]. `None` if that
     /// is nothing usable.
     pub(crate) fn sample(&self) -> Option<Sample> {
-        let strength = match self.rejection() {
+        let strength = match self.clock_skew_error() {
             Some(kind) => match Sample::from_message(kind, &self.message.times) {
                 Some(sample) => return Some(sample),
                 // A proxy's error page may quote a service, and has a date of its own.
                 None if self.rejects() => Strength::Date,
                 None => return None,
             },
-            None if self.is_suspect() && self.request_id.is_some() => Strength::Date,
+            None if self.is_possible_clock_skew_error() && self.request_id.is_some() => {
+                Strength::Date
+            }
             None if self.is_success() => Strength::Accepted,
             None => return None,
         };
@@ -236,16 +238,20 @@ impl Evidence {
 
     /// Whether the server accepted the request, and with it the request's time.
     pub(crate) fn accepted(&self) -> bool {
-        self.is_success() && self.rejection().is_none()
+        self.is_success() && self.clock_skew_error().is_none()
     }
 
     /// Whether the request passed the timestamp check: the server answered, found nothing, or says
     /// that the key is wrong.
-    pub(crate) fn let_through(&self) -> bool {
+    pub(crate) fn passed_timestamp_check(&self) -> bool {
         let is_wrong_key = self.other_cause() == Some(OtherCause::WrongKey);
         let is_ok = matches!(self.status, 200..=399 | 404 | 405 | 409 | 412 | 416);
         // A cache answers without a look at the signature.
-        !self.is_aged && (is_wrong_key || is_ok && self.rejection().is_none() && !self.is_suspect())
+        !self.is_aged
+            && (is_wrong_key
+                || is_ok
+                    && self.clock_skew_error().is_none()
+                    && !self.is_possible_clock_skew_error())
     }
 
     const fn is_success(&self) -> bool {

@@ -115,8 +115,8 @@ pub(crate) fn judge(
     judged: Reading,
     signing: SigningTime,
 ) -> Verdict {
-    let is_skew_error = evidence.rejection().is_some();
-    if !is_skew_error && !evidence.is_suspect() {
+    let is_skew_error = evidence.clock_skew_error().is_some();
+    if !is_skew_error && !evidence.is_possible_clock_skew_error() {
         return if evidence.other_cause().is_some() {
             Verdict::NotClockSkew
         } else {

@@ -134,19 +134,18 @@ mod report;
 mod resend;
 #[cfg(any(feature = "sdk", feature = "tower"))]
 mod resign;
+#[cfg(feature = "sdk")]
+pub mod sdk;
 mod sync;
 #[cfg(any(feature = "aws-config", feature = "tower"))]
 mod synchronize;
 mod throttle;
 mod timestamp;
 #[cfg(feature = "tower")]
-mod tower;
+pub mod tower;
 mod trust;
 
-#[cfg(feature = "sdk")]
-mod sdk;
-
-pub use clock::{SkewChanges, SkewClock, SkewClockBuilder, SkewStatus};
+pub use clock::{SkewClock, SkewClockBuilder, SkewStatus, SkewWatcher};
 pub use diagnosis::Diagnosis;
 pub use event::SkewEvent;
 #[cfg(feature = "test-util")]
@@ -156,14 +155,8 @@ pub use offset::ClockOffset;
 #[cfg(feature = "sdk")]
 #[doc(hidden)]
 pub use sdk::private as __private;
-#[cfg(feature = "sdk")]
-pub use sdk::{
-    SkewAuthScheme, SkewHttpClient, SkewIdentityCache, SkewInterceptor, SkewRetryClassifier,
-};
 #[cfg(any(feature = "aws-config", feature = "tower"))]
 pub use synchronize::SynchronizeError;
-#[cfg(feature = "tower")]
-pub use tower::{Once, ReplayBody, Signing, SigningLayer, Skew, SkewBody, SkewFuture, SkewLayer};
 pub use trust::Limits;
 
 #[cfg(all(

@@ -36,11 +36,11 @@ impl ResendOutcome {
 
     /// Returns what the response to the second send says.
     pub(crate) fn of(evidence: &Evidence) -> Self {
-        if evidence.rejection().is_some() {
+        if evidence.clock_skew_error().is_some() {
             Self::Rejected
-        } else if evidence.is_suspect() || evidence.other_cause().is_some() {
+        } else if evidence.is_possible_clock_skew_error() || evidence.other_cause().is_some() {
             Self::Denied
-        } else if evidence.accepted() || evidence.let_through() {
+        } else if evidence.accepted() || evidence.passed_timestamp_check() {
             Self::Accepted
         } else {
             Self::Failed

@@ -14,6 +14,7 @@ mod retry_classifier;
 pub use auth_scheme::SkewAuthScheme;
 pub use http_client::SkewHttpClient;
 pub use identity_cache::SkewIdentityCache;
+#[doc(hidden)]
 pub use install::private;
 pub use interceptor::SkewInterceptor;
 pub use retry_classifier::SkewRetryClassifier;

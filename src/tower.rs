@@ -9,8 +9,8 @@ mod service;
 mod sign;
 mod synchronize;
 
-pub use body::{Once, ReplayBody, SkewBody};
+pub use body::{NonReplayable, ReplayBody, SkewBody};
 pub use future::SkewFuture;
 pub use layer::{SigningLayer, SkewLayer};
-pub use service::Skew;
-pub use sign::Signing;
+pub use service::SkewService;
+pub use sign::SigningService;

@@ -4,10 +4,10 @@ use std::fmt::Debug;
 
 use aws_clock_skew::diagnosis::Cause;
 use aws_clock_skew::event::{ClearReason, Details, EventKind, Label, Missing, Mode, SkipReason};
-use aws_clock_skew::evidence::{Evidence, OtherCause, Rejection, ResponseView, Source};
+use aws_clock_skew::evidence::{Evidence, OtherCause, ResponseView, SkewDirection, Source};
 use aws_clock_skew::{
-    ClockOffset, Diagnosis, Limits, LocalClock, ManualClock, SkewChanges, SkewClock,
-    SkewClockBuilder, SkewEvent, SkewStatus, SystemClock,
+    ClockOffset, Diagnosis, Limits, LocalClock, ManualClock, SkewClock, SkewClockBuilder,
+    SkewEvent, SkewStatus, SkewWatcher, SystemClock,
 };
 
 fn is_plain<T: Send + Sync + Unpin + Debug + 'static>() {}
@@ -17,7 +17,7 @@ fn is_value<T: Send + Sync + Unpin + Debug + Clone + Eq + 'static>() {}
 #[test]
 fn handles_are_cloned_and_shared() {
     is_handle::<SkewClock>();
-    is_handle::<SkewChanges>();
+    is_handle::<SkewWatcher>();
     is_handle::<ManualClock>();
     is_handle::<SystemClock>();
     is_plain::<SkewClockBuilder>();
@@ -39,7 +39,7 @@ fn values_are_compared() {
     is_value::<Diagnosis>();
     is_value::<Cause>();
     is_value::<Evidence>();
-    is_value::<Rejection>();
+    is_value::<SkewDirection>();
     is_value::<OtherCause>();
     is_value::<Source>();
     is_handle::<ResponseView<'static>>();
@@ -57,7 +57,7 @@ fn a_local_clock_is_an_object() {
 #[cfg(feature = "sdk")]
 #[test]
 fn the_parts_of_an_sdk_client_are_shared() {
-    use aws_clock_skew::{
+    use aws_clock_skew::sdk::{
         SkewAuthScheme, SkewHttpClient, SkewIdentityCache, SkewInterceptor, SkewRetryClassifier,
     };
     is_plain::<SkewAuthScheme>();
@@ -79,10 +79,12 @@ fn a_synchronization_can_be_spawned() {
 #[cfg(feature = "tower")]
 #[test]
 fn layers_are_cloned_and_services_are_sent() {
-    use aws_clock_skew::{Once, Signing, SigningLayer, Skew, SkewLayer};
+    use aws_clock_skew::tower::{
+        NonReplayable, SigningLayer, SigningService, SkewLayer, SkewService,
+    };
     is_handle::<SkewLayer>();
     is_handle::<SigningLayer>();
-    is_handle::<Skew<()>>();
-    is_handle::<Signing<()>>();
-    is_plain::<Once<()>>();
+    is_handle::<SkewService<()>>();
+    is_handle::<SigningService<()>>();
+    is_plain::<NonReplayable<()>>();
 }

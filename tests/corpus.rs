@@ -1,6 +1,6 @@
 //! Real error responses, as people reported them, are read as they are labelled.
 
-use aws_clock_skew::evidence::{Evidence, Rejection, ResponseView};
+use aws_clock_skew::evidence::{Evidence, ResponseView, SkewDirection};
 use proptest::prelude::*;
 use serde_json::Value;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -27,7 +27,7 @@ fn every_labelled_response_is_read_as_labelled() {
 fn a_text_that_contradicts_itself_states_no_time() {
     for row in rows().iter().filter(|row| row.flag("inconsistent")) {
         let evidence = row.read(row.text(), true);
-        assert!(evidence.rejection().is_some(), "{}", row.id());
+        assert!(evidence.clock_skew_error().is_some(), "{}", row.id());
         assert_eq!(
             (
                 evidence.server_time(),
@@ -109,7 +109,7 @@ fn a_sentence_cut_anywhere_states_what_is_left_and_nothing_else() {
                 row.id(),
                 &message[..end]
             );
-            let way = evidence.rejection().map(way);
+            let way = evidence.clock_skew_error().map(way);
             assert!(
                 way.is_none() || way == row.direction(),
                 "{}: {}",
@@ -154,7 +154,7 @@ proptest! {
         }
         let evidence = Evidence::read(&ResponseView::new(403, &bytes).with_request_id("1"));
         let range = evidence.server_time_range();
-        prop_assert!(range.is_none_or(|(earliest, latest)| earliest <= latest && evidence.rejection().is_some()));
+        prop_assert!(range.is_none_or(|(earliest, latest)| earliest <= latest && evidence.clock_skew_error().is_some()));
     }
 }
 
@@ -241,9 +241,9 @@ impl Row {
     /// What is read otherwise than labelled.
     fn mismatch(&self, evidence: &Evidence) -> Option<String> {
         let read = (
-            evidence.rejection().is_some(),
+            evidence.clock_skew_error().is_some(),
             evidence
-                .rejection()
+                .clock_skew_error()
                 .map(way)
                 .filter(|way| *way != "unspecified"),
             [
@@ -291,7 +291,7 @@ impl Row {
                 let stray =
                     |read: Option<SystemTime>, label| read.is_some() && read != self.time(label);
                 let says_nothing = self.flag("message_says_nothing") && !with_code;
-                if (evidence.rejection().is_some() != self.is_evidence() && !says_nothing)
+                if (evidence.clock_skew_error().is_some() != self.is_evidence() && !says_nothing)
                     || stray(evidence.request_time(), "request_time")
                     || stray(evidence.server_time(), "server_time")
                     || stray(evidence.bound_time(), "bound_time")
@@ -304,10 +304,10 @@ impl Row {
     }
 }
 
-fn way(rejection: Rejection) -> &'static str {
+fn way(rejection: SkewDirection) -> &'static str {
     match rejection {
-        Rejection::Behind => "behind",
-        Rejection::Ahead => "ahead",
+        SkewDirection::Behind => "behind",
+        SkewDirection::Ahead => "ahead",
         _ => "unspecified",
     }
 }

@@ -2,7 +2,7 @@
 //! is to be read and what should happen then.
 
 use aws_clock_skew::diagnosis::Cause;
-use aws_clock_skew::evidence::{Evidence, OtherCause, Rejection, ResponseView};
+use aws_clock_skew::evidence::{Evidence, OtherCause, ResponseView, SkewDirection};
 use aws_clock_skew::{Diagnosis, ManualClock, SkewClock};
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
@@ -18,21 +18,27 @@ fn every_report_is_read_as_labelled() {
             let evidence = Evidence::read(&row.view(&body));
             let expect = &row.0["expect"];
             let id = row.id();
-            let is_clock_skew_error = evidence.rejection().is_some();
+            let is_clock_skew_error = evidence.clock_skew_error().is_some();
             assert_eq!(
                 Some(is_clock_skew_error),
                 expect["is_clock_rejection"].as_bool(),
                 "{id}"
             );
-            if let Some(is_suspect) = expect["is_suspect"].as_bool() {
-                assert_eq!(evidence.is_suspect(), is_suspect, "{id}");
+            if let Some(is_possible_clock_skew_error) =
+                expect["is_possible_clock_skew_error"].as_bool()
+            {
+                assert_eq!(
+                    evidence.is_possible_clock_skew_error(),
+                    is_possible_clock_skew_error,
+                    "{id}"
+                );
             }
             // A service that no SigV4 client calls: its words are recognized, and no more.
             if row.0["service"] == "oci" {
                 continue;
             }
             assert_eq!(
-                evidence.rejection().and_then(way),
+                evidence.clock_skew_error().and_then(way),
                 expect["direction"].as_str(),
                 "{id}"
             );
@@ -219,10 +225,10 @@ impl Row {
     }
 }
 
-fn way(rejection: Rejection) -> Option<&'static str> {
+fn way(rejection: SkewDirection) -> Option<&'static str> {
     match rejection {
-        Rejection::Behind => Some("behind"),
-        Rejection::Ahead => Some("ahead"),
+        SkewDirection::Behind => Some("behind"),
+        SkewDirection::Ahead => Some("ahead"),
         _ => None,
     }
 }

@@ -134,7 +134,7 @@ async fn what_was_learned_is_one_event_by_date() {
         let world = World::with_skew(-2 * DAY);
         let endpoint = start(Endpoint::builder(world.clock())).await;
         let clock = world.skew_clock();
-        let mut changes = clock.changes();
+        let mut changes = clock.subscribe();
         by.synchronize(&clock, &endpoint.url())
             .await
             .expect("the endpoint answers");

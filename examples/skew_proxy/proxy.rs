@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use aws_clock_skew::{LocalClock, Skew, SkewBody, SkewClock};
+use aws_clock_skew::tower::{SkewBody, SkewService};
+use aws_clock_skew::{LocalClock, SkewClock};
 use aws_credential_types::provider::ProvideCredentials;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
@@ -29,7 +30,7 @@ type Body = UnsyncBoxBody<Bytes, hyper::Error>;
 pub(crate) struct Proxy {
     upstream: Uri,
     client: Upstream,
-    corrected: Skew<Upstream>,
+    corrected: SkewService<Upstream>,
     gate: Arc<Gate>,
     machine: Arc<dyn LocalClock>,
 }

@@ -1,7 +1,7 @@
 //! The client, with and without a `SkewClock`.
 
 use super::{arguments::Correction, machine::Machine};
-use aws_clock_skew::{SkewChanges, SkewClock, install};
+use aws_clock_skew::{SkewClock, SkewWatcher, install};
 use aws_config::SdkConfig;
 use aws_sdk_sqs::{Client, config::Builder};
 use httpdate::fmt_http_date;
@@ -13,7 +13,7 @@ pub(crate) fn client(config: &SdkConfig, machine: Machine, correction: Correctio
         Correction::AwsClockSkew => {
             // On a machine that need not pretend: SkewClock::new().
             let skew = SkewClock::builder().local_clock(machine).build();
-            tokio::spawn(tell_lessons(skew.clone(), skew.changes()));
+            tokio::spawn(tell_lessons(skew.clone(), skew.subscribe()));
             install!(builder, &skew)
         }
         Correction::Native => builder
@@ -27,10 +27,10 @@ pub(crate) fn client(config: &SdkConfig, machine: Machine, correction: Correctio
 }
 
 /// Prints every correction; a service has the log events.
-async fn tell_lessons(skew: SkewClock, mut changes: SkewChanges) {
+async fn tell_lessons(skew: SkewClock, mut changes: SkewWatcher) {
     loop {
         changes.changed().await;
-        let status = changes.get();
+        let status = changes.status();
         if status.is_correcting() {
             println!(
                 "Lesson    the machine's clock is {}, give or take {} ms; from now on \

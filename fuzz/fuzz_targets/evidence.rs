@@ -42,8 +42,8 @@ fn view<'a>(status: u16, headers: &[(&str, &'a str)], body: &'a [u8]) -> Respons
 
 /// What the documentation says of every response.
 fn holds(evidence: &Evidence) {
-    if evidence.rejection().is_some() {
-        assert!(!evidence.is_suspect());
+    if evidence.clock_skew_error().is_some() {
+        assert!(!evidence.is_possible_clock_skew_error());
     }
     if let Some((earliest, latest)) = evidence.server_time_range() {
         assert!(earliest <= latest);

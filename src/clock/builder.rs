@@ -56,8 +56,8 @@ impl SkewClockBuilder {
     /// Makes the clock observe only: it reports clock skew, corrects and re-signs nothing,
     /// and leaves the SDK's own correction as it is set.
     #[must_use]
-    pub const fn observe_only(mut self) -> Self {
-        self.observe_only = true;
+    pub const fn observe_only(mut self, observe_only: bool) -> Self {
+        self.observe_only = observe_only;
         self
     }
 

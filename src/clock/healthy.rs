@@ -266,7 +266,7 @@ impl Machine {
                 holds(fault.may_mislead(&self.lab));
                 self.tally.by_message += u32::from(was_correct);
             } else {
-                holds(is_trial && evidence.let_through());
+                holds(is_trial && evidence.passed_timestamp_check());
                 self.tally.by_trial += u32::from(was_correct);
             }
         }

@@ -228,7 +228,7 @@ fn a_listener_is_told_of_the_last_change() {
         let busy = Busy(AtomicBool::new(false));
         let _listening = tracing::subscriber::set_default(busy);
         let machine = Machine::corrected();
-        let listener = machine.clock.changes();
+        let listener = machine.clock.subscribe();
         let (one, other) = (machine.clone(), machine.clone());
         let threads = [
             thread::spawn(move || one.clock.reset()),

@@ -60,8 +60,8 @@ impl SkewClock {
     }
 
     /// Returns a listener for every change.
-    pub fn changes(&self) -> SkewChanges {
-        SkewChanges {
+    pub fn subscribe(&self) -> SkewWatcher {
+        SkewWatcher {
             clock: self.clone(),
             versions: self.0.changes.subscribe(),
         }
@@ -158,28 +158,28 @@ impl SkewStatus {
 ///
 /// Holds nothing that could keep the clock from being read or changed.
 #[derive(Clone, Debug)]
-pub struct SkewChanges {
+pub struct SkewWatcher {
     pub(super) clock: SkewClock,
     pub(super) versions: watch::Receiver<u64>,
 }
 
-impl SkewChanges {
-    /// Returns where the clock stands now.
-    pub fn get(&self) -> SkewStatus {
+impl SkewWatcher {
+    /// Returns the status of the clock now.
+    pub fn status(&self) -> SkewStatus {
         self.clock.status()
     }
 
-    /// Waits for the next change since this listener was made or last waited.
+    /// Waits for the next change since this watcher was made or last waited.
     /// Several changes in between are reported once.
     ///
     /// A correction that ends because the wall clock was repaired is reported at the
-    /// next answer of a service, or call of [`get`](Self::get).
+    /// next answer of a service, or call of [`status`](Self::status).
     ///
     /// # Cancel safety
     ///
     /// A change is not lost if the future is dropped.
     pub async fn changed(&mut self) {
-        // The sender lives in the clock that this listener holds.
+        // The sender lives in the clock that this watcher holds.
         drop(self.versions.changed().await);
     }
 }

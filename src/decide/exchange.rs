@@ -67,7 +67,7 @@ impl Exchange<'_> {
     pub(super) fn is_skew_error(&self) -> bool {
         let signed_at = self.trip.signed_at;
         let is_another = signed_at.is_some_and(|time| self.evidence.quotes_another_than(time));
-        self.evidence.rejection().is_some() && !is_another
+        self.evidence.clock_skew_error().is_some() && !is_another
     }
 
     /// Returns the `Date` of a response to a request that passed the timestamp check,

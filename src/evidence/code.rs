@@ -1,7 +1,7 @@
 //! Error codes: where a response states one, and what a listed code says.
 
 use super::OtherCause::{self, *};
-use super::Rejection::{self, Ahead, Unspecified};
+use super::SkewDirection::{self, Ahead, Unspecified};
 use super::message::unquoted;
 use super::pattern::Pattern;
 
@@ -62,7 +62,7 @@ pub(super) struct Code {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) enum Class {
     /// A clock skew error.
-    Clock(Rejection),
+    Clock(SkewDirection),
     /// The signature is wrong, and a wrong time makes it so.
     Signature,
     /// Access is denied, which is also the response of some services to any bad signature.

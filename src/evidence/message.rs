@@ -1,7 +1,7 @@
 //! The patterns: what an error message says about the clock.
 
 use super::OtherCause::{self, *};
-use super::Rejection::{self, Ahead, Behind, Unspecified};
+use super::SkewDirection::{self, Ahead, Behind, Unspecified};
 use super::code::{Class, Code};
 use super::pattern::{Found, Pattern};
 use crate::offset::ClockOffset;
@@ -47,7 +47,7 @@ const QUOTED: [&str; 4] =
 
 /// Other messages of a clock skew error, with the times in fields, if anywhere.
 #[rustfmt::skip]
-const PHRASES: [(Rejection, &str); 5] = [
+const PHRASES: [(SkewDirection, &str); 5] = [
     (Ahead, "request is not yet valid|request is not valid yet|signature is too far in the future"),
     (Behind, "signature is too far in the past|forbidden date is too old"), // Garage
     (Unspecified, "difference between the request time and"),
@@ -73,7 +73,7 @@ const CAUSES: [(OtherCause, &str); 10] = [
 /// What a message says.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Message {
-    pub(super) rejection: Option<Rejection>,
+    pub(super) rejection: Option<SkewDirection>,
     pub(super) times: Times,
     pub(super) cause: Option<OtherCause>,
 }
@@ -202,11 +202,11 @@ fn phrase<T: Copy>(text: &str, phrases: &[(T, &str)]) -> Option<T> {
 }
 
 /// A clock skew error: the direction, and the times.
-type Skew = (Rejection, Times);
+type Skew = (SkewDirection, Times);
 
 impl Times {
     /// Returns `None` for a sentence that adds where it has to subtract.
-    fn of_sentence(found: &Found<'_>, way: Rejection) -> Option<Self> {
+    fn of_sentence(found: &Found<'_>, way: SkewDirection) -> Option<Self> {
         let number = |name| found.get(name)?.parse().ok();
         let minutes = number("minutes").map(|minutes: u64| minutes * 60);
         let tolerance = minutes.or(number("seconds")).map(Duration::from_secs);
@@ -221,7 +221,7 @@ impl Times {
     }
 
     /// Checks C = B ± tolerance and on which side of B the time A is, as far as they are stated.
-    fn agree(&self, way: Rejection) -> bool {
+    fn agree(&self, way: SkewDirection) -> bool {
         // Milliseconds that grow from the request's time to the server's.
         let sign = if way == Ahead { -1 } else { 1 };
         let millis = |time| ClockOffset::between(SystemTime::UNIX_EPOCH, time).as_millis() * sign;

@@ -1,6 +1,6 @@
 //! [`Sample`]: what one response says about the server's time.
 
-use super::Rejection;
+use super::SkewDirection;
 use super::message::Times;
 use std::time::{Duration, SystemTime};
 
@@ -21,9 +21,9 @@ pub(crate) struct Sample {
 impl Sample {
     /// Takes the sample from the times in the message of a clock skew error. Returns `None` if
     /// none of them is usable.
-    pub(super) fn from_message(kind: Rejection, times: &Times) -> Option<Self> {
+    pub(super) fn from_message(kind: SkewDirection, times: &Times) -> Option<Self> {
         let past_bound = |by| match (times.bound?, kind) {
-            (bound, Rejection::Ahead) => bound.checked_sub(by),
+            (bound, SkewDirection::Ahead) => bound.checked_sub(by),
             (bound, _) => bound.checked_add(by),
         };
         let exact = times.server.or_else(|| past_bound(times.tolerance?));

@@ -55,9 +55,9 @@ fn check_standing(
     let evidence =
         Evidence::read(&ResponseView::new(status, body.as_bytes()).with_error_code(code));
     let read = (
-        evidence.is_suspect(),
+        evidence.is_possible_clock_skew_error(),
         evidence.accepted(),
-        evidence.let_through(),
+        evidence.passed_timestamp_check(),
     );
     assert_eq!(
         (read, evidence.other_cause()),
@@ -139,7 +139,8 @@ fn a_refusal_is_a_rejection_or_a_suspect_and_may_be_of_the_signature() {
         (200, "", false, false),
     ] {
         let evidence = Evidence::read(&ResponseView::new(status, b"").with_error_code(code));
-        let refused = evidence.rejection().is_some() || evidence.is_suspect();
+        let refused =
+            evidence.clock_skew_error().is_some() || evidence.is_possible_clock_skew_error();
         let read = (refused, evidence.is_signature_code());
         assert_eq!(read, (is_refused, is_signature_code), "{code}");
     }
@@ -174,7 +175,10 @@ fn a_tolerance_that_no_server_has_is_none() {
 fn a_code_in_a_log_line_is_a_code() {
     let line = b"PUT failed (RequestTimeTooSkewed), giving up";
     let evidence = Evidence::read(&ResponseView::new(403, line));
-    assert_eq!(evidence.rejection(), Some(super::Rejection::Unspecified));
+    assert_eq!(
+        evidence.clock_skew_error(),
+        Some(super::SkewDirection::Unspecified)
+    );
 }
 
 #[test]
@@ -183,7 +187,7 @@ fn what_stands_in_64_kib_is_read_and_nothing_beyond() {
     for (before, is_read) in [(65_536 - code.len(), true), (65_536, false)] {
         let body = " ".repeat(before) + code;
         let evidence = Evidence::read(&ResponseView::new(403, body.as_bytes()));
-        assert_eq!(evidence.rejection().is_some(), is_read, "{before}");
+        assert_eq!(evidence.clock_skew_error().is_some(), is_read, "{before}");
     }
 }
 
@@ -193,19 +197,23 @@ fn a_code_is_read_in_utf_16_as_well() {
     let wide: Vec<u8> = body.bytes().flat_map(|byte| [byte, 0]).collect();
     let evidence = Evidence::read(&ResponseView::new(403, &wide));
     assert_eq!(evidence.error_code(), Some("RequestTimeTooSkewed"));
-    assert!(evidence.rejection().is_some());
+    assert!(evidence.clock_skew_error().is_some());
 }
 
 #[test]
 fn a_code_that_nobody_knows_is_no_suspect() {
-    for (status, code, is_suspect) in [
+    for (status, code, is_possible_clock_skew_error) in [
         (403, "", true),
         (403, "Gone", false),
         (400, "", false),
         (401, "", false),
     ] {
         let evidence = Evidence::read(&ResponseView::new(status, b"").with_error_code(code));
-        assert_eq!(evidence.is_suspect(), is_suspect, "{status} {code}");
+        assert_eq!(
+            evidence.is_possible_clock_skew_error(),
+            is_possible_clock_skew_error,
+            "{status} {code}"
+        );
     }
 }
 
@@ -221,5 +229,5 @@ fn names_are_kept_for_logs_and_bodies_are_not() {
     );
     let shown = format!("{view:?} {evidence:?}");
     assert!(shown.contains("ResponseView") && !shown.contains("secret"));
-    assert_eq!(evidence.rejection(), None);
+    assert_eq!(evidence.clock_skew_error(), None);
 }

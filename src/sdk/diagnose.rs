@@ -36,7 +36,7 @@ impl SkewClock {
             // somewhere inside. Its text is read, not kept.
             let inside = format!("{error:?}");
             let evidence = Evidence::read(&ResponseView::new(403, inside.as_bytes()));
-            if evidence.rejection().is_none() && evidence.other_cause().is_none() {
+            if evidence.clock_skew_error().is_none() && evidence.other_cause().is_none() {
                 return Diagnosis::without_response(Cause::Unknown);
             }
             return self.diagnose_evidence(&evidence);

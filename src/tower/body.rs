@@ -15,14 +15,14 @@ use crate::buffered::{Buffered, whole_frame};
 ///
 /// Implemented for every body that is `Clone` (`Full<Bytes>`, `Empty`, `String`),
 /// whose clone must yield the same bytes as the body itself. Wrap any other in
-/// [`Once`].
+/// [`NonReplayable`].
 pub trait ReplayBody: Body<Error: Send> + Sized {
     /// Returns a body with the same bytes, or `None` if there can be no other.
-    fn replay(&self) -> Option<Self>;
+    fn try_clone(&self) -> Option<Self>;
 }
 
 impl<B: Body<Error: Send> + Clone> ReplayBody for B {
-    fn replay(&self) -> Option<Self> {
+    fn try_clone(&self) -> Option<Self> {
         Some(self.clone())
     }
 }
@@ -32,13 +32,13 @@ pin_project! {
     ///
     /// If its request is rejected because of its time, the caller gets the clock skew
     /// error. It updates the clock nevertheless, and the next request succeeds.
-    pub struct Once<B> {
+    pub struct NonReplayable<B> {
         #[pin]
         inner: B,
     }
 }
 
-impl<B> Once<B> {
+impl<B> NonReplayable<B> {
     /// Wraps a body.
     pub const fn new(inner: B) -> Self {
         Self { inner }
@@ -50,13 +50,13 @@ impl<B> Once<B> {
     }
 }
 
-impl<B> fmt::Debug for Once<B> {
+impl<B> fmt::Debug for NonReplayable<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Once").finish_non_exhaustive()
+        f.debug_struct("NonReplayable").finish_non_exhaustive()
     }
 }
 
-impl<B: Body> Body for Once<B> {
+impl<B: Body> Body for NonReplayable<B> {
     type Data = B::Data;
     type Error = B::Error;
 
@@ -76,8 +76,8 @@ impl<B: Body> Body for Once<B> {
     }
 }
 
-impl<B: Body<Error: Send>> ReplayBody for Once<B> {
-    fn replay(&self) -> Option<Self> {
+impl<B: Body<Error: Send>> ReplayBody for NonReplayable<B> {
+    fn try_clone(&self) -> Option<Self> {
         None
     }
 }

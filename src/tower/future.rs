@@ -1,5 +1,5 @@
-//! [`SkewFuture`]: the response of a [`Skew`](super::Skew) or
-//! [`Signing`](super::Signing) service.
+//! [`SkewFuture`]: the response of a [`SkewService`](super::SkewService) or
+//! [`SigningService`](super::SigningService) service.
 
 use std::fmt;
 use std::future::Future;

@@ -8,8 +8,8 @@ use aws_credential_types::provider::ProvideCredentials;
 use tower_layer::Layer;
 
 use super::credentials::CachedCredentials;
-use super::service::{Skew, Wiring};
-use super::sign::{Scope, Signing};
+use super::service::{SkewService, Wiring};
+use super::sign::{Scope, SigningService};
 use crate::clock::SkewClock;
 
 /// Goes below a SigV4 signer: re-signs a request and sends it once more if it was
@@ -31,7 +31,7 @@ pub struct SkewLayer(Arc<Wiring>);
 /// once more if it was rejected because of its time. Requests that are signed already
 /// are passed on.
 ///
-/// A body that can be sent twice is hashed; one in [`Once`](super::Once) is
+/// A body that can be sent twice is hashed; one in [`NonReplayable`](super::NonReplayable) is
 /// signed as `UNSIGNED-PAYLOAD`, which S3 and some others take over TLS. A header
 /// `x-amz-content-sha256` that is there already is taken for the hash. Paths are
 /// encoded once and left as they are for the services `s3`, `s3-object-lambda` and
@@ -82,18 +82,21 @@ impl SkewClock {
 }
 
 impl<S> Layer<S> for SkewLayer {
-    type Service = Skew<S>;
+    type Service = SkewService<S>;
 
-    fn layer(&self, inner: S) -> Skew<S> {
-        Skew::new(inner, self.0.clone())
+    fn layer(&self, inner: S) -> SkewService<S> {
+        SkewService::new(inner, self.0.clone())
     }
 }
 
 impl<S> Layer<S> for SigningLayer {
-    type Service = Signing<S>;
+    type Service = SigningService<S>;
 
-    fn layer(&self, inner: S) -> Signing<S> {
-        Signing::new(Skew::new(inner, self.wiring.clone()), self.scope.clone())
+    fn layer(&self, inner: S) -> SigningService<S> {
+        SigningService::new(
+            SkewService::new(inner, self.wiring.clone()),
+            self.scope.clone(),
+        )
     }
 }
 

@@ -42,7 +42,7 @@ impl<S, B: ReplayBody> TowerRequest<S, B> {
     }
 
     pub(super) fn copy_of(request: &Request<B>) -> Request<Option<B>> {
-        let mut copy = Request::new(request.body().replay());
+        let mut copy = Request::new(request.body().try_clone());
         *copy.method_mut() = request.method().clone();
         *copy.uri_mut() = request.uri().clone();
         *copy.version_mut() = request.version();
@@ -96,7 +96,7 @@ where
     }
 
     async fn body(&mut self) -> Option<Bytes> {
-        let body = self.copy.body().as_ref()?.replay()?;
+        let body = self.copy.body().as_ref()?.try_clone()?;
         bytes_of(body).await
     }
 

@@ -1,4 +1,4 @@
-//! [`Skew`]: the service that [`SkewLayer`](super::SkewLayer) makes.
+//! [`SkewService`]: the service that [`SkewLayer`](super::SkewLayer) makes.
 
 use std::fmt;
 use std::mem;
@@ -23,7 +23,7 @@ use crate::resign::is_signature;
 ///
 /// See [`SkewLayer`](super::SkewLayer).
 #[derive(Clone)]
-pub struct Skew<S> {
+pub struct SkewService<S> {
     inner: S,
     wiring: Arc<Wiring>,
 }
@@ -44,7 +44,7 @@ impl Wiring {
     }
 }
 
-impl<S> Skew<S> {
+impl<S> SkewService<S> {
     pub(super) const fn new(inner: S, wiring: Arc<Wiring>) -> Self {
         Self { inner, wiring }
     }
@@ -54,7 +54,7 @@ impl<S> Skew<S> {
     }
 }
 
-impl<S: Clone> Skew<S> {
+impl<S: Clone> SkewService<S> {
     /// Takes the service that is ready, and leaves one that is not.
     pub(super) fn take_ready(&mut self) -> Self {
         let next = self.clone();
@@ -62,7 +62,7 @@ impl<S: Clone> Skew<S> {
     }
 }
 
-impl<S> Skew<S> {
+impl<S> SkewService<S> {
     /// Sends a request as it is, whatever comes back.
     pub(super) fn pass<B, R>(mut self, request: Request<B>) -> SkewFuture<S, B, R>
     where
@@ -103,7 +103,7 @@ impl<S> Skew<S> {
     }
 }
 
-impl<S, B, R> Service<Request<B>> for Skew<S>
+impl<S, B, R> Service<Request<B>> for SkewService<S>
 where
     S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
     S::Future: Send + 'static,
@@ -132,9 +132,9 @@ where
     }
 }
 
-impl<S: fmt::Debug> fmt::Debug for Skew<S> {
+impl<S: fmt::Debug> fmt::Debug for SkewService<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Skew")
+        f.debug_struct("SkewService")
             .field("inner", &self.inner)
             .finish_non_exhaustive()
     }

@@ -1,4 +1,4 @@
-//! [`Signing`]: the service that [`SigningLayer`](super::SigningLayer) makes.
+//! [`SigningService`]: the service that [`SigningLayer`](super::SigningLayer) makes.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,7 +15,7 @@ use tower_service::Service;
 use super::body::{ReplayBody, SkewBody, bytes_at_hand, bytes_of};
 use super::future::SkewFuture;
 use super::request::{head_of, put};
-use super::service::Skew;
+use super::service::SkewService;
 use crate::clock::SkewClock;
 use crate::resign::sign_anew;
 
@@ -23,8 +23,8 @@ use crate::resign::sign_anew;
 ///
 /// See [`SigningLayer`](super::SigningLayer).
 #[derive(Clone)]
-pub struct Signing<S> {
-    skew: Skew<S>,
+pub struct SigningService<S> {
+    skew: SkewService<S>,
     scope: Arc<Scope>,
 }
 
@@ -35,8 +35,8 @@ pub(super) struct Scope {
     pub(super) service: Cow<'static, str>,
 }
 
-impl<S> Signing<S> {
-    pub(super) const fn new(skew: Skew<S>, scope: Arc<Scope>) -> Self {
+impl<S> SigningService<S> {
+    pub(super) const fn new(skew: SkewService<S>, scope: Arc<Scope>) -> Self {
         Self { skew, scope }
     }
 }
@@ -65,7 +65,7 @@ impl Scope {
     }
 }
 
-impl<S, B, R> Service<Request<B>> for Signing<S>
+impl<S, B, R> Service<Request<B>> for SigningService<S>
 where
     S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
     S::Future: Send + 'static,
@@ -89,7 +89,7 @@ where
         }
         let wiring = ready.wiring();
         let known = wiring.credentials.known(&wiring.clock);
-        let copy = request.body().replay();
+        let copy = request.body().try_clone();
         let is_streaming = copy.is_none();
         let at_hand = copy.and_then(bytes_at_hand);
         if let Some(credentials) = known
@@ -106,7 +106,7 @@ where
         let scope = self.scope.clone();
         SkewFuture::boxed(async move {
             let clock = ready.wiring().clock.clone();
-            let body: Option<Bytes> = match request.body().replay() {
+            let body: Option<Bytes> = match request.body().try_clone() {
                 Some(body) => bytes_of(body).await,
                 None => None,
             };
@@ -131,9 +131,9 @@ fn is_signed<B>(request: &Request<B>) -> bool {
             .any(|pair| pair.starts_with("X-Amz-Signature="))
 }
 
-impl<S: fmt::Debug> fmt::Debug for Signing<S> {
+impl<S: fmt::Debug> fmt::Debug for SigningService<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Signing")
+        f.debug_struct("SigningService")
             .field("skew", &self.skew)
             .field("scope", &self.scope)
             .finish()

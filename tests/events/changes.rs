@@ -11,7 +11,7 @@ use crate::world::{DAY, MINUTE};
 async fn every_change_is_told_to_every_listener() {
     for door in Door::ALL {
         let site = site(-2 * DAY, Manner::InWords);
-        let mut listeners = [site.clock.changes(), site.clock.changes()];
+        let mut listeners = [site.clock.subscribe(), site.clock.subscribe()];
         for round in 0..5 {
             let (skew, is_corrected) = if round % 2 == 0 {
                 (-2 * DAY, true)
@@ -23,7 +23,7 @@ async fn every_change_is_told_to_every_listener() {
             for listener in &mut listeners {
                 listener.changed().await;
                 assert_eq!(
-                    listener.get().is_correcting(),
+                    listener.status().is_correcting(),
                     is_corrected,
                     "{door:?} {round}"
                 );
@@ -38,7 +38,7 @@ async fn every_change_is_told_to_every_listener() {
 async fn an_event_that_moves_nothing_is_told_as_well() {
     for door in Door::ALL {
         let site = site(0, Manner::InWords);
-        let mut changes = site.clock.changes();
+        let mut changes = site.clock.subscribe();
         let frozen = crate::wire::Fate {
             before: crate::world::minutes(20),
             ..crate::wire::Fate::default()
@@ -46,7 +46,7 @@ async fn an_event_that_moves_nothing_is_told_as_well() {
         site.line.wire.plan([frozen]);
         assert_eq!(call(door, &site).await, Ok(()));
         changes.changed().await;
-        let status = changes.get();
+        let status = changes.status();
         assert!(!status.is_correcting());
         let last = status.last_event().map(|event| event.name());
         assert_eq!(last, Some("expired_in_transit"));
@@ -56,38 +56,41 @@ async fn an_event_that_moves_nothing_is_told_as_well() {
 #[tokio::test]
 async fn a_listener_that_comes_late_sees_where_the_clock_stands() {
     let site = tell("skew_detected", Door::HttpClient).await;
-    let mut late = site.clock.changes();
-    assert!(late.get().is_correcting());
-    assert_eq!(late.get(), site.clock.status());
+    let mut late = site.clock.subscribe();
+    assert!(late.status().is_correcting());
+    assert_eq!(late.status(), site.clock.status());
     // What was before is no news.
     assert_eq!(late.changed().now_or_never(), None);
     site.clock.reset();
     late.changed().await;
-    assert!(!late.get().is_correcting());
+    assert!(!late.status().is_correcting());
 }
 
 #[tokio::test]
 async fn listeners_that_are_dropped_or_never_listen_hold_nothing_up() {
     for door in Door::ALL {
         let site = site(-20 * MINUTE, Manner::InWords);
-        let idle: Vec<_> = (0..1_000).map(|_| site.clock.changes()).collect();
-        drop(site.clock.changes());
-        let mut cancelled = site.clock.changes();
+        let idle: Vec<_> = (0..1_000).map(|_| site.clock.subscribe()).collect();
+        drop(site.clock.subscribe());
+        let mut cancelled = site.clock.subscribe();
         assert_eq!(cancelled.changed().now_or_never(), None);
         for _ in 0..3 {
             assert_eq!(call(door, &site).await, Ok(()));
         }
         // A change is not lost with the future that waited for it.
         assert_eq!(cancelled.changed().now_or_never(), Some(()));
-        assert!(idle.iter().all(|listener| listener.get().is_correcting()));
+        assert!(
+            idle.iter()
+                .all(|listener| listener.status().is_correcting())
+        );
     }
 }
 
 #[tokio::test]
 async fn a_listener_outlives_the_other_handles() {
     let site = tell("skew_detected", Door::Interceptor).await;
-    let mut changes = site.clock.changes();
+    let mut changes = site.clock.subscribe();
     drop(site);
-    assert!(changes.get().is_correcting());
+    assert!(changes.status().is_correcting());
     assert_eq!(changes.changed().now_or_never(), None);
 }

@@ -41,7 +41,7 @@ async fn diagnosed(door: Door, site: &Site) -> Diagnosis {
 fn observing(site: Site) -> Site {
     let clock = SkewClock::builder()
         .local_clock(site.world.machine.clone())
-        .observe_only()
+        .observe_only(true)
         .build();
     Site { clock, ..site }
 }

@@ -11,7 +11,7 @@ use crate::world::DAY;
 fn observing(site: Site) -> Site {
     let clock = SkewClock::builder()
         .local_clock(site.world.machine.clone())
-        .observe_only()
+        .observe_only(true)
         .build();
     Site { clock, ..site }
 }

@@ -114,7 +114,7 @@ async fn no_event_and_no_debug_output_holds_a_secret_or_a_signature() {
                 text,
                 "{clock:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
                 clock.status(),
-                clock.changes(),
+                clock.subscribe(),
                 clock.interceptor(),
                 clock.retry_classifier(),
                 clock.identity_cache(),

@@ -75,7 +75,7 @@ async fn one_that_asks_the_clock_gets_an_answer() {
         let counted = answers.clone();
         let _guard = tracing::subscriber::set_default(Rude(move || {
             assert!(clock.now() > std::time::UNIX_EPOCH);
-            drop((clock.status(), clock.changes().get()));
+            drop((clock.status(), clock.subscribe().status()));
             *counted.lock().expect("nobody panics with it") += 1;
         }));
         lives_through_an_event(door, &site).await;
@@ -146,7 +146,7 @@ fn one_that_blocks_delays_the_call_that_it_hears_of_and_no_other() {
         let site = site(-2 * DAY, Manner::InWords);
         let (blocked, released) = (Latch::default(), Latch::default());
         let (tell, hear) = (blocked.clone(), released.clone());
-        let mut changes = site.clock.changes();
+        let mut changes = site.clock.subscribe();
         let behind = site.clone();
         let delayed = thread::spawn(move || {
             let _guard = tracing::subscriber::set_default(Rude(move || {
@@ -160,7 +160,7 @@ fn one_that_blocks_delays_the_call_that_it_hears_of_and_no_other() {
         assert!(site.clock.status().is_correcting(), "{door:?}");
         assert!(site.clock.now() > site.world.machine_wall());
         assert_eq!(changes.changed().now_or_never(), Some(()), "{door:?}");
-        assert!(changes.get().is_correcting());
+        assert!(changes.status().is_correcting());
         for _ in 0..3 {
             assert_eq!(block_on(call(door, &site)), Ok(()), "{door:?}");
         }

@@ -12,13 +12,13 @@ use crate::world::{MINUTE, World};
 #[tokio::test]
 async fn a_lesson_and_a_repair_wake_a_listener() {
     let site = Site::new(Parts::All, -20 * MINUTE, without_retries);
-    let mut changes = site.clock.changes();
+    let mut changes = site.clock.subscribe();
     assert!(changes.changed().now_or_never().is_none(), "nothing yet");
     let listener = tokio::spawn({
-        let mut changes = site.clock.changes();
+        let mut changes = site.clock.subscribe();
         async move {
             changes.changed().await;
-            changes.get()
+            changes.status()
         }
     });
     tokio::task::yield_now().await;
@@ -40,7 +40,7 @@ async fn a_lesson_and_a_repair_wake_a_listener() {
     );
     assert_eq!(site.lost(1).await, 0);
     assert!(changes.changed().now_or_never().is_some());
-    let status = changes.get();
+    let status = changes.status();
     assert!(!status.is_correcting());
     assert!(matches!(
         status.last_event().map(SkewEvent::kind),
@@ -53,8 +53,8 @@ async fn a_lesson_and_a_repair_wake_a_listener() {
 async fn a_late_listener_sees_the_last_change() {
     let site = Site::new(Parts::All, -20 * MINUTE, without_retries);
     assert_eq!(site.lost(1).await, 0);
-    let mut late = site.clock.changes();
-    assert!(late.get().is_correcting());
+    let mut late = site.clock.subscribe();
+    assert!(late.status().is_correcting());
     assert!(late.changed().now_or_never().is_none(), "it is known");
     site.clock.reset();
     assert!(late.changed().now_or_never().is_some());
@@ -63,9 +63,9 @@ async fn a_late_listener_sees_the_last_change() {
 #[tokio::test]
 async fn a_listener_neither_blocks_the_clock_nor_is_missed() {
     let site = Site::new(Parts::All, -20 * MINUTE, without_retries);
-    let dropped = site.clock.changes();
+    let dropped = site.clock.subscribe();
     drop(dropped);
-    let held = site.clock.changes();
+    let held = site.clock.subscribe();
     let mut waiting = held.clone();
     let mut wait = Box::pin(waiting.changed());
     assert!(wait.as_mut().now_or_never().is_none());
@@ -76,7 +76,7 @@ async fn a_listener_neither_blocks_the_clock_nor_is_missed() {
     assert_eq!(site.lost(2).await, 0);
     assert!(wait.as_mut().now_or_never().is_some());
     drop(wait);
-    assert!(!held.get().is_correcting());
+    assert!(!held.status().is_correcting());
     drop((held, waiting));
     site.clock.reset();
     assert_eq!(site.lost(1).await, 0);
@@ -85,7 +85,7 @@ async fn a_listener_neither_blocks_the_clock_nor_is_missed() {
 #[tokio::test]
 async fn a_wait_that_is_given_up_loses_nothing() {
     let site = Site::new(Parts::All, -20 * MINUTE, without_retries);
-    let mut changes = site.clock.changes();
+    let mut changes = site.clock.subscribe();
     drop(changes.changed());
     assert_eq!(site.lost(1).await, 0);
     assert!(changes.changed().now_or_never().is_some());
@@ -99,12 +99,12 @@ async fn clients_of_two_services_share_a_clock_and_its_listeners() {
     endpoint.feed("q", "first");
     let clock = world.skew_clock();
     let config = without_retries(config(&endpoint.url()));
-    let mut changes = clock.changes();
+    let mut changes = clock.subscribe();
     let key = endpoint.create_key();
     assert_eq!(encrypt(&kms(&config, &clock), &key).await, Ok(()));
     changes.changed().await;
     let queue = endpoint.queue_url("q");
     assert_eq!(send(&sqs(&config, &clock), &queue).await, Ok(()));
     assert_eq!(endpoint.counts().rejected, 1);
-    assert_eq!(changes.get().event_count(), 1);
+    assert_eq!(changes.status().event_count(), 1);
 }

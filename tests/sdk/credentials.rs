@@ -245,7 +245,7 @@ async fn an_observers_cache_is_not_emptied() {
     let world = World::with_skew(-20 * 60);
     let clock = SkewClock::builder()
         .local_clock(world.machine.clone())
-        .observe_only()
+        .observe_only(true)
         .build();
     let issuer = hourly(&world, &clock);
     let site = Site::with(Client::Whole, world, clock, issuer);

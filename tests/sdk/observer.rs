@@ -14,7 +14,7 @@ use crate::world::{MINUTE, World, minutes};
 pub(crate) fn observer(world: &World) -> SkewClock {
     SkewClock::builder()
         .local_clock(world.machine.clone())
-        .observe_only()
+        .observe_only(true)
         .build()
 }
 

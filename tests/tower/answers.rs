@@ -4,7 +4,8 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use aws_clock_skew::{SkewBody, SkewClock};
+use aws_clock_skew::SkewClock;
+use aws_clock_skew::tower::SkewBody;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response};
 use http_body::{Body, Frame};

@@ -1,7 +1,7 @@
 //! Request bodies: sent a second time byte for byte, or passed on once.
 
 use aws_clock_skew::event::SkipReason;
-use aws_clock_skew::{Once, ReplayBody};
+use aws_clock_skew::tower::{NonReplayable, ReplayBody};
 use aws_clock_skew_endpoint::Endpoint;
 use bytes::Bytes;
 use http::{Request, StatusCode};
@@ -66,9 +66,10 @@ async fn bodies_that_can_be_cloned_are_sent_again() {
     );
 }
 
-fn once() -> Once<impl Body<Data = Bytes, Error = std::convert::Infallible> + Send + 'static> {
+fn once()
+-> NonReplayable<impl Body<Data = Bytes, Error = std::convert::Infallible> + Send + 'static> {
     let frames = ["on", "ce"].map(|data| Ok(Frame::data(Bytes::from_static(data.as_bytes()))));
-    Once::new(StreamBody::new(futures_util::stream::iter(frames)))
+    NonReplayable::new(StreamBody::new(futures_util::stream::iter(frames)))
 }
 
 #[tokio::test]

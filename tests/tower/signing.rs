@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
-use aws_clock_skew::{Once, SkewClock};
+use aws_clock_skew::SkewClock;
+use aws_clock_skew::tower::NonReplayable;
 use aws_clock_skew_endpoint::{ACCESS_KEY_ID, Endpoint, SECRET_ACCESS_KEY};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
@@ -93,7 +94,7 @@ async fn a_stated_payload_hash_is_kept() {
     assert!(send(Some("UNSIGNED-PAYLOAD")).await.is_ok());
     assert!(send(None).await.is_ok());
     let once = operation("https://s3.test/key", "", String::new());
-    let once = once.map(|_| Once::new(Empty::<Bytes>::new()));
+    let once = once.map(|_| NonReplayable::new(Empty::<Bytes>::new()));
     assert!(layer.layer(script.clone()).oneshot(once).await.is_ok());
     let hashes: Vec<_> = script
         .sent()

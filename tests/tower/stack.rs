@@ -25,10 +25,10 @@ pub(crate) enum Door {
     /// `SkewLayer`, below a signer that knows the machine's clock only.
     BelowASigner,
     /// `SigningLayer`.
-    Signing,
+    SigningService,
 }
 
-pub(crate) const DOORS: [Door; 2] = [Door::BelowASigner, Door::Signing];
+pub(crate) const DOORS: [Door; 2] = [Door::BelowASigner, Door::SigningService];
 
 pub(crate) type Stack = BoxCloneSyncService<Request<Full<Bytes>>, Response<Bytes>, BoxError>;
 
@@ -74,7 +74,7 @@ pub(crate) fn stack_with(
                 .service(client());
             BoxCloneSyncService::new(stack.map_err(BoxError::from).and_then(whole))
         }
-        Door::Signing => {
+        Door::SigningService => {
             let stack = ServiceBuilder::new()
                 .layer(clock.signing_layer(credentials, "us-east-1", service))
                 .service(client());

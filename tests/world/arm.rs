@@ -7,7 +7,8 @@ mod sdk;
 
 use std::time::Duration;
 
-use aws_clock_skew::{LocalClock, Signing, Skew, SkewClock};
+use aws_clock_skew::tower::{SigningService, SkewService};
+use aws_clock_skew::{LocalClock, SkewClock};
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
@@ -110,8 +111,8 @@ pub(crate) const LAB: &str = "https://sqs.lab.example";
 enum Client {
     #[cfg(feature = "sdk")]
     Sdk(sdk::Client),
-    Signing(Signing<Wire>, &'static str),
-    Below(Skew<Wire>, &'static str, Box<Credentials>),
+    Signing(SigningService<Wire>, &'static str),
+    Below(SkewService<Wire>, &'static str, Box<Credentials>),
 }
 
 impl Station {

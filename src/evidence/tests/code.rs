@@ -1,5 +1,5 @@
 use crate::evidence::code::{Class, Code, visible};
-use crate::evidence::{Evidence, OtherCause, Rejection, ResponseView};
+use crate::evidence::{Evidence, OtherCause, ResponseView, SkewDirection};
 
 #[track_caller]
 fn check(given: Option<&str>, text: &str, name: Option<&str>, class: Class) {
@@ -46,7 +46,7 @@ fn a_given_code_is_stripped_and_preferred() {
 #[test]
 fn every_notation_of_a_code_is_read() {
     let name = Some("RequestTimeTooSkewed");
-    let clock = Class::Clock(Rejection::Unspecified);
+    let clock = Class::Clock(SkewDirection::Unspecified);
     for text in [
         "<Error><Code>RequestTimeTooSkewed</Code>",
         "<Error>\n <code>\n RequestTimeTooSkewed</code>",

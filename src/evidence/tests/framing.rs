@@ -1,6 +1,6 @@
 //! Codes and messages in the framings that reach the crate.
 
-use crate::evidence::{Evidence, OtherCause, Rejection, ResponseView};
+use crate::evidence::{Evidence, OtherCause, ResponseView, SkewDirection};
 
 const EXPIRED: &str = "Signature expired: 20260101T100000Z is now earlier than 20260101T100500Z \
     (20260101T102000Z - 15 min.)";
@@ -71,7 +71,7 @@ fn a_code_in_cbor_is_read_wherever_it_stands_and_however_long_it_is() {
         assert!(evidence.is_signature_code());
         let skewed = cbor(&[("__type", code_as_sent), ("message", EXPIRED)]);
         let evidence = check_code(&skewed, Some(code));
-        assert_eq!(evidence.rejection(), Some(Rejection::Behind));
+        assert_eq!(evidence.clock_skew_error(), Some(SkewDirection::Behind));
         assert!(evidence.request_time().is_some() && evidence.server_time().is_some());
     }
     let short = cbor(&[("__type", "AccessDenied"), ("message", EXPIRED)]);
@@ -86,7 +86,7 @@ fn a_code_in_cbor_is_read_wherever_it_stands_and_however_long_it_is() {
         ("message", EXPIRED),
     ]);
     let evidence = check_code(&unrelated, Some("ResourceNotFoundException"));
-    assert_eq!(evidence.rejection(), None);
+    assert_eq!(evidence.clock_skew_error(), None);
 }
 
 #[test]
@@ -95,8 +95,8 @@ fn a_clock_skew_error_in_an_event_stream_is_read_under_a_200() {
     let body = frame("BadRequestException", &payload);
     let evidence = Evidence::read(&ResponseView::new(200, &body));
     assert_eq!(evidence.error_code(), Some("BadRequestException"));
-    assert_eq!(evidence.rejection(), Some(Rejection::Behind));
-    assert!(!evidence.accepted() && !evidence.let_through());
+    assert_eq!(evidence.clock_skew_error(), Some(SkewDirection::Behind));
+    assert!(!evidence.accepted() && !evidence.passed_timestamp_check());
     let signed_at = evidence.request_time().unwrap();
     assert!(!evidence.quotes_another_than(signed_at));
     let second = std::time::Duration::from_secs(1);
@@ -148,6 +148,6 @@ fn a_code_that_a_user_wrote_is_not_the_one_that_the_service_states() {
         ),
     ] {
         let evidence = check_code(body.as_bytes(), Some(code));
-        assert!(!evidence.is_suspect() && !evidence.is_signature_code());
+        assert!(!evidence.is_possible_clock_skew_error() && !evidence.is_signature_code());
     }
 }
