@@ -31,7 +31,7 @@ pub(crate) struct Correction {
     /// The range of the server's time at `learned_at`.
     interval: Interval,
     learned_at: Duration,
-    /// The monotonic clock when the correction began that this one goes on with.
+    /// The monotonic clock when the first of an unbroken series of corrections began.
     since: Duration,
     host: Option<Host>,
 }
@@ -56,8 +56,7 @@ impl ClockState {
         }
     }
 
-    /// Starts from a known offset of the local clock; one that is next to none is
-    /// ignored.
+    /// Starts from a known offset of the local clock. An offset of 30 s or less is ignored.
     pub(crate) fn start_at(&mut self, offset: ClockOffset, reading: Reading) {
         let point = ClockOffset::from_boot(offset.shift(reading.wall), reading.boot);
         let correction = Correction {
@@ -112,14 +111,14 @@ impl ClockState {
         }
     }
 
-    /// Returns server − local as it is taken to be.
+    /// Returns server time − local time; zero without a correction.
     pub(crate) fn offset(&self, reading: Reading) -> ClockOffset {
         self.correction
             .as_ref()
             .map_or(ClockOffset::ZERO, |correction| correction.offset(reading))
     }
 
-    /// Returns what stands against a sample, if anything.
+    /// Returns why a sample may not become the correction, if there is a reason.
     pub(crate) fn objection_to(
         &self,
         sample: &OffsetSample,
@@ -134,8 +133,8 @@ impl ClockState {
         Some(Objection::Host(other.into()))
     }
 
-    /// Takes a sample as the correction, and returns what it replaced. The caller has
-    /// asked for [objections](Self::objection_to).
+    /// Makes a sample the correction, and returns the correction that it replaces. The
+    /// caller has checked for [objections](Self::objection_to).
     pub(crate) fn learn(
         &mut self,
         sample: &OffsetSample,
@@ -151,7 +150,7 @@ impl ClockState {
             host: host.cloned(),
         };
         self.trust.forget_time(host.map_or("", Host::name));
-        // A server that says what the wall clock says needs no correction.
+        // A server that agrees with the wall clock needs no correction.
         let correction = (!correction.agrees_with_wall(reading)).then_some(correction);
         if previous.is_some() || correction.is_some() {
             self.replace(correction);
@@ -175,14 +174,14 @@ impl ClockState {
         self.trust = Trust::default();
     }
 
-    /// Returns whether the last accepted response spoke against the correction.
+    /// Returns whether the last accepted response contradicted the correction.
     pub(crate) const fn is_doubted(&self) -> bool {
         self.contradictions > 0
     }
 
-    /// Weighs the `Date` of an accepted response, as an interval on the monotonic
-    /// clock: it can end a correction, and never starts or changes one. Returns the
-    /// correction that ended.
+    /// Compares the `Date` of an accepted response, as an interval on the monotonic clock,
+    /// with the correction. It can end a correction, and never starts or changes one. Returns
+    /// the correction that ended.
     pub(crate) fn contradict(
         &mut self,
         interval: Interval,
@@ -218,7 +217,7 @@ impl Correction {
         self.interval_at(boot).worst_error_of(self.point)
     }
 
-    /// Returns the time, as it is known now, when the correction began.
+    /// Returns when the correction began, by its own time.
     pub(crate) fn since(&self) -> SystemTime {
         self.point.at_boot(self.since)
     }
@@ -244,9 +243,10 @@ impl Correction {
             .contains(wall_on_boot(reading))
     }
 
-    /// Returns whether accepted responses of `host` count against it: those of the
-    /// host whose sample it is, and of any AWS endpoint. Otherwise a host with a
-    /// wrong clock could mislead AWS's clients for good, as long as AWS tolerates it.
+    /// Returns whether accepted responses of `host` can end the correction: those of the
+    /// host whose sample it is, and those of any AWS endpoint. Without the latter, the
+    /// sample of a host with a wrong clock would apply to requests to AWS for as long as AWS
+    /// tolerates the error.
     fn can_be_ended_by(&self, host: Option<&Host>) -> bool {
         host.is_some_and(|host| {
             let is_its_source = self.host.as_ref().map(Host::name) == Some(host.name());
@@ -259,15 +259,15 @@ fn wall_on_boot(reading: Reading) -> ClockOffset {
     ClockOffset::from_boot(reading.wall, reading.boot)
 }
 
-/// Returns whether an accepted response that has just come with this `Date` cannot
-/// [contradict](ClockState::contradict) a clock that reads `now`, however fast it was.
+/// Returns whether an accepted response with this `Date`, received now, cannot
+/// [contradict](ClockState::contradict) a clock that reads `now`, however fast it came.
 pub(crate) fn agrees(date: SystemTime, now: SystemTime) -> bool {
-    // Of the two bounds this is the nearer one, so it holds for both.
+    // The nearer of the two bounds.
     ClockOffset::between(date, now).magnitude() < GRACE
 }
 
-/// A wall clock this near to the correction has been repaired: NTP steps and slews
-/// to less, and the least correction is four times as large.
+/// A wall clock this close to the correction has been repaired: NTP comes closer, and the
+/// smallest correction is four times as large.
 const REPAIRED: Duration = Duration::from_secs(30);
 /// One wrong or cached `Date` is common, three in a row that all agree with the
 /// wall clock are not.

@@ -1,4 +1,4 @@
-//! [`Interval`]: what is known of an offset.
+//! [`Interval`]: a range of offsets.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ impl Interval {
         (earliest <= latest).then_some(Self { earliest, latest })
     }
 
-    /// Returns the range that holds one offset only.
+    /// Returns the range that contains one offset.
     pub(crate) const fn exactly(offset: ClockOffset) -> Self {
         Self {
             earliest: offset,
@@ -33,7 +33,7 @@ impl Interval {
         self.earliest <= offset && offset <= self.latest
     }
 
-    /// Returns the range with `margin` more at both ends.
+    /// Returns the range, extended by `margin` at both ends.
     pub(crate) fn widened(self, margin: Duration) -> Self {
         Self {
             earliest: self.earliest.minus(margin),
@@ -52,8 +52,8 @@ impl Interval {
         }
     }
 
-    /// Returns the distance from `offset` to the farther bound: how wrong it can
-    /// be as an estimate.
+    /// Returns the distance from `offset` to the farther bound: the largest error of
+    /// `offset` as an estimate.
     pub(crate) fn worst_error_of(self, offset: ClockOffset) -> Duration {
         let below = offset.since(self.earliest).magnitude();
         let above = self.latest.since(offset).magnitude();

@@ -10,36 +10,57 @@ use std::time::{Duration, SystemTime};
 #[cfg(feature = "test-util")]
 pub use manual::ManualClock;
 
-/// The clocks of the machine, so that a test can bring its own.
+/// The local clocks. Tests implement it, or use `ManualClock` (feature `test-util`).
 ///
-/// Implementations must be cheap (they are asked at every signature) and must
-/// not panic.
+/// Implementations must be fast, since every signature reads them, and must not panic.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+///
+/// use aws_clock_skew::{LocalClock, SkewClock, SystemClock};
+///
+/// /// A wall clock two hours behind that of the system.
+/// #[derive(Debug)]
+/// struct TwoHoursBehind;
+///
+/// impl LocalClock for TwoHoursBehind {
+///     fn wall(&self) -> SystemTime {
+///         SystemClock::new().wall() - Duration::from_hours(2)
+///     }
+///
+///     fn boot(&self) -> Duration {
+///         SystemClock::new().boot()
+///     }
+/// }
+///
+/// let clock = SkewClock::builder().local_clock(TwoHoursBehind).build();
+/// ```
 pub trait LocalClock: fmt::Debug + Send + Sync {
-    /// Returns what the machine takes for the time: the clock that may be wrong,
-    /// that people and NTP set, forwards and backwards.
+    /// Returns the wall clock, such as `CLOCK_REALTIME`: it may be wrong, and people and NTP
+    /// set it forward and backward.
     fn wall(&self) -> SystemTime;
 
-    /// Returns the time since some fixed moment, usually the start of the machine: it
-    /// never goes back, nobody sets it, and NTP does not speed it up or slow it
-    /// down. It should count the time the machine was suspended.
+    /// Returns the monotonic clock: the time since a fixed moment, usually the start of the
+    /// machine. It never goes back and is never set. It should count the time during which
+    /// the machine is suspended, and NTP should not slew it.
     fn boot(&self) -> Duration;
 }
 
 /// The clocks of the operating system.
 ///
-/// | platform | boot clock | counts suspend | slewed by NTP |
+/// | platform | monotonic clock | counts suspend | slewed by NTP |
 /// |---|---|---|---|
 /// | Linux, Android | `CLOCK_MONOTONIC_RAW` + (`CLOCK_BOOTTIME` − `CLOCK_MONOTONIC`) | yes | no |
 /// | macOS, iOS | `CLOCK_MONOTONIC` ([clock_gettime(3)]) | yes | with the wall clock |
 /// | Windows | [`std::time::Instant`] (`QueryPerformanceCounter`) | yes | no |
 /// | others | [`std::time::Instant`] | depends | depends |
 ///
-/// Where the boot clock is slewed together with the wall clock, a repair by
-/// slewing is noticed only when a server contradicts the correction.
+/// Where NTP slews the monotonic clock together with the wall clock, a repair by slewing is
+/// noticed only when a server contradicts the correction.
 ///
-/// Run on x86-64 Linux. What other platforms do differently is this clock alone; the
-/// unit tests compile and run their ways of reading it on Linux. Needs atomics of 64
-/// bits, as all platforms in the table have (of 32-bit ARM, ARMv6 and later).
+/// The crate is tested on x86-64 Linux. Only this type differs on other platforms; the unit
+/// tests compile and run their code on Linux. It needs 64-bit atomics, which all platforms
+/// in the table have (32-bit ARM from ARMv6 on).
 ///
 /// [clock_gettime(3)]: https://www.manpagez.com/man/3/clock_gettime/
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,7 +77,7 @@ impl SystemClock {
 impl LocalClock for SystemClock {
     #[expect(
         clippy::disallowed_methods,
-        reason = "the one place that reads the machine's clock"
+        reason = "the one place that reads the local clock"
     )]
     #[inline]
     fn wall(&self) -> SystemTime {
@@ -87,30 +108,30 @@ mod unslewed {
 
     use rustix::time::{ClockId, clock_gettime};
 
-    /// `CLOCK_MONOTONIC` and `CLOCK_BOOTTIME` are slewed by NTP together with the
-    /// wall clock (chrony: by up to 8.3 %); `CLOCK_MONOTONIC_RAW` is not, and does
-    /// not count suspend. The difference of the first and the last is what slewing has
-    /// done, whatever was spent in suspend.
+    /// NTP slews `CLOCK_MONOTONIC` and `CLOCK_BOOTTIME` together with the wall clock
+    /// (chrony: by up to 8.3 %). It does not slew `CLOCK_MONOTONIC_RAW`, which does not
+    /// count suspend. The difference between the first and the last is the effect of
+    /// slewing.
     pub(super) fn boot() -> Duration {
         fresh().unwrap_or_else(measured)
     }
 
-    /// The same by one clock, if what slewing has done to it was measured a moment ago.
+    /// Returns the same from one clock, if the effect of slewing was measured within the
+    /// last 16 ms.
     #[inline]
     pub(super) fn fresh() -> Option<Duration> {
         let total = read(ClockId::Boottime);
         let age = total.wrapping_sub(MEASURED_AT.load(Ordering::Relaxed));
-        // Another thread may be between its two stores: the lead of a moment before is
-        // as good.
+        // Another thread may be between its two stores. The previous lead is as accurate.
         let lead = LEAD.load(Ordering::Relaxed);
         (age < FRESH).then(|| Duration::from_nanos(total.wrapping_add(lead)))
     }
 
     #[cold]
     fn measured() -> Duration {
-        // A process stopped between the readings would take the pause for a slew.
-        // Read again until they lie close together; the bound is for machines so slow,
-        // or under valgrind, that they never do.
+        // If the process is stopped between the readings, the pause looks like a slew. Read
+        // again until the readings are close together. The bound is for slow machines and
+        // valgrind, where they never are.
         let mut attempts = ATTEMPTS;
         loop {
             let before = read(ClockId::Monotonic);
@@ -127,7 +148,7 @@ mod unslewed {
         }
     }
 
-    /// In nanoseconds, which last for 584 years.
+    /// In nanoseconds, which do not overflow for 584 years.
     fn read(clock: ClockId) -> u64 {
         let time = clock_gettime(clock);
         // Clocks that count from the start of the machine are not negative.
@@ -139,10 +160,10 @@ mod unslewed {
     /// How far `CLOCK_MONOTONIC_RAW` is ahead of `CLOCK_MONOTONIC`, in wrapping
     /// nanoseconds, as last measured.
     static LEAD: AtomicU64 = AtomicU64::new(0);
-    /// When that was, by `CLOCK_BOOTTIME`; at first in the future.
+    /// When the lead was measured, by `CLOCK_BOOTTIME`; initially in the future.
     static MEASURED_AT: AtomicU64 = AtomicU64::new(u64::MAX / 2);
-    /// For so many nanoseconds a lead is used again: the fastest slew changes it by
-    /// 1.3 ms in that time.
+    /// A lead is used for this many nanoseconds. The fastest slew changes it by 1.3 ms in
+    /// that time.
     const FRESH: u64 = 16_000_000;
     /// In nanoseconds: a thousand times what the readings take.
     const CLOSE: u64 = 200_000;
@@ -180,7 +201,7 @@ mod instant {
 
     #[expect(
         clippy::disallowed_methods,
-        reason = "the one place that reads the machine's clock"
+        reason = "the one place that reads the local clock"
     )]
     pub(super) fn boot() -> Duration {
         static FIRST: OnceLock<Instant> = OnceLock::new();
@@ -188,17 +209,14 @@ mod instant {
     }
 }
 
-/// Both clocks of the machine, read together.
-///
-/// The wall clock is read first; nothing depends on the distance between the
-/// two but its order.
+/// Both local clocks, read together, the wall clock first.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Reading {
     pub(crate) wall: SystemTime,
     pub(crate) boot: Duration,
 }
 
-/// The clocks of a machine: the usual ones without the detour through a table.
+/// The local clocks. Those of the operating system are read without dynamic dispatch.
 #[derive(Debug)]
 pub(crate) enum MachineClock {
     System(SystemClock),
@@ -211,7 +229,7 @@ impl MachineClock {
         matches!(self, Self::System(_))
     }
 
-    /// Returns the boot clock, if one clock of the machine suffices to know it.
+    /// Returns the monotonic clock, if reading one clock of the system suffices.
     #[inline]
     pub(crate) fn boot_by_one_clock(&self) -> Option<Duration> {
         match self {
@@ -247,15 +265,15 @@ impl Reading {
         }
     }
 
-    /// Returns the time from `earlier` to this reading, by the clock that saw
-    /// more of it: a boot clock that stops in suspend saw too little, a wall
-    /// clock that was set back saw less than nothing.
+    /// Returns the time from `earlier` to this reading, by the clock that measured more of
+    /// it: a monotonic clock that stops in suspend measures too little, and so does a wall
+    /// clock that is set back.
     pub(crate) fn longest_since(self, earlier: Self) -> Duration {
         let wall = self.wall.duration_since(earlier.wall).unwrap_or_default();
         wall.max(self.boot.saturating_sub(earlier.boot))
     }
 
-    /// The same by the clock that saw less.
+    /// Returns the same by the clock that measured less.
     pub(crate) fn shortest_since(self, earlier: Self) -> Duration {
         let wall = self.wall.duration_since(earlier.wall).unwrap_or_default();
         wall.min(self.boot.saturating_sub(earlier.boot))

@@ -7,11 +7,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The signed distance from one clock to another, in whole milliseconds.
 ///
-/// Between a server and a machine it is *server − machine*: positive when the
-/// machine is behind, negative when it is ahead.
+/// Between a server and the local clock it is server time − local time, like the offset
+/// of NTP (RFC 5905): positive if the local clock is behind, negative if it is ahead.
 ///
-/// `{}` says it in words for a person, in the largest units that matter;
-/// `{:+}` as a signed quantity:
+/// `{}` prints it for a person, in the two largest units; `{:+}` prints a signed quantity:
 ///
 /// ```
 /// use aws_clock_skew::ClockOffset;
@@ -90,8 +89,8 @@ impl ClockOffset {
         moved.unwrap_or(time).max(UNIX_EPOCH)
     }
 
-    /// Returns the size without the sign.
-    pub(crate) const fn magnitude(self) -> Duration {
+    /// Returns the offset without its sign.
+    pub const fn magnitude(self) -> Duration {
         Duration::from_millis(self.0.unsigned_abs())
     }
 
@@ -147,8 +146,8 @@ impl fmt::Display for ClockOffset {
     }
 }
 
-/// Writes the largest unit that is not zero and the next, rounded: nobody asks how
-/// many milliseconds two days are, and half a second short of them is two days.
+/// Writes the largest unit that is not zero and the next one, rounded: half a second less
+/// than two days is printed as two days.
 fn write_magnitude(f: &mut fmt::Formatter<'_>, millis: u64) -> fmt::Result {
     if millis < 1_000 {
         return write!(f, "{millis} ms");

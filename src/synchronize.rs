@@ -96,7 +96,7 @@ pub enum SynchronizeError {
     /// The response had no usable `Date`.
     NoDate,
     /// The server's time is too far ahead; see
-    /// [`Limits::with_forward`](crate::Limits::with_forward).
+    /// [`Limits::with_max_forward`](crate::Limits::with_max_forward).
     LimitExceeded,
     /// An AWS endpoint confirmed another time, or another server has just stated one.
     HostsDisagree,

@@ -1,5 +1,5 @@
-//! Which server is followed, and how far: [`Limits`], confirmation by AWS, times of
-//! single hosts, and back-off.
+//! Which server may change the correction, and by how much: [`Limits`], confirmation by
+//! AWS, times of single hosts, and back-off.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,31 +11,42 @@ use crate::offset::ClockOffset;
 
 /// How far forward a correction may go.
 ///
-/// An attacker who captures a signature dated in the future can use it until then, so
-/// the clock does not follow a server that states a far future: the response goes to the
-/// caller as it came, and an `offset_limit_exceeded` event states both times. The limit
-/// is measured from the local wall clock, or from the release of this crate if the wall
-/// clock is before that (a device that boots in 1970), never from an earlier correction.
-/// Backward, the only limit is the year 2020.
+/// A captured signature can be replayed until its date, so the clock does not follow a
+/// server that states a time far in the future: the response goes to the caller unchanged,
+/// and an `offset_limit_exceeded` event states both times. The limit is measured from the
+/// local wall clock, or from the release date of this crate if the wall clock is before that
+/// (a device that boots in 1970). It is never measured from an earlier correction. Backward,
+/// the only limit is the year 2020.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use aws_clock_skew::{Limits, SkewClock};
+///
+/// // A device whose battery-backed clock was never set, and that only speaks TLS.
+/// let limits = Limits::default().with_max_forward_from_message(Duration::from_hours(24 * 3650));
+/// let clock = SkewClock::builder().limits(limits).build();
+/// # assert!(!clock.status().is_correcting());
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {
-    forward_strong: Duration,
+    forward_from_message: Duration,
     forward: Duration,
 }
 
 impl Limits {
-    /// Sets how far forward the clock follows times in error messages over TLS; 400 days by
-    /// default. Zero follows none.
+    /// Sets how far forward the clock follows times in error messages received over TLS;
+    /// 400 days by default. With zero it follows none.
     #[must_use]
-    pub const fn with_forward_strong(mut self, limit: Duration) -> Self {
-        self.forward_strong = limit;
+    pub const fn with_max_forward_from_message(mut self, limit: Duration) -> Self {
+        self.forward_from_message = limit;
         self
     }
 
-    /// Sets how far forward the clock follows any other time; 7 days by default. Zero
-    /// follows none.
+    /// Sets how far forward the clock follows any other time; 7 days by default. With zero
+    /// it follows none.
     #[must_use]
-    pub const fn with_forward(mut self, limit: Duration) -> Self {
+    pub const fn with_max_forward(mut self, limit: Duration) -> Self {
         self.forward = limit;
         self
     }
@@ -51,7 +62,7 @@ impl Limits {
     ) -> bool {
         let is_strong = strength == Strength::Message && host.is_some_and(Host::is_tls);
         let limit = if is_strong {
-            self.forward_strong
+            self.forward_from_message
         } else {
             self.forward
         };
@@ -67,20 +78,20 @@ impl Default for Limits {
     /// 400 days by error messages over TLS, 7 days otherwise.
     fn default() -> Self {
         Self {
-            // Real reports reach 100 days; more than a year is a machine that was
-            // put away for a winter, and then for another.
-            forward_strong: Duration::from_secs(400 * DAY),
+            // Reported offsets reach 100 days. More than a year is a machine that was
+            // switched off for longer than a year.
+            forward_from_message: Duration::from_secs(400 * DAY),
             forward: Duration::from_secs(7 * DAY),
         }
     }
 }
 
-/// What is known of the hosts that state a time. All periods are counted on the
+/// What is known about the hosts that state a time. All periods are measured on the
 /// monotonic clock.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trust {
     confirmation: Option<Confirmation>,
-    /// When a host that is not AWS changed the correction last.
+    /// When a host that is not AWS last changed the correction.
     last_change: Option<(Duration, Box<str>)>,
     back_offs: Vec<BackOff>,
     host_times: Vec<HostTime>,
@@ -95,7 +106,7 @@ struct Confirmation {
     wall_minus_mono: ClockOffset,
 }
 
-/// A host whose `Date` was tried and rejected: its `Date` is ignored for a while.
+/// A period in which the `Date` of a host is ignored, after a trial failed.
 #[derive(Clone, Debug)]
 struct BackOff {
     host: Box<str>,
@@ -109,15 +120,15 @@ struct BackOff {
 pub(crate) struct HostTime {
     host: Box<str>,
     pub(crate) kind: HostTimeKind,
-    /// The host has been conflicting, which is reported once.
+    /// The event about a conflicting host was emitted; there is one for each host.
     is_reported: bool,
     pub(crate) sample: OffsetSample,
 }
 
-/// Why a host has a time of its own.
+/// Why a host has its own time.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum HostTimeKind {
-    /// Its `Date` is tried until a request signed with it is accepted or rejected.
+    /// Its `Date` is used until a request signed with it is accepted or rejected.
     Trial,
     /// It contradicts a clock that AWS confirmed.
     Conflicting,
@@ -134,8 +145,8 @@ impl Trust {
         {
             return Some(&confirmation.host);
         }
-        // Among hosts that are not AWS the last error counts, but two of them must
-        // not change the clock in turn with every call.
+        // Among hosts that are not AWS the last error counts, but two of them must not
+        // change the clock back and forth with every call.
         let (at, last) = self.last_change.as_ref()?;
         let other = host.is_none_or(|host| host.name() != &**last);
         (other && reading.boot.saturating_sub(*at) < BETWEEN_CHANGES).then_some(last)
@@ -149,7 +160,7 @@ impl Trust {
         });
     }
 
-    /// The correction was changed, so no host has confirmed it yet.
+    /// Forgets the confirmation, since the correction was changed.
     pub(crate) fn changed(&mut self, by: Option<&Host>, mono: Duration) {
         self.confirmation = None;
         self.last_change = by
@@ -199,8 +210,8 @@ impl Trust {
             .any(|known| *known.host == *host && mono.saturating_sub(known.from) < known.lasts)
     }
 
-    /// This host's `Date` was tried and rejected: it is ignored for a minute, then
-    /// for two, four, up to an hour.
+    /// Ignores the `Date` of a host, after a trial failed: for a minute, then for two, four,
+    /// up to an hour.
     pub(crate) fn back_off(&mut self, host: &str, mono: Duration) {
         let failures = self
             .back_offs
@@ -246,8 +257,7 @@ impl Confirmation {
 }
 
 const DAY: u64 = 86_400;
-/// 2026-11-23, the day before which no machine that runs this crate can be.
-/// Moved with every release.
+/// 2026-11-23, the release date. It is updated with every release.
 const RELEASED: Duration = Duration::from_secs(20_780 * DAY);
 const CONFIRMATION_LASTS: Duration = Duration::from_secs(3_600);
 /// A wall clock that has moved this far against the monotonic clock was set.

@@ -220,7 +220,7 @@ async fn forward_is_limited_as_any_date_is() {
         let last = clock.status().last_event().map(|event| event.name());
         assert_eq!(last, Some("offset_limit_exceeded"));
         // The device's owner knows that it boots in 1970.
-        let limits = Limits::default().with_forward(Duration::from_hours(400 * 24));
+        let limits = Limits::default().with_max_forward(Duration::from_hours(400 * 24));
         let clock = SkewClock::builder()
             .local_clock(world.machine.clone())
             .limits(limits)

@@ -1,4 +1,4 @@
-//! [`Announcement`]: what a change of the state tells listeners, the log and the gauges.
+//! [`Announcement`]: the events and gauges that a change of the state emits.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ impl SkewClock {
         let result = change(&mut state.clock, &mut events);
         self.publish(state);
         let has_changed = was_unreported || state.clock.generation() != generation;
-        // Listeners are not called for events that are not counted.
+        // An event that is not counted notifies nobody.
         if has_changed || events.iter().any(SkewEvent::is_counted) {
             state.version += 1;
         }
@@ -40,11 +40,11 @@ impl SkewClock {
     }
 
     pub(super) fn announce(&self, announcement: &Announcement) {
-        // As a rule nothing has happened, and the channel takes a lock.
+        // Usually there is nothing to emit, and the channel takes a lock.
         if announcement.notices.is_empty() && announcement.gauges.is_none() {
             return;
         }
-        // Listeners first: a subscriber may take its time.
+        // Watchers first: a `tracing` subscriber may be slow.
         self.0.changes.send_if_modified(|version| {
             let is_newer = announcement.version > *version;
             *version = announcement.version.max(*version);
@@ -64,7 +64,7 @@ impl SkewClock {
     }
 }
 
-/// Events and gauges on their way out of the lock.
+/// Events and gauges to emit after the lock is released.
 pub(super) struct Announcement {
     notices: Vec<Notice>,
     pub(super) gauges: Option<(ClockOffset, Duration)>,

@@ -1,4 +1,4 @@
-//! How a [`SkewClock`] comes to be.
+//! [`SkewClockBuilder`]: the settings of a [`SkewClock`].
 
 use std::borrow::Cow;
 use std::env;
@@ -19,7 +19,18 @@ use crate::sync::{AtomicBool, AtomicU64, Mutex};
 use crate::throttle::Throttle;
 use crate::trust::Limits;
 
-/// Builds a [`SkewClock`] that differs from the default.
+/// Builds a [`SkewClock`] with settings other than the default ones.
+///
+/// ```
+/// use aws_clock_skew::{ClockOffset, SkewClock};
+///
+/// let clock = SkewClock::builder()
+///     .name("orders")
+///     .initial_offset(ClockOffset::from_millis(1_200_000))
+///     .build();
+/// assert!(clock.status().is_correcting());
+/// assert_eq!(clock.status().offset().to_string(), "20 min behind");
+/// ```
 pub struct SkewClockBuilder {
     local: MachineClock,
     limits: Limits,
@@ -30,39 +41,51 @@ pub struct SkewClockBuilder {
 }
 
 impl SkewClockBuilder {
-    /// Sets the local clocks; [`SystemClock`] if not called.
+    /// Sets the local clock; the default is [`SystemClock`]. Tests set a `ManualClock`
+    /// (feature `test-util`).
     #[must_use]
     pub fn local_clock(mut self, clock: impl LocalClock + 'static) -> Self {
         self.local = MachineClock::Other(Box::new(clock));
         self
     }
 
-    /// Sets how far a correction may go.
+    /// Sets how far forward a correction may go.
     #[must_use]
     pub const fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Starts with a known offset, server time − local time; other SDKs call it
-    /// `systemClockOffset`. The first sample replaces it like any other correction. An
-    /// offset of 30 s or less is ignored.
+    /// Starts with a known offset, server time − local time; the AWS SDK for JavaScript
+    /// calls it `systemClockOffset`. The first sample replaces it like any other correction.
+    /// An offset of 30 s or less is ignored.
     #[must_use]
     pub const fn initial_offset(mut self, offset: ClockOffset) -> Self {
         self.initial_offset = Some(offset);
         self
     }
 
-    /// Makes the clock observe only: it reports clock skew, corrects and re-signs nothing,
-    /// and leaves the SDK's own correction as it is set.
+    /// Sets whether the clock only observes; the default is `false`. An observe-only clock
+    /// reports clock skew, corrects and re-signs nothing, and leaves the SDK's own
+    /// correction as it is set.
+    ///
+    /// The environment variable `AWS_DISABLE_CLOCK_SKEW_CORRECTION=true` has the same
+    /// effect, also with `false` here.
+    ///
+    /// ```
+    /// use aws_clock_skew::SkewClock;
+    ///
+    /// let clock = SkewClock::builder().observe_only(true).build();
+    /// assert!(clock.is_observe_only() && !clock.status().is_correcting());
+    /// ```
     #[must_use]
     pub const fn observe_only(mut self, observe_only: bool) -> Self {
         self.observe_only = observe_only;
         self
     }
 
-    /// Sets the clock's name, the field `clock` of its log events and metrics. Of a longer
-    /// name, 64 visible ASCII characters are used. A clock without a name is `default`.
+    /// Sets the clock's name, the field `clock` of its log events and metrics; the default
+    /// is `default`. The name is cut to 64 visible ASCII characters.
     ///
     /// Name the clocks of a process that has several: metrics of the same name are one
     /// series.
@@ -72,24 +95,25 @@ impl SkewClockBuilder {
         self
     }
 
-    /// Calls `listener` with each event that [`SkewStatus`](crate::SkewStatus) counts, also
-    /// with those that the log leaves out because there were too many of the kind.
+    /// Sets a listener that is called with each event that
+    /// [`SkewStatus`](crate::SkewStatus) counts, and also with those that the log leaves out
+    /// because there were too many of the kind.
     ///
-    /// It is called outside of any lock, by the task whose call the event belongs to. Until
-    /// it returns, that call waits, and no other. A panic in it fails no call.
+    /// The task whose call caused the event calls the listener, and holds no lock. Only that
+    /// call waits until the listener returns. A panic of the listener fails no call.
     #[must_use]
     pub fn on_event(mut self, listener: impl Fn(&SkewEvent) + Send + Sync + 'static) -> Self {
         self.on_event = Some(Box::new(listener));
         self
     }
 
-    /// Returns the clock.
+    /// Builds the clock.
     ///
-    /// With `AWS_DISABLE_CLOCK_SKEW_CORRECTION=true` in the environment (the
-    /// variable that switches off the SDK's own correction) it only observes.
+    /// With `AWS_DISABLE_CLOCK_SKEW_CORRECTION=true` in the environment (the variable that
+    /// switches off the SDK's own correction) the clock only observes.
     ///
-    /// This is where the counters start at 0, and where an observe-only clock says in the
-    /// log that it is one, so install the `tracing` subscriber before.
+    /// Install the `tracing` subscriber first: this call starts the counters at 0, and logs
+    /// whether the clock only observes.
     pub fn build(self) -> SkewClock {
         let observed_by = match (self.observe_only, is_switched_off()) {
             (_, true) => Some(SWITCH),

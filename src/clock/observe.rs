@@ -1,4 +1,4 @@
-//! What integrations ask of the clock, and tell it.
+//! The methods that integrations call: observe a response, and get the time to sign with.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
@@ -21,8 +21,8 @@ impl SkewClock {
         let mode = self.0.origin.mode;
         let decision = self.change(reading, |clock, events| {
             let signed_by = exchange.trip.signed_by;
-            // Under the lock: a change must not come between the look and the store,
-            // or the new generation would wait a minute for its confirmation.
+            // Under the lock: if the generation changed between the comparison and the
+            // store, the new one would wait a minute for its confirmation.
             if signed_by == SignedBy::Clock(clock.generation())
                 && exchange.evidence.accepted()
                 && exchange.host.is_some_and(Host::is_aws)
@@ -42,13 +42,12 @@ impl SkewClock {
         decision
     }
 
-    /// Returns whether an accepted response is worth a look. `date` is that of the
-    /// response, and `is_aws` says whether AWS sent it; neither is asked for where it
-    /// does not matter.
+    /// Returns whether an accepted response has to be observed. `date` is that of the
+    /// response, and `is_aws` says whether AWS sent it; each is called only where it
+    /// matters.
     ///
-    /// While the clock is corrected, a response that agrees with it says nothing new.
-    /// Any other may speak against the correction, and so may one that comes after
-    /// such: three have to come in a row.
+    /// While the clock is corrected, a response that agrees with it changes nothing, unless
+    /// the previous one contradicted the correction: three contradictions in a row end it.
     pub(crate) fn wants_accepted(
         &self,
         sent: Reading,
@@ -62,8 +61,8 @@ impl SkewClock {
             || (self.wants_confirmation(sent) && is_aws())
     }
 
-    /// Returns whether AWS was not asked to confirm the clock within the last minute. A
-    /// monotonic clock that goes back restarts that minute.
+    /// Returns whether no response of AWS was checked for a confirmation within the last
+    /// minute. A monotonic clock that goes back restarts that minute.
     fn wants_confirmation(&self, sent: Reading) -> bool {
         let next = self.0.next_confirmation.load(Ordering::Relaxed);
         let wait = next.saturating_sub(sent.boot.as_secs());
@@ -77,7 +76,7 @@ impl SkewClock {
 
     fn signing_time_at(&self, reading: Reading, host: Option<&Host>) -> SigningTime {
         if !self.is_correcting() {
-            // An observe-only clock knows a correction, and nothing is signed with it.
+            // An observe-only clock has a correction, and does not sign with it.
             let by = if self.0.is_corrected.load(Ordering::Relaxed) {
                 SignedBy::Other
             } else {
@@ -94,13 +93,13 @@ impl SkewClock {
         state.clock.signing_time(name, reading)
     }
 
-    /// Enters an event that no response has caused.
+    /// Reports an event that no response has caused.
     #[cfg(feature = "sdk")]
     pub(crate) fn enter(&self, event: SkewEvent) {
         self.change(self.reading(), |_, events| events.push(event));
     }
 
-    /// A request that was to be signed again could not be.
+    /// Reports that a request could not be re-signed.
     pub(crate) fn resend_skipped(&self, exchange: &Exchange<'_>, reason: SkipReason) {
         let reading = self.reading();
         self.change(reading, |clock, events| {
@@ -109,7 +108,7 @@ impl SkewClock {
         });
     }
 
-    /// A request that was signed again got no response.
+    /// Reports that a re-signed request got no response.
     pub(crate) fn resend_failed(&self) {
         report::resend(ResendOutcome::Failed, &self.0.origin);
     }
@@ -126,8 +125,7 @@ impl SentAt {
     /// Takes the clocks just before a request to a host leaves.
     pub(crate) fn now(clock: &SkewClock, host: impl FnOnce() -> Option<Host>) -> Self {
         let reading = clock.reading();
-        // Its name costs an allocation, and matters only where a host has a time of its
-        // own.
+        // The name costs an allocation, and matters only where a host has its own time.
         let host = clock.has_host_times().then(host).flatten();
         Self {
             reading,
@@ -141,8 +139,8 @@ impl SentAt {
         self.signing
     }
 
-    /// Returns whether a request signed for this time has to be signed again before it
-    /// is sent.
+    /// Returns whether a request signed with this time has to be re-signed before it is
+    /// sent.
     pub(crate) fn is_far_from(&self, signed_at: SystemTime) -> bool {
         let distance = ClockOffset::between(signed_at, self.signing.now).magnitude();
         distance >= WORTH_A_CORRECTION
@@ -163,5 +161,5 @@ impl SentAt {
     }
 }
 
-/// AWS is asked to confirm the clock once a minute at most.
+/// A response of AWS is checked for a confirmation once a minute at most.
 const BETWEEN_CONFIRMATIONS: Duration = Duration::from_secs(60);

@@ -1,6 +1,6 @@
-//! What a [`SkewClock`] says about itself and about a call that failed, and how to wait for
-//! its changes.
+//! [`SkewStatus`], [`SkewWatcher`] and the diagnosis of a failed call.
 
+use std::fmt;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
@@ -16,10 +16,17 @@ use crate::evidence::{Evidence, ResponseView};
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
 
-/// Where a [`SkewClock`] stands.
+/// The offset that a [`SkewClock`] applies, and what has happened so far.
 ///
-/// With the feature `serde` it serializes as what a `/healthz` may answer; see
-/// [`guide::observability`](crate::guide::observability) for the names.
+/// With the feature `serde` it serializes as a map for a health check;
+/// [`guide::observability`](crate::guide::observability) lists the names.
+///
+/// ```
+/// let clock = aws_clock_skew::SkewClock::new();
+/// let status = clock.status();
+/// assert_eq!(status.to_string(), "the local clock is taken to be correct");
+/// assert_eq!(status.event_count(), 0);
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SkewStatus {
     mode: Mode,
@@ -33,10 +40,11 @@ pub struct SkewStatus {
 }
 
 impl SkewClock {
-    /// Returns where the clock stands and what has happened so far.
+    /// Returns the current offset, and what has happened so far.
     ///
-    /// It also refreshes the gauges, and if [`now`](Self::now) has found the local clock
-    /// repaired, this is where it is logged. Call it in the handler that is scraped.
+    /// It also refreshes the gauges, and reports a correction that [`now`](Self::now) has
+    /// ended because the local clock was repaired. Call it in the handler of a metrics
+    /// scrape.
     pub fn status(&self) -> SkewStatus {
         let reading = self.reading();
         // A subscriber that asks for the status while it is given the gauges must not be
@@ -59,7 +67,17 @@ impl SkewClock {
         status
     }
 
-    /// Returns a listener for every change.
+    /// Returns a watcher, which waits for changes of the clock.
+    ///
+    /// ```
+    /// # async fn watch(clock: aws_clock_skew::SkewClock) {
+    /// let mut watcher = clock.subscribe();
+    /// loop {
+    ///     watcher.changed().await;
+    ///     println!("{}", watcher.status());
+    /// }
+    /// # }
+    /// ```
     pub fn subscribe(&self) -> SkewWatcher {
         SkewWatcher {
             clock: self.clone(),
@@ -67,10 +85,21 @@ impl SkewClock {
         }
     }
 
-    /// Says why a call failed. The clock stays as it is.
+    /// Returns why a call failed, from its response. The clock does not change.
     ///
-    /// Ask soon: the server's time in the response is compared with what the local clock
-    /// shows now, unless the clock is corrected.
+    /// Call it soon after the response came: unless the clock is corrected, the server's
+    /// time in the response is compared with the present local time.
+    ///
+    /// ```
+    /// use aws_clock_skew::SkewClock;
+    /// use aws_clock_skew::evidence::ResponseView;
+    ///
+    /// let body = br#"{"__type":"InvalidSignatureException","message":"The request signature we
+    ///     calculated does not match the signature you provided."}"#;
+    /// let diagnosis = SkewClock::new().diagnose_response(&ResponseView::new(400, body));
+    /// println!("{diagnosis}");
+    /// # assert!(diagnosis.to_string().contains("key"), "{diagnosis}");
+    /// ```
     pub fn diagnose_response(&self, response: &ResponseView<'_>) -> Diagnosis {
         self.diagnose_evidence(&Evidence::read(response))
     }
@@ -154,9 +183,10 @@ impl SkewStatus {
     }
 }
 
-/// Tells of the changes of a [`SkewClock`]: events, and changes of the correction.
+/// Waits for changes of a [`SkewClock`]: events, and changes of the correction. Returned by
+/// [`SkewClock::subscribe`].
 ///
-/// Holds nothing that could keep the clock from being read or changed.
+/// It keeps the clock alive, and never blocks it.
 #[derive(Clone, Debug)]
 pub struct SkewWatcher {
     pub(super) clock: SkewClock,
@@ -172,8 +202,8 @@ impl SkewWatcher {
     /// Waits for the next change since this watcher was made or last waited.
     /// Several changes in between are reported once.
     ///
-    /// A correction that ends because the wall clock was repaired is reported at the
-    /// next answer of a service, or call of [`status`](Self::status).
+    /// A correction that ends because the local clock was repaired is reported at the next
+    /// response, or at the next call of [`status`](Self::status).
     ///
     /// # Cancel safety
     ///
@@ -181,6 +211,25 @@ impl SkewWatcher {
     pub async fn changed(&mut self) {
         // The sender lives in the clock that this watcher holds.
         drop(self.versions.changed().await);
+    }
+}
+
+impl fmt::Display for SkewStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.is_skewed {
+            return f.write_str("the local clock is taken to be correct");
+        }
+        let effect = if self.is_observe_only() {
+            "this clock only observes"
+        } else {
+            "signatures are corrected"
+        };
+        let within = self.uncertainty.as_millis();
+        write!(
+            f,
+            "the local clock is {} (± {within} ms); {effect}",
+            self.offset
+        )
     }
 }
 

@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use crate::evidence::OtherCause;
+use super::Mode;
+use crate::evidence::{OtherCause, Source};
 
 /// The kinds of events.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -182,7 +183,7 @@ impl SkipReason {
     }
 }
 
-/// What a client lacks of the three parts that work together.
+/// What a client lacks of the parts that work together.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Missing {
@@ -205,6 +206,7 @@ impl Missing {
     }
 }
 
+/// `Display` by `as_str`.
 macro_rules! show_as_str {
     ($($type:ty),*) => {
         $(impl fmt::Display for $type {
@@ -214,7 +216,7 @@ macro_rules! show_as_str {
         })*
     };
 }
-show_as_str!(ClearReason, SkipReason, Missing);
+show_as_str!(ClearReason, SkipReason, Missing, Mode, OtherCause, Source);
 
 #[cfg(test)]
 mod tests {

@@ -1,11 +1,11 @@
-//! [`ManualClock`]: the clocks of a test.
+//! [`ManualClock`]: clocks for tests.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::{LocalClock, Reading};
 
-/// Clocks that a test sets; clones share them.
+/// Clocks that a test sets. Clones share their state.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -14,15 +14,15 @@ use super::{LocalClock, Reading};
 /// let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
 /// let clock = ManualClock::new(start);
 /// clock.advance(Duration::from_secs(5)); // time passes
-/// clock.set_wall(start); // somebody sets the wall clock back
+/// clock.set_wall(start); // the wall clock is set back
 /// assert_eq!(clock.wall(), start);
 /// ```
 #[derive(Clone, Debug)]
 pub struct ManualClock(Arc<Mutex<Reading>>);
 
 impl ManualClock {
-    /// Returns clocks that stand still: the wall clock at `wall`, the boot clock
-    /// at one day.
+    /// Returns clocks that stand still: the wall clock at `wall`, the monotonic clock at one
+    /// day.
     pub fn new(wall: SystemTime) -> Self {
         Self(Arc::new(Mutex::new(Reading {
             wall,
@@ -42,13 +42,14 @@ impl ManualClock {
         });
     }
 
-    /// Sets the wall clock, as NTP or a person does; the boot clock stays.
+    /// Sets the wall clock, as NTP or a person does. The monotonic clock stays.
     pub fn set_wall(&self, wall: SystemTime) {
         self.with(|clocks| clocks.wall = wall);
     }
 
-    /// Lets time pass on the boot clock only. With [`set_wall`](Self::set_wall)
-    /// this makes a wall clock that runs too fast, too slow, or is slewed.
+    /// Lets time pass on the monotonic clock only. Together with
+    /// [`set_wall`](Self::set_wall) it simulates a wall clock that runs too fast or too slow,
+    /// or is slewed.
     ///
     /// # Panics
     ///

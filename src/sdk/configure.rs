@@ -120,7 +120,7 @@ impl SkewClock {
     /// signature. TLS says who wrote this `Date`, so plain HTTP is for loopback only; a
     /// proxy that ends TLS with a certificate that the machine trusts can state any time.
     /// Therefore the correction forward is limited by
-    /// [`Limits::with_forward`](crate::Limits::with_forward), which is 7 days: a device that
+    /// [`Limits::with_max_forward`](crate::Limits::with_max_forward), which is 7 days: a device that
     /// boots in 1970, more than a week after the release of this crate, needs a wider limit.
     /// The next error message that states the time replaces the sample. TLS itself may fail
     /// on a machine whose clock is years off, and nothing here can help that.

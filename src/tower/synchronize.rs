@@ -18,7 +18,7 @@ impl SkewClock {
     ///
     /// One unsigned request (`HEAD`) is sent, and what counts is the `Date` of the
     /// response, whatever its status. The limit is that of
-    /// [`Limits::with_forward`](crate::Limits::with_forward), 7 days. Needs a Tokio runtime
+    /// [`Limits::with_max_forward`](crate::Limits::with_max_forward), 7 days. Needs a Tokio runtime
     /// with a timer, and takes 15 seconds at most.
     ///
     /// # Errors
