@@ -168,7 +168,7 @@ async fn the_alerts_are_tested_with_series_that_the_service_has() {
         assert!(reference.contains(&format!("`{alert}`")), "{alert}");
         assert!(tests.contains(&format!("alertname: {alert}")), "{alert}");
         // What to do stands under a heading of its own.
-        assert!(reference.contains(&format!("\n## {alert}\n")), "{alert}");
+        assert!(reference.contains(&format!("\n### {alert}\n")), "{alert}");
         let anchor = alert.to_lowercase();
         let runbook = format!("/aws_clock_skew/guide/observability/#{anchor}\n");
         assert!(rules.contains(&runbook), "{alert}");
