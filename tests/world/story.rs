@@ -71,20 +71,17 @@ pub(crate) const STORIES: [Story; 22] = [
         .burst(101)),
     story!("1,000 calls in flight when the skew shows", |of: Teller| of
         .burst(1_000)),
-    story!(
-        "three clients of one process",
-        async |of: Teller| {
-            let world = World::with_skew(-20 * MINUTE);
-            let wire = Wire::new(&world, Site::with_tolerance(5));
-            let clock = world.skew_clock();
-            let mut end = End::default();
-            for _ in 0..3 {
-                let station = Station::on(of.arm, &world, &wire, &clock, Choice::default());
-                end.add(&Told(station).calls(5).await);
-            }
-            end
+    story!("three clients of one process", async |of: Teller| {
+        let world = World::with_skew(-20 * MINUTE);
+        let wire = Wire::new(&world, Site::with_tolerance(5));
+        let clock = world.skew_clock();
+        let mut end = End::default();
+        for _ in 0..3 {
+            let station = Station::on(of.arm, &world, &wire, &clock, Choice::default());
+            end.add(&Told(station).calls(5).await);
         }
-    ),
+        end
+    }),
     story!("NTP repairs the clock by a step", async |of: Teller| {
         let told = of.at(-20 * MINUTE);
         let mut end = told.calls(10).await;
@@ -130,8 +127,10 @@ pub(crate) const STORIES: [Story; 22] = [
     }),
     story!("correct clock, frozen 7 min after signing", |of: Teller| of
         .frozen(7)),
-    story!("correct clock, frozen 12 min after signing", |of: Teller| of
-        .frozen(12)),
+    story!(
+        "correct clock, frozen 12 min after signing",
+        |of: Teller| of.frozen(12)
+    ),
     story!(
         "correct clock, a proxy's 503 with a `Date` 2 h ahead",
         async |of: Teller| {
