@@ -24,7 +24,10 @@ fn every_report_is_read_as_labelled() {
                 expect["is_clock_rejection"].as_bool(),
                 "{id}"
             );
-            if let Some(is_possible_clock_skew_error) = expect["is_suspect"].as_bool() {
+            let label = expect
+                .get("is_possible_clock_skew_error")
+                .expect("is labelled");
+            if let Some(is_possible_clock_skew_error) = label.as_bool() {
                 assert_eq!(
                     evidence.is_possible_clock_skew_error(),
                     is_possible_clock_skew_error,

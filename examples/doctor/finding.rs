@@ -102,8 +102,8 @@ impl Finding {
                 "AWS accepts requests signed with the local clock: services tolerate 5 minutes or more."
             }
             Self::Rejected(range, _) if range.distance() < LARGEST_TOLERANCE => {
-                "Some services of AWS reject requests signed with the local clock: they tolerate 5 \
-                 minutes, others 15."
+                "Some services of AWS reject requests signed with the local clock: their tolerance \
+                 is 5 minutes, that of others 15."
             }
             Self::Rejected(..) => "AWS rejects requests signed with the local clock.",
             Self::Contradictory => "The servers disagree, so the offset cannot be determined.",

@@ -115,7 +115,9 @@ pub(crate) async fn examine(
         drift = after.map(|after| finding::Drift::between(before, after, watch));
     }
     println!("{}", picture::table(&servers));
-    println!("{}", picture::picture(&servers));
+    if servers.iter().any(|server| server.range.is_some()) {
+        println!("{}", picture::picture(&servers));
+    }
     let finding = Finding::of(&servers, in_common(&servers), machine.wall());
     for line in finding.lines(drift) {
         println!("{line}");
