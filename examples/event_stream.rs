@@ -1,17 +1,20 @@
 //! An event stream on a machine whose clock is twenty minutes behind.
 //!
-//! The SDK signs each frame of a stream with a date of its own, as long as the stream
-//! lasts, and no part of a stream can be sent again. So the client is made with
-//! `install!`, which gives the SDK's signer the corrected time, and the clock is
-//! corrected before the stream begins: here by `synchronize`, elsewhere by the call of
-//! another client.
+//! The SDK signs each frame of a stream with a date of its own, and no part of a stream can be sent
+//! again. So the client is made with `install!`, which gives the SDK's signer the corrected time, and
+//! the clock is corrected before the stream starts: here by `synchronize`, in other programs by the
+//! call of another client.
 //!
 //! ```text
 //! cargo run --example event_stream
 //! ```
 
+#[path = "shared/command_line.rs"]
+mod command_line;
+
 use std::error::Error;
 use std::fmt;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -36,34 +39,42 @@ use bytes::BytesMut;
 use futures_util::{StreamExt, stream};
 
 const CHUNKS: usize = 3;
+const HELP: &str = "\
+Sends an event stream on a machine whose clock is twenty minutes behind.
+
+Usage: event_stream
+
+The service is inside the process, and checks the date of each frame. The last
+line counts the frames, and those whose date is correct to two seconds.";
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result<ExitCode, Box<dyn Error>> {
+    command_line::arguments(HELP);
     let machine = ManualClock::new(UNIX_EPOCH);
     machine.set_wall(true_time(&machine) - Duration::from_mins(20));
     // In a program of your own: `SkewClock::new()`.
-    let skew = SkewClock::builder().local_clock(machine.clone()).build();
+    let clock = SkewClock::builder().local_clock(machine.clone()).build();
     let service = Service {
         machine: machine.clone(),
-        right: Arc::default(),
+        correct: Arc::default(),
     };
     // In place of `configure`, with a service inside this process.
-    let config = skew.configure_with_http_client(
+    let config = clock.configure_with_http_client(
         aws_config::defaults(BehaviorVersion::latest())
             .region(Region::from_static("us-east-1"))
             .credentials_provider(Credentials::new("AKID", "secret", None, None, "example")),
         service.clone(),
     );
     let config = config.load().await;
-    let status = skew.synchronize(&config).await?;
-    println!("this machine's clock is {}", status.offset());
+    let status = clock.synchronize(&config).await?;
+    println!("the local clock is {}", status.offset());
 
     // The SDK's signer signs the frames: `install!` gives it the corrected time.
     let builder = aws_sdk_transcribestreaming::config::Builder::from(&config);
     let transcribe =
-        aws_sdk_transcribestreaming::Client::from_conf(install!(builder, &skew).build());
+        aws_sdk_transcribestreaming::Client::from_conf(install!(builder, &clock).build());
     let audio = stream::iter(0..CHUNKS).map(move |_| {
-        // A stream lasts.
+        // A stream takes long.
         machine.advance(Duration::from_mins(30));
         let event = AudioEvent::builder().audio_chunk(Blob::new("la")).build();
         Ok::<_, AudioStreamError>(AudioStream::AudioEvent(event))
@@ -76,20 +87,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .audio_stream(audio.into())
         .send()
         .await?;
-    let right = service.right.load(Ordering::Relaxed);
-    println!("frames {}, dated right {right}", CHUNKS + 1);
-    Ok(())
+    let correct = service.correct.load(Ordering::Relaxed);
+    println!("frames {}, dated correctly {correct}", CHUNKS + 1);
+    Ok(ExitCode::from(u8::from(correct != CHUNKS + 1)))
 }
 
-/// Looks at the dates of frames as Transcribe does.
+/// Checks the dates of frames as Transcribe does.
 #[derive(Clone)]
 struct Service {
     machine: ManualClock,
-    right: Arc<AtomicUsize>,
+    correct: Arc<AtomicUsize>,
 }
 
 impl Service {
-    async fn hear(&self, body: SdkBody) {
+    async fn receive(&self, body: SdkBody) {
         let mut decoder = MessageFrameDecoder::new();
         let mut received = BytesMut::new();
         let mut body = ByteStream::new(body);
@@ -104,10 +115,13 @@ impl Service {
                         _ => None,
                     });
                 let error = date.map(|date| distance(date, true_time(&self.machine)));
-                println!("a frame, its date off by {error:?}");
-                let is_right = error.is_some_and(|error| error < Duration::from_secs(2));
-                self.right
-                    .fetch_add(usize::from(is_right), Ordering::Relaxed);
+                match error {
+                    Some(error) => println!("a frame whose date is {} ms off", error.as_millis()),
+                    None => println!("a frame without a date"),
+                }
+                let is_correct = error.is_some_and(|error| error < Duration::from_secs(2));
+                self.correct
+                    .fetch_add(usize::from(is_correct), Ordering::Relaxed);
             }
         }
     }
@@ -118,7 +132,7 @@ impl HttpConnector for Service {
         let service = self.clone();
         HttpConnectorFuture::new(async move {
             let body = std::mem::replace(request.body_mut(), SdkBody::empty());
-            service.hear(body).await;
+            service.receive(body).await;
             let ok = StatusCode::try_from(200).unwrap_or_else(|_| unreachable!("200 is one"));
             let mut response = HttpResponse::new(ok, SdkBody::empty());
             let date = httpdate::fmt_http_date(true_time(&service.machine));
@@ -149,7 +163,7 @@ fn distance(one: SystemTime, other: SystemTime) -> Duration {
         .unwrap_or_else(|before| before.duration())
 }
 
-/// The boot clock runs true, whatever the wall clock shows.
+/// The monotonic clock is correct, whatever the wall clock shows.
 fn true_time(machine: &ManualClock) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_800_000_000) + machine.boot()
 }

@@ -1,15 +1,18 @@
-//! A function that is frozen between invocations, as those of AWS Lambda are.
+//! Simulates a sandbox of AWS Lambda, which is frozen between invocations.
 //!
-//! A freeze does two things to signatures. After it, the local clock may show the time
-//! from before until NTP has repaired it. And a request that was signed before the freeze
-//! and sent after it has expired in transit, although the clock is correct. Both cost one
-//! rejected request and no failed call.
+//! A freeze affects signatures in two ways. The local clock may show the time from before the
+//! freeze, until NTP repairs it. And a request that was signed before the freeze and sent after it
+//! expires in transit, although the clock is correct. Each costs one rejected request, and no call.
 //!
 //! ```text
 //! cargo run --example lambda_handler
 //! ```
 
+#[path = "shared/command_line.rs"]
+mod command_line;
+
 use std::error::Error;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -19,6 +22,15 @@ use aws_clock_skew_endpoint::{ACCESS_KEY_ID, Endpoint, SECRET_ACCESS_KEY};
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_sqs::config::Credentials;
 
+const HELP: &str = "\
+Simulates a function that is frozen between invocations, like one of AWS Lambda.
+
+Usage: lambda_handler
+
+Five invocations call SQS, which is an endpoint on loopback. In between, the
+sandbox is frozen for 3 h, and a request for 20 min. The last line counts the
+invocations, the requests that the endpoint rejected, and the failed calls.";
+
 /// What lives as long as the sandbox: made once, outside the handler.
 struct Function {
     sqs: aws_sdk_sqs::Client,
@@ -27,9 +39,9 @@ struct Function {
 
 impl Function {
     /// The initialization: one clock for all clients, and kept with them.
-    async fn new(skew: &SkewClock, endpoint: &Endpoint) -> Self {
+    async fn new(clock: &SkewClock, endpoint: &Endpoint) -> Self {
         let credentials = Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None, None, "example");
-        let config = skew.configure(
+        let config = clock.configure(
             aws_config::defaults(BehaviorVersion::latest())
                 .region(Region::from_static("us-east-1"))
                 .credentials_provider(credentials)
@@ -49,19 +61,20 @@ impl Function {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result<ExitCode, Box<dyn Error>> {
+    command_line::arguments(HELP);
     let sandbox = Sandbox::new();
     let endpoint = sandbox.endpoint().await?;
     // On Lambda: `SkewClock::new()`.
-    let skew = SkewClock::builder()
+    let clock = SkewClock::builder()
         .local_clock(sandbox.machine.clone())
         .build();
-    let function = Function::new(&skew, &endpoint).await;
+    let function = Function::new(&clock, &endpoint).await;
 
     let mut failed = 0;
     for (number, what) in WHAT_HAPPENS.iter().enumerate() {
         match number {
-            1 => sandbox.thaws_with_the_time_of_before(),
+            1 => sandbox.thaws_with_the_old_time(),
             2 => sandbox.is_repaired_by_ntp(),
             3 => sandbox
                 .freezes_the_next_request
@@ -72,12 +85,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let outcome = function.handle(&format!("event {number}")).await;
         failed += u32::from(outcome.is_err());
         println!(
-            "invocation {number}, {what}: {}, {} rejected on the way",
+            "invocation {number}, {what}: {}, {} rejected",
             if outcome.is_ok() { "done" } else { "failed" },
             endpoint.counts().rejected - before
         );
     }
-    for (kind, count) in skew.status().event_counts().filter(|(_, count)| *count > 0) {
+    for (kind, count) in clock
+        .status()
+        .event_counts()
+        .filter(|(_, count)| *count > 0)
+    {
         println!("event {kind}: {count}");
     }
     let rejected = endpoint.counts().rejected;
@@ -85,18 +102,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "invocations {}, rejected by the server {rejected}, failed {failed}",
         WHAT_HAPPENS.len()
     );
-    Ok(())
+    Ok(ExitCode::from(u8::from(failed > 0)))
 }
 
 const WHAT_HAPPENS: [&str; 5] = [
     "at first",
-    "after a freeze of 3 h, with the time of before",
+    "after a freeze of 3 h, with the time from before it",
     "after NTP has repaired the clock",
     "frozen for 20 min between signing and sending",
-    "at last",
+    "after that",
 ];
 
-/// Plays the platform.
+/// Simulates the platform.
 struct Sandbox {
     machine: ManualClock,
     freezes_the_next_request: Arc<AtomicBool>,
@@ -125,7 +142,7 @@ impl Sandbox {
         Ok(endpoint)
     }
 
-    fn thaws_with_the_time_of_before(&self) {
+    fn thaws_with_the_old_time(&self) {
         self.machine.advance_boot(Duration::from_hours(3));
     }
 
@@ -134,7 +151,7 @@ impl Sandbox {
     }
 }
 
-/// The boot clock runs true, whatever the wall clock shows.
+/// The monotonic clock is correct, whatever the wall clock shows.
 fn true_time(machine: &ManualClock) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_800_000_000) + machine.boot()
 }

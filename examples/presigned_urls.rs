@@ -1,15 +1,19 @@
 //! Presigned URLs on a machine whose clock is two hours behind.
 //!
-//! A URL contains the time at which it was made and how long it is valid, and it is not
-//! signed again when it is used: it has to be correct from the start. `expires_in` alone
-//! takes the local time, so set `start_time(skew.now())`.
+//! A URL contains the time at which it was made and how long it is valid. Nothing re-signs it when it
+//! is used, so its time has to be correct from the start. `expires_in` alone takes the local time: set
+//! `start_time(clock.now())` as well.
 //!
 //! ```text
 //! cargo run --example presigned_urls
 //! ```
 
+#[path = "shared/command_line.rs"]
+mod command_line;
+
 use std::collections::HashMap;
 use std::error::Error;
+use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_clock_skew::{ManualClock, SkewClock};
@@ -23,14 +27,22 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 
 const LIFE: Duration = Duration::from_mins(15);
+const HELP: &str = "\
+Makes presigned URLs on a machine whose clock is two hours behind, and gets them.
+
+Usage: presigned_urls
+
+The first URL has the local time, and a server on loopback rejects it. The second
+has the corrected time. The last line has the status of both.";
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result<ExitCode, Box<dyn Error>> {
+    command_line::arguments(HELP);
     let server = server().await?;
     // In a program of your own: `SkewClock::new()`.
     let machine = ManualClock::new(true_time() - Duration::from_hours(2));
-    let skew = SkewClock::builder().local_clock(machine.clone()).build();
-    let config = skew.configure(
+    let clock = SkewClock::builder().local_clock(machine.clone()).build();
+    let config = clock.configure(
         aws_config::defaults(BehaviorVersion::latest())
             .region(Region::from_static("us-east-1"))
             .credentials_provider(Credentials::new("AKID", "secret", None, None, "example"))
@@ -40,23 +52,25 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true);
     let s3 = aws_sdk_s3::Client::from_conf(s3.build());
 
+    println!("A URL with the local time:");
     let wrong = url(&s3, aws_clock_skew::LocalClock::wall(&machine)).await?;
-    let refused = reqwest::get(wrong).await?;
-    let by_the_machine = refused.status().as_u16();
-    // The one who was refused can say why.
-    let refused = http::Response::<reqwest::Body>::from(refused);
-    let (parts, body) = refused.into_parts();
+    let rejected = reqwest::get(wrong).await?;
+    let by_local_clock = rejected.status().as_u16();
+    let rejected = http::Response::<reqwest::Body>::from(rejected);
+    let (parts, body) = rejected.into_parts();
     let body = http_body_util::BodyExt::collect(body).await?.to_bytes();
-    let diagnosis = skew.diagnose_response(&(&http::Response::from_parts(parts, body)).into());
-    println!("{diagnosis}. {}\n", diagnosis.advice());
+    let diagnosis = clock.diagnose_response(&(&http::Response::from_parts(parts, body)).into());
+    println!("{by_local_clock}: {diagnosis}. {}\n", diagnosis.advice());
 
-    // Any rejected call teaches the clock. Who only makes URLs makes no call, and asks.
-    let status = skew.synchronize(&config).await?;
-    println!("this machine's clock is {}", status.offset());
-    let right = url(&s3, skew.now()).await?;
-    let by_the_clock = reqwest::get(right).await?.status().as_u16();
-    println!("by the machine's clock {by_the_machine}, by skew.now() {by_the_clock}");
-    Ok(())
+    // Any clock clock error updates the clock. A program that only makes URLs makes no call, so it
+    // asks for the time.
+    let status = clock.synchronize(&config).await?;
+    println!("synchronize: the local clock is {}.\n", status.offset());
+    println!("A URL with the corrected time:");
+    let correct = url(&s3, clock.now()).await?;
+    let by_corrected = reqwest::get(correct).await?.status().as_u16();
+    println!("by the local clock {by_local_clock}, by clock.now() {by_corrected}");
+    Ok(ExitCode::from(u8::from(by_corrected != 200)))
 }
 
 async fn url(s3: &aws_sdk_s3::Client, now: SystemTime) -> Result<String, Box<dyn Error>> {
@@ -68,7 +82,7 @@ async fn url(s3: &aws_sdk_s3::Client, now: SystemTime) -> Result<String, Box<dyn
     Ok(request.presigned(life).await?.uri().to_owned())
 }
 
-/// Looks at the times of a presigned URL as S3 does; tells its own with every answer.
+/// Checks the times of a presigned URL as S3 does. Each response has its own time.
 async fn server() -> std::io::Result<String> {
     let router = Router::new()
         .route("/", get(|| async { dated(StatusCode::OK, "") }))
@@ -124,7 +138,7 @@ fn extended(basic: &str) -> String {
     )
 }
 
-/// It stands still, so that the example says the same at every run.
+/// It stands still, so that each run has the same output.
 fn true_time() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_800_000_000)
 }

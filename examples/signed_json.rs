@@ -1,15 +1,19 @@
 //! Calls a service that has no SDK for it, with `reqwest`, on a machine whose
 //! clock is two days behind.
 //!
-//! This is how programs call OpenSearch, API Gateway or Bedrock: JSON over HTTP,
-//! signed with SigV4. Here a layer signs; it corrects the clock as well. The
-//! service is an endpoint on loopback that verifies every signature.
+//! Programs call OpenSearch, API Gateway or Bedrock like that: JSON over HTTP, signed with SigV4. The
+//! layer signs with the corrected time. The service is an endpoint on loopback that verifies every
+//! signature.
 //!
 //! ```text
-//! cargo run --example signed_json --features tower
+//! cargo run --example signed_json
 //! ```
 
+#[path = "shared/command_line.rs"]
+mod command_line;
+
 use std::error::Error;
+use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_clock_skew::{ManualClock, SkewClock};
@@ -21,20 +25,28 @@ use tower::{Service, ServiceBuilder, ServiceExt};
 
 const TWO_DAYS: Duration = Duration::from_hours(48);
 const CALLS: u32 = 10;
+const HELP: &str = "\
+Signs JSON requests with a Tower layer, on a machine whose clock is two days behind.
+
+Usage: signed_json
+
+The service is an endpoint on loopback that verifies signatures. The last line
+counts the calls, the requests that it rejected, and the failed calls.";
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result<ExitCode, Box<dyn Error>> {
+    command_line::arguments(HELP);
     let endpoint = Endpoint::builder(true_time).start().await?;
     endpoint.feed("orders", "the first order");
 
     // In a program of your own: `SkewClock::new()`.
-    let skew = SkewClock::builder()
+    let clock = SkewClock::builder()
         .local_clock(ManualClock::new(true_time() - TWO_DAYS))
         .build();
     let credentials = Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None, None, "example");
     let client = reqwest::Client::new();
     let mut service = ServiceBuilder::new()
-        .layer(skew.signing_layer(credentials, "us-east-1", "sqs"))
+        .layer(clock.signing_layer(credentials, "us-east-1", "sqs"))
         .service_fn(move |request: http::Request<String>| {
             let client = client.clone();
             async move {
@@ -60,13 +72,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
         println!("order {number}: {status}, message {}", answer["MessageId"]);
         failed += u32::from(!status.is_success());
     }
-    println!("the machine's clock is {}", skew.status().offset());
+    println!("the local clock is {}", clock.status().offset());
     let rejected = endpoint.counts().rejected;
     println!("calls {CALLS}, rejected by the server {rejected}, failed {failed}");
-    Ok(())
+    Ok(ExitCode::from(u8::from(failed > 0)))
 }
 
-/// It stands still, so that the example says the same at every run.
+/// It stands still, so that each run has the same output.
 fn true_time() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_800_000_000)
 }

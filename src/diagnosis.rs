@@ -2,6 +2,9 @@
 //!
 //! Pure: a response and the state of the clock in, a value out.
 
+mod advice;
+mod origin;
+
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -9,6 +12,9 @@ use crate::event::{EventKind, SkewEvent, SkipReason};
 use crate::evidence::{Evidence, OtherCause, SkewDirection};
 use crate::judge::{CREDIBLE_SIGNATURE, WORTH_A_CORRECTION};
 use crate::offset::ClockOffset;
+
+use advice::text_of;
+pub use origin::Origin;
 
 /// Why a call failed, what was done about it, and what to do.
 ///
@@ -39,6 +45,7 @@ use crate::offset::ClockOffset;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Diagnosis {
     cause: Cause,
+    origin: Option<Origin>,
     /// What was done about it, if a time was wrong; and the reason, as in the log.
     outcome: Option<(&'static str, Option<SkipReason>)>,
 }
@@ -100,8 +107,15 @@ impl Diagnosis {
             }
             _ => ("nothing was corrected", None),
         };
+        let origin = match cause {
+            Cause::Clock(Some(offset)) | Cause::AnotherClock(Some(offset)) => {
+                Some(Origin::of(offset, wall))
+            }
+            _ => None,
+        };
         Self {
             cause,
+            origin,
             outcome: is_of_time.then_some(outcome),
         }
     }
@@ -109,8 +123,11 @@ impl Diagnosis {
     /// There was no response.
     #[cfg(feature = "sdk")]
     pub(crate) const fn without_response(cause: Cause) -> Self {
-        let outcome = None;
-        Self { cause, outcome }
+        Self {
+            cause,
+            origin: None,
+            outcome: None,
+        }
     }
 
     /// Returns why the call failed.
@@ -118,21 +135,15 @@ impl Diagnosis {
         self.cause
     }
 
+    /// Returns where the error of the clock probably comes from. `None` if the cause is
+    /// not a clock, or its error is not known.
+    pub const fn origin(&self) -> Option<Origin> {
+        self.origin
+    }
+
     /// Returns what a person can do about it, in whole sentences.
     pub const fn advice(&self) -> &'static str {
-        match self.cause {
-            Cause::Clock(_) | Cause::Certificate => SET_THE_CLOCK,
-            Cause::ExpiredInTransit(_) => FIND_THE_DELAY,
-            Cause::AnotherClock(_) => {
-                "Repeat the call. If another machine signed it, set the clock of that machine."
-            }
-            Cause::Other(cause) => text_of(cause).1,
-            Cause::Unrelated => "Read the error itself.",
-            Cause::Unknown => {
-                "Check the access key and its secret, the region, and the local clock (the \
-                 example `doctor` of this crate compares it with a server's)."
-            }
-        }
+        advice::of(self.cause, self.origin)
     }
 }
 
@@ -237,52 +248,8 @@ impl fmt::Display for Cause {
             }
             Self::Other(cause) => text_of(*cause).0,
             Self::Unrelated => "this is no authentication error",
-            Self::Unknown => "the response does not tell the cause",
+            Self::Unknown => "no response names the cause",
         })
-    }
-}
-
-/// Returns what is said of a cause that is not the clock, and what to do about it.
-const fn text_of(cause: OtherCause) -> (&'static str, &'static str) {
-    match cause {
-        OtherCause::WrongKey => (
-            "the secret key is wrong, or the request was changed on the way",
-            "Check the secret access key: stray spaces, a newline at its end, the secret of \
-             another key. If it is correct, look for a proxy that changes headers, path or body.",
-        ),
-        OtherCause::ExpiredCredentials => (
-            "the credentials have expired",
-            "Get new credentials: `aws sso login`, or restart what refreshes them. If they should \
-             be valid, check the local clock.",
-        ),
-        OtherCause::ExpiredUrl => (
-            "the presigned URL or POST policy has expired",
-            "Make a new URL. If it expired too early, it was signed by a clock that was behind: \
-             sign with `start_time(clock.now())`, and let it live longer.",
-        ),
-        OtherCause::CredentialScope => (
-            "the request was signed for another region or service",
-            "Check the client's region, and that the endpoint belongs to it and to the service.",
-        ),
-        OtherCause::UnknownCredentials => (
-            "the service does not know the access key or session token",
-            "Check the access key id, that the key is active, and that the session token belongs \
-             to it and to this partition (AWS, China, GovCloud).",
-        ),
-        OtherCause::MissingAuthentication => (
-            "the request bore no signature",
-            "Check that the client has credentials, and the path: API Gateway sends this for one \
-             that does not exist.",
-        ),
-        OtherCause::MalformedDate | OtherCause::MalformedSignature => (
-            "the request's date or signature was missing or could not be read",
-            "Look for what changes headers on the way, and check how the request is signed.",
-        ),
-        OtherCause::Denied => (
-            "a policy denies it to these credentials",
-            "Check the policies of the caller and of the resource; `aws sts get-caller-identity` \
-             says who the caller is.",
-        ),
     }
 }
 
@@ -290,11 +257,3 @@ const CORRECT: &str = "the local clock is correct";
 const TOO_FAR_AHEAD: &str = "nothing was corrected, since the server's time is too far ahead";
 const ANOTHER_SERVER: &str = "nothing was corrected, since another server states another time";
 const ONLY_OBSERVES: &str = "nothing was corrected, since the clock only observes";
-const SET_THE_CLOCK: &str = "Set the local clock. Linux: `chronyc makestep`, or `timedatectl set-ntp \
-    true`. Windows: `w32tm /resync`. WSL: `wsl --shutdown`. Docker Desktop and other virtual \
-    machines: restart the machine. Then find out why it went wrong: NTP blocked (UDP port 123), \
-    a dead battery, a restored snapshot.";
-const FIND_THE_DELAY: &str = "Look for what delays requests between signing and sending: a machine \
-    or container that is suspended, a queue in front of the connection, a slow upload. Send in \
-    smaller parts (multipart uploads), limit how many requests run at once, and raise no time-out \
-    beyond 5 minutes.";

@@ -13,14 +13,14 @@ pub mod cookbook {}
 #[doc = include_str!("../docs/comparison.md")]
 pub mod comparison {}
 
-#[doc = include_str!("../docs/trust.md")]
-pub mod trust {}
+#[doc = include_str!("../docs/security-model.md")]
+pub mod security_model {}
 
-#[doc = include_str!("../docs/real.md")]
-pub mod real {}
+#[doc = include_str!("../docs/interop.md")]
+pub mod interop {}
 
-#[doc = include_str!("../docs/proof.md")]
-pub mod proof {}
+#[doc = include_str!("../docs/verification.md")]
+pub mod verification {}
 
 #[doc = include_str!("../docs/observability.md")]
 pub mod observability {}

@@ -26,14 +26,14 @@ mod capture;
 
 #[tokio::test]
 async fn one_wrong_clock_is_one_event_with_its_numbers_everywhere() {
-    let story = Story::start("info", SECRET_ACCESS_KEY).await;
+    let scenario = Scenario::start("info", SECRET_ACCESS_KEY).await;
     for _ in 0..5 {
-        assert_eq!(story.order().await.0, 200);
+        assert_eq!(scenario.order().await.0, 200);
     }
-    assert_eq!(story.endpoint.counts().rejected, 1);
+    assert_eq!(scenario.endpoint.counts().rejected, 1);
 
-    let [event] = &story.log()[..] else {
-        panic!("{:?}", story.log());
+    let [event] = &scenario.log()[..] else {
+        panic!("{:?}", scenario.log());
     };
     assert_eq!(event["level"], "WARN");
     assert_eq!(event["event"], "skew_detected");
@@ -43,7 +43,7 @@ async fn one_wrong_clock_is_one_event_with_its_numbers_everywhere() {
     assert_eq!(event["signed_at"], "2027-01-13T08:00:00.000Z");
     assert_eq!(event["server_time"], "2027-01-15T08:00:00.000Z");
 
-    let metrics = story.get("metrics").await;
+    let metrics = scenario.get("metrics").await;
     for line in [
         r#"aws_clock_skew_events_total{aws_service="sqs",clock="default",event="skew_detected",mode="correct"} 1"#,
         r#"aws_clock_skew_events_total{clock="default",event="resend_rejected",mode="correct"} 0"#,
@@ -59,7 +59,7 @@ async fn one_wrong_clock_is_one_event_with_its_numbers_everywhere() {
         );
     }
 
-    let health: Value = serde_json::from_str(&story.get("healthz").await).expect("is JSON");
+    let health: Value = serde_json::from_str(&scenario.get("healthz").await).expect("is JSON");
     assert_eq!(health["correcting"], true);
     assert_eq!(health["offset_ms"], 172_800_500);
     assert_eq!(health["events"], 1);
@@ -70,16 +70,18 @@ async fn one_wrong_clock_is_one_event_with_its_numbers_everywhere() {
     );
 
     // NTP sets the clock, and nobody calls but Prometheus.
-    story.machine.set_wall(story.machine.wall() + TWO_DAYS);
-    let metrics = story.get("metrics").await;
+    scenario
+        .machine
+        .set_wall(scenario.machine.wall() + TWO_DAYS);
+    let metrics = scenario.get("metrics").await;
     assert!(
         metrics.contains(r#"aws_clock_skew_offset_seconds{clock="default",mode="correct"} 0"#),
         "{metrics}"
     );
     let cleared = r#"aws_clock_skew_events_total{clock="default",event="correction_cleared",mode="correct"} 1"#;
     assert!(metrics.contains(cleared), "{metrics}");
-    assert_eq!(story.log()[1]["event"], "correction_cleared");
-    let health: Value = serde_json::from_str(&story.get("healthz").await).expect("is JSON");
+    assert_eq!(scenario.log()[1]["event"], "correction_cleared");
+    let health: Value = serde_json::from_str(&scenario.get("healthz").await).expect("is JSON");
     assert_eq!(
         (&health["correcting"], &health["since"]),
         (&Value::Bool(false), &Value::Null)
@@ -88,10 +90,10 @@ async fn one_wrong_clock_is_one_event_with_its_numbers_everywhere() {
 
 #[tokio::test]
 async fn a_log_of_errors_only_silences_no_metric() {
-    let story = Story::start("error", SECRET_ACCESS_KEY).await;
-    assert_eq!(story.order().await.0, 200);
-    assert_eq!(story.written.text(), "");
-    let metrics = story.get("metrics").await;
+    let scenario = Scenario::start("error", SECRET_ACCESS_KEY).await;
+    assert_eq!(scenario.order().await.0, 200);
+    assert_eq!(scenario.written.text(), "");
+    let metrics = scenario.get("metrics").await;
     assert!(
         metrics.contains(r#"aws_service="sqs",clock="default",event="skew_detected""#),
         "{metrics}"
@@ -105,9 +107,9 @@ async fn a_log_of_errors_only_silences_no_metric() {
 
 #[tokio::test]
 async fn a_log_of_everything_holds_no_metric_events() {
-    let story = Story::start("trace", SECRET_ACCESS_KEY).await;
-    assert_eq!(story.order().await.0, 200);
-    let text = story.written.text();
+    let scenario = Scenario::start("trace", SECRET_ACCESS_KEY).await;
+    assert_eq!(scenario.order().await.0, 200);
+    let text = scenario.written.text();
     assert!(text.contains(r#""target":"aws_clock_skew""#), "{text}");
     assert!(!text.contains("aws_clock_skew::metrics"), "{text}");
 }
@@ -115,23 +117,23 @@ async fn a_log_of_everything_holds_no_metric_events() {
 #[tokio::test]
 async fn an_order_that_is_lost_says_why() {
     let wrong = format!("X{}", &SECRET_ACCESS_KEY[1..]);
-    let story = Story::start("info", &wrong).await;
-    let (status, text) = story.order().await;
+    let scenario = Scenario::start("info", &wrong).await;
+    let (status, text) = scenario.order().await;
     assert_eq!(status, 502);
     assert_eq!(
         text,
         "the secret key is wrong, or the request was changed on the way"
     );
-    let log = story.written.text();
+    let log = scenario.written.text();
     assert!(log.contains("Check the secret access key"), "{log}");
     assert!(!log.contains(&wrong), "{log}");
 }
 
 #[tokio::test]
 async fn the_alerts_are_tested_with_series_that_the_service_has() {
-    let story = Story::start("info", SECRET_ACCESS_KEY).await;
-    assert_eq!(story.order().await.0, 200);
-    let metrics = story.get("metrics").await;
+    let scenario = Scenario::start("info", SECRET_ACCESS_KEY).await;
+    assert_eq!(scenario.order().await.0, 200);
+    let metrics = scenario.get("metrics").await;
     let labels_of = |series: &str| {
         let (name, labels) = series.split_once('{').unwrap_or((series, ""));
         let labels = labels.trim_end_matches('}').split(',').filter_map(|label| {
@@ -168,7 +170,7 @@ async fn the_alerts_are_tested_with_series_that_the_service_has() {
         assert!(reference.contains(&format!("`{alert}`")), "{alert}");
         assert!(tests.contains(&format!("alertname: {alert}")), "{alert}");
         // What to do stands under a heading of its own.
-        assert!(reference.contains(&format!("\n## {alert}\n")), "{alert}");
+        assert!(reference.contains(&format!("\n### {alert}\n")), "{alert}");
         let anchor = alert.to_lowercase();
         let runbook = format!("/aws_clock_skew/guide/observability/#{anchor}\n");
         assert!(rules.contains(&runbook), "{alert}");
@@ -177,9 +179,9 @@ async fn the_alerts_are_tested_with_series_that_the_service_has() {
 
 #[tokio::test]
 async fn the_dashboard_asks_for_what_the_service_has() {
-    let story = Story::start("info", SECRET_ACCESS_KEY).await;
-    assert_eq!(story.order().await.0, 200);
-    let served = names_in(&story.get("metrics").await);
+    let scenario = Scenario::start("info", SECRET_ACCESS_KEY).await;
+    assert_eq!(scenario.order().await.0, 200);
+    let served = names_in(&scenario.get("metrics").await);
     let dashboard: Value =
         serde_json::from_str(include_str!("../examples/axum_service/dashboard.json"))
             .expect("is JSON");
@@ -260,7 +262,7 @@ fn names_in(text: &str) -> BTreeSet<String> {
 const TWO_DAYS: Duration = Duration::from_hours(48);
 
 /// The service, on a machine two days behind.
-struct Story {
+struct Scenario {
     machine: ManualClock,
     endpoint: Endpoint,
     url: String,
@@ -269,7 +271,7 @@ struct Story {
     _guard: DefaultGuard,
 }
 
-impl Story {
+impl Scenario {
     async fn start(filter: &str, secret: &str) -> Self {
         capture::heed_everywhere();
         let written = Written::default();

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aws_clock_skew::diagnosis::Cause;
+use aws_clock_skew::diagnosis::{Cause, Origin};
 use aws_clock_skew::evidence::{Evidence, OtherCause, ResponseView};
-use aws_clock_skew::{ManualClock, SkewClock};
+use aws_clock_skew::{ClockOffset, ManualClock, SkewClock};
 use serde_json::Value;
 
 /// What the negatives of the corpus are, as far as their text says so.
@@ -63,7 +63,7 @@ fn every_negative_is_called_by_its_name() {
 }
 
 #[test]
-fn the_machine_that_signed_is_told_from_a_signature_that_grew_old() {
+fn a_wrong_clock_is_told_from_a_signature_that_expired_in_transit() {
     let mut seen = 0;
     for row in rows() {
         let evidence = Evidence::read(&view(&row));
@@ -91,7 +91,7 @@ fn the_machine_that_signed_is_told_from_a_signature_that_grew_old() {
             u128::from(offset.as_millis().unsigned_abs()),
             off_by.as_millis()
         );
-        // On one that is right, it was the signature.
+        // On a machine with a correct clock, it was the signature.
         let expected = if is_behind {
             Cause::ExpiredInTransit(Some(off_by))
         } else {
@@ -107,6 +107,88 @@ fn diagnosed(row: &Value, wall: SystemTime) -> Cause {
         .local_clock(ManualClock::new(wall))
         .build();
     skew.diagnose_response(&view(row)).cause()
+}
+
+#[test]
+fn the_size_of_an_error_says_where_it_comes_from() {
+    const MINUTE: i64 = 60;
+    const HOUR: i64 = 60 * MINUTE;
+    const DAY: i64 = 24 * HOUR;
+    let local = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+    for (seconds, expected) in [
+        (9 * HOUR, Origin::TimeZone),
+        (-5 * HOUR - 20, Origin::TimeZone),
+        (5 * HOUR + 30 * MINUTE, Origin::TimeZone),
+        (5 * HOUR + 45 * MINUTE, Origin::TimeZone),
+        (5 * HOUR + 15 * MINUTE, Origin::NoNtp),
+        (9 * HOUR + 2 * MINUTE, Origin::NoNtp),
+        (30 * MINUTE, Origin::NoNtp),
+        (-17 * MINUTE, Origin::NoNtp),
+        (15 * HOUR, Origin::NoNtp),
+        (2 * DAY, Origin::Suspend),
+        (-200 * DAY, Origin::Suspend),
+        (365 * DAY, Origin::Year),
+        (-366 * DAY, Origin::Year),
+        (-7_305 * DAY - 300, Origin::Year),
+        (370 * DAY, Origin::Suspend),
+    ] {
+        let offset = ClockOffset::from_millis(seconds * 1_000);
+        assert_eq!(Origin::of(offset, local), expected, "{seconds} s");
+    }
+    let since_1970 = ClockOffset::from_millis(1_800_000_000_000);
+    let boot = UNIX_EPOCH + Duration::from_secs(77);
+    assert_eq!(Origin::of(since_1970, boot), Origin::NoBattery);
+    // Extremes overflow nowhere.
+    for millis in [i64::MIN, i64::MAX] {
+        Origin::of(ClockOffset::from_millis(millis), boot);
+    }
+}
+
+#[test]
+fn the_advice_says_where_the_error_of_a_clock_comes_from() {
+    let body = b"Signature expired: 20260101T100000Z is now earlier than 20260101T184500Z \
+        (20260101T190000Z - 15 min.)";
+    // 2026-01-01T10:00:00Z
+    let local = ManualClock::new(UNIX_EPOCH + Duration::from_secs(1_767_261_600));
+    let skew = SkewClock::builder().local_clock(local).build();
+    let diagnosis = skew.diagnose_response(&ResponseView::new(403, body));
+    assert_eq!(diagnosis.origin(), Some(Origin::TimeZone));
+    let advice = diagnosis.advice();
+    assert!(advice.contains("chronyc makestep"), "{advice}");
+    assert!(advice.ends_with(&Origin::TimeZone.to_string()), "{advice}");
+}
+
+#[test]
+fn a_wrong_signature_under_an_access_code_is_no_denial() {
+    let skew = SkewClock::new();
+    for (message, expected) in [
+        ("Invalid signature", OtherCause::WrongKey),
+        ("Access Denied", OtherCause::Denied),
+    ] {
+        let body = format!(r#"{{"message":"{message}"}}"#);
+        let view = ResponseView::new(403, body.as_bytes()).with_error_code("AccessDeniedException");
+        let diagnosis = skew.diagnose_response(&view);
+        assert_eq!(diagnosis.cause(), Cause::Other(expected), "{message}");
+    }
+}
+
+#[test]
+fn an_old_presigned_url_at_a_server_with_one_window_is_no_wrong_clock() {
+    let signed = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+    let skew = SkewClock::builder()
+        .local_clock(ManualClock::new(signed + Duration::from_hours(5)))
+        .build();
+    for body in [
+        "<Error><Code>RequestTimeTooSkewed</Code><Message>Forbidden</Message></Error>",
+        "<Error><Code>RequestTimeTooSkewed</Code><Message>x</Message>\
+            <RequestTime>20270115T080000Z</RequestTime>\
+            <ServerTime>2027-01-15T13:00:00Z</ServerTime></Error>",
+    ] {
+        let diagnosis = skew.diagnose_response(&ResponseView::new(403, body.as_bytes()));
+        let advice = diagnosis.advice();
+        assert!(advice.contains("the server is at fault"), "{advice}");
+        assert!(!advice.starts_with("Set"), "{advice}");
+    }
 }
 
 #[test]

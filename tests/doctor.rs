@@ -1,14 +1,17 @@
-//! The example `doctor`: what it finds, and what scripts are told.
+//! The example `doctor`: what it finds, and its exit codes.
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up fails")]
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use aws_clock_skew::diagnosis::Origin;
 use aws_clock_skew::{LocalClock, ManualClock};
 use aws_clock_skew_endpoint::Endpoint;
+use doctor::arguments::Command;
 use doctor::asking::{Range, Server};
 use doctor::examine;
-use doctor::finding::{Drift, Finding, Likely};
+use doctor::explanation::Explanation;
+use doctor::finding::{Drift, Finding};
 use doctor::picture::{picture, table};
 
 #[expect(dead_code, reason = "what only the example's own `main` needs")]
@@ -32,14 +35,15 @@ async fn examined(wall: SystemTime) -> Finding {
 }
 
 #[tokio::test]
-async fn each_error_is_called_by_its_likely_cause() {
-    for (seconds, likely) in [
-        (9 * 3_600, Likely::TimeZone),
-        (-5 * 3_600, Likely::TimeZone),
-        (5 * 3_600 + 1_800, Likely::TimeZone),
-        (2 * 86_400 + 1_234, Likely::Sleep),
-        (-17 * 60 - 400, Likely::NoNtp),
-        (200, Likely::NoNtp),
+async fn a_clock_that_aws_rejects_is_a_failure_with_its_probable_origin() {
+    for (seconds, origin, result) in [
+        (9 * 3_600, Origin::TimeZone, "AWS rejects"),
+        (-5 * 3_600, Origin::TimeZone, "AWS rejects"),
+        (2 * 86_400 + 1_234, Origin::Suspend, "AWS rejects"),
+        (-17 * 60 - 400, Origin::NoNtp, "AWS rejects"),
+        (-365 * 86_400, Origin::Year, "AWS rejects"),
+        (1_799_999_923, Origin::NoBattery, "AWS rejects"),
+        (400, Origin::NoNtp, "Some services of AWS reject"),
     ] {
         let distance = Duration::from_secs(i64::unsigned_abs(seconds));
         let wall = if seconds > 0 {
@@ -48,47 +52,49 @@ async fn each_error_is_called_by_its_likely_cause() {
             truth() + distance
         };
         let finding = examined(wall).await;
-        let Finding::Wrong(range, found) = finding else {
+        let Finding::Rejected(range, found) = finding else {
             panic!("{seconds}: {finding:?}");
         };
-        assert_eq!(found, likely, "{seconds}");
+        assert_eq!(found, origin, "{seconds}");
         assert!(
             (range.low..=range.high).contains(&(seconds * 1_000)),
             "{range:?}"
         );
         assert!(range.margin() <= 1_000, "{range:?}");
         assert_eq!(finding.exit_code(), 1);
-        let words = finding.in_words(None);
-        assert_eq!(
-            words.last().expect("says something"),
-            "Calls to AWS are rejected by this clock."
-        );
-        assert!(words.iter().any(|line| line.starts_with("To set it: ")));
+        let lines = finding.lines(None);
+        let last = lines.last().expect("says something");
+        assert!(last.starts_with(result), "{last}");
+        assert!(lines.contains(&origin.to_string()), "{lines:?}");
+        assert!(lines.iter().any(|line| line.starts_with("To set it: ")));
     }
-    let finding = examined(UNIX_EPOCH + Duration::from_secs(77)).await;
-    assert!(
-        matches!(finding, Finding::Wrong(_, Likely::NoBattery)),
-        "{finding:?}"
-    );
 }
 
 #[tokio::test]
-async fn a_clock_that_no_service_minds_is_no_failure() {
+async fn a_clock_that_aws_tolerates_is_no_failure() {
     let finding = examined(truth()).await;
-    assert!(matches!(finding, Finding::Right(_)), "{finding:?}");
+    assert!(matches!(finding, Finding::Correct(_)), "{finding:?}");
     assert_eq!(finding.exit_code(), 0);
-    assert_eq!(finding.in_words(None), ["The clock is right."]);
-    let finding = examined(truth() + Duration::from_secs(60)).await;
-    assert!(matches!(finding, Finding::Off(_)), "{finding:?}");
-    assert_eq!(finding.exit_code(), 0);
-    assert_eq!(
-        finding.in_words(None)[0],
-        "This machine's clock is 59 s ahead, give or take 1000 ms."
-    );
+    assert_eq!(finding.lines(None), ["The local clock is correct."]);
+    for (seconds, said) in [
+        (60, "The local clock is 59 s ahead (± 1000 ms)."),
+        (200, "The local clock is 3 min 19 s ahead (± 1000 ms)."),
+    ] {
+        let finding = examined(truth() + Duration::from_secs(seconds)).await;
+        assert!(matches!(finding, Finding::Tolerated(_)), "{finding:?}");
+        assert_eq!(finding.exit_code(), 0);
+        let lines = finding.lines(None);
+        assert_eq!(lines[0], said);
+        assert!(lines[1].starts_with("To set it: "), "{lines:?}");
+        assert_eq!(
+            lines[2],
+            "AWS accepts requests signed with the local clock: services tolerate 5 minutes or more."
+        );
+    }
 }
 
 #[tokio::test]
-async fn what_cannot_be_told_is_a_failure_of_its_own() {
+async fn an_offset_that_cannot_be_determined_is_a_failure_of_its_own() {
     let machine = ManualClock::new(truth());
     let silent = ["http://127.0.0.1:1".to_owned()];
     let finding = examine(&machine, &silent, None, Duration::ZERO).await;
@@ -116,7 +122,7 @@ async fn the_truth_is_in_the_range_wherever_in_its_second_a_server_is() {
         let machine = ManualClock::new(now - Duration::from_secs(500));
         let url = [server.url()];
         let finding = examine(&machine, &url, None, Duration::ZERO).await;
-        let Finding::Wrong(range, _) = finding else {
+        let Finding::Rejected(range, _) = finding else {
             panic!("{finding:?}");
         };
         assert!(
@@ -128,24 +134,134 @@ async fn the_truth_is_in_the_range_wherever_in_its_second_a_server_is() {
 }
 
 #[test]
-fn a_growing_error_is_drift() {
+fn a_growing_offset_is_drift() {
     let range = |low, high| Range { low, high };
     let ten_minutes = Duration::from_secs(600);
     let drift = |before, after| Drift::between(before, after, ten_minutes);
     let none = drift(range(0, 1_000), range(400, 1_400));
     assert_eq!(none, drift(range(0, 0), range(0, 0)));
-    let finding = Finding::Off(range(60_000, 61_000));
-    assert_eq!(finding.in_words(Some(none)).len(), 2);
+    let finding = Finding::Tolerated(range(60_000, 61_000));
+    assert_eq!(finding.lines(Some(none)).len(), 3);
     let some = drift(range(0, 1_000), range(61_000, 62_000));
-    let words = finding.in_words(Some(some));
     assert_eq!(
-        words[1],
-        "The error grows by 100000 ms in 1,000 s, so the clock drifts: NTP does not run."
+        finding.lines(Some(some))[1],
+        "The offset grows by 100000 ppm: the clock drifts, so NTP is probably not running."
     );
 }
 
 #[test]
-fn the_picture_shows_the_machine_against_the_servers() {
+fn an_error_is_explained_by_the_times_that_it_states() {
+    // The clock of whoever asks plays no part: the error may be old.
+    let local = ManualClock::new(truth());
+    for (text, exit_code, expected) in [
+        (
+            "InvalidSignatureException: Signature expired: 20160619T100249Z is now earlier than \
+             20160619T101532Z (20160619T103032Z - 15 min.)",
+            1,
+            &[
+                "Either the local clock is 27 min 43 s behind.",
+                "Or the signature was 27 min 43 s old on arrival; the local clock is correct.",
+            ][..],
+        ),
+        (
+            "Signature not yet current: 20260101T190000Z is still later than 20260101T101500Z \
+             (20260101T100000Z + 15 min.)",
+            1,
+            &[
+                "Either the local clock is 9 h ahead.",
+                "Or the signature was made by a clock that was 9 h ahead; the local clock is correct.",
+            ],
+        ),
+        (
+            "RequestTimeTooSkewed: The difference between the request time and the current time is \
+             too large.",
+            1,
+            &["Cause: the local clock is wrong, or the signature expired in transit."],
+        ),
+        (
+            "SignatureDoesNotMatch: The request signature we calculated does not match the \
+             signature you provided.",
+            0,
+            &["Cause: the secret key is wrong, or the request was changed on the way."],
+        ),
+        (
+            "An error occurred (ExpiredToken) when calling the GetCallerIdentity operation: The \
+             security token included in the request is expired",
+            0,
+            &["Cause: the credentials have expired."],
+        ),
+        (
+            "something else",
+            2,
+            &["Cause: no response names the cause."],
+        ),
+    ] {
+        let explanation = Explanation::of(text, &local);
+        let lines = explanation.lines();
+        let causes: Vec<_> = lines.iter().step_by(2).take(expected.len()).collect();
+        assert_eq!(causes, expected, "{text}");
+        assert_eq!(explanation.exit_code(), exit_code, "{text}");
+    }
+    let nine_hours = Explanation::of(
+        "Signature not yet current: 20260101T190000Z is still later than 20260101T101500Z \
+         (20260101T100000Z + 15 min.)",
+        &local,
+    );
+    let advice = nine_hours.lines()[1].clone();
+    assert!(
+        advice.contains("time zone") && advice.contains("chronyc"),
+        "{advice}"
+    );
+}
+
+#[test]
+fn arguments_that_cannot_be_understood_are_answered_by_a_sentence() {
+    for (arguments, sentence) in [
+        (&["--bogus"][..], "cannot understand `--bogus`; try --help"),
+        (
+            &["sts.amazonaws.com"],
+            "`sts.amazonaws.com` is no URL: write https://sts.amazonaws.com",
+        ),
+        (
+            &["localhost:9"],
+            "`localhost:9` is no URL: write https://localhost:9",
+        ),
+        (
+            &["ftp://host"],
+            "`ftp://host` cannot be asked: only http and https can",
+        ),
+        (&["http://"], "`http://` names no server: write http://HOST"),
+        (
+            &["--watch=foo"],
+            "--watch needs whole seconds: `foo` is no number; try --watch=600",
+        ),
+        (
+            &["--watch"],
+            "--watch needs whole seconds: `` is no number; try --watch=600",
+        ),
+        (
+            &["--skew", "-9h"],
+            "--skew needs an offset: --skew=-9h, --skew=+20m",
+        ),
+    ] {
+        assert_eq!(parse(arguments), Err(sentence.to_owned()), "{arguments:?}");
+    }
+    assert_eq!(parse(&["--help"]), Ok(Command::Help));
+    let explained = Ok(Command::Explain(Some("Signature expired: x".to_owned())));
+    assert_eq!(
+        parse(&["--explain", "Signature", "expired:", "x"]),
+        explained
+    );
+    assert_eq!(parse(&["--explain=Signature expired: x"]), explained);
+    assert_eq!(parse(&["--explain"]), Ok(Command::Explain(None)));
+}
+
+fn parse(arguments: &[&str]) -> Result<Command, String> {
+    Command::parse(arguments.iter().map(|&argument| argument.to_owned()))
+}
+
+#[test]
+fn the_picture_shows_the_local_clock_against_the_servers() {
     let server = |name: &str, range| Server {
         name: name.to_owned(),
         answers: 5,

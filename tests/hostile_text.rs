@@ -1,6 +1,7 @@
-//! Texts that are made to be hard to read. What is measured is the processor's time,
-//! which Linux tells in a file, so that other programs do not matter.
+//! Texts that are made to be hard to read. The tests measure processor time, which Linux states in a
+//! file, so that other programs do not matter.
 #![cfg(target_os = "linux")]
+#![expect(clippy::expect_used, reason = "a test may panic")]
 
 use std::fs;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use aws_clock_skew::evidence::{Evidence, ResponseView};
 
 const WHOLE: usize = 64 * 1024;
 
-/// Pieces that a reader may come back to, each repeated to the end.
+/// Pieces at which a reader may go back, each repeated to the end.
 const PIECES: [&str; 20] = [
     "a",
     " ",
@@ -53,17 +54,27 @@ fn processor_time() -> Duration {
     // (https://docs.kernel.org/scheduler/sched-stats.html).
     let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     let nanos = text.split(' ').next().and_then(|nanos| nanos.parse().ok());
-    // A kernel without it says zero each time, and nothing can be measured.
-    Duration::from_nanos(nanos.unwrap_or_default())
+    Duration::from_nanos(nanos.expect("the kernel counts processor time"))
+}
+
+/// Returns a number of readings of a quarter that takes several ticks.
+fn readings(piece: &str) -> usize {
+    let mut times = 4;
+    while time_to_read(piece, WHOLE / 4, times) < 2 * TICK {
+        times *= 2;
+        assert!(times < 1 << 24, "the kernel counts no processor time");
+    }
+    times
 }
 
 #[test]
 fn twice_the_text_takes_twice_the_time() {
     let mut slow = Vec::new();
     for piece in PIECES {
-        let quarters = time_to_read(piece, WHOLE / 4, 4 * READS);
-        let wholes = time_to_read(piece, WHOLE, READS);
-        let each = wholes / u32::try_from(READS).unwrap();
+        let times = readings(piece);
+        let quarters = time_to_read(piece, WHOLE / 4, times);
+        let wholes = time_to_read(piece, WHOLE, times / 4);
+        let each = wholes * 4 / u32::try_from(times).unwrap();
         println!("{:>6} µs  {piece:?}", each.as_micros());
         // The same if it is linear, and four times as long if it is quadratic.
         if wholes > 2 * quarters + TICK {
@@ -78,10 +89,11 @@ fn what_lies_beyond_64_kib_takes_no_time() {
     for piece in PIECES {
         let whole = time_to_read(piece, WHOLE, READS);
         let more = time_to_read(piece, 16 * WHOLE, READS);
+        // Sixteen times as long if all of it is read.
         assert!(more <= 2 * whole + TICK, "{piece:?}: {whole:?}, {more:?}");
     }
 }
 
 const READS: usize = 10;
-/// The time of a thread may be counted in ticks.
+/// Some kernels count the time of a thread in ticks.
 const TICK: Duration = Duration::from_millis(20);

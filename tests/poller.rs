@@ -6,7 +6,7 @@ use sqs_poller::{
     arguments::{Arguments, Command},
     run::{Summary, run},
 };
-use std::future;
+use std::{future, process::ExitCode};
 
 #[expect(dead_code, reason = "what only the example's own `main` needs")]
 #[path = "../examples/sqs_poller/main.rs"]
@@ -18,7 +18,7 @@ async fn a_machine_two_days_behind_receives_everything_after_one_rejection() {
 }
 
 #[tokio::test]
-async fn a_server_that_sends_no_date_teaches_as_well() {
+async fn the_error_message_is_enough_if_the_server_sends_no_date() {
     one_rejection_and_no_failure(&["--no-date"]).await;
 }
 
@@ -33,12 +33,17 @@ async fn a_machine_twenty_minutes_ahead_receives_everything_after_one_rejection(
 }
 
 #[tokio::test]
+async fn a_machine_nine_years_behind_receives_everything_after_one_rejection() {
+    one_rejection_and_no_failure(&["--skew=-3285d"]).await;
+}
+
+#[tokio::test]
 async fn a_machine_nine_hours_ahead_receives_everything_after_one_rejection() {
     one_rejection_and_no_failure(&["--skew=+9h"]).await;
 }
 
 #[tokio::test]
-async fn a_machine_whose_clock_is_right_is_never_rejected() {
+async fn a_machine_whose_clock_is_correct_is_never_rejected() {
     let summary = poll(&["--skew=0s"], SECRET_ACCESS_KEY).await;
     assert_eq!(
         (summary.rejected, summary.tally.failed),
@@ -50,12 +55,12 @@ async fn a_machine_whose_clock_is_right_is_never_rejected() {
 
 #[tokio::test]
 async fn the_sdks_own_correction_fails_every_call_without_a_date() {
-    every_call_fails(&["--without=native", "--no-date"], SECRET_ACCESS_KEY).await;
+    every_call_fails(&["--correction=sdk", "--no-date"], SECRET_ACCESS_KEY).await;
 }
 
 #[tokio::test]
 async fn a_client_without_any_correction_fails_every_call() {
-    every_call_fails(&["--without=nothing"], SECRET_ACCESS_KEY).await;
+    every_call_fails(&["--correction=none"], SECRET_ACCESS_KEY).await;
 }
 
 #[tokio::test]
@@ -63,7 +68,7 @@ async fn a_secret_that_is_wrong_by_one_byte_fails_every_call() {
     let (last, rest) = SECRET_ACCESS_KEY.as_bytes().split_last().unwrap();
     let wrong = [rest, &[last ^ 1]].concat();
     let summary = every_call_fails(&[], str::from_utf8(&wrong).unwrap()).await;
-    // The first is rejected for its time, then for its signature.
+    // The first request is rejected because of its time, and its resend because of its signature.
     assert_eq!(summary.rejected, Some(summary.tally.calls + 1), "{summary}");
 }
 
@@ -86,6 +91,7 @@ fn assert_rejected_once(summary: Summary) {
         "{summary}"
     );
     assert_eq!(summary.tally.messages, 20);
+    assert_eq!(summary.exit_code(), ExitCode::SUCCESS);
 }
 
 async fn one_rejection_and_no_failure(command_line: &[&str]) {
@@ -96,6 +102,7 @@ async fn every_call_fails(command_line: &[&str], secret: &str) -> Summary {
     let summary = poll(command_line, secret).await;
     assert!(summary.tally.calls > 0, "{summary}");
     assert_eq!(summary.tally.failed, summary.tally.calls, "{summary}");
+    assert_eq!(summary.exit_code(), ExitCode::FAILURE);
     summary
 }
 

@@ -1,87 +1,154 @@
-//! README and crate docs: what both say, they say alike, and what is linked is there.
+//! The programs of the README and the cookbook need the dependencies that the page names, and no
+//! others. They are compiled as doctests with this package's dependencies, and `tests/real/recipes.rs`
+//! builds them with theirs.
 
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// The sections that both have.
-const SHARED: [&str; 3] = ["How it decides", "What it does not do", "Features"];
+const PAGES: [&str; 2] = ["README.md", "docs/cookbook.md"];
 
 #[test]
-fn what_both_say_they_say_alike() {
-    let readme = read("README.md");
-    let docs = docs_of("src/lib.rs");
-    for heading in SHARED {
-        let readme = words(section(&readme, &format!("## {heading}\n")));
-        let docs = words(section(&docs, &format!("# {heading}\n")));
-        assert_eq!(readme, docs, "{heading:?}");
+fn the_programs_of_a_page_use_the_dependencies_that_it_names() {
+    for page in PAGES {
+        let text = read(page);
+        let named: BTreeSet<_> = dependencies(&text).into_keys().collect();
+        let used: BTreeSet<_> = blocks(&text, "rust")
+            .iter()
+            .flat_map(|code| crates(code))
+            .collect();
+        assert_eq!(named, used, "{page}");
     }
 }
 
 #[test]
-fn what_is_linked_is_there() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut checked = 0;
-    for page in pages() {
-        let folder = page.parent().unwrap();
-        for target in read(&page).split("](").skip(1) {
-            let target = target.split([')', '#', ' ']).next().unwrap_or_default();
-            if target.is_empty() || target.contains("://") || target.contains("::") {
+fn the_versions_and_features_that_a_page_names_are_those_of_the_tests() {
+    let manifest = read("Cargo.toml");
+    let (_, tested) = manifest.split_once("[dev-dependencies]").unwrap();
+    let tested = table(tested);
+    for page in PAGES {
+        let named = dependencies(&read(page));
+        assert!(named.len() > 3, "{page}");
+        for (name, dependency) in named {
+            if name == "aws_clock_skew" {
+                let url = value(&manifest, "repository").unwrap();
+                assert_eq!(value(&dependency, "git"), Some(url), "{page}");
                 continue;
             }
-            let is_there = root.join(folder).join(target).exists();
-            assert!(is_there, "{} links {target}", page.display());
-            checked += 1;
+            let is_in =
+                |of: &str, version: &str| format!("{of}.").starts_with(&format!("{version}."));
+            let test = tested
+                .get(&name)
+                .unwrap_or_else(|| panic!("{page}: {name} is not tested"));
+            let (named, test_has) = (version(&dependency).unwrap(), version(test).unwrap());
+            assert!(
+                is_in(test_has, named),
+                "{page}: {name} {named}, tested with {test_has}"
+            );
+            for feature in features(&dependency) {
+                assert!(
+                    features(test).contains(feature),
+                    "{page}: {name} with {feature}"
+                );
+            }
         }
     }
-    assert!(checked > 15, "found {checked} links only");
 }
 
-/// The pages for people at the top and in `docs`.
-fn pages() -> Vec<std::path::PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    ["", "docs"]
+#[test]
+fn the_readme_and_the_crates_documentation_name_every_feature() {
+    let manifest = read("Cargo.toml");
+    let (_, all) = manifest.split_once("\n[features]\n").unwrap();
+    let (all, _) = all.split_once("\n[dependencies]\n").unwrap();
+    let names = all
+        .lines()
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(name, _)| name);
+    let docs = read("src/lib.rs");
+    let mut found = 0;
+    for feature in names.filter(|name| *name != "default") {
+        let readme = read("README.md");
+        let (_, features) = readme.split_once("\n## Features").unwrap();
+        assert!(
+            features.contains(&format!("`{feature}`")),
+            "the README lacks {feature}"
+        );
+        assert!(
+            docs.contains(&format!("//! * `{feature}`")),
+            "src/lib.rs lacks {feature}"
+        );
+        found += 1;
+    }
+    assert_eq!(found, 6);
+}
+
+/// The entries of a page's `[dependencies]`.
+fn dependencies(page: &str) -> BTreeMap<String, String> {
+    let blocks = blocks(page, "toml");
+    let mut tables = blocks
         .iter()
-        .flat_map(|folder| fs::read_dir(root.join(folder)).unwrap().flatten())
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
-        .map(|path| path.strip_prefix(root).unwrap().to_owned())
+        .filter_map(|block| block.split_once("[dependencies]"));
+    table(tables.next().unwrap().1)
+}
+
+/// Returns the lines `name = value` up to the next header.
+fn table(text: &str) -> BTreeMap<String, String> {
+    let lines = text
+        .lines()
+        .skip(1)
+        .take_while(|line| !line.starts_with('['));
+    let entries = lines.filter_map(|line| line.split_once(" = "));
+    let entries = entries.filter(|(name, _)| !name.contains(['#', ' ']));
+    entries
+        .map(|(name, value)| (name.replace('-', "_"), value.to_owned()))
         .collect()
 }
 
-#[track_caller]
-fn read(path: impl AsRef<Path>) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-    let text = fs::read_to_string(&path);
-    text.unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
+    let blocks = page.split("```").skip(1).step_by(2);
+    blocks.filter(|block| block.starts_with(language)).collect()
 }
 
-/// The text of a file's `//!` lines.
-fn docs_of(path: &str) -> String {
-    let mut docs = String::new();
-    for line in read(path)
-        .lines()
-        .map_while(|line| line.strip_prefix("//!"))
-    {
-        docs.push_str(line.strip_prefix(' ').unwrap_or(line));
-        docs.push('\n');
+/// The crates that a program names in paths.
+fn crates(code: &str) -> BTreeSet<String> {
+    let is_in_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut crates = BTreeSet::new();
+    for (at, _) in code.match_indices("::") {
+        let start = code[..at]
+            .rfind(|c| !is_in_name(c))
+            .map_or(0, |before| before + 1);
+        let name = &code[start..at];
+        let is_first = !code[..start].ends_with(':');
+        if is_first && name.starts_with(|c: char| c.is_ascii_lowercase()) && name != "std" {
+            crates.insert(name.to_owned());
+        }
     }
-    docs
+    crates
 }
 
-/// What stands below a heading, up to the next one of its kind.
+fn version(dependency: &str) -> Option<&str> {
+    match dependency.strip_prefix('"') {
+        Some(rest) => rest.split('"').next(),
+        None => value(dependency, "version"),
+    }
+}
+
+fn features(dependency: &str) -> BTreeSet<&str> {
+    let list = dependency
+        .split_once("features = [")
+        .map_or("", |(_, rest)| rest);
+    let list = list.split(']').next().unwrap_or_default();
+    list.split('"').skip(1).step_by(2).collect()
+}
+
+fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(&format!("{key} = \""))?;
+    rest.split('"').next()
+}
+
 #[track_caller]
-fn section<'a>(text: &'a str, heading: &str) -> &'a str {
-    let start = text.find(&format!("\n{heading}")).expect("has the heading");
-    let rest = &text[start + 1 + heading.len()..];
-    let level = heading.split(' ').next().unwrap();
-    let end = rest.find(&format!("\n{level} ")).unwrap_or(rest.len());
-    rest[..end].trim()
-}
-
-/// The words alone: lines are broken and names are linked differently.
-fn words(text: &str) -> String {
-    let plain = text.replace("[`", "`").replace("`]", "`");
-    plain.split_whitespace().collect::<Vec<_>>().join(" ")
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }

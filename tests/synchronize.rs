@@ -24,13 +24,13 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use world::{DAY, HOUR, MINUTE, World, shifted};
 
-#[expect(dead_code, reason = "the other tests have more stories to tell")]
+#[expect(dead_code, reason = "what only the other tests need")]
 #[path = "events/capture.rs"]
 mod capture;
-#[expect(dead_code, reason = "the other tests have more stories to tell")]
+#[expect(dead_code, reason = "what only the other tests need")]
 #[path = "sdk/wire.rs"]
 mod wire;
-#[expect(dead_code, reason = "the other tests have more stories to tell")]
+#[expect(dead_code, reason = "what only the other tests need")]
 #[path = "sdk/world.rs"]
 mod world;
 
@@ -233,7 +233,7 @@ async fn forward_is_limited_as_any_date_is() {
 }
 
 #[tokio::test]
-async fn answers_that_cannot_be_believed_teach_nothing() {
+async fn a_response_without_a_credible_date_changes_nothing() {
     let cases = [
         None,
         Some("yesterday"),
@@ -246,14 +246,14 @@ async fn answers_that_cannot_be_believed_teach_nothing() {
             let endpoint = start(Endpoint::builder(world.clock()).date_clock(dates)).await;
             let clock = world.skew_clock();
             let error = by.synchronize(&clock, &endpoint.url()).await;
-            let error = error.expect_err("there is nothing to believe");
+            let error = error.expect_err("it has no credible date");
             assert_eq!(
                 error.to_string(),
                 "the response had no credible date",
                 "{by:?}"
             );
             assert_eq!(clock.now(), world.machine_wall());
-            // It learns as ever.
+            // The next clock skew error corrects it.
             assert!(send(&clock, &endpoint).await);
         }
     }

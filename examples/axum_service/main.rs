@@ -1,17 +1,20 @@
-//! A service that calls SQS and shows its clock: `/healthz`, `/metrics`, and logs in
-//! JSON. It runs on a machine whose clock pretends to be two days behind.
+//! A service that calls SQS and shows the state of its clock: `/healthz`, `/metrics`, and logs in JSON.
+//! It pretends that the local clock is two days behind.
 //!
 //! ```text
-//! cargo run --example axum_service              # takes ten orders, shows what it tells, ends
-//! cargo run --example axum_service -- --serve   # on 127.0.0.1:8080, until Ctrl-C
+//! cargo run --example axum_service
+//! cargo run --example axum_service -- --help
 //! ```
 //!
 //! `alerts.yml` and `dashboard.json` beside this file go with its metrics.
 
+#[path = "../shared/command_line.rs"]
+pub(crate) mod command_line;
 pub(crate) mod service;
 pub(crate) mod telemetry;
 
 use std::error::Error;
+use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use aws_clock_skew::{LocalClock, SkewClock, SystemClock};
@@ -25,9 +28,21 @@ use service::Service;
 use telemetry::Telemetry;
 
 const ORDERS: u32 = 10;
+const HELP: &str = "\
+A service that calls SQS, on a machine whose clock is two days behind.
+
+Usage: axum_service [--serve[=ADDRESS]]
+
+It sends ten orders to itself, shows /healthz and /metrics, and ends. SQS is an
+endpoint on loopback. The last line counts the orders, the requests that the
+endpoint rejected, and the failed orders. RUST_LOG filters the log.
+
+  --serve=ADDRESS  Serves /healthz, /metrics and POST /orders until Ctrl-C, on
+                   127.0.0.1:8080 if no address is given.";
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let arguments = command_line::arguments(HELP);
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let (telemetry, subscriber) = Telemetry::new(filter, std::io::stdout)?;
     tracing::subscriber::set_global_default(subscriber)?;
@@ -36,18 +51,24 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let endpoint = Endpoint::builder(true_time).start().await?;
     endpoint.feed("orders", "the first order");
     // On a machine that need not pretend: `SkewClock::new()`.
-    let skew = SkewClock::builder().local_clock(TwoDaysBehind).build();
-    let service = service(skew, &endpoint, SECRET_ACCESS_KEY, telemetry).await;
+    let clock = SkewClock::builder().local_clock(TwoDaysBehind).build();
+    let service = service(clock, &endpoint, SECRET_ACCESS_KEY, telemetry).await;
 
-    if std::env::args().any(|argument| argument == "--serve") {
-        let listener = TcpListener::bind("127.0.0.1:8080").await?;
+    if let Some(argument) = arguments.first() {
+        let (_, address) = argument.split_once('=').unwrap_or(("", "127.0.0.1:8080"));
+        let listener = TcpListener::bind(address).await.unwrap_or_else(|error| {
+            command_line::fail(format!(
+                "cannot listen on {address}: {error}; try --serve=127.0.0.1:0"
+            ))
+        });
         println!(
             "http://{}/healthz, /metrics; POST /orders",
             listener.local_addr()?
         );
-        return Ok(axum::serve(listener, service.router())
+        axum::serve(listener, service.router())
             .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
-            .await?);
+            .await?;
+        return Ok(ExitCode::SUCCESS);
     }
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
@@ -66,18 +87,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     let rejected = endpoint.counts().rejected;
     println!("orders {ORDERS}, rejected by the server {rejected}, failed {failed}");
-    Ok(())
+    Ok(ExitCode::from(u8::from(failed > 0)))
 }
 
 pub(crate) async fn service(
-    skew: SkewClock,
+    clock: SkewClock,
     endpoint: &Endpoint,
     secret: &str,
     telemetry: Telemetry,
 ) -> Service {
     let credentials = Credentials::new(ACCESS_KEY_ID, secret, None, None, "example");
-    // Every client of this config is right, those of its credential providers too.
-    let config = skew.configure(
+    // Every client made from this config is corrected, and so are those of its credential providers.
+    let config = clock.configure(
         aws_config::defaults(BehaviorVersion::latest())
             .region(Region::from_static("us-east-1"))
             .credentials_provider(credentials)
@@ -86,7 +107,7 @@ pub(crate) async fn service(
     Service {
         sqs: aws_sdk_sqs::Client::new(&config.load().await),
         queue_url: endpoint.queue_url("orders"),
-        skew,
+        clock,
         telemetry,
     }
 }

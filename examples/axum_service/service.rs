@@ -1,4 +1,4 @@
-//! The service: takes orders, and tells how its clock is.
+//! The service: takes orders, and shows the state of its clock.
 
 use aws_clock_skew::{SkewClock, SkewStatus};
 use axum::extract::State;
@@ -13,7 +13,7 @@ use super::telemetry::Telemetry;
 pub(crate) struct Service {
     pub(crate) sqs: aws_sdk_sqs::Client,
     pub(crate) queue_url: String,
-    pub(crate) skew: SkewClock,
+    pub(crate) clock: SkewClock,
     pub(crate) telemetry: Telemetry,
 }
 
@@ -27,15 +27,15 @@ impl Service {
     }
 }
 
-/// A corrected clock is no reason to fail: calls succeed. It is told, and an alert
-/// wakes somebody.
+/// Does not fail because of a correction, since calls succeed. The body shows the correction, and an
+/// alert notifies somebody.
 async fn health(State(service): State<Service>) -> Json<SkewStatus> {
-    Json(service.skew.status())
+    Json(service.clock.status())
 }
 
 async fn metrics(State(service): State<Service>) -> Result<String, StatusCode> {
-    // Refreshes the gauges, and ends a correction where the clock was repaired.
-    service.skew.status();
+    // Refreshes the gauges, and ends a correction if the local clock was repaired.
+    service.clock.status();
     let page = service.telemetry.scrape();
     page.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
 }
@@ -48,7 +48,7 @@ async fn order(
     match message.message_body(order).send().await {
         Ok(sent) => Ok(sent.message_id.unwrap_or_default()),
         Err(error) => {
-            let diagnosis = service.skew.diagnose_error(&error);
+            let diagnosis = service.clock.diagnose_error(&error);
             tracing::error!(%diagnosis, advice = diagnosis.advice(), "an order is lost");
             Err((StatusCode::BAD_GATEWAY, diagnosis.to_string()))
         }

@@ -1,4 +1,4 @@
-//! Logs in JSON, and metrics for Prometheus. Made to be copied.
+//! Logs in JSON, and metrics for Prometheus. Copy this file into your service.
 
 use std::io;
 
@@ -17,12 +17,12 @@ use tracing_subscriber::{EnvFilter, Layer};
 #[derive(Clone)]
 pub(crate) struct Telemetry {
     registry: Registry,
-    /// Dropped, it would end the collection.
+    /// The collection ends when it is dropped.
     _provider: SdkMeterProvider,
 }
 
 impl Telemetry {
-    /// Returns it with the subscriber that feeds it. `filter` is for the log alone.
+    /// Returns it with the subscriber that feeds it. `filter` is for the log only.
     ///
     /// # Errors
     ///
@@ -41,8 +41,8 @@ impl Telemetry {
             .without_target_info()
             .build()?;
         let provider = SdkMeterProvider::builder().with_reader(reader).build();
-        // Each layer has a filter of its own. One for all would do to the metrics
-        // what `RUST_LOG=error` does to the log: their events are of level INFO.
+        // Each layer has a filter of its own. With one filter for all, `RUST_LOG=error` would also
+        // remove the metrics, because their events have the level INFO.
         let metrics_only = Targets::new().with_target("aws_clock_skew::metrics", LevelFilter::INFO);
         let no_metrics = Targets::new()
             .with_default(LevelFilter::TRACE)

@@ -1,4 +1,4 @@
-//! Asking a server for the time.
+//! Asks a server for the time.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +9,7 @@ use aws_smithy_runtime_api::client::http::HttpConnector;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 
-/// Server − machine, in milliseconds: somewhere between these two.
+/// Server − local clock in milliseconds: between these two.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Range {
     pub(crate) low: i64,
@@ -32,12 +32,16 @@ impl Range {
     }
 
     /// Returns how far zero is from it.
-    pub(crate) fn distance(self) -> i64 {
-        self.low.max(-self.high).max(0)
+    pub(crate) const fn distance(self) -> i64 {
+        match (self.low > 0, self.high < 0) {
+            (true, _) => self.low,
+            (_, true) => -self.high,
+            _ => 0,
+        }
     }
 }
 
-/// What one server says.
+/// What the responses of one server say.
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
     pub(crate) name: String,
@@ -48,8 +52,7 @@ pub(crate) struct Server {
     pub(crate) trouble: Option<String>,
 }
 
-/// Asks a server [`QUESTIONS`] times; what its answers have in common is narrower
-/// than any of them.
+/// Asks a server [`QUESTIONS`] times. The intersection of the ranges is narrower than each of them.
 pub(crate) async fn ask(machine: &dyn LocalClock, url: &str, pause: Duration) -> Server {
     let connector = Connector::builder();
     let connector = connector
@@ -70,7 +73,7 @@ pub(crate) async fn ask(machine: &dyn LocalClock, url: &str, pause: Duration) ->
         let (wall, boot) = (machine.wall(), machine.boot());
         let date = tokio::time::timeout(PATIENCE, date_of(&connector, url)).await;
         let elapsed = machine.boot().saturating_sub(boot);
-        match date.unwrap_or_else(|_| Err("no answer in time".into())) {
+        match date.unwrap_or_else(|_| Err("no response in time".into())) {
             Ok(date) => {
                 // It was stamped between the two readings. Seconds are cut off, and
                 // servers write the same date for a second.
@@ -84,7 +87,7 @@ pub(crate) async fn ask(machine: &dyn LocalClock, url: &str, pause: Duration) ->
                 let shortest = server.round_trip.unwrap_or(elapsed).min(elapsed);
                 server.round_trip = Some(shortest);
                 if server.range.is_none() {
-                    server.trouble = Some("contradicts itself".into());
+                    server.trouble = Some("its Date headers contradict each other".into());
                     break;
                 }
             }
@@ -102,14 +105,14 @@ async fn date_of(
     request.set_method("HEAD")?;
     request.set_uri(url)?;
     let response = connector.call(request).await?;
-    let date = response.headers().get("date").ok_or("no Date")?;
+    let date = response.headers().get("date").ok_or("no Date header")?;
     if response.headers().contains_key("age") {
-        return Err("a cache has answered".into());
+        return Err("the response is from a cache".into());
     }
     Ok(httpdate::parse_http_date(date)?)
 }
 
-/// Returns the words of the first cause: what is around it says little.
+/// Returns the innermost cause, which says most.
 fn root_of(error: &(dyn std::error::Error + 'static)) -> String {
     let mut root = error;
     while let Some(source) = root.source() {

@@ -1,33 +1,28 @@
-//! What is to be made of the answers.
+//! What the responses say about the local clock.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use aws_clock_skew::ClockOffset;
+use aws_clock_skew::diagnosis::Origin;
 
 use super::asking::{Range, Server};
 
-/// What is wrong with the clock, if anything.
+/// How the local clock is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Finding {
-    Right(Range),
-    /// By less than any service minds.
-    Off(Range),
-    /// Calls are rejected.
-    Wrong(Range, Likely),
+    /// It agrees with all servers.
+    Correct(Range),
+    /// It is off by less than any service of AWS tolerates.
+    Tolerated(Range),
+    /// It is off by more, with this probable origin.
+    Rejected(Range, Origin),
+    /// The servers disagree.
     Contradictory,
+    /// No server answered.
     Silent,
 }
 
-/// Where an error comes from, by its size.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Likely {
-    TimeZone,
-    NoBattery,
-    Sleep,
-    NoNtp,
-}
-
-/// How fast the error grows, in parts per million.
+/// How fast the offset grows, in parts per million.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Drift(i64);
 
@@ -56,9 +51,12 @@ impl Finding {
             .any(|server| server.answers > 0 && server.range.is_none());
         match common {
             Some(range) if !disagrees => match range.distance() {
-                0 => Self::Right(range),
-                distance if distance < TOLERABLE => Self::Off(range),
-                _ => Self::Wrong(range, Likely::of(range, wall)),
+                0 => Self::Correct(range),
+                distance if distance < TOLERANCE => Self::Tolerated(range),
+                _ => {
+                    let offset = ClockOffset::from_millis(range.middle());
+                    Self::Rejected(range, Origin::of(offset, wall))
+                }
             },
             _ => Self::Contradictory,
         }
@@ -66,87 +64,56 @@ impl Finding {
 
     pub(crate) const fn exit_code(self) -> u8 {
         match self {
-            Self::Right(_) | Self::Off(_) => 0,
-            Self::Wrong(..) => 1,
+            Self::Correct(_) | Self::Tolerated(_) => 0,
+            Self::Rejected(..) => 1,
             Self::Contradictory | Self::Silent => 2,
         }
     }
 
-    pub(crate) fn in_words(self, drift: Option<Drift>) -> Vec<String> {
+    /// The finding in sentences, with the result in the last one.
+    pub(crate) fn lines(self, drift: Option<Drift>) -> Vec<String> {
         let mut lines = Vec::new();
-        match self {
-            Self::Right(_) | Self::Contradictory | Self::Silent => {}
-            Self::Off(range) | Self::Wrong(range, _) => {
-                let off_by = ClockOffset::from_millis(range.middle());
-                let margin = range.margin();
-                lines.push(format!(
-                    "This machine's clock is {off_by}, give or take {margin} ms."
-                ));
-            }
+        if let Self::Tolerated(range) | Self::Rejected(range, _) = self {
+            let offset = ClockOffset::from_millis(range.middle());
+            lines.push(format!(
+                "The local clock is {offset} (± {} ms).",
+                range.margin()
+            ));
         }
         if let Some(Drift(ppm)) = drift.filter(|drift| drift.0 != 0) {
             lines.push(format!(
-                "The error grows by {ppm} ms in 1,000 s, so the clock drifts: NTP does not run."
+                "The offset grows by {ppm} ppm: the clock drifts, so NTP is probably not running."
             ));
         }
-        if let Self::Wrong(_, likely) = self {
-            lines.push(likely.in_words().to_owned());
-            lines.push(format!("To set it: {}", remedy(std::env::consts::OS)));
+        if let Self::Rejected(_, origin) = self {
+            lines.push(origin.to_string());
         }
-        lines.push(
-            match self {
-                Self::Right(_) => "The clock is right.",
-                Self::Off(_) => "Calls to AWS succeed by this clock.",
-                Self::Wrong(..) => "Calls to AWS are rejected by this clock.",
-                Self::Contradictory => "The servers contradict each other, so nobody can tell.",
-                Self::Silent => "No server answered, so nobody can tell.",
-            }
-            .to_owned(),
-        );
+        if let Self::Tolerated(_) | Self::Rejected(..) = self {
+            lines.push(format!("To set it: {}", command(std::env::consts::OS)));
+        }
+        lines.push(self.result().to_owned());
         lines
     }
-}
 
-impl Likely {
-    fn of(range: Range, wall: SystemTime) -> Self {
-        let off_by = range.middle().abs();
-        // Time zones are whole quarters of an hour, the farthest of them 14 h.
-        let rest = off_by % QUARTER;
-        let from_quarter = rest.min(QUARTER - rest);
-        if wall < UNIX_EPOCH + YEAR_2020 {
-            Self::NoBattery
-        } else if (QUARTER..=14 * 4 * QUARTER).contains(&off_by) && from_quarter < MINUTE {
-            Self::TimeZone
-        } else if off_by >= 24 * 4 * QUARTER {
-            Self::Sleep
-        } else {
-            Self::NoNtp
-        }
-    }
-
-    const fn in_words(self) -> &'static str {
+    const fn result(self) -> &'static str {
         match self {
-            Self::TimeZone => {
-                "Likely: a time zone. Somebody took local time for UTC: two systems on one \
-                 machine, a hardware clock in local time, a clock set by hand."
+            Self::Correct(_) => "The local clock is correct.",
+            Self::Tolerated(_) => {
+                "AWS accepts requests signed with the local clock: services tolerate 5 minutes or more."
             }
-            Self::NoBattery => {
-                "Likely: no battery behind the hardware clock. The machine started in its \
-                 factory's year, and no NTP has answered since."
+            Self::Rejected(range, _) if range.distance() < LARGEST_TOLERANCE => {
+                "Some services of AWS reject requests signed with the local clock: their tolerance \
+                 is 5 minutes, that of others 15."
             }
-            Self::Sleep => {
-                "Likely: a long sleep. A snapshot was restored, a virtual machine paused, a \
-                 laptop woke up; or the battery of the hardware clock is dead."
-            }
-            Self::NoNtp => {
-                "Likely: no NTP. Nothing has set the clock for long (UDP port 123 blocked), or \
-                 the machine was paused."
-            }
+            Self::Rejected(..) => "AWS rejects requests signed with the local clock.",
+            Self::Contradictory => "The servers disagree, so the offset cannot be determined.",
+            Self::Silent => "No server answered, so the offset cannot be determined.",
         }
     }
 }
 
-fn remedy(system: &str) -> &'static str {
+/// Returns what sets the clock of a system.
+fn command(system: &str) -> &'static str {
     match system {
         "windows" => "w32tm /resync",
         "macos" => "sudo sntp -sS time.apple.com",
@@ -157,9 +124,6 @@ fn remedy(system: &str) -> &'static str {
     }
 }
 
-/// Less than half of the smallest tolerance of any service, 5 minutes.
-const TOLERABLE: i64 = 120_000;
-const MINUTE: i64 = 60_000;
-const QUARTER: i64 = 15 * MINUTE;
-/// 2020-01-01T00:00:00Z
-const YEAR_2020: Duration = Duration::from_secs(1_577_836_800);
+/// In milliseconds: what each service of AWS tolerates, and what none exceeds.
+const TOLERANCE: i64 = 5 * 60_000;
+const LARGEST_TOLERANCE: i64 = 15 * 60_000;

@@ -1,16 +1,19 @@
-//! Compares this machine's clock with servers', and says what is wrong with it.
+//! Compares the local clock with the clocks of servers, and says what is wrong with it; or says
+//! what the text of an error means.
 //!
 //! ```text
+//! cargo run --example doctor -- --help
 //! cargo run --example doctor -- https://sts.amazonaws.com https://sqs.eu-west-1.amazonaws.com
-//! cargo run --example doctor -- --watch=600 https://sts.amazonaws.com    # drift as well
-//! cargo run --example doctor                 # offline: two servers here, and a clock 9 h behind
+//! cargo run --example doctor -- --explain "Signature expired: 20160619T100249Z is now earlier than …"
+//! cargo run --example doctor       # a demonstration: two servers here, and a clock 9 h behind
 //! ```
-//!
-//! It asks without credentials (`HEAD /`); what counts is the `Date` of the answers.
-//! For scripts it ends with 0 if calls to AWS can succeed by this clock, 1 if they
-//! cannot, and 2 if that cannot be told.
 
+pub(crate) mod arguments;
 pub(crate) mod asking;
+#[expect(dead_code, reason = "what only the other examples need")]
+#[path = "../shared/command_line.rs"]
+pub(crate) mod command_line;
+pub(crate) mod explanation;
 pub(crate) mod finding;
 #[expect(dead_code, reason = "what only the other example needs")]
 #[path = "../sqs_poller/machine.rs"]
@@ -18,51 +21,86 @@ pub(crate) mod machine;
 pub(crate) mod picture;
 
 use std::error::Error;
+use std::io::{IsTerminal, Read};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use aws_clock_skew::LocalClock;
+use aws_clock_skew::{LocalClock, SystemClock};
 use aws_clock_skew_endpoint::Endpoint;
 
+use arguments::{Command, HELP};
 use asking::{Range, Server, ask};
+use explanation::Explanation;
 use finding::Finding;
 use machine::{Machine, Skew, true_time};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
+    command_line::end_with_the_reader();
     match start(std::env::args().skip(1)).await {
-        Ok(finding) => ExitCode::from(finding.exit_code()),
-        Err(error) => {
-            eprintln!("doctor: {error}");
-            ExitCode::from(2)
+        Ok(code) => ExitCode::from(code),
+        Err(error) => command_line::fail(error),
+    }
+}
+
+async fn start(arguments: impl Iterator<Item = String>) -> Result<u8, Box<dyn Error>> {
+    match Command::parse(arguments)? {
+        Command::Help => {
+            println!("{HELP}");
+            Ok(0)
+        }
+        Command::Explain(text) => {
+            let text = text.map_or_else(read_standard_input, Ok)?;
+            let explanation = Explanation::of(&text, &SystemClock::new());
+            for line in explanation.lines() {
+                println!("{line}");
+            }
+            Ok(explanation.exit_code())
+        }
+        Command::Examine {
+            mut urls,
+            mut skew,
+            watch,
+        } => {
+            let mut servers = Vec::new();
+            if urls.is_empty() {
+                let pretended = skew.or(Skew::parse("-9h")).unwrap_or(Skew::NONE);
+                println!("{}\n", demonstration(pretended));
+                for _ in 0..2 {
+                    servers.push(Endpoint::builder(true_time).start().await?);
+                }
+                urls.extend(servers.iter().map(Endpoint::url));
+                skew = Some(pretended);
+            }
+            let machine = Machine::new(skew.unwrap_or(Skew::NONE));
+            Ok(examine(&machine, &urls, watch, PAUSE).await.exit_code())
         }
     }
 }
 
-async fn start(arguments: impl Iterator<Item = String>) -> Result<Finding, Box<dyn Error>> {
-    let (mut urls, mut skew, mut watch) = (Vec::new(), None, None);
-    for argument in arguments {
-        match argument.split_once('=').unwrap_or((&argument, "")) {
-            ("--skew", text) => skew = Some(Skew::parse(text).ok_or("--skew wants -9h, +20m, 0s")?),
-            ("--watch", seconds) => watch = Some(Duration::from_secs(seconds.parse()?)),
-            _ if argument.contains("://") => urls.push(argument),
-            _ => return Err(format!("`{argument}` is neither a URL nor --watch=SECONDS").into()),
-        }
-    }
-    // Two servers of our own, and a clock to find something wrong with.
-    let mut own = Vec::new();
-    if urls.is_empty() {
-        for _ in 0..2 {
-            own.push(Endpoint::builder(true_time).start().await?);
-        }
-        urls.extend(own.iter().map(Endpoint::url));
-        skew = skew.or(Skew::parse("-9h"));
-    }
-    let machine = Machine::new(skew.unwrap_or(Skew::NONE));
-    Ok(examine(&machine, &urls, watch, PAUSE).await)
+/// What stands above a result that is not that of the local clock.
+fn demonstration(pretended: Skew) -> String {
+    let pretended = match pretended {
+        Skew::NONE => "correct".to_owned(),
+        _ => pretended.to_string(),
+    };
+    format!(
+        "Demonstration, since no URL was given: two servers on loopback, and a local clock that is \
+         pretended to be {pretended}.\nYour clock is not looked at. Try: doctor \
+         https://sts.amazonaws.com"
+    )
 }
 
-/// Asks all servers, shows what they say, and returns what is to be made of it.
+fn read_standard_input() -> std::io::Result<String> {
+    if std::io::stdin().is_terminal() {
+        eprintln!("Paste the error, and end with Ctrl-D.");
+    }
+    let mut text = Vec::new();
+    std::io::stdin().take(TEXT).read_to_end(&mut text)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// Asks all servers, shows what they say, and returns what that means.
 pub(crate) async fn examine(
     machine: &dyn LocalClock,
     urls: &[String],
@@ -77,9 +115,11 @@ pub(crate) async fn examine(
         drift = after.map(|after| finding::Drift::between(before, after, watch));
     }
     println!("{}", picture::table(&servers));
-    println!("{}", picture::picture(&servers));
+    if servers.iter().any(|server| server.range.is_some()) {
+        println!("{}", picture::picture(&servers));
+    }
     let finding = Finding::of(&servers, in_common(&servers), machine.wall());
-    for line in finding.in_words(drift) {
+    for line in finding.lines(drift) {
         println!("{line}");
     }
     finding
@@ -100,6 +140,8 @@ fn in_common(servers: &[Server]) -> Option<Range> {
     ranges.try_fold(first, Range::intersect)
 }
 
-/// Between two questions to a server, so that they fall into other parts of its
-/// second.
+/// As much of an error as the crate reads.
+const TEXT: u64 = 64 * 1024;
+
+/// Between two requests to a server, so that they arrive in different parts of its second.
 const PAUSE: Duration = Duration::from_millis(300);

@@ -1,4 +1,4 @@
-//! A table, and a picture of the machine against the servers.
+//! A table and a picture of the servers' clocks against the local clock.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use super::asking::Server;
 
 pub(crate) fn table(servers: &[Server]) -> String {
     let mut table = format!(
-        "{:<32} {:>7} {:>10}  server − machine\n",
+        "{:<32} {:>7} {:>10}  server − local clock\n",
         "server", "answers", "fastest"
     );
     for server in servers {
@@ -31,7 +31,7 @@ pub(crate) fn table(servers: &[Server]) -> String {
     table
 }
 
-/// One line for each server: `|` is this machine, `├──┤` is where the server's clock
+/// One line for each server: `|` is the local clock, `├──┤` is where the server's clock
 /// is, `●` if that is narrower than a column.
 pub(crate) fn picture(servers: &[Server]) -> String {
     let ranges = servers.iter().filter_map(|server| server.range);
@@ -72,7 +72,7 @@ pub(crate) fn picture(servers: &[Server]) -> String {
         let line: String = line.into_iter().collect();
         let _ = writeln!(picture, "{name:<24} {line}");
     }
-    let _ = writeln!(picture, "{:<24} | this machine", "");
+    let _ = writeln!(picture, "{:<24} | local clock", "");
     picture
 }
 

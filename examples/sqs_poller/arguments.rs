@@ -16,7 +16,7 @@ impl Command {
         arguments: impl IntoIterator<Item = String>,
     ) -> Result<Self, ArgumentError> {
         let mut skew = None;
-        let mut correction = Correction::AwsClockSkew;
+        let mut correction = Correction::Crate;
         let mut no_date = false;
         let mut queue_url = None;
         for argument in arguments {
@@ -27,9 +27,14 @@ impl Command {
                     Some(parsed) => skew = Some(parsed),
                     None => return Err(ArgumentError::NotASkew(text.to_owned())),
                 },
-                ("--without", "native") => correction = Correction::Native,
-                ("--without", "nothing") => correction = Correction::Nothing,
-                ("--queue-url", url) if !url.is_empty() => queue_url = Some(url.to_owned()),
+                ("--correction", "crate") => correction = Correction::Crate,
+                ("--correction", "sdk") => correction = Correction::Sdk,
+                ("--correction", "none") => correction = Correction::None,
+                ("--correction", name) => {
+                    return Err(ArgumentError::NotACorrection(name.to_owned()));
+                }
+                ("--queue-url", url) if is_queue_url(url) => queue_url = Some(url.to_owned()),
+                ("--queue-url", url) => return Err(ArgumentError::NotAQueue(url.to_owned())),
                 _ => return Err(ArgumentError::Unknown(argument)),
             }
         }
@@ -50,28 +55,37 @@ impl Command {
     }
 }
 
+/// Whether a text is a URL with a host and a path.
+fn is_queue_url(text: &str) -> bool {
+    let rest = text
+        .strip_prefix("https://")
+        .or(text.strip_prefix("http://"));
+    let parts = rest.and_then(|rest| rest.split_once('/'));
+    parts.is_some_and(|(host, path)| !host.is_empty() && !path.is_empty())
+}
+
 /// What the run is to show.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Arguments {
-    /// How far the machine's clock is off.
+    /// How far the local clock is off.
     pub(crate) skew: Skew,
-    /// What helps the client.
+    /// What corrects clock skew.
     pub(crate) correction: Correction,
     /// The embedded endpoint sends no `Date` header.
     pub(crate) no_date: bool,
-    /// A queue at AWS, in place of the embedded endpoint.
+    /// A queue at AWS, instead of the embedded endpoint.
     pub(crate) queue_url: Option<String>,
 }
 
-/// What helps a client whose clock is wrong.
+/// What corrects clock skew.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Correction {
     /// This crate.
-    AwsClockSkew,
+    Crate,
     /// The SDK's own correction.
-    Native,
-    /// Nothing: the SDK's own correction is switched off.
-    Nothing,
+    Sdk,
+    /// Nothing: the SDK's own correction is disabled.
+    None,
 }
 
 /// The command line cannot be understood.
@@ -79,6 +93,8 @@ pub(crate) enum Correction {
 pub(crate) enum ArgumentError {
     Unknown(String),
     NotASkew(String),
+    NotACorrection(String),
+    NotAQueue(String),
     DateOfAws,
 }
 
@@ -88,11 +104,21 @@ impl fmt::Display for ArgumentError {
             Self::Unknown(argument) => write!(f, "cannot understand `{argument}`; try --help"),
             Self::NotASkew(text) => write!(
                 f,
-                "cannot understand the skew `{text}`: write -2d, -20m, +20m, 9h or 30s, \
-                 and no more than ten years"
+                "cannot understand the offset `{text}`: write --skew=-2d, --skew=-20m, --skew=+20m, \
+                 --skew=9h or --skew=30s, and no more than ten years"
+            ),
+            Self::NotACorrection(name) => write!(
+                f,
+                "`{name}` is no correction: write --correction=crate, --correction=sdk or \
+                 --correction=none"
+            ),
+            Self::NotAQueue(url) => write!(
+                f,
+                "`{url}` is no queue URL: write \
+                 --queue-url=https://sqs.REGION.amazonaws.com/ACCOUNT/NAME"
             ),
             Self::DateOfAws => {
-                f.write_str("--no-date is for the embedded endpoint: AWS sends what it likes")
+                f.write_str("--no-date is for the embedded endpoint, and not for --queue-url")
             }
         }
     }
@@ -101,22 +127,26 @@ impl fmt::Display for ArgumentError {
 impl error::Error for ArgumentError {}
 
 pub(crate) const HELP: &str = "\
-Polls a queue on a machine whose clock is wrong.
+Polls an SQS queue on a machine whose clock is wrong.
 
-By default an endpoint that verifies signatures is started on loopback and fed
-with 20 messages, and the poller ends after it has received them.
+Usage: sqs_poller [--skew=OFFSET] [--correction=crate|sdk|none] [--no-date]
+       sqs_poller [--skew=OFFSET] [--correction=crate|sdk|none] --queue-url=URL
 
-  --skew=-2d          How far the machine's clock is off: behind (-) or ahead,
-                      in d, h, m or s. Default: -2d, or 0s with --queue-url.
-  --without=native    The same with the SDK's own clock skew correction
-                      in place of this crate.
-  --without=nothing   The same with neither.
-  --no-date           The endpoint sends no Date header.
-  --queue-url=URL     Polls a queue at AWS until Ctrl-C; region and credentials
-                      are taken from the environment. Messages are DELETED.
+The queue has 20 messages, at an endpoint on loopback that verifies signatures.
 
-The last line counts the calls, the requests that the endpoint rejected, and the
-calls that failed.";
+  --skew=OFFSET      How far the local clock is off: -2d is behind, +20m ahead, in
+                     d, h, m or s. Default: -2d, or 0s with --queue-url.
+  --correction=NAME  What corrects clock skew: this crate (default), the SDK's own
+                     correction, or none.
+  --no-date          The endpoint sends no Date header.
+  --queue-url=URL    Polls a queue at AWS until Ctrl-C; the environment has the
+                     region and credentials. Messages are DELETED.
+
+RUST_LOG filters the log. The last line counts the calls, the requests that the
+endpoint rejected, and the calls that failed.
+
+Exit codes: 0 if the poller received all messages or was stopped; 1 if it gave up
+after 5 calls that failed; 2 if an argument cannot be understood.";
 
 #[cfg(test)]
 mod tests {
@@ -127,10 +157,10 @@ mod tests {
     }
 
     #[test]
-    fn the_machine_is_two_days_behind_unless_told_otherwise() {
+    fn the_clock_is_two_days_behind_unless_told_otherwise() {
         let arguments = Arguments {
             skew: Skew::parse("-2d").unwrap(),
-            correction: Correction::AwsClockSkew,
+            correction: Correction::Crate,
             no_date: false,
             queue_url: None,
         };
@@ -140,23 +170,23 @@ mod tests {
             ..arguments.clone()
         };
         assert_eq!(parse(&["--skew=+20m"]), Ok(Command::Run(ahead)));
-        let native = Arguments {
-            correction: Correction::Native,
+        let without_date = Arguments {
+            correction: Correction::Sdk,
             no_date: true,
             ..arguments
         };
         assert_eq!(
-            parse(&["--without=native", "--no-date"]),
-            Ok(Command::Run(native))
+            parse(&["--correction=sdk", "--no-date"]),
+            Ok(Command::Run(without_date))
         );
     }
 
     #[test]
-    fn a_queue_at_aws_is_polled_by_the_machines_own_clock() {
+    fn a_queue_at_aws_is_polled_with_the_local_clock() {
         let url = "https://sqs.eu-west-1.amazonaws.com/123456789012/orders?a=b";
         let arguments = Arguments {
             skew: Skew::parse("0s").unwrap(),
-            correction: Correction::AwsClockSkew,
+            correction: Correction::Crate,
             no_date: false,
             queue_url: Some(url.to_owned()),
         };
@@ -167,19 +197,26 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_understood_is_named() {
+    fn an_argument_that_cannot_be_understood_is_named() {
         for (arguments, message) in [
             (
                 &["--verbose"][..],
                 "cannot understand `--verbose`; try --help",
             ),
             (
-                &["--without=sleep"],
-                "cannot understand `--without=sleep`; try --help",
+                &["--correction=sleep"],
+                "`sleep` is no correction: write --correction=crate, --correction=sdk or \
+                 --correction=none",
             ),
             (
-                &["--queue-url="],
-                "cannot understand `--queue-url=`; try --help",
+                &["--queue-url=foo"],
+                "`foo` is no queue URL: write \
+                 --queue-url=https://sqs.REGION.amazonaws.com/ACCOUNT/NAME",
+            ),
+            (
+                &["--skew", "-2d"],
+                "cannot understand the offset ``: write --skew=-2d, --skew=-20m, --skew=+20m, \
+                 --skew=9h or --skew=30s, and no more than ten years",
             ),
             (
                 &["--no-date=1"],
@@ -187,12 +224,12 @@ mod tests {
             ),
             (
                 &["--skew=yesterday"],
-                "cannot understand the skew `yesterday`: write -2d, -20m, +20m, 9h or 30s, \
-                 and no more than ten years",
+                "cannot understand the offset `yesterday`: write --skew=-2d, --skew=-20m, \
+                 --skew=+20m, --skew=9h or --skew=30s, and no more than ten years",
             ),
             (
-                &["--no-date", "--queue-url=https://sqs"],
-                "--no-date is for the embedded endpoint: AWS sends what it likes",
+                &["--no-date", "--queue-url=https://sqs/1/q"],
+                "--no-date is for the embedded endpoint, and not for --queue-url",
             ),
         ] {
             assert_eq!(parse(arguments).unwrap_err().to_string(), message);

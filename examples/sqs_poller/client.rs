@@ -1,46 +1,59 @@
 //! The client, with and without a `SkewClock`.
 
 use super::{arguments::Correction, machine::Machine};
-use aws_clock_skew::{SkewClock, SkewWatcher, install};
+use aws_clock_skew::{Limits, SkewClock, SkewWatcher, install};
 use aws_config::SdkConfig;
 use aws_sdk_sqs::{Client, config::Builder};
 use httpdate::fmt_http_date;
+use std::time::Duration;
 
 /// Returns a client on this machine.
 pub(crate) fn client(config: &SdkConfig, machine: Machine, correction: Correction) -> Client {
     let builder = Builder::from(config);
     let builder = match correction {
-        Correction::AwsClockSkew => {
-            // On a machine that need not pretend: SkewClock::new().
-            let skew = SkewClock::builder().local_clock(machine).build();
-            tokio::spawn(tell_lessons(skew.clone(), skew.subscribe()));
-            install!(builder, &skew)
+        Correction::Crate => {
+            // On a machine that need not pretend: SkewClock::new(). The limits are as wide as
+            // --skew, because an endpoint on loopback has no TLS.
+            let clock = SkewClock::builder()
+                .local_clock(machine)
+                .limits(
+                    Limits::default()
+                        .with_forward(ELEVEN_YEARS)
+                        .with_forward_strong(ELEVEN_YEARS),
+                )
+                .build();
+            tokio::spawn(print_changes(clock.clone(), clock.subscribe()));
+            install!(builder, &clock)
         }
-        Correction::Native => builder
+        Correction::Sdk => builder
             .time_source(machine)
             .disable_clock_skew_correction(false),
-        Correction::Nothing => builder
+        Correction::None => builder
             .time_source(machine)
             .disable_clock_skew_correction(true),
     };
     Client::from_conf(builder.build())
 }
 
-/// Prints every correction; a service has the log events.
-async fn tell_lessons(skew: SkewClock, mut changes: SkewWatcher) {
+/// Prints each change of the correction. A service has the log events.
+async fn print_changes(clock: SkewClock, mut watcher: SkewWatcher) {
+    let mut was_correcting = false;
     loop {
-        changes.changed().await;
-        let status = changes.status();
+        watcher.changed().await;
+        let status = watcher.status();
         if status.is_correcting() {
             println!(
-                "Lesson    the machine's clock is {}, give or take {} ms; from now on \
-                 requests are signed for {}",
+                "Corrected The local clock is {} (± {} ms). Requests are now signed with {}.",
                 status.offset(),
                 status.uncertainty().as_millis(),
-                fmt_http_date(skew.now()),
+                fmt_http_date(clock.now()),
             );
-        } else {
-            println!("Lesson    the machine's clock is taken to be right");
+        } else if was_correcting {
+            println!("Cleared   Requests are signed with the local clock again.");
         }
+        was_correcting = status.is_correcting();
     }
 }
+
+/// More than `--skew` accepts.
+const ELEVEN_YEARS: Duration = Duration::from_hours(11 * 366 * 24);

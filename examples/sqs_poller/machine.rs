@@ -9,8 +9,7 @@ use std::{
 
 /// This machine, with its wall clock set wrong.
 ///
-/// Only the wall clock is: what a person or NTP sets has no part in the clock
-/// that counts from the machine's start.
+/// Only the wall clock is wrong. Nobody sets the monotonic clock.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Machine {
     skew: Skew,
@@ -33,14 +32,14 @@ impl LocalClock for Machine {
     }
 }
 
-/// What a client without this crate takes for the time.
+/// The time of a client without this crate.
 impl TimeSource for Machine {
     fn now(&self) -> SystemTime {
         self.wall()
     }
 }
 
-/// Returns the time as the machine's clock has it before the example wrongs it.
+/// Returns the time of the real local clock, which the example takes for the true time.
 pub(crate) fn true_time() -> SystemTime {
     SystemClock::new().wall()
 }
@@ -50,7 +49,7 @@ pub(crate) fn true_time() -> SystemTime {
 pub(crate) struct Skew(ClockOffset);
 
 impl Skew {
-    /// A clock that is right.
+    /// A correct clock.
     pub(crate) const NONE: Self = Self(ClockOffset::from_millis(0));
 
     /// What a virtual machine that was restored from a snapshot may show.

@@ -1,18 +1,20 @@
-//! A queue poller as a service would have it, on a machine whose clock is wrong.
+//! A queue poller like that of a service, on a machine whose clock is wrong.
 //!
 //! ```text
 //! cargo run --example sqs_poller
-//! cargo run --example sqs_poller -- --without=native --no-date
+//! cargo run --example sqs_poller -- --correction=sdk --no-date
 //! cargo run --example sqs_poller -- --help
 //! ```
 //!
-//! The three lines that a service needs are in `client.rs`; `poller.rs` is an
-//! ordinary poller and knows nothing of them. `machine.rs` makes the clock wrong,
-//! and `queue.rs` is the other side: an endpoint that verifies signatures, with a
-//! producer that feeds it, or real AWS.
+//! What a service needs is in `client.rs`. `poller.rs` is an ordinary poller, and `machine.rs` makes
+//! the clock wrong. `queue.rs` is the server: an endpoint that verifies signatures, with a producer
+//! that sends messages to it, or AWS.
 
 pub(crate) mod arguments;
 mod client;
+#[expect(dead_code, reason = "what only the other examples need")]
+#[path = "../shared/command_line.rs"]
+mod command_line;
 mod machine;
 mod poller;
 mod queue;
@@ -21,31 +23,31 @@ pub(crate) mod run;
 use arguments::{Command, HELP};
 use run::run;
 use std::{env, error::Error, future, io, io::IsTerminal, process::ExitCode};
-use tracing::{Level, level_filters::LevelFilter};
-use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
+    command_line::end_with_the_reader();
     show_log_events();
     match start().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("sqs_poller: {error}");
-            ExitCode::FAILURE
-        }
+        Ok(code) => code,
+        Err(error) => command_line::fail(error),
     }
 }
 
-async fn start() -> Result<(), Box<dyn Error>> {
+async fn start() -> Result<ExitCode, Box<dyn Error>> {
     match Command::parse(env::args().skip(1))? {
-        Command::Help => println!("{}", HELP),
+        Command::Help => {
+            println!("{HELP}");
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Run(arguments) => {
             let secret = aws_clock_skew_endpoint::SECRET_ACCESS_KEY;
             let summary = run(&arguments, secret, interrupted()).await?;
             println!("\n{summary}");
+            Ok(summary.exit_code())
         }
     }
-    Ok(())
 }
 
 /// Waits for Ctrl-C, or for ever where it cannot be waited for.
@@ -55,20 +57,18 @@ async fn interrupted() {
     }
 }
 
-/// Prints the log events of the crate between the other lines, and leaves its
-/// metric events to those who collect metrics.
+/// Prints the log events of the crate between the other lines, without its metric events.
 fn show_log_events() {
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stdout)
         .with_ansi(io::stdout().is_terminal())
-        // The time of a log line would be the machine's, which is not the one
-        // that the example pretends to have.
+        // Log lines would have the real local time, and not the one that the example pretends.
         .without_time();
-    let targets = Targets::new()
-        .with_target("aws_clock_skew", Level::DEBUG)
-        .with_target("aws_clock_skew::metrics", LevelFilter::OFF);
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(FILTER));
     tracing_subscriber::registry()
         .with(lines)
-        .with(targets)
+        .with(filter)
         .init();
 }
+
+const FILTER: &str = "aws_clock_skew=debug,aws_clock_skew::metrics=off";

@@ -1,8 +1,8 @@
-//! The poller: an ordinary service, which knows nothing of clocks.
+//! The poller: an ordinary service, without a word about clocks.
 
 use aws_sdk_sqs::{
     Client,
-    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    error::{ProvideErrorMetadata, SdkError},
     types::{DeleteMessageBatchRequestEntry, Message},
 };
 use std::{error::Error, pin::pin, time::Duration};
@@ -26,7 +26,7 @@ pub(crate) struct Tally {
 /// Why a poller ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Ending {
-    /// It has worked as many messages as it should.
+    /// It has processed as many messages as it should.
     Done,
     /// It was told to stop.
     Stopped,
@@ -43,8 +43,8 @@ impl Poller {
         }
     }
 
-    /// Polls until `most` messages are worked, or `stop` is ready, or nothing
-    /// can be received.
+    /// Polls until `most` messages are processed, or `stop` is ready, or
+    /// [`PATIENCE`] calls in a row have failed.
     pub(crate) async fn poll(
         mut self,
         most: Option<usize>,
@@ -92,7 +92,7 @@ impl Poller {
         Some(output.messages.unwrap_or_default())
     }
 
-    /// Does what the service is for.
+    /// Processes the messages.
     fn work(&mut self, messages: &[Message]) {
         self.tally.messages += messages.len();
         let bodies: Vec<&str> = messages.iter().filter_map(Message::body).collect();
@@ -103,7 +103,7 @@ impl Poller {
         }
     }
 
-    /// Deletes what is worked; what cannot be deleted comes again.
+    /// Deletes the messages. A message that cannot be deleted is received again.
     async fn delete(&mut self, messages: &[Message]) {
         if messages.is_empty() {
             return;
@@ -138,15 +138,27 @@ impl Poller {
                 self.tally.failed += 1;
                 match (error.code(), error.message()) {
                     (Some(code), Some(text)) => println!("Failed    {operation}: {code}: {text}"),
-                    _ => println!("Failed    {operation}: {}", DisplayErrorContext(error)),
+                    _ => println!("Failed    {operation}: {}", chain(error)),
                 }
             })
             .ok()
     }
 }
 
-/// A service would go on; whoever watches this one has seen enough.
+/// Returns the messages of an error and of its sources.
+fn chain(error: &dyn Error) -> String {
+    let mut messages = vec![error.to_string()];
+    let mut source = error.source();
+    while let Some(error) = source {
+        messages.push(error.to_string());
+        source = error.source();
+    }
+    messages.dedup();
+    messages.join(": ")
+}
+
+/// After so many failures in a row the example ends. A service would go on.
 pub(crate) const PATIENCE: u32 = 5;
 
-/// A service would wait longer and longer, for the same reason.
+/// The pause after a failure. A service would wait longer after each.
 const PAUSE: Duration = Duration::from_millis(100);

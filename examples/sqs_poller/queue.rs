@@ -1,4 +1,4 @@
-//! The other side: the queue, and who sends to it.
+//! The server: the queue, and a producer that sends to it.
 
 use super::machine::true_time;
 use aws_clock_skew_endpoint::{ACCESS_KEY_ID, Endpoint};
@@ -11,12 +11,12 @@ use std::{io, sync::Arc, time::Duration};
 pub(crate) struct Queue {
     pub(crate) url: String,
     pub(crate) config: SdkConfig,
-    /// The embedded endpoint, if it is there that the queue is.
+    /// The embedded endpoint, if the queue is there.
     pub(crate) endpoint: Option<Arc<Endpoint>>,
 }
 
 impl Queue {
-    /// Returns a queue at AWS, reached with what the environment says.
+    /// Returns a queue at AWS. The region and the credentials come from the environment.
     pub(crate) async fn at_aws(url: &str) -> Self {
         let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
         Self {
@@ -29,7 +29,7 @@ impl Queue {
     /// Starts an endpoint on the true time, and a producer that sends
     /// [`MESSAGES`] messages to its queue.
     ///
-    /// `secret` is the client's; the endpoint's own is the right one.
+    /// `secret` is the client's secret key.
     ///
     /// # Errors
     ///

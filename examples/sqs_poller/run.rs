@@ -9,6 +9,7 @@ use super::{
 };
 use aws_clock_skew::LocalClock;
 use httpdate::fmt_http_date;
+use std::process::ExitCode;
 use std::{fmt, io};
 
 /// Runs the example until `stop` is ready; on the embedded endpoint, until its
@@ -39,7 +40,11 @@ pub(crate) async fn run(
         Ending::GaveUp => println!("Gave up   {PATIENCE} calls in a row have failed"),
     }
     let rejected = queue.endpoint.map(|endpoint| endpoint.counts().rejected);
-    Ok(Summary { tally, rejected })
+    Ok(Summary {
+        ending,
+        tally,
+        rejected,
+    })
 }
 
 fn introduce(arguments: &Arguments, queue: &Queue, machine: Machine) {
@@ -47,9 +52,9 @@ fn introduce(arguments: &Arguments, queue: &Queue, machine: Machine) {
     println!(
         "Client    {}",
         match arguments.correction {
-            Correction::AwsClockSkew => "aws-sdk-sqs with aws-clock-skew",
-            Correction::Native => "aws-sdk-sqs with the SDK's own clock skew correction",
-            Correction::Nothing => "aws-sdk-sqs with no clock skew correction",
+            Correction::Crate => "aws-sdk-sqs with aws-clock-skew",
+            Correction::Sdk => "aws-sdk-sqs with the SDK's own clock skew correction",
+            Correction::None => "aws-sdk-sqs without clock skew correction",
         }
     );
     if queue.endpoint.is_some() {
@@ -65,10 +70,20 @@ fn introduce(arguments: &Arguments, queue: &Queue, machine: Machine) {
 /// The counts of a run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Summary {
+    pub(crate) ending: Ending,
     /// What the poller counted.
     pub(crate) tally: Tally,
-    /// How many requests the endpoint refused by its own count; AWS does not say.
+    /// How many requests the embedded endpoint rejected. AWS does not count them.
     pub(crate) rejected: Option<u64>,
+}
+
+impl Summary {
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self.ending {
+            Ending::Done | Ending::Stopped => ExitCode::SUCCESS,
+            Ending::GaveUp => ExitCode::FAILURE,
+        }
+    }
 }
 
 impl fmt::Display for Summary {

@@ -23,18 +23,17 @@ const ANCHORS: &str = "\"__type\" __type <Code> <code> \"Code\" \"code\" \"error
 /// Alibaba Cloud and Tencent Cloud. One of them says which way: the API reference gives
 /// `RequestExpired` for both.
 #[rustfmt::skip]
-const LISTED: [(Class, &str); 12] = [
+const LISTED: [(Class, &str); 10] = [
     (Class::Clock(Ahead), "RequestInTheFuture"),
     (Class::Clock(Unspecified), "RequestTimeTooSkewed RequestExpired InvalidRequestTime"),
     (Class::Clock(Unspecified), "InvalidTimeStamp.Expired AuthFailure.SignatureExpire"),
-    (Class::Signature, "SignatureDoesNotMatch InvalidSignature"),
-    (Class::Signature, "AuthFailure AuthFailure.SignatureFailure"),
+    (Class::Signature, "SignatureDoesNotMatch InvalidSignature AuthFailure AuthFailure.SignatureFailure"),
     (Class::Access, "AccessDenied ForbiddenException"),
     (Class::Other(ExpiredCredentials), "ExpiredToken TokenRefreshRequired SecurityTokenExpired"),
     (Class::Other(UnknownCredentials), "UnrecognizedClient InvalidClientTokenId InvalidAccessKeyId"),
     (Class::Other(MissingAuthentication), "MissingAuthenticationToken MissingSecurityHeader"),
-    (Class::Other(MalformedSignature), "IncompleteSignature AuthorizationHeaderMalformed"),
-    (Class::Other(MalformedSignature), "AuthorizationQueryParametersError"),
+    (Class::Other(MalformedSignature),
+     "IncompleteSignature AuthorizationHeaderMalformed AuthorizationQueryParametersError"),
     (Class::Other(MalformedDate), "InvalidTimeStamp.Format MalformedDate"),
 ];
 
@@ -92,9 +91,14 @@ impl Code {
             let word = words.next()?.trim_end_matches('.');
             Some(word).filter(|word| class(word) != Class::Unknown)
         });
+        let class = match name.map_or(Class::Unknown, class) {
+            // IAM Roles Anywhere says that of a signature with an `AccessDeniedException`.
+            Class::Access if unquoted(text).contains("Invalid signature") => Class::Signature,
+            class => class,
+        };
         Self {
             name: name.map(visible),
-            class: name.map_or(Class::Unknown, class),
+            class,
             is_stated: stated.is_some(),
         }
     }

@@ -50,8 +50,11 @@ fn no_cause_is_mistaken_for_another() {
         row.holds();
     }
     println!("{table}");
-    let page = include_str!("../../docs/proof.md");
-    assert!(page.contains(&table), "docs/proof.md has another table");
+    let page = include_str!("../../docs/verification.md");
+    assert!(
+        page.contains(&table),
+        "docs/verification.md has another table"
+    );
 }
 
 struct Row {

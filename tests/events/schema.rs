@@ -45,8 +45,8 @@ fn fields() -> BTreeMap<String, Field> {
     let field = |row: Vec<String>| {
         let always_in = match row[3].strip_prefix("all") {
             Some(rest) => {
-                let but = named(rest.trim_start().trim_start_matches("but"));
-                all.difference(&but).cloned().collect()
+                let others = named(rest.trim_start().trim_start_matches("except"));
+                all.difference(&others).cloned().collect()
             }
             None => named(&row[3]),
         };

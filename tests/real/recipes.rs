@@ -1,5 +1,5 @@
-//! The recipes of the README and the cookbook, each copied into a program of its own, which a new
-//! user's package builds and which runs on a clock two hours behind.
+//! The programs of the README and the cookbook, each built in a package that has the dependencies which
+//! the page names, and run on a clock that is two hours behind.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -14,7 +14,7 @@ use crate::program::{Clock, Program, on_clock};
 
 const BEHIND: Clock = Clock::Fixed("-2h");
 
-/// What a new user writes into `Cargo.toml`.
+/// What a new user writes into `Cargo.toml`, besides the dependencies that the page names.
 const MANIFEST: &str = r#"
 [package]
 name = "recipes"
@@ -23,19 +23,17 @@ edition = "2024"
 
 [workspace]
 
-[dependencies]
-aws-clock-skew = { path = "@", features = ["serde", "test-util"] }
-aws-config = "1"
-aws-sdk-s3 = "1"
-aws-sdk-sqs = "1"
-axum = "0.8"
-bytes = "1"
-http = "1"
-http-body-util = "0.1"
-hyper-util = { version = "0.1", features = ["client-legacy", "http1", "tokio"] }
-tokio = { version = "1", features = ["full"] }
-tower = { version = "0.5", features = ["util"] }
 "#;
+
+/// The pages with programs, and the features of this crate that their text asks for.
+const PAGES: [(&str, &str, &str); 2] = [
+    ("readme", include_str!("../../README.md"), ""),
+    (
+        "cookbook",
+        include_str!("../../docs/cookbook.md"),
+        r#", features = ["serde", "test-util"]"#,
+    ),
+];
 
 #[tokio::test]
 #[ignore = "builds a package, and needs libfaketime: bash tests/real/install"]
@@ -113,7 +111,7 @@ async fn health() {
 #[ignore = "builds a package, and needs libfaketime: bash tests/real/install"]
 async fn diagnosis() {
     let endpoint = endpoint().await;
-    // Which only who has no correction of his own gets to see.
+    // Otherwise the SDK's own correction saves the call.
     let mut command = command("diagnosis", &endpoint);
     command.env("AWS_DISABLE_CLOCK_SKEW_CORRECTION", "true");
     let said = Program::start(&mut command).ends().await;
@@ -130,6 +128,7 @@ async fn tests_of_your_own() {
 
 #[test]
 fn every_recipe_is_tried() {
+    assert!(recipes().len() >= 9, "{}", recipes().len());
     let tests = include_str!("recipes.rs");
     for (name, _) in recipes() {
         assert!(tests.contains(&format!("{name:?}")), "{name} is not tried");
@@ -155,52 +154,71 @@ fn command(name: &str, endpoint: &Endpoint) -> Command {
     command
 }
 
-/// Names and programs, as they stand in the README and the cookbook.
+/// The names and programs of all pages.
 fn recipes() -> Vec<(String, String)> {
-    let pages = [
-        include_str!("../../README.md"),
-        include_str!("../../docs/cookbook.md"),
-    ];
-    pages
+    PAGES
         .iter()
-        .flat_map(|page| page.split("<!-- recipe: ").skip(1))
-        .map(|rest| {
-            let (name, rest) = rest.split_once(" -->\n```rust").expect("a program follows");
-            let (_, rest) = rest.split_once('\n').expect("has a first line");
-            let (program, _) = rest.split_once("\n```").expect("ends");
-            (name.replace(' ', "-"), program.to_owned())
-        })
+        .flat_map(|(_, page, _)| programs(page))
         .collect()
 }
 
-/// Where the programs are, built from a package of their own.
+fn programs(page: &str) -> Vec<(String, String)> {
+    let programs = page.split("<!-- recipe: ").skip(1).map(|rest| {
+        let (name, rest) = rest.split_once(" -->\n```rust").expect("a program follows");
+        let (_, rest) = rest.split_once('\n').expect("has a first line");
+        let (program, _) = rest.split_once("\n```").expect("ends");
+        (name.replace(' ', "-"), program.to_owned())
+    });
+    programs.collect()
+}
+
+/// The `[dependencies]` of a page, with this crate as it is here.
+fn dependencies(page: &str, features: &str) -> String {
+    let (_, rest) = page
+        .split_once("```toml\n")
+        .expect("names its dependencies");
+    let (block, _) = rest.split_once("```").expect("ends");
+    let lines = block.lines().map(|line| {
+        if line.starts_with("aws-clock-skew = { git = ") {
+            let root = env!("CARGO_MANIFEST_DIR");
+            format!("aws-clock-skew = {{ path = {root:?}{features} }}\n")
+        } else {
+            format!("{line}\n")
+        }
+    });
+    lines.collect()
+}
+
+/// Where the programs are, built from one package for each page.
 fn built() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let package = Path::new(env!("CARGO_TARGET_TMPDIR")).join("recipes");
-        let programs = package.join("src/bin");
-        fs::create_dir_all(&programs).expect("the target directory can be written");
-        let put = |file: PathBuf, text: &str| {
-            fs::write(file, text).expect("the target directory can be written");
-        };
-        let root = env!("CARGO_MANIFEST_DIR");
-        put(package.join("Cargo.toml"), &MANIFEST.replace('@', root));
-        let lock = fs::read_to_string(Path::new(root).join("Cargo.lock"));
-        // The versions that the tests have.
-        put(package.join("Cargo.lock"), &lock.expect("is committed"));
-        let recipes = recipes();
-        assert!(recipes.len() >= 9, "{}", recipes.len());
-        for (name, program) in recipes {
-            put(programs.join(name).with_extension("rs"), &program);
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("recipes");
+        let target = folder.join("target");
+        for (name, page, features) in PAGES {
+            let package = folder.join(name);
+            let sources = package.join("src/bin");
+            fs::create_dir_all(&sources).expect("the target directory can be written");
+            let put = |file: PathBuf, text: &str| {
+                fs::write(file, text).expect("the target directory can be written");
+            };
+            let manifest = format!("{MANIFEST}{}", dependencies(page, features));
+            put(package.join("Cargo.toml"), &manifest);
+            // The versions that the tests have.
+            let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock");
+            let lock = fs::read_to_string(lock).expect("is committed");
+            put(package.join("Cargo.lock"), &lock);
+            for (name, program) in programs(page) {
+                put(sources.join(name).with_extension("rs"), &program);
+            }
+            let built = std::process::Command::new(env!("CARGO"))
+                .args(["build", "--quiet", "--manifest-path"])
+                .arg(package.join("Cargo.toml"))
+                .env("CARGO_TARGET_DIR", &target)
+                .env("CARGO_PROFILE_DEV_DEBUG", "false")
+                .status();
+            assert!(built.is_ok_and(|status| status.success()), "{name}");
         }
-        let target = package.join("target");
-        let built = std::process::Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--manifest-path"])
-            .arg(package.join("Cargo.toml"))
-            .env("CARGO_TARGET_DIR", &target)
-            .env("CARGO_PROFILE_DEV_DEBUG", "false")
-            .status();
-        assert!(built.is_ok_and(|status| status.success()));
         target.join("debug")
     })
 }

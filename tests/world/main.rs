@@ -1,4 +1,4 @@
-//! The crate in a simulated world: the figures of `docs/proof.md`.
+//! The crate in a simulated world: the figures of `docs/verification.md`.
 //!
 //! Time is virtual, and a server, a machine's wall clock and its boot clock each
 //! have their own. What goes wrong is data, drawn from a seed that every failure

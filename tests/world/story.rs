@@ -57,7 +57,7 @@ pub(crate) const STORIES: [Story; 22] = [
         .skewed(-20 * MINUTE)),
     story!("clock 2 days ahead, 20 calls", |of: Teller| of
         .skewed(2 * DAY)),
-    story!("the same, retries switched off", async |of: Teller| {
+    story!("the same, retries disabled", async |of: Teller| {
         let world = World::with_skew(-20 * MINUTE);
         let choice = Choice {
             retries: false,
@@ -71,20 +71,17 @@ pub(crate) const STORIES: [Story; 22] = [
         .burst(101)),
     story!("1,000 calls in flight when the skew shows", |of: Teller| of
         .burst(1_000)),
-    story!(
-        "second and third client of the process",
-        async |of: Teller| {
-            let world = World::with_skew(-20 * MINUTE);
-            let wire = Wire::new(&world, Site::with_tolerance(5));
-            let clock = world.skew_clock();
-            let mut end = End::default();
-            for _ in 0..3 {
-                let station = Station::on(of.arm, &world, &wire, &clock, Choice::default());
-                end.add(&Told(station).calls(5).await);
-            }
-            end
+    story!("three clients of one process", async |of: Teller| {
+        let world = World::with_skew(-20 * MINUTE);
+        let wire = Wire::new(&world, Site::with_tolerance(5));
+        let clock = world.skew_clock();
+        let mut end = End::default();
+        for _ in 0..3 {
+            let station = Station::on(of.arm, &world, &wire, &clock, Choice::default());
+            end.add(&Told(station).calls(5).await);
         }
-    ),
+        end
+    }),
     story!("NTP repairs the clock by a step", async |of: Teller| {
         let told = of.at(-20 * MINUTE);
         let mut end = told.calls(10).await;
@@ -107,7 +104,7 @@ pub(crate) const STORIES: [Story; 22] = [
     story!("a doubled `Date`", |of: Teller| of
         .dated(DateFault::Doubled)),
     story!("a `Date` of 1970", |of: Teller| of.dated(DateFault::Absurd)),
-    story!("a `Date` that lies by a day", |of: Teller| of
+    story!("a `Date` that is a day off", |of: Teller| of
         .dated(DateFault::Lying(DAY))),
     story!("403 without a body, as to a HEAD", async |of: Teller| {
         let silent = Wording::silent();
@@ -115,25 +112,27 @@ pub(crate) const STORIES: [Story; 22] = [
         let world = World::with_skew(-20 * MINUTE);
         of.on(&world, site, Choice::default()).calls(20).await
     }),
-    story!("right clock, one call of 14 min", async |of: Teller| {
+    story!("correct clock, one call of 14 min", async |of: Teller| {
         let told = of.at(0);
         told.0
             .wire
             .plan([Fate::default().worked_on(millis(14 * MINUTE))]);
         told.calls(5).await
     }),
-    story!("right clock, long polls of 20 s", async |of: Teller| {
+    story!("correct clock, long polls of 20 s", async |of: Teller| {
         let told = of.at(0);
         let poll = || Fate::default().worked_on(Duration::from_secs(20));
         told.0.wire.plan((0..20).map(|_| poll()));
         told.calls(20).await
     }),
-    story!("right clock, frozen 7 min after signing", |of: Teller| of
+    story!("correct clock, frozen 7 min after signing", |of: Teller| of
         .frozen(7)),
-    story!("right clock, frozen 12 min after signing", |of: Teller| of
-        .frozen(12)),
     story!(
-        "right clock, a proxy's 503 with a `Date` 2 h ahead",
+        "correct clock, frozen 12 min after signing",
+        |of: Teller| of.frozen(12)
+    ),
+    story!(
+        "correct clock, a proxy's 503 with a `Date` 2 h ahead",
         async |of: Teller| {
             let told = of.at(0);
             let reply = Reply::Unavailable { ahead: 2 * HOUR };
@@ -147,7 +146,7 @@ pub(crate) const STORIES: [Story; 22] = [
         }
     ),
     story!(
-        "right clock, an accepted answer with a `Date` 2 h ahead",
+        "correct clock, a success with a `Date` 2 h ahead",
         async |of: Teller| {
             let told = of.at(0);
             told.0

@@ -1,4 +1,4 @@
-//! The table of three, as `docs/proof.md` has it.
+//! The first table, as `docs/verification.md` has it.
 
 use std::fmt::Write;
 
@@ -14,7 +14,7 @@ const ARMS: [(&str, Arm); 4] = [
 
 #[test]
 fn the_table_in_the_docs_is_what_comes_out() {
-    let mut table = String::from("| story | calls |");
+    let mut table = String::from("| scenario | calls |");
     for (name, _) in ARMS {
         write!(table, " {name} |").expect("memory");
     }
@@ -30,8 +30,11 @@ fn the_table_in_the_docs_is_what_comes_out() {
         table.push('\n');
     }
     println!("{table}");
-    let page = include_str!("../../docs/proof.md");
-    assert!(page.contains(&table), "docs/proof.md has another table");
+    let page = include_str!("../../docs/verification.md");
+    assert!(
+        page.contains(&table),
+        "docs/verification.md has another table"
+    );
 }
 
 fn cell(end: &End) -> String {

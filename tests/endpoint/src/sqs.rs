@@ -11,7 +11,7 @@ use crate::{
 use md5::{Digest, Md5};
 use serde_json::{Value, json};
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -61,6 +61,11 @@ impl Sqs {
                     visibility.map_or(DEFAULT_VISIBILITY, Duration::from_secs),
                 );
                 json!({ "QueueUrl": self.queue_url(name) })
+            }
+            "ListQueues" => {
+                let queues = lock(&self.queues);
+                let urls: BTreeSet<_> = queues.keys().map(|name| self.queue_url(name)).collect();
+                json!({ "QueueUrls": urls })
             }
             "GetQueueUrl" => {
                 let name = input.text("QueueName")?;

@@ -1,5 +1,5 @@
 //! The simulated world of `tests/world`, at full length: the figures of
-//! `docs/proof.md`.
+//! `docs/verification.md`.
 //!
 //! ```text
 //! cargo run --release -p aws-clock-skew-marathon

@@ -22,6 +22,8 @@ async fn a_message_is_sent_received_and_deleted() -> Outcome {
     client
         .sqs("CreateQueue", json!({ "QueueName": "orders" }))
         .await?;
+    let listed = client.sqs("ListQueues", json!({})).await?.json();
+    assert_eq!(listed["QueueUrls"], json!([queue]));
     let sent = client
         .sqs(
             "SendMessage",

@@ -1,0 +1,62 @@
+//! What the text of an error means.
+
+use std::time::SystemTime;
+
+use aws_clock_skew::diagnosis::{Cause, Diagnosis};
+use aws_clock_skew::evidence::{Evidence, ResponseView};
+use aws_clock_skew::{LocalClock, ManualClock, SkewClock};
+
+/// The causes that an error can have, with what to do about each.
+#[derive(Clone, Debug)]
+pub(crate) struct Explanation(Vec<Diagnosis>);
+
+impl Explanation {
+    /// Explains the text of an error, which may be old: its own times count, and the local
+    /// clock only where it states none.
+    pub(crate) fn of(text: &str, local: &dyn LocalClock) -> Self {
+        let response = ResponseView::new(403, text.as_bytes());
+        let evidence = Evidence::read(&response);
+        let by = |wall: SystemTime| {
+            let clock = SkewClock::builder().local_clock(ManualClock::new(wall));
+            clock.build().diagnose_response(&response)
+        };
+        let range = evidence.server_time_range();
+        let server = evidence
+            .server_time()
+            .or(range.map(|(earliest, _)| earliest));
+        let mut causes = match (evidence.request_time(), server) {
+            // Either the clock of the signer showed that time when the server answered, or it
+            // was correct.
+            (Some(request), Some(server)) => vec![by(request), by(server)],
+            _ => vec![by(local.wall())],
+        };
+        causes.dedup();
+        Self(causes)
+    }
+
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (at, diagnosis) in self.0.iter().enumerate() {
+            let cause = diagnosis.cause().to_string();
+            lines.push(match (self.0.len(), at) {
+                (1, _) => format!("Cause: {cause}."),
+                (_, 0) => format!("Either {cause}."),
+                _ => format!("Or {cause}."),
+            });
+            lines.push(format!("  {}", diagnosis.advice()));
+        }
+        if self.0.len() > 1 {
+            lines.push("To find out which: doctor https://sts.amazonaws.com".to_owned());
+        }
+        lines
+    }
+
+    pub(crate) fn exit_code(&self) -> u8 {
+        let codes = self.0.iter().map(|diagnosis| match diagnosis.cause() {
+            Cause::Clock(_) | Cause::ExpiredInTransit(_) | Cause::AnotherClock(_) => 1,
+            Cause::Unknown => 2,
+            _ => 0,
+        });
+        codes.max().unwrap_or(2)
+    }
+}

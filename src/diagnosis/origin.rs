@@ -1,0 +1,72 @@
+//! Where the error of a clock probably comes from.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use crate::offset::ClockOffset;
+
+/// Where the error of a clock probably comes from, as far as its size says so.
+///
+/// Its `Display` is a sentence for people.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use aws_clock_skew::ClockOffset;
+/// use aws_clock_skew::diagnosis::Origin;
+///
+/// let local = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+/// let nine_hours = ClockOffset::from_millis(9 * 3_600_000);
+/// assert_eq!(Origin::of(nine_hours, local), Origin::TimeZone);
+/// ```
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Origin {
+    /// The local clock shows a year before 2020: its battery is dead, or it has none.
+    NoBattery,
+    /// Whole hours, or another difference between a time zone and UTC.
+    TimeZone,
+    /// Whole years: a wrong year, or the week-based year in place of the calendar year.
+    Year,
+    /// Days: a suspend, a restored snapshot.
+    Suspend,
+    /// Anything else: nothing sets the clock.
+    NoNtp,
+}
+
+impl Origin {
+    /// Returns the probable origin of an error, where the wrong clock shows `local`, and
+    /// `offset` is server − local.
+    pub fn of(offset: ClockOffset, local: SystemTime) -> Self {
+        let off_by = offset.as_millis().saturating_abs();
+        let year_2020 = SystemTime::UNIX_EPOCH + YEAR_2020;
+        let from = |unit: i64| (off_by % unit).min(unit - off_by % unit);
+        let quarters = off_by.saturating_add(QUARTER / 2) / QUARTER;
+        // Nepal, Eucla and the Chatham Islands are three quarters of an hour off.
+        let is_zone = matches!(quarters, 23 | 35 | 51) || quarters % 2 == 0;
+        if local < year_2020 && offset.as_millis() > YEAR {
+            Self::NoBattery
+        } else if (4..=56).contains(&quarters) && is_zone && from(QUARTER) < MINUTE {
+            Self::TimeZone
+        } else if off_by > YEAR / 2 && from(YEAR) <= DAY {
+            Self::Year
+        } else if off_by >= DAY {
+            Self::Suspend
+        } else {
+            Self::NoNtp
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(super::advice::of_origin(*self).1)
+    }
+}
+
+const MINUTE: i64 = 60_000;
+const QUARTER: i64 = 15 * MINUTE;
+const DAY: i64 = 96 * QUARTER;
+/// Of 365.25 days, so that four of them are whole days.
+const YEAR: i64 = 365 * DAY + DAY / 4;
+/// 2020-01-01T00:00:00Z
+const YEAR_2020: Duration = Duration::from_secs(1_577_836_800);
