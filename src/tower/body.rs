@@ -155,6 +155,14 @@ impl<B: Body> Body for SkewBody<B> {
     }
 }
 
+/// A body by default that was not read: `TimeoutLayer` and other layers of tower-http need
+/// one for the responses that they make.
+impl<B: Body + Default> Default for SkewBody<B> {
+    fn default() -> Self {
+        Self::untouched(B::default())
+    }
+}
+
 impl<B: Body> fmt::Debug for SkewBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SkewBody").finish_non_exhaustive()
@@ -173,29 +181,19 @@ pub(super) async fn bytes_of<B: Body>(body: B) -> Option<Bytes> {
     Some(whole.freeze())
 }
 
-/// The same, if the body has them all at hand, as those in memory do.
+/// The same, if the body has them at hand in one piece, as those in memory do. Nothing is
+/// copied then.
 pub(super) fn bytes_at_hand<B: Body>(body: B) -> Option<Bytes> {
     let mut body = pin!(body);
     let mut cx = Context::from_waker(std::task::Waker::noop());
-    let mut whole: Option<Bytes> = None;
-    loop {
-        let Poll::Ready(frame) = body.as_mut().poll_frame(&mut cx) else {
-            return None;
-        };
-        match frame {
-            None => return Some(whole.unwrap_or_default()),
-            Some(Err(_)) => return None,
-            Some(Ok(frame)) => {
-                let Ok(mut data) = frame.into_data() else {
-                    continue;
-                };
-                let data = data.copy_to_bytes(data.remaining());
-                whole = Some(match whole {
-                    // One piece, as a rule, and then there is nothing to copy.
-                    None => data,
-                    Some(before) => [before, data].concat().into(),
-                });
-            }
-        }
-    }
+    let mut frame = || match body.as_mut().poll_frame(&mut cx) {
+        Poll::Ready(None) => Some(None),
+        Poll::Ready(Some(Ok(frame))) => frame.into_data().ok().map(Some),
+        Poll::Ready(Some(Err(_))) | Poll::Pending => None,
+    };
+    let Some(mut data) = frame()? else {
+        return Some(Bytes::new());
+    };
+    let data = data.copy_to_bytes(data.remaining());
+    frame()?.is_none().then_some(data)
 }

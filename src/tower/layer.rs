@@ -25,7 +25,7 @@ use crate::clock::SkewClock;
 ///
 /// Needs a Tokio runtime with a timer. Made by [`SkewClock::layer`].
 #[derive(Clone)]
-pub struct SkewLayer(Arc<Wiring>);
+pub struct SkewLayer(pub(super) Arc<Wiring>);
 
 /// Signs unsigned requests with the corrected time, and re-signs a request and sends it
 /// once more if it was rejected because of its time. Requests that are signed already

@@ -122,14 +122,18 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let ready = self.take_ready();
-        let authorization = request.headers().get(AUTHORIZATION);
-        if authorization.is_some_and(|value| is_signature(value.as_bytes())) {
+        if is_signed(&request) {
             ready.carry(request)
         } else {
             // An unsigned request says nothing about the clock.
             ready.pass(request)
         }
     }
+}
+
+pub(super) fn is_signed<B>(request: &Request<B>) -> bool {
+    let authorization = request.headers().get(AUTHORIZATION);
+    authorization.is_some_and(|value| is_signature(value.as_bytes()))
 }
 
 impl<S: fmt::Debug> fmt::Debug for SkewService<S> {
