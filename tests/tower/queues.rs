@@ -212,7 +212,7 @@ async fn no_signature_expires_in_the_queue_of_a_limit() {
         let most = if matches!(below, Below::Buffer) {
             103
         } else {
-            3
+            5
         };
         let rejected = machine.rejected.load(Ordering::Relaxed);
         assert!(
