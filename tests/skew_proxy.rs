@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use aws_clock_skew::{LocalClock, SkewClock};
+use aws_clock_skew::{ClockOffset, LocalClock, SkewClock};
 use aws_clock_skew_endpoint::Endpoint;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
@@ -14,6 +14,7 @@ use http_body_util::{BodyExt, Full};
 use skew_proxy::gate::{Gate, MOST, NotAdmitted, Now};
 use skew_proxy::proxy::Proxy;
 use skew_proxy::settings::Command;
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
@@ -48,6 +49,11 @@ impl Proxied {
     }
 
     async fn with_skew(skew: i64) -> Self {
+        Self::before(skew, None).await
+    }
+
+    /// Before the endpoint, or before another upstream with the offset known.
+    async fn before(skew: i64, upstream: Option<&str>) -> Self {
         let world = World::with_skew(skew);
         let endpoint = Endpoint::builder(world.clock())
             .start()
@@ -58,15 +64,18 @@ impl Proxied {
         let lines = said.clone();
         let say = move |line: String| lines.lock().expect("nobody panics with it").push(line);
         let heard = say.clone();
+        let offset = upstream.map_or(0, |_| -skew * 1_000);
         let clock = SkewClock::builder()
             .local_clock(world.machine.clone())
+            .initial_offset(ClockOffset::from_millis(offset))
             .on_event(move |event| {
                 if let Some(sentence) = skew_proxy::sentence(event) {
                     heard(sentence);
                 }
             })
             .build();
-        let upstream = endpoint.url().parse().expect("a URL");
+        let upstream = upstream.map_or(endpoint.url(), str::to_owned);
+        let upstream = upstream.parse().expect("a URL");
         let local = world.machine.clone();
         let proxy = Proxy::new(&clock, local, credentials(), upstream, move |line| {
             say(line.to_string());
@@ -269,17 +278,26 @@ async fn requests_that_cannot_be_proven_are_passed_on_and_not_remembered() {
 /// A program that hangs up when its request is on its way has sent it.
 #[tokio::test]
 async fn a_program_that_hangs_up_does_not_get_a_second_signature() {
-    let proxied = Proxied::start().await;
-    assert_eq!(proxied.send(proxied.request("first")).await, StatusCode::OK);
-    assert!(proxied.clock.status().is_correcting());
+    let silent = skew_proxy::listen(0).await.expect("loopback can be bound");
+    let upstream = format!("http://{}", silent.local_addr().expect("it is bound"));
+    let proxied = Proxied::before(-2 * DAY, Some(&upstream)).await;
+    let known = ClockOffset::from_millis(2 * DAY * 1_000);
+    assert_eq!(proxied.clock.status().offset(), known);
     let kept = proxied.request("kept");
-    let hold = proxied.endpoint.hold(1);
     let call = tokio::spawn(client::<Full<Bytes>>().request(kept.clone()));
-    hold.arrived().await;
+    let (mut arrived, _) = silent.accept().await.expect("the proxy connects");
+    let mut start = [0; 4];
+    let read = arrived.read_exact(&mut start).await;
+    assert!(read.is_ok() && &start == b"POST");
     call.abort();
     assert!(call.await.is_err());
+    while proxied.gate.in_flight() > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(proxied.gate.len(), 1);
     proxied.world.advance(Duration::from_secs(4));
-    assert_eq!(proxied.send(kept).await, StatusCode::FORBIDDEN);
+    let again = proxied.gate.admit(kept.headers(), now(&proxied.world));
+    assert_eq!(again.map(drop), Err(NotAdmitted::Repeated));
 }
 
 /// Headers with a signature of some number.
@@ -462,27 +480,9 @@ async fn an_upstream_that_does_not_answer_is_named() {
     let nobody = skew_proxy::listen(0).await.expect("loopback can be bound");
     let upstream = format!("http://{}/", nobody.local_addr().expect("it is bound"));
     drop(nobody);
-    let proxied = Proxied::start().await;
-    let said = Arc::<Mutex<Vec<String>>>::default();
-    let lines = said.clone();
-    let proxy = Proxy::new(
-        &proxied.clock,
-        proxied.world.machine.clone(),
-        credentials(),
-        upstream.parse().expect("a URL"),
-        move |line| {
-            lines
-                .lock()
-                .expect("nobody panics with it")
-                .push(line.to_string())
-        },
-    );
-    let listener = skew_proxy::listen(0).await.expect("loopback can be bound");
-    let url = format!("http://{}", listener.local_addr().expect("it is bound"));
-    let proxy = tokio::spawn(proxy.serve(listener));
-    let mut request = proxied.request("lost");
-    *request.uri_mut() = url.parse().expect("a URL");
-    let answer = client().request(request).await.expect("the proxy answers");
+    let proxied = Proxied::before(0, Some(&upstream)).await;
+    let answer = client().request(proxied.request("lost")).await;
+    let answer = answer.expect("the proxy answers");
     assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
     let body = answer
         .into_body()
@@ -492,6 +492,5 @@ async fn an_upstream_that_does_not_answer_is_named() {
         .to_bytes();
     let named = format!("no response from {upstream}: client error (Connect): ");
     assert!(body.starts_with(named.as_bytes()), "{body:?}");
-    assert!(said.lock().expect("nobody panics with it")[0].starts_with(&named));
-    proxy.abort();
+    assert!(proxied.said()[0].starts_with(&named));
 }

@@ -107,8 +107,16 @@ impl Gate {
     }
 
     /// Returns how many signatures are remembered.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.lock().signatures.len()
+    }
+
+    /// Returns how many requests are in flight.
+    #[cfg(test)]
+    pub(crate) fn in_flight(&self) -> usize {
+        let known = self.lock();
+        known.signatures.values().map(|seen| seen.in_flight).sum()
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {

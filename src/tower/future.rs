@@ -18,8 +18,28 @@ use crate::clock::SentAt;
 use crate::resend::recover;
 
 pin_project! {
-    /// Resolves to the response of a [`SkewService`](super::SkewService), or to the
-    /// response to the resend.
+    /// Future of the response of a [`SkewService`](super::SkewService).
+    ///
+    /// It resolves to the response to the resend, if there was one. `S` is the service
+    /// below, `B` the body of the request and `R` that of the response.
+    ///
+    /// ```
+    /// use aws_clock_skew::tower::{SkewFuture, SkewService};
+    /// use tower::Service;
+    /// # use bytes::Bytes;
+    /// # use http_body_util::Full;
+    ///
+    /// type Request = http::Request<Full<Bytes>>;
+    ///
+    /// fn call<S>(sqs: &mut SkewService<S>, request: Request) -> SkewFuture<S, Full<Bytes>, Full<Bytes>>
+    /// where
+    ///     S: Service<Request, Response = http::Response<Full<Bytes>>> + Clone + Send + 'static,
+    ///     S::Future: Send,
+    ///     S::Error: Send,
+    /// {
+    ///     sqs.call(request)
+    /// }
+    /// ```
     ///
     /// # Cancel safety
     ///
@@ -135,12 +155,36 @@ where
 }
 
 pin_project! {
-    /// Resolves to the response of a [`SigningService`](super::SigningService), or to the
-    /// response to the resend.
+    /// Future of the response of a [`SigningService`](super::SigningService).
+    ///
+    /// It resolves to the response to the resend, if there was one; its parameters are those
+    /// of [`SkewFuture`].
     ///
     /// # Cancel safety
     ///
-    /// As [`SkewFuture`].
+    /// If the future is dropped, nothing more is sent. A correction that it has started
+    /// stays.
+    ///
+    /// ```
+    /// use aws_clock_skew::tower::{SigningFuture, SigningService};
+    /// use tower::{BoxError, Service};
+    /// # use bytes::Bytes;
+    /// # use http_body_util::Full;
+    ///
+    /// type Request = http::Request<Full<Bytes>>;
+    ///
+    /// fn call<S>(
+    ///     sqs: &mut SigningService<S>,
+    ///     request: Request,
+    /// ) -> SigningFuture<S, Full<Bytes>, Full<Bytes>>
+    /// where
+    ///     S: Service<Request, Response = http::Response<Full<Bytes>>> + Clone + Send + 'static,
+    ///     S::Future: Send,
+    ///     S::Error: Into<BoxError> + Send,
+    /// {
+    ///     sqs.call(request)
+    /// }
+    /// ```
     pub struct SigningFuture<S, B, R>
     where
         S: Service<Request<B>, Response = Response<R>>,

@@ -19,9 +19,19 @@ use crate::clock::SkewClock;
 use crate::resend::prepare;
 use crate::resign::is_signature;
 
-/// Signs and sends a request once more if it was rejected because of its time.
+/// Service that re-signs a rejected request and sends it once more.
 ///
-/// See [`SkewLayer`](super::SkewLayer).
+/// Made by [`SkewLayer`](super::SkewLayer), which says what it does.
+///
+/// ```
+/// use aws_clock_skew::SkewClock;
+/// use aws_clock_skew::tower::SkewService;
+/// use tower::Layer;
+///
+/// # let credentials = aws_credential_types::Credentials::new("AKID", "secret", None, None, "doc");
+/// # let client = reqwest::Client::new();
+/// let service: SkewService<reqwest::Client> = SkewClock::new().layer(credentials).layer(client);
+/// ```
 #[derive(Clone)]
 pub struct SkewService<S> {
     inner: S,

@@ -20,9 +20,25 @@ use super::service::SkewService;
 use crate::clock::SkewClock;
 use crate::resign::sign_anew;
 
-/// Signs requests with the corrected clock, and corrects it.
+/// Service that signs requests with the corrected time, and corrects it.
 ///
-/// See [`SigningLayer`](super::SigningLayer).
+/// Made by [`SigningLayer`](super::SigningLayer), which says what it does.
+///
+/// # Errors
+///
+/// A boxed [`SigningError`] if the request cannot be signed, or the error of the service
+/// below.
+///
+/// ```
+/// use aws_clock_skew::SkewClock;
+/// use aws_clock_skew::tower::SigningService;
+/// use tower::Layer;
+///
+/// # let credentials = aws_credential_types::Credentials::new("AKID", "secret", None, None, "doc");
+/// # let client = reqwest::Client::new();
+/// let layer = SkewClock::new().signing_layer(credentials, "us-east-1", "execute-api");
+/// let service: SigningService<reqwest::Client> = layer.layer(client);
+/// ```
 #[derive(Clone)]
 pub struct SigningService<S> {
     skew: SkewService<S>,
@@ -143,7 +159,9 @@ impl<S: fmt::Debug> fmt::Debug for SigningService<S> {
     }
 }
 
-/// Why [`SigningService`] could not sign a request. The request was not sent.
+/// Error of a [`SigningService`] that could not sign a request, and did not send it.
+///
+/// The service returns it boxed:
 ///
 /// ```
 /// use aws_clock_skew::SkewClock;
