@@ -9,7 +9,6 @@
 //! cargo run --example signed_json --features tower
 //! ```
 
-use std::error::Error;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_clock_skew::{ManualClock, SkewClock};
@@ -17,13 +16,13 @@ use aws_clock_skew_endpoint::{ACCESS_KEY_ID, Endpoint, SECRET_ACCESS_KEY};
 use aws_credential_types::Credentials;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use tower::{Service, ServiceBuilder, ServiceExt};
+use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
 
 const TWO_DAYS: Duration = Duration::from_hours(48);
 const CALLS: u32 = 10;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result<(), BoxError> {
     let endpoint = Endpoint::builder(true_time).start().await?;
     endpoint.feed("orders", "the first order");
 

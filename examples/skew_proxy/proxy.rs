@@ -26,6 +26,7 @@ use super::gate::{Gate, NotAdmitted, Now};
 
 type Upstream = Client<HttpConnector, Full<Bytes>>;
 type Body = UnsyncBoxBody<Bytes, hyper::Error>;
+type Say = dyn Fn(&dyn Display) + Send + Sync;
 
 /// Everything that connections share.
 #[derive(Clone)]
@@ -36,7 +37,7 @@ pub(crate) struct Proxy {
     pub(crate) gate: Gate,
     clock: SkewClock,
     local: Arc<dyn LocalClock>,
-    say: Arc<dyn Fn(&dyn Display) + Send + Sync>,
+    say: Arc<Say>,
 }
 
 impl Proxy {
