@@ -59,7 +59,7 @@ async fn main() -> Result<(), BoxError> {
         println!("order {number}: {status}, message {}", answer["MessageId"]);
         failed += u32::from(!status.is_success());
     }
-    println!("the machine's clock is {}", skew.status().offset());
+    println!("the local clock is {}", skew.status().offset());
     let rejected = endpoint.counts().rejected;
     println!("calls {CALLS}, rejected by the server {rejected}, failed {failed}");
     Ok(())

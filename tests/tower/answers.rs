@@ -147,7 +147,7 @@ fn at_hand(body: &mut SkewBody<UnsyncBoxBody<Bytes, Lost>>) -> Option<Bytes> {
 }
 
 #[tokio::test]
-async fn refusals_come_back_byte_for_byte() {
+async fn error_responses_come_back_byte_for_byte() {
     for status in [400, 401, 403, 404, 409, 412, 416, 429, 500, 503, 304, 301] {
         for size in [0, 1, 100, (64 << 10) - 1, 64 << 10, (64 << 10) + 1, 1 << 20] {
             let whole: String = ('a'..='z').cycle().take(size).collect();
@@ -163,7 +163,7 @@ async fn refusals_come_back_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn long_refusals_in_pieces_go_on_where_reading_stopped() {
+async fn long_error_bodies_in_pieces_go_on_where_reading_stopped() {
     let (frames, body) = channel();
     for _ in 0..100 {
         assert!(frames.send(data(&[b'x'; 1_000])).is_ok());
@@ -185,7 +185,7 @@ async fn long_refusals_in_pieces_go_on_where_reading_stopped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn slow_refusals_are_waited_for_five_seconds() {
+async fn slow_error_bodies_are_waited_for_five_seconds() {
     let (frames, body) = channel();
     assert!(frames.send(data(b"slow ")).is_ok());
     let before = tokio::time::Instant::now();
@@ -201,7 +201,7 @@ async fn slow_refusals_are_waited_for_five_seconds() {
 
 /// The rejection is in the part that came in time.
 #[tokio::test(start_paused = true)]
-async fn a_rejection_that_hangs_is_recovered_from_all_the_same() {
+async fn a_clock_skew_error_whose_body_hangs_is_recovered_from() {
     let world = World::with_skew(-60 * MINUTE);
     let script = Script::new(&world);
     let (frames, body) = channel();
@@ -220,7 +220,7 @@ async fn a_rejection_that_hangs_is_recovered_from_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_refusal_that_breaks_off_breaks_off_for_the_caller() {
+async fn an_error_body_that_breaks_off_breaks_off_for_the_caller() {
     let (frames, body) = channel();
     assert!(frames.send(data(b"half of ")).is_ok());
     assert!(frames.send(Err(Lost)).is_ok());
@@ -234,7 +234,7 @@ async fn a_refusal_that_breaks_off_breaks_off_for_the_caller() {
 }
 
 #[tokio::test]
-async fn trailers_of_refusals_come_back() {
+async fn trailers_of_error_responses_come_back() {
     let (frames, body) = channel();
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from_static("16"));

@@ -142,8 +142,8 @@ async fn a_time_out_of_tower_http_stands_above_or_below() {
 }
 
 #[tokio::test]
-async fn a_dropped_future_sends_nothing_more_and_what_was_learned_stays() {
-    let mut has_learned = 0;
+async fn a_dropped_future_sends_nothing_more_and_the_correction_stays() {
+    let mut corrections = 0;
     for polls in 0..100 {
         let world = World::with_skew(-HOUR);
         let clock = world.skew_clock();
@@ -155,20 +155,20 @@ async fn a_dropped_future_sends_nothing_more_and_what_was_learned_stays() {
             (0..polls).any(|_| call.as_mut().poll(&mut cx).is_ready())
         };
         let sent = script.sent().len();
-        let learned = clock.status().is_correcting();
+        let is_correcting = clock.status().is_correcting();
         for _ in 0..10 {
             tokio::task::yield_now().await;
         }
         assert_eq!(script.sent().len(), sent, "after {polls} polls");
-        assert_eq!(clock.status().is_correcting(), learned);
+        assert_eq!(clock.status().is_correcting(), is_correcting);
         if is_done {
             assert!(
-                learned && sent == 2 && polls > 5 && has_learned > 1,
+                is_correcting && sent == 2 && polls > 5 && corrections > 1,
                 "{polls}"
             );
             return;
         }
-        has_learned += u32::from(learned);
+        corrections += u32::from(is_correcting);
     }
     panic!("it never ended");
 }
@@ -201,7 +201,7 @@ async fn errors_of_the_service_pass_through() {
 }
 
 #[tokio::test]
-async fn what_is_not_signed_passes_and_teaches_nothing() {
+async fn an_unsigned_request_is_passed_on_and_changes_nothing() {
     let world = World::with_skew(-HOUR);
     let clock = world.skew_clock();
     let script = Script::new(&world);

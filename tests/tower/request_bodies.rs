@@ -73,7 +73,7 @@ fn once()
 }
 
 #[tokio::test]
-async fn a_stream_goes_once_and_its_rejection_is_learned() {
+async fn a_stream_is_sent_once_and_its_clock_skew_error_updates_the_clock() {
     let log = Log::start();
     let world = World::with_skew(-HOUR);
     let script = Script::new(&world);
@@ -102,7 +102,7 @@ async fn a_stream_goes_once_and_its_rejection_is_learned() {
     let reason = log.events()[1].get("reason").map(str::to_owned);
     assert_eq!(reason.as_deref(), Some(SkipReason::Body.as_str()));
 
-    // The next one is signed anew before it is sent.
+    // The next one is re-signed before it is sent.
     let request = with_stated_hash(unsigned(), &world);
     let answer = layer
         .layer(script.clone())
