@@ -13,6 +13,12 @@
 //! listens on loopback only and has one fixed upstream, and `gate.rs` tells which
 //! requests it re-signs. The others are passed on as they came.
 
+#![deny(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "they panic when nobody reads any more, such as `| head`"
+)]
+
 pub(crate) mod gate;
 pub(crate) mod proxy;
 pub(crate) mod settings;
