@@ -12,7 +12,6 @@
 #[path = "shared/command_line.rs"]
 mod command_line;
 
-use std::error::Error;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -21,7 +20,7 @@ use aws_clock_skew_endpoint::{ACCESS_KEY_ID, Endpoint, SECRET_ACCESS_KEY};
 use aws_credential_types::Credentials;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use tower::{Service, ServiceBuilder, ServiceExt};
+use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
 
 const TWO_DAYS: Duration = Duration::from_hours(48);
 const CALLS: u32 = 10;
@@ -34,7 +33,7 @@ The service is an endpoint on loopback that verifies signatures. The last line
 counts the calls, the requests that it rejected, and the failed calls.";
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<ExitCode, Box<dyn Error>> {
+async fn main() -> Result<ExitCode, BoxError> {
     command_line::arguments(HELP);
     let endpoint = Endpoint::builder(true_time).start().await?;
     endpoint.feed("orders", "the first order");

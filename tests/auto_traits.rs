@@ -80,11 +80,15 @@ fn a_synchronization_can_be_spawned() {
 #[test]
 fn layers_are_cloned_and_services_are_sent() {
     use aws_clock_skew::tower::{
-        NonReplayable, SigningLayer, SigningService, SkewLayer, SkewService,
+        NonReplayable, SigningError, SigningLayer, SigningService, SkewBody, SkewLayer, SkewService,
     };
     is_handle::<SkewLayer>();
     is_handle::<SigningLayer>();
     is_handle::<SkewService<()>>();
     is_handle::<SigningService<()>>();
     is_plain::<NonReplayable<()>>();
+    is_plain::<SkewBody<String>>();
+    is_plain::<SigningError>();
+    fn has_default<T: Default>() {}
+    has_default::<SkewBody<String>>();
 }

@@ -1,5 +1,5 @@
 //! Rejections that state no time but in their `Date`: the request is tried with
-//! that, and the clock moves only if it is let through.
+//! that, and it becomes the correction only if the request is accepted.
 
 use aws_clock_skew::SkewEvent;
 use aws_clock_skew::event::EventKind;
@@ -28,7 +28,7 @@ fn dated(world: &World, text: &str) -> Response<UnsyncBoxBody<bytes::Bytes, Lost
 }
 
 #[tokio::test]
-async fn the_date_is_tried_and_learned_when_it_was_right() {
+async fn a_date_that_is_accepted_becomes_the_correction() {
     for text in TEXTS {
         let log = Log::start();
         let world = World::with_skew(-HOUR);
@@ -51,7 +51,7 @@ async fn the_date_is_tried_and_learned_when_it_was_right() {
 }
 
 #[tokio::test]
-async fn the_date_is_not_learned_when_it_was_wrong() {
+async fn a_date_that_is_rejected_does_not_become_the_correction() {
     for text in TEXTS {
         // The machine is right; something before the service is not.
         let world = World::with_skew(0);
@@ -75,7 +75,7 @@ async fn the_date_is_not_learned_when_it_was_wrong() {
 }
 
 #[tokio::test]
-async fn an_ordinary_refusal_is_not_sent_again() {
+async fn a_denied_request_is_not_sent_again() {
     let world = World::with_skew(-60);
     let script = Script::new(&world);
     let denied = "<Error><Code>AccessDenied</Code></Error>";

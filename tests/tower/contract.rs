@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use aws_clock_skew::SkewClock;
 use aws_credential_types::Credentials;
@@ -11,6 +12,7 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use tower::limit::ConcurrencyLimitLayer;
 use tower::{Service, ServiceBuilder, ServiceExt};
+use tower_http::timeout::TimeoutLayer;
 
 use crate::script::{Lost, Script, signed};
 use crate::stack::{credentials, operation};
@@ -95,9 +97,53 @@ async fn limits_and_buffers_below_do_not_get_stuck() {
     assert!((51..=100).contains(&sent), "{sent}");
 }
 
+/// The layers of tower-http that answer by themselves need a body to answer with.
+#[tokio::test(start_paused = true)]
+async fn a_time_out_of_tower_http_stands_above_or_below() {
+    let world = World::with_skew(-HOUR);
+    let script = Script::new(&world);
+    let limit = || {
+        let status = StatusCode::GATEWAY_TIMEOUT;
+        TimeoutLayer::with_status_code(status, Duration::from_secs(1))
+    };
+    let below = ServiceBuilder::new()
+        .layer(limit())
+        .layer(world.skew_clock().layer(credentials()))
+        .service(script.clone());
+    let answer = below.oneshot(signed(&world)).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    let clock = world.skew_clock();
+    let mut signing = ServiceBuilder::new()
+        .layer(limit())
+        .layer(clock.signing_layer(credentials(), "us-east-1", "sqs"))
+        .layer(limit())
+        .service(script.clone());
+    let unsigned = || operation("http://sqs.test/", "AmazonSQS.Op", String::new());
+    let answer = call(&mut signing, unsigned()).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel::<Result<_, Lost>>();
+    let hangs = futures_util::stream::unfold(receiver, async |mut receiver| {
+        Some((receiver.recv().await?, receiver))
+    });
+    let hangs = http_body_util::StreamBody::new(hangs);
+    script.plan([Some(Ok(crate::script::with_body(503, hangs)))]);
+    let answer = call(&mut signing, unsigned()).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::GATEWAY_TIMEOUT);
+    assert!(
+        answer
+            .into_body()
+            .collect()
+            .await
+            .unwrap()
+            .to_bytes()
+            .is_empty()
+    );
+    drop(sender.send(Ok(http_body::Frame::data(Bytes::new()))));
+}
+
 #[tokio::test]
-async fn a_dropped_future_sends_nothing_more_and_what_was_learned_stays() {
-    let mut has_learned = 0;
+async fn a_dropped_future_sends_nothing_more_and_the_correction_stays() {
+    let mut corrections = 0;
     for polls in 0..100 {
         let world = World::with_skew(-HOUR);
         let clock = world.skew_clock();
@@ -109,20 +155,20 @@ async fn a_dropped_future_sends_nothing_more_and_what_was_learned_stays() {
             (0..polls).any(|_| call.as_mut().poll(&mut cx).is_ready())
         };
         let sent = script.sent().len();
-        let learned = clock.status().is_correcting();
+        let is_correcting = clock.status().is_correcting();
         for _ in 0..10 {
             tokio::task::yield_now().await;
         }
         assert_eq!(script.sent().len(), sent, "after {polls} polls");
-        assert_eq!(clock.status().is_correcting(), learned);
+        assert_eq!(clock.status().is_correcting(), is_correcting);
         if is_done {
             assert!(
-                learned && sent == 2 && polls > 5 && has_learned > 1,
+                is_correcting && sent == 2 && polls > 5 && corrections > 1,
                 "{polls}"
             );
             return;
         }
-        has_learned += u32::from(learned);
+        corrections += u32::from(is_correcting);
     }
     panic!("it never ended");
 }
@@ -155,7 +201,7 @@ async fn errors_of_the_service_pass_through() {
 }
 
 #[tokio::test]
-async fn what_is_not_signed_passes_and_teaches_nothing() {
+async fn an_unsigned_request_is_passed_on_and_changes_nothing() {
     let world = World::with_skew(-HOUR);
     let clock = world.skew_clock();
     let script = Script::new(&world);

@@ -8,7 +8,7 @@ use aws_clock_skew::SkewClock;
 use aws_clock_skew_endpoint::Endpoint;
 
 use crate::log::Log;
-use crate::stack::{DOORS, Door, send, stack};
+use crate::stack::{INTEGRATIONS, Integration, send, stack};
 use crate::world::{World, minutes};
 
 struct Healthy {
@@ -19,7 +19,7 @@ struct Healthy {
 
 impl Healthy {
     /// The first request, and its answer, are this long on their way.
-    async fn with(door: Door, before: Duration, after: Duration) -> Self {
+    async fn with(integration: Integration, before: Duration, after: Duration) -> Self {
         let log = Log::start();
         let world = World::with_skew(0);
         let (there, back) = (world.clone(), world.clone());
@@ -40,7 +40,7 @@ impl Healthy {
             .expect("loopback can be bound");
         endpoint.feed("q", "first");
         let clock = world.skew_clock();
-        let sqs = stack(door, &world, &clock, "sqs");
+        let sqs = stack(integration, &world, &clock, "sqs");
         for call in 0..5 {
             assert_eq!(send(&sqs, &endpoint).await, Ok(()), "call {call}");
             assert_eq!(clock.now(), world.machine_wall());
@@ -56,8 +56,8 @@ impl Healthy {
 
 #[tokio::test]
 async fn a_call_of_fourteen_minutes_is_no_skew() {
-    for door in DOORS {
-        let healthy = Healthy::with(door, Duration::ZERO, minutes(14)).await;
+    for integration in INTEGRATIONS {
+        let healthy = Healthy::with(integration, Duration::ZERO, minutes(14)).await;
         assert_eq!(healthy.endpoint.counts().rejected, 0);
         assert_eq!(healthy.log.names(), Vec::<String>::new());
     }
@@ -65,9 +65,9 @@ async fn a_call_of_fourteen_minutes_is_no_skew() {
 
 #[tokio::test]
 async fn a_freeze_between_signing_and_arrival_costs_a_new_signature() {
-    for door in DOORS {
+    for integration in INTEGRATIONS {
         for frozen in [16, 50] {
-            let healthy = Healthy::with(door, minutes(frozen), Duration::ZERO).await;
+            let healthy = Healthy::with(integration, minutes(frozen), Duration::ZERO).await;
             assert_eq!(healthy.endpoint.counts().rejected, 1);
             assert_eq!(healthy.log.names(), ["expired_in_transit"]);
         }
@@ -76,8 +76,8 @@ async fn a_freeze_between_signing_and_arrival_costs_a_new_signature() {
 
 #[tokio::test]
 async fn a_freeze_with_the_answer_on_its_way_costs_a_new_signature() {
-    for door in DOORS {
-        let healthy = Healthy::with(door, minutes(16), minutes(30)).await;
+    for integration in INTEGRATIONS {
+        let healthy = Healthy::with(integration, minutes(16), minutes(30)).await;
         assert_eq!(healthy.endpoint.counts().rejected, 1);
         assert_eq!(healthy.log.names(), ["expired_in_transit"]);
         assert_eq!(healthy.clock.status().event_count(), 1);

@@ -6,14 +6,14 @@ use aws_clock_skew_endpoint::Endpoint;
 use tokio::task::JoinSet;
 
 use crate::log::Log;
-use crate::stack::{DOORS, send, stack};
+use crate::stack::{INTEGRATIONS, send, stack};
 use crate::world::{MINUTE, World};
 
 const CALLS: usize = 1_000;
 
 #[tokio::test]
 async fn all_of_a_thousand_calls_succeed_on_their_second_send() {
-    for (door, sends_date) in [(DOORS[0], true), (DOORS[1], false)] {
+    for (integration, sends_date) in [(INTEGRATIONS[0], true), (INTEGRATIONS[1], false)] {
         let log = Log::start();
         let world = World::with_skew(-20 * MINUTE);
         let endpoint = Endpoint::builder(world.clock())
@@ -23,7 +23,7 @@ async fn all_of_a_thousand_calls_succeed_on_their_second_send() {
             .expect("loopback can be bound");
         endpoint.feed("q", "first");
         let endpoint = Arc::new(endpoint);
-        let sqs = stack(door, &world, &world.skew_clock(), "sqs");
+        let sqs = stack(integration, &world, &world.skew_clock(), "sqs");
         let hold = endpoint.hold(CALLS);
         let mut calls = JoinSet::new();
         for _ in 0..CALLS {
@@ -37,7 +37,7 @@ async fn all_of_a_thousand_calls_succeed_on_their_second_send() {
         let counts = endpoint.counts();
         assert_eq!(counts.requests, 2 * CALLS as u64);
         assert_eq!(counts.rejected, CALLS as u64);
-        assert_eq!(log.names(), ["skew_detected"], "{door:?}");
+        assert_eq!(log.names(), ["skew_detected"], "{integration:?}");
         assert_eq!(log.counted("resends", "outcome", "accepted"), CALLS);
     }
 }

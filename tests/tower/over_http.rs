@@ -7,7 +7,7 @@ use aws_clock_skew_endpoint::{ACCESS_KEY_ID, Endpoint, SECRET_ACCESS_KEY};
 use aws_credential_types::Credentials;
 
 use crate::log::Log;
-use crate::stack::{DOORS, Door, encrypt, send, stack, stack_with};
+use crate::stack::{INTEGRATIONS, Integration, encrypt, send, stack, stack_with};
 use crate::world::{DAY, HOUR, MINUTE, World};
 
 const SKEWS: [i64; 4] = [-2 * DAY, -20 * MINUTE, 20 * MINUTE, 9 * HOUR];
@@ -24,30 +24,30 @@ async fn endpoint(world: &World, sends_date: bool) -> Endpoint {
 }
 
 /// Twenty calls each of SQS and KMS: no call fails, and one request is rejected
-/// in the whole process. The foreign signer never learns: what it signs is signed
-/// anew before it is sent.
-async fn one_rejection(door: Door, skew: i64, sends_date: bool) {
+/// in the whole process. The foreign signer is never corrected: what it signs is
+/// re-signed before it is sent.
+async fn one_rejection(integration: Integration, skew: i64, sends_date: bool) {
     let world = World::with_skew(skew);
     let endpoint = endpoint(&world, sends_date).await;
     let clock = world.skew_clock();
     let key = endpoint.create_key();
-    let sqs = stack(door, &world, &clock, "sqs");
-    let kms = stack(door, &world, &clock, "kms");
+    let sqs = stack(integration, &world, &clock, "sqs");
+    let kms = stack(integration, &world, &clock, "kms");
     let mut failed = Vec::new();
     for call in 0..CALLS {
         failed.extend(send(&sqs, &endpoint).await.err());
         assert_eq!(
             endpoint.counts().rejected,
             1,
-            "call {call}, {door:?}, {skew} s"
+            "call {call}, {integration:?}, {skew} s"
         );
     }
     for _ in 0..CALLS {
         failed.extend(encrypt(&kms, &endpoint, &key).await.err());
     }
-    assert_eq!(failed, Vec::<String>::new(), "{door:?}, {skew} s");
+    assert_eq!(failed, Vec::<String>::new(), "{integration:?}, {skew} s");
     let counts = endpoint.counts();
-    assert_eq!(counts.rejected, 1, "{door:?}, {skew} s");
+    assert_eq!(counts.rejected, 1, "{integration:?}, {skew} s");
     assert_eq!(counts.requests, 2 * CALLS as u64 + 1);
     knows(&clock, -skew);
 }
@@ -67,28 +67,28 @@ fn knows(clock: &SkewClock, offset: i64) {
 
 #[tokio::test]
 async fn any_skew_costs_one_rejection_and_no_call() {
-    for door in DOORS {
+    for integration in INTEGRATIONS {
         for skew in SKEWS {
-            one_rejection(door, skew, true).await;
+            one_rejection(integration, skew, true).await;
         }
     }
 }
 
 #[tokio::test]
 async fn no_date_header_is_needed() {
-    for door in DOORS {
+    for integration in INTEGRATIONS {
         for skew in SKEWS {
-            one_rejection(door, skew, false).await;
+            one_rejection(integration, skew, false).await;
         }
     }
 }
 
 #[tokio::test]
 async fn the_second_send_is_the_same_request_byte_for_byte() {
-    for door in DOORS {
+    for integration in INTEGRATIONS {
         let world = World::with_skew(-2 * DAY);
         let endpoint = endpoint(&world, true).await;
-        let sqs = stack(door, &world, &world.skew_clock(), "sqs");
+        let sqs = stack(integration, &world, &world.skew_clock(), "sqs");
         assert_eq!(send(&sqs, &endpoint).await, Ok(()));
         let log = endpoint.requests_log();
         let [first, second] = &log[..] else {
@@ -103,11 +103,11 @@ async fn the_second_send_is_the_same_request_byte_for_byte() {
 
 #[tokio::test]
 async fn one_event_tells_of_it() {
-    for door in DOORS {
+    for integration in INTEGRATIONS {
         let log = Log::start();
         let world = World::with_skew(-2 * DAY);
         let endpoint = endpoint(&world, true).await;
-        let sqs = stack(door, &world, &world.skew_clock(), "sqs");
+        let sqs = stack(integration, &world, &world.skew_clock(), "sqs");
         assert_eq!(send(&sqs, &endpoint).await, Ok(()));
         let events = log.events();
         let [skew] = &events[..] else {
@@ -129,7 +129,7 @@ async fn one_event_tells_of_it() {
 
 #[tokio::test]
 async fn session_tokens_are_signed_again() {
-    for door in DOORS {
+    for integration in INTEGRATIONS {
         let world = World::with_skew(9 * HOUR);
         let endpoint = Endpoint::builder(world.clock())
             .credentials(ACCESS_KEY_ID, SECRET_ACCESS_KEY, Some("a token"))
@@ -139,7 +139,7 @@ async fn session_tokens_are_signed_again() {
         endpoint.feed("q", "first");
         let token = Some("a token".to_owned());
         let credentials = Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, token, None, "test");
-        let sqs = stack_with(door, &world, &world.skew_clock(), "sqs", credentials);
+        let sqs = stack_with(integration, &world, &world.skew_clock(), "sqs", credentials);
         for _ in 0..3 {
             assert_eq!(send(&sqs, &endpoint).await, Ok(()));
         }
@@ -149,14 +149,14 @@ async fn session_tokens_are_signed_again() {
 
 #[tokio::test]
 async fn a_wrong_secret_on_a_skewed_machine_is_told_apart() {
-    for door in DOORS {
+    for integration in INTEGRATIONS {
         for skew in [-20 * MINUTE, 0] {
             let log = Log::start();
             let world = World::with_skew(skew);
             let endpoint = endpoint(&world, true).await;
             let secret = format!("X{}", &SECRET_ACCESS_KEY[1..]);
             let credentials = Credentials::new(ACCESS_KEY_ID, secret, None, None, "test");
-            let sqs = stack_with(door, &world, &world.skew_clock(), "sqs", credentials);
+            let sqs = stack_with(integration, &world, &world.skew_clock(), "sqs", credentials);
             for call in 1..=4_u64 {
                 let error = send(&sqs, &endpoint).await.expect_err("the key is wrong");
                 assert!(
@@ -178,13 +178,13 @@ async fn a_wrong_secret_on_a_skewed_machine_is_told_apart() {
 
 #[tokio::test]
 async fn beyond_the_limit_the_caller_gets_the_services_own_error() {
-    for door in DOORS {
+    for integration in INTEGRATIONS {
         let log = Log::start();
         // Over plain HTTP the limit is seven days.
         let world = World::with_skew(-8 * DAY);
         let endpoint = endpoint(&world, true).await;
         let clock = world.skew_clock();
-        let sqs = stack(door, &world, &clock, "sqs");
+        let sqs = stack(integration, &world, &clock, "sqs");
         let error = send(&sqs, &endpoint).await.expect_err("the clock is wrong");
         assert!(error.contains("Signature expired"), "{error}");
         assert_eq!(endpoint.counts().requests, 1);

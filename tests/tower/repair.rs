@@ -1,14 +1,14 @@
-//! NTP repairs the machine's clock after a lesson.
+//! NTP repairs the local clock after a correction.
 
 use std::time::Duration;
 
 use aws_clock_skew_endpoint::Endpoint;
 
 use crate::log::Log;
-use crate::stack::{DOORS, Door, send, stack};
+use crate::stack::{INTEGRATIONS, Integration, send, stack};
 use crate::world::{DAY, MINUTE, World};
 
-async fn repaired(door: Door, skew: i64, slews: bool) {
+async fn repaired(integration: Integration, skew: i64, slews: bool) {
     let log = Log::start();
     let world = World::with_skew(skew);
     let endpoint = Endpoint::builder(world.clock())
@@ -17,7 +17,7 @@ async fn repaired(door: Door, skew: i64, slews: bool) {
         .expect("loopback can be bound");
     endpoint.feed("q", "first");
     let clock = world.skew_clock();
-    let sqs = stack(door, &world, &clock, "sqs");
+    let sqs = stack(integration, &world, &clock, "sqs");
     assert_eq!(send(&sqs, &endpoint).await, Ok(()));
 
     if slews {
@@ -37,29 +37,29 @@ async fn repaired(door: Door, skew: i64, slews: bool) {
     for _ in 0..20 {
         assert_eq!(send(&sqs, &endpoint).await, Ok(()));
     }
-    assert_eq!(endpoint.counts().rejected, 1, "{door:?}, {skew} s");
+    assert_eq!(endpoint.counts().rejected, 1, "{integration:?}, {skew} s");
     assert_eq!(
         log.names(),
         ["skew_detected", "correction_cleared"],
-        "{door:?}, {skew} s"
+        "{integration:?}, {skew} s"
     );
     assert!(!clock.status().is_correcting());
 }
 
 #[tokio::test]
 async fn the_next_request_is_right_after_a_step() {
-    for door in DOORS {
+    for integration in INTEGRATIONS {
         for skew in [-2 * DAY, -20 * MINUTE, 20 * MINUTE] {
-            repaired(door, skew, false).await;
+            repaired(integration, skew, false).await;
         }
     }
 }
 
 #[tokio::test]
 async fn the_next_request_is_right_after_a_slew() {
-    for door in DOORS {
+    for integration in INTEGRATIONS {
         for skew in [-20 * MINUTE, 20 * MINUTE] {
-            repaired(door, skew, true).await;
+            repaired(integration, skew, true).await;
         }
     }
 }

@@ -228,7 +228,7 @@ impl Pending {
     }
 }
 
-/// A signed request, by the machine's clock.
+/// A signed request, by the local clock.
 pub(crate) fn signed(world: &World) -> Request<Full<Bytes>> {
     let request = crate::stack::operation("http://sqs.test/", "AmazonSQS.Op", "hello".to_owned());
     crate::stack::signed(

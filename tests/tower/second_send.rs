@@ -86,7 +86,10 @@ async fn a_connection_lost_on_it_is_the_callers_error() {
     second.script.plan([None, Some(Err(Lost))]);
     assert_eq!(second.call(credentials()).await.map(drop), Err(Lost));
     assert_eq!(second.script.sent().len(), 2);
-    assert!(second.clock.status().is_correcting(), "the lesson stays");
+    assert!(
+        second.clock.status().is_correcting(),
+        "the correction stays"
+    );
     assert_eq!(second.resends("failed"), 1);
 }
 
@@ -147,7 +150,7 @@ impl ProvideCredentials for Missing {
 }
 
 #[tokio::test]
-async fn without_credentials_the_caller_gets_the_first_answer_and_the_lesson_is_learned() {
+async fn without_credentials_the_caller_gets_the_first_response_and_the_clock_is_updated() {
     let second = Second::new();
     let answer = second.call(Missing).await.unwrap();
     assert_eq!(answer.status(), StatusCode::FORBIDDEN);
@@ -161,7 +164,7 @@ async fn without_credentials_the_caller_gets_the_first_answer_and_the_lesson_is_
         second.log.counted("resends_skipped", "reason", "identity"),
         1
     );
-    // While it is corrected, what cannot be signed anew goes as it came.
+    // While it is corrected, what cannot be re-signed goes as it came.
     let answer = second.call(Missing).await.unwrap();
     assert_eq!(answer.status(), StatusCode::FORBIDDEN);
     assert_eq!(second.script.sent().len(), 2);

@@ -21,14 +21,15 @@ use crate::world::World;
 
 /// Which layer corrects.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Door {
-    /// `SkewLayer`, below a signer that knows the machine's clock only.
+pub(crate) enum Integration {
+    /// `SkewLayer`, below a signer that knows the local clock only.
     BelowASigner,
     /// `SigningLayer`.
     SigningService,
 }
 
-pub(crate) const DOORS: [Door; 2] = [Door::BelowASigner, Door::SigningService];
+pub(crate) const INTEGRATIONS: [Integration; 2] =
+    [Integration::BelowASigner, Integration::SigningService];
 
 pub(crate) type Stack = BoxCloneSyncService<Request<Full<Bytes>>, Response<Bytes>, BoxError>;
 
@@ -46,12 +47,17 @@ where
 }
 
 /// A stack for one service, with credentials that are right.
-pub(crate) fn stack(door: Door, world: &World, clock: &SkewClock, service: &'static str) -> Stack {
-    stack_with(door, world, clock, service, credentials())
+pub(crate) fn stack(
+    integration: Integration,
+    world: &World,
+    clock: &SkewClock,
+    service: &'static str,
+) -> Stack {
+    stack_with(integration, world, clock, service, credentials())
 }
 
 pub(crate) fn stack_with(
-    door: Door,
+    integration: Integration,
     world: &World,
     clock: &SkewClock,
     service: &'static str,
@@ -62,8 +68,8 @@ pub(crate) fn stack_with(
         let body = BodyExt::collect(body).await?.to_bytes();
         Ok::<_, BoxError>(Response::from_parts(parts, body))
     };
-    match door {
-        Door::BelowASigner => {
+    match integration {
+        Integration::BelowASigner => {
             let world = world.clone();
             let layer = clock.layer(credentials.clone());
             let stack = ServiceBuilder::new()
@@ -74,7 +80,7 @@ pub(crate) fn stack_with(
                 .service(client());
             BoxCloneSyncService::new(stack.map_err(BoxError::from).and_then(whole))
         }
-        Door::SigningService => {
+        Integration::SigningService => {
             let stack = ServiceBuilder::new()
                 .layer(clock.signing_layer(credentials, "us-east-1", service))
                 .service(client());

@@ -172,14 +172,17 @@ impl Station {
         let response = match &self.client {
             #[cfg(feature = "sdk")]
             Client::Sdk(client) => return client.calls().await,
-            Client::Signing(layer, url) => layer.clone().call(request(url)).await,
+            Client::Signing(layer, url) => {
+                let response = layer.clone().call(request(url)).await;
+                response.map_err(|error| error.to_string())
+            }
             Client::Below(layer, url, credentials) => {
                 let request = signed(request(url), credentials, &self.world);
                 self.world.passes(queued);
-                layer.clone().call(request).await
+                let response = layer.clone().call(request).await;
+                response.map_err(|error| error.to_string())
             }
-        };
-        let response = response.map_err(|error| error.to_string())?;
+        }?;
         if response.status() == StatusCode::OK {
             return Ok(());
         }
