@@ -19,7 +19,7 @@ use self::head::Authorization;
 pub(crate) use self::head::Head;
 #[cfg(feature = "tower")]
 pub(crate) use self::head::NOT_TEXT;
-use self::sigv4::{FORMS, Form, Signable, Signature, settings, signed};
+use self::sigv4::{FORMS, Form, Scope, Signable, Signature, settings, signed};
 use crate::event::SkipReason;
 
 /// A header of a new signature. Its value is not for logs.
@@ -30,7 +30,8 @@ pub(crate) struct SignatureHeader {
 
 /// How a request was signed, and that we can do it.
 pub(crate) struct Proof {
-    region: String,
+    /// `None` in SigV4a: the request's own header names a set of regions.
+    region: Option<String>,
     service: String,
     signed_headers: String,
     payload: Payload,
@@ -60,7 +61,10 @@ pub(crate) fn is_signature(authorization: &[u8]) -> bool {
 /// session with S3 Express.
 #[cfg(feature = "sdk")]
 pub(crate) fn is_signed_elsewhere(name: &str, value: &[u8]) -> bool {
-    name == EXPRESS_TOKEN || is_chunked(name, value)
+    let is_sigv4a = || name == AUTHORIZATION && value.starts_with(SIGV4A.as_bytes());
+    name == EXPRESS_TOKEN
+        || is_chunked(name, value)
+        || (cfg!(not(feature = "sigv4a")) && is_sigv4a())
 }
 
 /// Returns whether a header says that the body is signed in pieces, whose signatures are
@@ -86,9 +90,6 @@ pub(crate) fn prove(
     credentials: &Credentials,
 ) -> Result<Proof, SkipReason> {
     let authorization = head.header(AUTHORIZATION).ok_or(SkipReason::Proof)?;
-    if authorization.starts_with("AWS4-ECDSA-P256-SHA256") {
-        return Err(SkipReason::Sigv4a);
-    }
     let original = Authorization::parse(authorization).ok_or(SkipReason::Proof)?;
     if head.header(EXPRESS_TOKEN).is_some() {
         return Err(SkipReason::Express);
@@ -103,6 +104,7 @@ pub(crate) fn prove(
     let is_ours = original.access_key == credentials.access_key_id()
         && original.signs("host")
         && original.signs(DATE)
+        && (original.region.is_some() || original.signs(REGION_SET) && is_single(REGION_SET))
         && [AUTHORIZATION, DATE, TOKEN, CONTENT_SHA256]
             .into_iter()
             .all(is_single);
@@ -112,7 +114,7 @@ pub(crate) fn prove(
         .ok_or(SkipReason::Proof)?;
     let payload = Payload::of(head, &original)?;
     let mut proof = Proof {
-        region: original.region.to_owned(),
+        region: original.region.map(str::to_owned),
         service: original.service.to_owned(),
         signed_headers: original.signed_headers.to_owned(),
         payload,
@@ -159,11 +161,17 @@ impl Proof {
         time: SystemTime,
     ) -> Result<Signature, SkipReason> {
         let is_signed = |name: &str| self.signed_headers.split(';').any(|signed| signed == name);
+        let scope = match &self.region {
+            Some(region) => Scope::Region(region),
+            None => Scope::RegionSet(head.header(REGION_SET).ok_or(SkipReason::Proof)?),
+        };
+        let is_written =
+            |name: &str| WRITTEN.contains(&name) || (name == REGION_SET && self.region.is_none());
         let headers = head
             .headers
             .iter()
             .copied()
-            .filter(|(name, _)| is_signed(name) && !WRITTEN.contains(name));
+            .filter(|(name, _)| is_signed(name) && !is_written(name));
         let body = match self.payload {
             Payload::Body => SignableBody::Bytes(body.ok_or(SkipReason::Body)?),
             Payload::Header | Payload::UnsignedHeader => {
@@ -186,13 +194,7 @@ impl Proof {
             body,
         };
         let settings = settings(self.form, checksum, token);
-        let signed = signed(
-            request,
-            credentials,
-            (&self.region, &self.service),
-            time,
-            settings,
-        )?;
+        let signed = signed(request, credentials, (scope, &self.service), time, settings)?;
         // What is signed must be what was asked for, no header more or less.
         (signed.signed_headers == self.signed_headers)
             .then_some(signed)
@@ -233,7 +235,8 @@ pub(crate) fn sign_anew(
         headers: headers.collect(),
         body,
     };
-    Ok(signed(request, credentials, (region, service), time, settings)?.headers)
+    let scope = (Scope::Region(region), service);
+    Ok(signed(request, credentials, scope, time, settings)?.headers)
 }
 
 impl Payload {
@@ -260,6 +263,8 @@ const AUTHORIZATION: &str = "authorization";
 const DATE: &str = "x-amz-date";
 const TOKEN: &str = "x-amz-security-token";
 const CONTENT_SHA256: &str = "x-amz-content-sha256";
+/// The regions of a SigV4a signature, which its signer writes itself.
+const REGION_SET: &str = "x-amz-region-set";
 /// What the signer writes itself.
 pub(crate) const WRITTEN: [&str; 4] = [AUTHORIZATION, DATE, TOKEN, CONTENT_SHA256];
 /// What others on the way may change; the list of aws-sigv4 and botocore, and the
@@ -273,5 +278,6 @@ const UNSIGNED: [&str; 5] = [
     "connection",
 ];
 
+const SIGV4A: &str = "AWS4-ECDSA-P256-SHA256";
 const EXPRESS_TOKEN: &str = "x-amz-s3session-token";
 const CONTENT_TYPE: &str = "content-type";

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::time::SystemTime;
 
-use super::{AUTHORIZATION, CONTENT_SHA256, DATE};
+use super::{AUTHORIZATION, CONTENT_SHA256, DATE, SIGV4A};
 use crate::timestamp;
 
 /// A request as its signature sees it.
@@ -46,11 +46,12 @@ impl<'a> Head<'a> {
     }
 }
 
-/// An `Authorization` header of SigV4, in parts.
+/// An `Authorization` header of SigV4 or SigV4a, in parts.
 pub(super) struct Authorization<'a> {
     pub(super) access_key: &'a str,
     pub(super) scope_date: &'a str,
-    pub(super) region: &'a str,
+    /// `None` in SigV4a, which has a set of regions in a header of its own.
+    pub(super) region: Option<&'a str>,
     pub(super) service: &'a str,
     pub(super) signed_headers: &'a str,
     pub(super) signature: &'a str,
@@ -58,7 +59,10 @@ pub(super) struct Authorization<'a> {
 
 impl<'a> Authorization<'a> {
     pub(super) fn parse(value: &'a str) -> Option<Self> {
-        let fields = value.strip_prefix("AWS4-HMAC-SHA256")?;
+        let (fields, has_region) = match value.strip_prefix(SIGV4A) {
+            Some(fields) => (fields, false),
+            None => (value.strip_prefix("AWS4-HMAC-SHA256")?, true),
+        };
         let field = |name: &str| {
             let mut named = fields
                 .split(',')
@@ -66,12 +70,16 @@ impl<'a> Authorization<'a> {
             // A field that stands twice says nothing.
             named.next().filter(|_| named.next().is_none())
         };
-        // Access keys of other vendors may hold slashes; the scope has four parts.
-        let mut credential = field("Credential")?.rsplitn(5, '/');
-        let terminator = credential.next()?;
-        let (service, region, scope_date) =
-            (credential.next()?, credential.next()?, credential.next()?);
-        let access_key = credential.next()?;
+        // Access keys of other vendors may hold slashes; the scope has four parts, or
+        // three without a region.
+        let mut credential = field("Credential")?.rsplitn(4 + usize::from(has_region), '/');
+        let (terminator, service) = (credential.next()?, credential.next()?);
+        let region = if has_region {
+            Some(credential.next()?)
+        } else {
+            None
+        };
+        let (scope_date, access_key) = (credential.next()?, credential.next()?);
         (terminator == "aws4_request").then_some(Self {
             access_key,
             scope_date,

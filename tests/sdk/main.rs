@@ -34,7 +34,6 @@ mod rebuilt;
 mod repair;
 mod reports;
 mod resent;
-#[cfg(feature = "sigv4a")]
 mod sigv4a;
 mod site;
 mod streams;
