@@ -7,6 +7,8 @@
 //! Source of the forms: "Create a signed AWS API request",
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>.
 
+#[cfg(feature = "sdk")]
+mod chunks;
 mod head;
 mod sigv4;
 
@@ -15,10 +17,14 @@ use std::time::SystemTime;
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{PayloadChecksumKind, SessionTokenMode, SignableBody};
 
-use self::head::Authorization;
+#[cfg(feature = "sdk")]
+pub(crate) use self::chunks::ChunkSigner;
 pub(crate) use self::head::Head;
 #[cfg(feature = "tower")]
 pub(crate) use self::head::NOT_TEXT;
+#[cfg(feature = "sdk")]
+pub(crate) use self::head::is_signed_elsewhere;
+use self::head::{Authorization, is_framed};
 use self::sigv4::{FORMS, Form, Scope, Signable, Signature, settings, signed};
 use crate::event::SkipReason;
 
@@ -26,6 +32,15 @@ use crate::event::SkipReason;
 pub(crate) struct SignatureHeader {
     pub(crate) name: &'static str,
     pub(crate) value: String,
+}
+
+/// A new signature of a request.
+pub(crate) struct NewSignature {
+    /// To put in the place of the old ones; the others stay as they are.
+    pub(crate) headers: Vec<SignatureHeader>,
+    /// For a body that is signed in chunks.
+    #[cfg(feature = "sdk")]
+    pub(crate) chunks: Option<ChunkSigner>,
 }
 
 /// How a request was signed, and that we can do it.
@@ -54,28 +69,6 @@ enum Payload {
 /// the age of any other, such as a bearer token, says nothing of our clock.
 pub(crate) fn is_signature(authorization: &[u8]) -> bool {
     authorization.starts_with(b"AWS4-")
-}
-
-/// Returns whether a header says that only the request's own signer can sign it again:
-/// each piece of the body is signed by the time of the first, or the key is that of a
-/// session with S3 Express.
-#[cfg(feature = "sdk")]
-pub(crate) fn is_signed_elsewhere(name: &str, value: &[u8]) -> bool {
-    let is_sigv4a = || name == AUTHORIZATION && value.starts_with(SIGV4A.as_bytes());
-    name == EXPRESS_TOKEN
-        || is_chunked(name, value)
-        || (cfg!(not(feature = "sigv4a")) && is_sigv4a())
-}
-
-/// Returns whether a header says that the body is signed in pieces, whose signatures are
-/// chained to the one in the header, by its time. SDKs do not all say so: of a stream of
-/// events, Rust's signs no hash.
-fn is_chunked(name: &str, value: &[u8]) -> bool {
-    match name {
-        CONTENT_SHA256 => value.starts_with(b"STREAMING-AWS4-"),
-        CONTENT_TYPE => value.starts_with(b"application/vnd.amazon.eventstream"),
-        _ => false,
-    }
 }
 
 /// Reproduces the signature of a request. `body` is what it is about to send, or
@@ -133,8 +126,7 @@ pub(crate) fn prove(
 }
 
 impl Proof {
-    /// Signs the request for `time`. Returns the headers to put in the place of
-    /// the old ones; the others stay as they are.
+    /// Signs the request for `time`.
     ///
     /// # Errors
     ///
@@ -145,12 +137,22 @@ impl Proof {
         body: Option<&[u8]>,
         credentials: &Credentials,
         time: SystemTime,
-    ) -> Result<Vec<SignatureHeader>, SkipReason> {
-        let mut headers = self.signature(head, body, credentials, time)?.headers;
+    ) -> Result<NewSignature, SkipReason> {
+        let signed = self.signature(head, body, credentials, time)?;
+        let mut headers = signed.headers;
         if !self.has_token {
             headers.retain(|header| header.name != TOKEN);
         }
-        Ok(headers)
+        #[cfg(feature = "sdk")]
+        let chunks = self.region.as_deref().filter(|_| head.has_chunks());
+        Ok(NewSignature {
+            headers,
+            #[cfg(feature = "sdk")]
+            chunks: chunks.map(|region| {
+                let scope = (region, &*self.service);
+                ChunkSigner::new(credentials, scope, time, signed.signature)
+            }),
+        })
     }
 
     fn signature(
@@ -243,9 +245,10 @@ impl Payload {
     fn of(head: &Head<'_>, original: &Authorization<'_>) -> Result<Self, SkipReason> {
         let says = |name| {
             let value = head.header(name);
-            value.is_some_and(|value| is_chunked(name, value.as_bytes()))
+            value.is_some_and(|value| is_framed(name, value.as_bytes()))
         };
-        if says(CONTENT_SHA256) || says(CONTENT_TYPE) {
+        let is_mixed = original.region.is_none() && head.has_chunks();
+        if says(CONTENT_SHA256) || says(CONTENT_TYPE) || is_mixed {
             return Err(SkipReason::Chunked);
         }
         if head.header(CONTENT_SHA256).is_none() {

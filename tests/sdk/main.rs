@@ -34,6 +34,7 @@ mod rebuilt;
 mod repair;
 mod reports;
 mod resent;
+mod signed_chunks;
 mod sigv4a;
 mod site;
 mod streams;
