@@ -16,13 +16,16 @@ use crate::evidence::{Evidence, ResponseView};
 use crate::host::Host;
 use crate::judge::SigningTime;
 use crate::local_clock::Reading;
-use crate::resign::{Head, Proof, SignatureHeader, prove};
+use crate::resign::{Head, NewSignature, Proof, SignatureHeader, prove};
 use crate::timestamp;
 
 /// A request that is kept so that it can be sent again.
 pub(crate) trait ReplayRequest: Send {
     type Response: Send;
     type Error: Send;
+
+    /// Whether [`send`](Self::send) signs the chunks of a body.
+    const SIGNS_CHUNKS: bool = false;
 
     /// Returns what the request looks like to its signature.
     fn head(&self) -> Head<'_>;
@@ -59,10 +62,10 @@ pub(crate) trait ReplayRequest: Send {
     /// Waits until the service below can take the request.
     fn ready(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
-    /// Sends the request with these headers in the place of its own.
+    /// Sends the request with this signature in the place of its own.
     fn send(
         &mut self,
-        headers: Vec<SignatureHeader>,
+        signature: NewSignature,
     ) -> impl Future<Output = Result<Self::Response, Self::Error>> + Send;
 
     /// Marks a response that was observed.
@@ -81,12 +84,12 @@ pub(crate) fn has_to_prepare(
     !clock.is_observe_only() && signed_at.is_some_and(|signed_at| sent.is_far_from(signed_at))
 }
 
-/// Returns the headers of a new signature for a request that is yet to be sent, if the
+/// Returns a new signature for a request that is yet to be sent, if the
 /// old one can be proven.
 pub(crate) async fn prepare<R: ReplayRequest>(
     request: &mut R,
     clock: &SkewClock,
-) -> Option<Vec<SignatureHeader>> {
+) -> Option<NewSignature> {
     let host = request.host();
     let signing = clock.signing_time(host.as_ref());
     let proven = Proven::of(request, signing).await.ok()?;
@@ -128,8 +131,8 @@ pub(crate) async fn recover<R: ReplayRequest>(
     if clock.observe(&exchange) == Decision::Pass {
         return Ok(response);
     }
-    let headers = match resigned(request, clock, host.as_ref()).await {
-        Ok(headers) => headers?,
+    let signature = match resigned(request, clock, host.as_ref()).await {
+        Ok(signature) => signature?,
         Err(reason) => {
             clock.resend_skipped(&exchange, reason);
             return Ok(response);
@@ -137,9 +140,9 @@ pub(crate) async fn recover<R: ReplayRequest>(
     };
     drop(response);
 
-    let signed_at = amz_date(&headers);
+    let signed_at = amz_date(&signature.headers);
     let sent = SentAt::now(clock, || host.clone());
-    let second = match request.send(headers).await {
+    let second = match request.send(signature).await {
         Ok(second) => second,
         Err(error) => {
             clock.resend_failed();
@@ -165,7 +168,7 @@ async fn resigned<R: ReplayRequest>(
     request: &mut R,
     clock: &SkewClock,
     host: Option<&Host>,
-) -> Result<Result<Vec<SignatureHeader>, R::Error>, SkipReason> {
+) -> Result<Result<NewSignature, R::Error>, SkipReason> {
     let signing: SigningTime = clock.signing_time(host);
     let proven = Proven::of(request, signing).await?;
     if !request.is_replayable() {
@@ -207,6 +210,9 @@ impl Proven {
         request: &mut R,
         signing: SigningTime,
     ) -> Result<Self, SkipReason> {
+        if !R::SIGNS_CHUNKS && request.head().has_chunks() {
+            return Err(SkipReason::Chunked);
+        }
         let body = if request.head().needs_body() {
             request.body().await
         } else {
@@ -242,7 +248,7 @@ impl Proven {
     }
 
     /// Signs the request for a time.
-    fn sign(&self, head: &Head<'_>, time: SystemTime) -> Result<Vec<SignatureHeader>, SkipReason> {
+    fn sign(&self, head: &Head<'_>, time: SystemTime) -> Result<NewSignature, SkipReason> {
         let body = self.body.as_deref();
         self.proof.sign(head, body, &self.credentials, time)
     }

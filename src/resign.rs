@@ -7,6 +7,8 @@
 //! Source of the forms: "Create a signed AWS API request",
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>.
 
+#[cfg(feature = "sdk")]
+mod chunks;
 mod head;
 mod sigv4;
 
@@ -15,11 +17,15 @@ use std::time::SystemTime;
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{PayloadChecksumKind, SessionTokenMode, SignableBody};
 
-use self::head::Authorization;
+#[cfg(feature = "sdk")]
+pub(crate) use self::chunks::ChunkSigner;
 pub(crate) use self::head::Head;
 #[cfg(feature = "tower")]
 pub(crate) use self::head::NOT_TEXT;
-use self::sigv4::{FORMS, Form, Signable, Signature, settings, signed};
+#[cfg(feature = "sdk")]
+pub(crate) use self::head::is_signed_elsewhere;
+use self::head::{Authorization, is_framed};
+use self::sigv4::{FORMS, Form, Scope, Signable, Signature, settings, signed};
 use crate::event::SkipReason;
 
 /// A header of a new signature. Its value is not for logs.
@@ -28,9 +34,19 @@ pub(crate) struct SignatureHeader {
     pub(crate) value: String,
 }
 
+/// A new signature of a request.
+pub(crate) struct NewSignature {
+    /// To put in the place of the old ones; the others stay as they are.
+    pub(crate) headers: Vec<SignatureHeader>,
+    /// For a body that is signed in chunks.
+    #[cfg(feature = "sdk")]
+    pub(crate) chunks: Option<ChunkSigner>,
+}
+
 /// How a request was signed, and that we can do it.
 pub(crate) struct Proof {
-    region: String,
+    /// `None` in SigV4a: the request's own header names a set of regions.
+    region: Option<String>,
     service: String,
     signed_headers: String,
     payload: Payload,
@@ -55,25 +71,6 @@ pub(crate) fn is_signature(authorization: &[u8]) -> bool {
     authorization.starts_with(b"AWS4-")
 }
 
-/// Returns whether a header says that only the request's own signer can sign it again:
-/// each piece of the body is signed by the time of the first, or the key is that of a
-/// session with S3 Express.
-#[cfg(feature = "sdk")]
-pub(crate) fn is_signed_elsewhere(name: &str, value: &[u8]) -> bool {
-    name == EXPRESS_TOKEN || is_chunked(name, value)
-}
-
-/// Returns whether a header says that the body is signed in pieces, whose signatures are
-/// chained to the one in the header, by its time. SDKs do not all say so: of a stream of
-/// events, Rust's signs no hash.
-fn is_chunked(name: &str, value: &[u8]) -> bool {
-    match name {
-        CONTENT_SHA256 => value.starts_with(b"STREAMING-AWS4-"),
-        CONTENT_TYPE => value.starts_with(b"application/vnd.amazon.eventstream"),
-        _ => false,
-    }
-}
-
 /// Reproduces the signature of a request. `body` is what it is about to send, or
 /// `None` if they are not known before it is sent.
 ///
@@ -86,9 +83,6 @@ pub(crate) fn prove(
     credentials: &Credentials,
 ) -> Result<Proof, SkipReason> {
     let authorization = head.header(AUTHORIZATION).ok_or(SkipReason::Proof)?;
-    if authorization.starts_with("AWS4-ECDSA-P256-SHA256") {
-        return Err(SkipReason::Sigv4a);
-    }
     let original = Authorization::parse(authorization).ok_or(SkipReason::Proof)?;
     if head.header(EXPRESS_TOKEN).is_some() {
         return Err(SkipReason::Express);
@@ -103,6 +97,7 @@ pub(crate) fn prove(
     let is_ours = original.access_key == credentials.access_key_id()
         && original.signs("host")
         && original.signs(DATE)
+        && (original.region.is_some() || original.signs(REGION_SET) && is_single(REGION_SET))
         && [AUTHORIZATION, DATE, TOKEN, CONTENT_SHA256]
             .into_iter()
             .all(is_single);
@@ -112,7 +107,7 @@ pub(crate) fn prove(
         .ok_or(SkipReason::Proof)?;
     let payload = Payload::of(head, &original)?;
     let mut proof = Proof {
-        region: original.region.to_owned(),
+        region: original.region.map(str::to_owned),
         service: original.service.to_owned(),
         signed_headers: original.signed_headers.to_owned(),
         payload,
@@ -131,8 +126,7 @@ pub(crate) fn prove(
 }
 
 impl Proof {
-    /// Signs the request for `time`. Returns the headers to put in the place of
-    /// the old ones; the others stay as they are.
+    /// Signs the request for `time`.
     ///
     /// # Errors
     ///
@@ -143,12 +137,22 @@ impl Proof {
         body: Option<&[u8]>,
         credentials: &Credentials,
         time: SystemTime,
-    ) -> Result<Vec<SignatureHeader>, SkipReason> {
-        let mut headers = self.signature(head, body, credentials, time)?.headers;
+    ) -> Result<NewSignature, SkipReason> {
+        let signed = self.signature(head, body, credentials, time)?;
+        let mut headers = signed.headers;
         if !self.has_token {
             headers.retain(|header| header.name != TOKEN);
         }
-        Ok(headers)
+        #[cfg(feature = "sdk")]
+        let chunks = self.region.as_deref().filter(|_| head.has_chunks());
+        Ok(NewSignature {
+            headers,
+            #[cfg(feature = "sdk")]
+            chunks: chunks.map(|region| {
+                let scope = (region, &*self.service);
+                ChunkSigner::new(credentials, scope, time, signed.signature)
+            }),
+        })
     }
 
     fn signature(
@@ -159,11 +163,17 @@ impl Proof {
         time: SystemTime,
     ) -> Result<Signature, SkipReason> {
         let is_signed = |name: &str| self.signed_headers.split(';').any(|signed| signed == name);
+        let scope = match &self.region {
+            Some(region) => Scope::Region(region),
+            None => Scope::RegionSet(head.header(REGION_SET).ok_or(SkipReason::Proof)?),
+        };
+        let is_written =
+            |name: &str| WRITTEN.contains(&name) || (name == REGION_SET && self.region.is_none());
         let headers = head
             .headers
             .iter()
             .copied()
-            .filter(|(name, _)| is_signed(name) && !WRITTEN.contains(name));
+            .filter(|(name, _)| is_signed(name) && !is_written(name));
         let body = match self.payload {
             Payload::Body => SignableBody::Bytes(body.ok_or(SkipReason::Body)?),
             Payload::Header | Payload::UnsignedHeader => {
@@ -186,13 +196,7 @@ impl Proof {
             body,
         };
         let settings = settings(self.form, checksum, token);
-        let signed = signed(
-            request,
-            credentials,
-            (&self.region, &self.service),
-            time,
-            settings,
-        )?;
+        let signed = signed(request, credentials, (scope, &self.service), time, settings)?;
         // What is signed must be what was asked for, no header more or less.
         (signed.signed_headers == self.signed_headers)
             .then_some(signed)
@@ -233,16 +237,18 @@ pub(crate) fn sign_anew(
         headers: headers.collect(),
         body,
     };
-    Ok(signed(request, credentials, (region, service), time, settings)?.headers)
+    let scope = (Scope::Region(region), service);
+    Ok(signed(request, credentials, scope, time, settings)?.headers)
 }
 
 impl Payload {
     fn of(head: &Head<'_>, original: &Authorization<'_>) -> Result<Self, SkipReason> {
         let says = |name| {
             let value = head.header(name);
-            value.is_some_and(|value| is_chunked(name, value.as_bytes()))
+            value.is_some_and(|value| is_framed(name, value.as_bytes()))
         };
-        if says(CONTENT_SHA256) || says(CONTENT_TYPE) {
+        let is_mixed = original.region.is_none() && head.has_chunks();
+        if says(CONTENT_SHA256) || says(CONTENT_TYPE) || is_mixed {
             return Err(SkipReason::Chunked);
         }
         if head.header(CONTENT_SHA256).is_none() {
@@ -260,6 +266,8 @@ const AUTHORIZATION: &str = "authorization";
 const DATE: &str = "x-amz-date";
 const TOKEN: &str = "x-amz-security-token";
 const CONTENT_SHA256: &str = "x-amz-content-sha256";
+/// The regions of a SigV4a signature, which its signer writes itself.
+const REGION_SET: &str = "x-amz-region-set";
 /// What the signer writes itself.
 pub(crate) const WRITTEN: [&str; 4] = [AUTHORIZATION, DATE, TOKEN, CONTENT_SHA256];
 /// What others on the way may change; the list of aws-sigv4 and botocore, and the
@@ -273,5 +281,6 @@ const UNSIGNED: [&str; 5] = [
     "connection",
 ];
 
+const SIGV4A: &str = "AWS4-ECDSA-P256-SHA256";
 const EXPRESS_TOKEN: &str = "x-amz-s3session-token";
 const CONTENT_TYPE: &str = "content-type";

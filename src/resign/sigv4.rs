@@ -1,4 +1,4 @@
-//! SigV4 by aws-sigv4, in the forms that services canonicalize a request.
+//! SigV4 and SigV4a by aws-sigv4, in the forms that services canonicalize a request.
 
 use std::time::SystemTime;
 
@@ -8,6 +8,8 @@ use aws_sigv4::http_request::{
     SigningSettings, UriPathNormalizationMode, sign,
 };
 use aws_sigv4::sign::v4;
+#[cfg(feature = "sigv4a")]
+use aws_sigv4::sign::v4a;
 
 use super::head::Authorization;
 use super::{AUTHORIZATION, Head, SignatureHeader};
@@ -18,6 +20,14 @@ use crate::host::Host;
 /// services normalize it and encode it once more. Nothing in a request says
 /// which, and third-party servers differ, so all are tried.
 pub(super) type Form = (PercentEncodingMode, UriPathNormalizationMode);
+
+/// Where a signature is valid.
+#[derive(Clone, Copy)]
+pub(super) enum Scope<'a> {
+    Region(&'a str),
+    /// SigV4a: a list with commas, or `*`.
+    RegionSet(&'a str),
+}
 
 pub(super) struct Signable<'a> {
     pub(super) head: &'a Head<'a>,
@@ -44,7 +54,7 @@ pub(super) fn settings(
 pub(super) fn signed(
     request: Signable<'_>,
     credentials: &Credentials,
-    (region, service): (&str, &str),
+    (scope, service): (Scope<'_>, &str),
     time: SystemTime,
     settings: SigningSettings,
 ) -> Result<Signature, SkipReason> {
@@ -59,15 +69,30 @@ pub(super) fn signed(
         return Err(SkipReason::Proof);
     }
     let identity = credentials.clone().into();
-    let params = v4::SigningParams::builder()
-        .identity(&identity)
-        .region(region)
-        .name(service)
-        .time(time)
-        .settings(settings)
-        .build()
-        .map_err(|_| SkipReason::Proof)?
-        .into();
+    let params = match scope {
+        Scope::Region(region) => v4::SigningParams::builder()
+            .identity(&identity)
+            .region(region)
+            .name(service)
+            .time(time)
+            .settings(settings)
+            .build()
+            .map_err(|_| SkipReason::Proof)?
+            .into(),
+        // The signatures are those of RFC 6979: the same each time.
+        #[cfg(feature = "sigv4a")]
+        Scope::RegionSet(regions) => v4a::SigningParams::builder()
+            .identity(&identity)
+            .region_set(regions)
+            .name(service)
+            .time(time)
+            .settings(settings)
+            .build()
+            .map_err(|_| SkipReason::Proof)?
+            .into(),
+        #[cfg(not(feature = "sigv4a"))]
+        Scope::RegionSet(_) => return Err(SkipReason::Sigv4a),
+    };
     let request = SignableRequest::new(head.method, &*head.uri, headers.into_iter(), body)
         .map_err(|_| SkipReason::Proof)?;
     let (instructions, signature) = sign(request, &params)

@@ -1,5 +1,6 @@
 //! [`SkewHttpClient`]: corrects every client that sends through it.
 
+mod chunks;
 mod copy;
 mod request;
 
@@ -28,7 +29,7 @@ use crate::sdk::auth_scheme::SdkResigns;
 use crate::sdk::operation::{date_of, first_header};
 
 use copy::RequestCopy;
-use request::{SdkRequest, SigningContext, put};
+use request::{SdkRequest, SigningContext};
 
 /// Sends through another HTTP client, and signs and sends a request once more if it met
 /// a clock skew error.
@@ -164,9 +165,8 @@ async fn prepare_and_send(
 ) -> Result<HttpResponse, ConnectorError> {
     let mut copy = SdkRequest::new(wiring.clone(), copy);
     let clock = &wiring.shared.clock;
-    if let Some(headers) = prepare(&mut copy, clock).await {
-        put(&headers, &mut request);
-        copy.put(&headers);
+    if let Some(signature) = prepare(&mut copy, clock).await {
+        copy.sign(signature, &mut request);
     }
     let sent_at = SentAt::now(clock, || Host::of_uri(request.uri()));
     let response = wiring.inner.call(request).await?;

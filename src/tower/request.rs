@@ -20,7 +20,7 @@ use crate::clock::SentAt;
 use crate::evidence::ResponseView;
 use crate::host::Host;
 use crate::resend::{LARGEST_READ, LONGEST_READ, ReplayRequest, has_to_prepare};
-use crate::resign::{Head, NOT_TEXT, SignatureHeader};
+use crate::resign::{Head, NOT_TEXT, NewSignature, SignatureHeader};
 use crate::timestamp;
 
 pub(super) struct TowerRequest<S, B> {
@@ -139,11 +139,8 @@ where
         poll_fn(|cx| self.service.poll_ready(cx)).await
     }
 
-    async fn send(
-        &mut self,
-        headers: Vec<SignatureHeader>,
-    ) -> Result<Response<SkewBody<R>>, S::Error> {
-        self.put(&headers);
+    async fn send(&mut self, signature: NewSignature) -> Result<Response<SkewBody<R>>, S::Error> {
+        self.put(&signature.headers);
         let mut request = Request::new(None);
         std::mem::swap(&mut request, &mut self.copy);
         *self.copy.method_mut() = request.method().clone();

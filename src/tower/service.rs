@@ -102,9 +102,9 @@ impl<S> SkewService<S> {
         }
         SkewFuture::boxed(async move {
             let mut request = request;
-            if let Some(headers) = prepare(&mut kept, &clock).await {
-                kept.put(&headers);
-                super::request::put(&headers, request.headers_mut());
+            if let Some(signature) = prepare(&mut kept, &clock).await {
+                kept.put(&signature.headers);
+                super::request::put(&signature.headers, request.headers_mut());
             }
             let sent_at = SentAt::now(&clock, || host_of(request.uri()));
             let sent = kept.service.call(request);

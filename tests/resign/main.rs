@@ -10,4 +10,5 @@ mod refusals;
 mod same_signature;
 mod scratchstack;
 mod signer;
+mod sigv4a;
 mod verifier;

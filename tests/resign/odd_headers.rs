@@ -43,7 +43,7 @@ impl Signer {
         let headers = request.headers_mut();
         headers.insert("x-amz-date", header(date));
         headers.insert("authorization", header(layout.clone()));
-        let (signature, _) = signature(&request, SECRET, self.is_s3).unwrap_or_default();
+        let signature = signature(&request, SECRET, self.is_s3).unwrap_or_default();
         let whole = layout.replace("{signature}", &signature);
         request.headers_mut().insert("authorization", header(whole));
         request

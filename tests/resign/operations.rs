@@ -4,10 +4,14 @@
 use std::pin::Pin;
 
 use aws_config::SdkConfig;
+use aws_runtime::auth::sigv4a::SigV4aSigner;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_s3::primitives::{ByteStream, SdkBody};
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use aws_smithy_runtime_api::client::auth::{AuthScheme, AuthSchemeId, Sign};
+use aws_smithy_runtime_api::client::identity::SharedIdentityResolver;
+use aws_smithy_runtime_api::client::runtime_components::GetIdentityResolver;
 use http_body_util::Full;
 
 /// What goes into the operations.
@@ -20,6 +24,8 @@ pub(crate) struct Given {
     /// What can stand in a header.
     pub(crate) header: String,
     pub(crate) body: Vec<u8>,
+    /// Signed with SigV4a, whatever the service asks for.
+    pub(crate) is_sigv4a: bool,
 }
 
 pub(crate) struct Operation {
@@ -45,7 +51,7 @@ macro_rules! operations {
         vec![$(Operation {
             name: $name,
             call: |config, $given| {
-                let $client = Clients(config);
+                let $client = Clients(config, $given.is_sigv4a);
                 let call = $call;
                 Box::pin(async move { drop(call.send().await) })
             },
@@ -53,26 +59,49 @@ macro_rules! operations {
     };
 }
 
-struct Clients<'a>(&'a SdkConfig);
+struct Clients<'a>(&'a SdkConfig, bool);
 
-impl Clients<'_> {
-    fn sqs(&self) -> aws_sdk_sqs::Client {
-        aws_sdk_sqs::Client::new(self.0)
+macro_rules! clients {
+    ($($name:ident: $service:ident;)*) => {
+        impl Clients<'_> {
+            $(fn $name(&self) -> $service::Client {
+                let mut builder = $service::config::Builder::from(self.0);
+                if self.1 {
+                    builder = builder.push_auth_scheme(InSigv4a::default());
+                }
+                $service::Client::from_conf(builder.build())
+            })*
+        }
+    };
+}
+
+clients! {
+    sqs: aws_sdk_sqs;
+    kms: aws_sdk_kms;
+    s3: aws_sdk_s3;
+    sts: aws_sdk_sts;
+    dynamodb: aws_sdk_dynamodb;
+    polly: aws_sdk_polly;
+}
+
+/// Takes the place of the SDK's SigV4 scheme, and signs with its signer of SigV4a.
+#[derive(Debug, Default)]
+struct InSigv4a(SigV4aSigner);
+
+impl AuthScheme for InSigv4a {
+    fn scheme_id(&self) -> AuthSchemeId {
+        AuthSchemeId::new("sigv4")
     }
-    fn kms(&self) -> aws_sdk_kms::Client {
-        aws_sdk_kms::Client::new(self.0)
+
+    fn identity_resolver(
+        &self,
+        resolvers: &dyn GetIdentityResolver,
+    ) -> Option<SharedIdentityResolver> {
+        resolvers.identity_resolver(self.scheme_id())
     }
-    fn s3(&self) -> aws_sdk_s3::Client {
-        aws_sdk_s3::Client::new(self.0)
-    }
-    fn sts(&self) -> aws_sdk_sts::Client {
-        aws_sdk_sts::Client::new(self.0)
-    }
-    fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
-        aws_sdk_dynamodb::Client::new(self.0)
-    }
-    fn polly(&self) -> aws_sdk_polly::Client {
-        aws_sdk_polly::Client::new(self.0)
+
+    fn signer(&self) -> &dyn Sign {
+        &self.0
     }
 }
 

@@ -1,44 +1,36 @@
 //! Over plain HTTP the SDK signs streamed bodies chunk by chunk, each by the time
-//! of the first: only the SDK can sign them again.
+//! of the first.
 
-use aws_clock_skew::SkewEvent;
-use aws_clock_skew::event::{EventKind, SkipReason};
 use aws_sdk_s3::primitives::ByteStream;
 use sha2::{Digest, Sha256};
 
 use crate::site::{BUCKET, Site, content, succeeded};
 
 #[tokio::test]
-async fn signed_chunks_are_refused_and_the_next_upload_is_right() {
-    for is_ahead in [false, true] {
-        let site = Site::start(false).await;
-        let file = site.server.file("bin");
-        let content = content(300_000);
-        std::fs::write(&file, &content).expect("the target directory can be written");
-        let (client, clock) = site.client(is_ahead).await;
-        let before = site.server.requests();
-        for upload in 0..3 {
-            let body = ByteStream::from_path(&file)
-                .await
-                .expect("the file is there");
-            let put = client.put_object().bucket(BUCKET).key("k").body(body);
-            assert_eq!(put.send().await.is_ok(), upload > 0, "{upload}");
-            let last = clock.status().last_event().map(SkewEvent::kind);
-            let is_skipped = matches!(
-                last,
-                Some(EventKind::ResendSkipped {
-                    reason: SkipReason::Chunked,
-                    ..
-                })
-            );
-            assert_eq!(is_skipped, upload == 0, "{upload}: {last:?}");
+async fn without_retries_a_wrong_local_clock_costs_one_rejection_and_no_upload() {
+    for is_legacy in [false, true] {
+        for is_ahead in [false, true] {
+            let mut site = Site::start(false).await;
+            if is_legacy {
+                site.use_legacy_client();
+            }
+            let file = site.server.file("bin");
+            let content = content(300_000);
+            std::fs::write(&file, &content).expect("the target directory can be written");
+            let (client, clock) = site.client(is_ahead).await;
+            let before = (site.server.requests(), site.server.rejected());
+            for _ in 0..3 {
+                let body = ByteStream::from_path(&file)
+                    .await
+                    .expect("the file is there");
+                let put = client.put_object().bucket(BUCKET).key("k").body(body);
+                succeeded(put.send().await);
+            }
+            assert_eq!(site.server.requests() - before.0, 4);
+            assert_eq!(site.server.rejected() - before.1, 1);
+            assert_eq!(clock.status().event_count(), 1, "the skew");
+            holds(&client, &content).await;
         }
-        assert_eq!(site.server.requests() - before, 3, "nothing was sent twice");
-        // Its `Date` was a trial until the SDK's own correction had signed with it.
-        let last = clock.status().last_event().map(SkewEvent::kind);
-        assert!(matches!(last, Some(EventKind::SkewDetected)), "{last:?}");
-        assert_eq!(clock.status().event_count(), 2, "this, and the skew");
-        holds(&client, &content).await;
     }
 }
 

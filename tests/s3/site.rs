@@ -8,6 +8,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{DisplayErrorContext, SdkError};
+use aws_smithy_http_client::hyper_014::HyperClientBuilder;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
@@ -62,6 +63,11 @@ impl Site {
         let made = client.create_bucket().bucket(BUCKET).send().await;
         made.expect("the bucket can be made");
         site
+    }
+
+    /// From now on clients send with the SDK's previous HTTP client.
+    pub(crate) fn use_legacy_client(&mut self) {
+        self.http_client = HyperClientBuilder::new().build_https();
     }
 
     /// What `configure` makes of a process on a machine an hour off that retries

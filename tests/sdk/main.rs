@@ -34,7 +34,7 @@ mod rebuilt;
 mod repair;
 mod reports;
 mod resent;
-#[cfg(feature = "sigv4a")]
+mod signed_chunks;
 mod sigv4a;
 mod site;
 mod streams;

@@ -1,8 +1,9 @@
 //! SigV4a: S3 multi-region access points.
 
 use aws_clock_skew::install;
+use tokio::task::JoinSet;
 
-use crate::clients::{config_on, in_words};
+use crate::clients::{Door, config_on, in_words};
 use crate::log::Log;
 use crate::tap::Tap;
 use crate::wire::{Manner, Wire};
@@ -10,38 +11,146 @@ use crate::world::{DAY, HOUR, MINUTE, World, minutes};
 
 const MRAP: &str = "arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap";
 
+/// A client of a multi-region access point on a machine of its own.
+struct Site {
+    wire: Wire,
+    tap: Tap,
+    world: World,
+    s3: aws_sdk_s3::Client,
+}
+
+impl Site {
+    /// With the SDK's own correction alone, if it is `None`.
+    fn new(door: Option<Door>, skew: i64, manner: Manner) -> Self {
+        let world = World::with_skew(skew);
+        let wire = Wire::with_manner(&world, minutes(15), manner);
+        let tap = Tap::new(wire.clone());
+        let clock = world.skew_clock();
+        let mut config = config_on(&wire, "https://unused")
+            .into_builder()
+            .http_client(tap.clone())
+            .time_source(world.clone());
+        config.set_endpoint_url(None);
+        let config = config.build();
+        let mut retried = door.map_or(config.clone(), |door| door.config(&config, &clock));
+        if cfg!(not(feature = "sigv4a")) {
+            // Only the SDK can sign these requests again, and needs its retries for it.
+            let retries = config.retry_config().cloned();
+            let mut builder = retried.into_builder();
+            builder.set_retry_config(retries);
+            retried = builder.build();
+        }
+        let config = retried;
+        let builder = aws_sdk_s3::config::Builder::from(&config);
+        let builder = match door {
+            Some(door) if door.installs() => install!(builder, &clock),
+            _ => builder,
+        };
+        Self {
+            wire,
+            tap,
+            world,
+            s3: aws_sdk_s3::Client::from_conf(builder.build()),
+        }
+    }
+
+    async fn gets(&self) -> Result<(), String> {
+        gets(self.s3.clone()).await
+    }
+
+    /// How many of so many calls in a row fail.
+    async fn failed(&self, calls: usize) -> usize {
+        let mut failed = 0;
+        for _ in 0..calls {
+            failed += usize::from(self.gets().await.is_err());
+        }
+        failed
+    }
+
+    /// How many of so many calls at once fail.
+    async fn failed_in_flight(&self, calls: usize) -> usize {
+        self.wire.hold(calls);
+        let mut sent = JoinSet::new();
+        for _ in 0..calls {
+            sent.spawn(gets(self.s3.clone()));
+        }
+        let sent = sent.join_all().await;
+        sent.iter().filter(|call| call.is_err()).count()
+    }
+
+    #[cfg(feature = "sigv4a")]
+    #[track_caller]
+    fn has_signed_with_sigv4a(&self) {
+        for sent in self.tap.sent() {
+            let signature = sent.header("authorization").unwrap_or_default();
+            assert!(
+                signature.starts_with("AWS4-ECDSA-P256-SHA256"),
+                "{signature}"
+            );
+            assert_eq!(sent.header("x-amz-region-set"), Some("*"));
+        }
+    }
+}
+
+async fn gets(s3: aws_sdk_s3::Client) -> Result<(), String> {
+    let found = s3.get_object().bucket(MRAP).key("k").send().await;
+    found.map(drop).map_err(in_words)
+}
+
+const MANNERS: [Manner; 3] = [Manner::InFields, Manner::ByCode, Manner::Silently];
+
+#[cfg(feature = "sigv4a")]
 #[tokio::test]
 async fn a_multi_region_access_point_costs_one_rejection_and_no_call() {
-    for manner in [Manner::InFields, Manner::ByCode, Manner::Silently] {
-        for skew in [-2 * DAY, -20 * MINUTE, 9 * HOUR] {
-            let log = Log::start();
-            let world = World::with_skew(skew);
-            let wire = Wire::with_manner(&world, minutes(15), manner);
-            let tap = Tap::new(wire.clone());
-            let clock = world.skew_clock();
-            let mut config = config_on(&wire, "https://unused")
-                .into_builder()
-                .http_client(tap.clone());
-            config.set_endpoint_url(None);
-            let builder = aws_sdk_s3::config::Builder::from(&config.build());
-            let s3 = aws_sdk_s3::Client::from_conf(install!(builder, &clock).build());
-            for _ in 0..5 {
-                let found = s3.head_object().bucket(MRAP).key("k").send().await;
-                assert_eq!(
-                    found.map(drop).map_err(in_words),
-                    Ok(()),
-                    "{manner:?} {skew}"
-                );
-            }
-            assert_eq!(wire.seen(), [false, true, true, true, true, true]);
-            assert_eq!(log.names(), ["skew_detected"]);
-            for sent in tap.sent() {
-                let signature = sent.header("authorization").unwrap_or_default();
-                assert!(
-                    signature.starts_with("AWS4-ECDSA-P256-SHA256"),
-                    "{signature}"
-                );
+    for door in Door::ALL {
+        for manner in MANNERS {
+            for skew in [-2 * DAY, -2 * HOUR, -20 * MINUTE, 9 * HOUR] {
+                let log = Log::start();
+                let site = Site::new(Some(door), skew, manner);
+                assert_eq!(site.failed(5).await, 0, "{door:?} {manner:?} {skew}");
+                let seen = site.wire.seen();
+                assert_eq!(seen, [false, true, true, true, true, true], "{door:?}");
+                assert_eq!(log.names(), ["skew_detected"]);
+                site.has_signed_with_sigv4a();
             }
         }
+    }
+}
+
+#[cfg(feature = "sigv4a")]
+#[tokio::test]
+async fn of_fifty_requests_in_flight_to_a_multi_region_access_point_none_fails() {
+    for door in Door::ALL {
+        for skew in [-2 * HOUR, 9 * HOUR] {
+            let site = Site::new(Some(door), skew, Manner::InFields);
+            let failed = site.failed_in_flight(50).await;
+            assert_eq!((failed, site.wire.rejected()), (0, 50), "{door:?} {skew}");
+            assert_eq!(site.failed(5).await, 0);
+            assert_eq!(site.wire.rejected(), 50, "{door:?} {skew}");
+        }
+    }
+}
+
+/// The clock is set while a client is at work, and set right again.
+#[tokio::test]
+async fn no_integration_loses_more_calls_to_a_multi_region_access_point_than_the_sdk_alone() {
+    for manner in MANNERS {
+        let mut failed = Vec::new();
+        for door in [None].into_iter().chain(Door::ALL.map(Some)) {
+            let site = Site::new(door, 0, manner);
+            let mut all = 0;
+            for skew in [-2 * HOUR, 0, 9 * HOUR, 0] {
+                site.world.set_skew(skew);
+                all += site.failed(3).await;
+                all += site.failed_in_flight(20).await;
+            }
+            failed.push(all);
+        }
+        let (alone, ours) = failed.split_first().expect("one each");
+        let limit = if cfg!(feature = "sigv4a") { 0 } else { *alone };
+        assert!(
+            ours.iter().all(|ours| *ours <= limit),
+            "{manner:?}: {failed:?}"
+        );
     }
 }

@@ -28,13 +28,14 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::ConfigBag;
 use bytes::Bytes;
 
+use super::chunks::Chunks;
 use super::copy::RequestCopy;
 use super::{Observed, Wiring};
 use crate::buffered::Buffered;
 use crate::evidence::ResponseView;
 use crate::host::Host;
 use crate::resend::{LARGEST_READ, LONGEST_READ, ReplayRequest};
-use crate::resign::{Head, SignatureHeader};
+use crate::resign::{Head, NewSignature, SignatureHeader};
 use crate::sdk::operation::view;
 
 /// A request on its way, and a copy of it. Where the body cannot be sent twice,
@@ -66,14 +67,18 @@ impl SdkRequest {
         self.is_ours_to_sign
     }
 
-    pub(super) fn put(&mut self, headers: &[SignatureHeader]) {
-        put(headers, &mut self.copy);
+    /// Puts a new signature on the request, and on this copy of it.
+    pub(super) fn sign(&mut self, signature: NewSignature, request: &mut HttpRequest) {
+        put_headers(&signature.headers, &mut self.copy);
+        put(signature, request);
     }
 }
 
 impl ReplayRequest for SdkRequest {
     type Response = HttpResponse;
     type Error = ConnectorError;
+
+    const SIGNS_CHUNKS: bool = true;
 
     fn head(&self) -> Head<'_> {
         Head {
@@ -130,11 +135,11 @@ impl ReplayRequest for SdkRequest {
 
     fn send(
         &mut self,
-        headers: Vec<SignatureHeader>,
+        signature: NewSignature,
     ) -> impl Future<Output = Result<HttpResponse, ConnectorError>> + Send {
-        put(&headers, &mut self.copy);
         let mut request = head_of(&self.copy);
         *request.body_mut() = std::mem::replace(self.copy.body_mut(), SdkBody::taken());
+        self.sign(signature, &mut request);
         if let Some(connection) = self.copy.extension::<CaptureSmithyConnection>() {
             request.add_extension(connection.clone());
         }
@@ -231,7 +236,15 @@ fn head_of(request: &HttpRequest) -> HttpRequest {
     head
 }
 
-pub(super) fn put(headers: &[SignatureHeader], request: &mut HttpRequest) {
+fn put(signature: NewSignature, request: &mut HttpRequest) {
+    put_headers(&signature.headers, request);
+    if let Some(signer) = signature.chunks {
+        let body = std::mem::replace(request.body_mut(), SdkBody::taken());
+        *request.body_mut() = SdkBody::from_body_1_x(Chunks::new(body, signer));
+    }
+}
+
+fn put_headers(headers: &[SignatureHeader], request: &mut HttpRequest) {
     for header in headers {
         // The signer writes nothing that a header cannot hold.
         drop(
