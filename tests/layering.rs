@@ -12,6 +12,7 @@ const LAYERS: [&[&str]; 10] = [
         "local_clock",
         "timestamp",
         "host",
+        "lifetime",
         "recent",
         "buffered",
     ],

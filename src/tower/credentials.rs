@@ -1,13 +1,15 @@
 //! [`CachedCredentials`]: asked of their provider until they expire by the clock
 //! that is known now.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 
 use crate::clock::SkewClock;
+use crate::lifetime::Lifetime;
 use crate::recent::RecentCredentials;
 
 /// Shared by all clones of a layer's services.
@@ -22,13 +24,14 @@ struct Inner {
     recent: RecentCredentials,
     /// Held while the provider is asked, so that a thousand requests ask once.
     asking: tokio::sync::Mutex<()>,
+    /// How often it has answered.
+    loads: AtomicU64,
 }
 
 #[derive(Debug)]
 struct Known {
     credentials: Credentials,
-    /// Credentials judged by another clock are judged again.
-    generation: u64,
+    lifetime: Lifetime,
 }
 
 impl CachedCredentials {
@@ -38,6 +41,7 @@ impl CachedCredentials {
             known: Mutex::new(None),
             recent: RecentCredentials::default(),
             asking: tokio::sync::Mutex::new(()),
+            loads: AtomicU64::new(0),
         }))
     }
 
@@ -49,31 +53,36 @@ impl CachedCredentials {
     /// Returns credentials that are valid at a time, or `None` if none could be had.
     ///
     /// When the clock has changed the provider is asked again; where it fails, the
-    /// credentials at hand are used as long as they are valid.
+    /// credentials at hand are used as long as they may be valid.
     pub(super) async fn get(&self, clock: &SkewClock, at: SystemTime) -> Option<Credentials> {
         if let Some(known) = self.known_at(clock, at) {
             return Some(known);
         }
+        let loads = self.0.loads.load(Ordering::Relaxed);
         let _asking = self.0.asking.lock().await;
-        // Somebody else may have asked in the meantime.
-        if let Some(known) = self.known_at(clock, at) {
-            return Some(known);
+        if self.0.loads.load(Ordering::Relaxed) != loads {
+            // Somebody else has asked in the meantime: there are none that are newer, even
+            // if they have expired by a clock that is ahead.
+            return Some(self.lock().as_ref()?.credentials.clone());
         }
-        let generation = clock.generation();
-        let loaded = self.0.provider.provide_credentials().await;
-        let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let Ok(credentials) = loaded else {
+        let loaded = clock.loading();
+        let credentials = self.0.provider.provide_credentials().await;
+        let Ok(mut credentials) = credentials else {
+            let mut known = self.lock();
             let last = known.as_mut()?;
-            let is_valid = last.credentials.expiry().is_none_or(|expiry| expiry > at);
-            if is_valid {
-                last.generation = generation;
-            }
-            return is_valid.then(|| last.credentials.clone());
+            last.lifetime.loaded.generation = loaded.generation;
+            let may_be_valid = last.lifetime.may_be_valid(at, loaded.mono);
+            return may_be_valid.then(|| last.credentials.clone());
         };
-        let previous = known.replace(Known {
+        if let Some(expiry) = clock.corrected_expiry(credentials.expiry()) {
+            *credentials.expiry_mut() = Some(expiry);
+        }
+        let expiry = credentials.expiry();
+        let previous = self.lock().replace(Known {
             credentials: credentials.clone(),
-            generation,
+            lifetime: Lifetime { expiry, loaded },
         });
+        self.0.loads.fetch_add(1, Ordering::Relaxed);
         if let Some(previous) = previous {
             let mono = clock.reading().boot;
             self.0.recent.remember(&previous.credentials, mono);
@@ -84,7 +93,7 @@ impl CachedCredentials {
     /// Returns credentials with this access key, valid or not: the present ones, which are
     /// not asked for again to prove a signature, or others of a request in flight.
     pub(super) fn recent(&self, access_key: &str) -> Option<Credentials> {
-        let known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.lock();
         let present = known.as_ref().map(|known| &known.credentials);
         match present.filter(|present| present.access_key_id() == access_key) {
             Some(present) => Some(present.clone()),
@@ -93,20 +102,16 @@ impl CachedCredentials {
     }
 
     fn known_at(&self, clock: &SkewClock, at: SystemTime) -> Option<Credentials> {
-        let known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known
-            .as_ref()
-            .filter(|known| {
-                known.generation == clock.generation() && is_good(&known.credentials, at)
-            })
-            .map(|known| known.credentials.clone())
+        let known = self.lock();
+        let known = known.as_ref()?;
+        let lasts = known.lifetime.shortest(at, clock.reading().boot);
+        let is_good = !known.lifetime.has_changed(clock.generation()) && lasts > BUFFER;
+        is_good.then(|| known.credentials.clone())
     }
-}
 
-fn is_good(credentials: &Credentials, now: SystemTime) -> bool {
-    credentials
-        .expiry()
-        .is_none_or(|expiry| expiry.duration_since(now).is_ok_and(|left| left > BUFFER))
+    fn lock(&self) -> MutexGuard<'_, Option<Known>> {
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// As the SDK's own cache: time for the request to arrive.

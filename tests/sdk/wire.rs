@@ -140,6 +140,8 @@ struct Inner {
     fates: Mutex<VecDeque<Fate>>,
     sent: AtomicUsize,
     seen: Mutex<Vec<bool>>,
+    /// `x-amz-date` of the last request.
+    signed_at: Mutex<Option<SystemTime>>,
 }
 
 impl Wire {
@@ -159,6 +161,7 @@ impl Wire {
             fates: Mutex::default(),
             sent: AtomicUsize::default(),
             seen: Mutex::default(),
+            signed_at: Mutex::default(),
         }))
     }
 
@@ -185,6 +188,11 @@ impl Wire {
     /// How many requests were sent, whoever answered them.
     pub(crate) fn sent(&self) -> usize {
         self.0.sent.load(Ordering::Relaxed)
+    }
+
+    /// The time that the last request was signed for.
+    pub(crate) fn signed_at(&self) -> Option<SystemTime> {
+        *self.0.signed_at.lock().expect("nobody panics with it")
     }
 
     /// How many requests the service has rejected.
@@ -220,6 +228,8 @@ impl Wire {
             .expect("nobody panics with it")
             .pop_front();
         let fate = fate.unwrap_or_default();
+        let date = request.headers().get("x-amz-date");
+        *inner.signed_at.lock().expect("nobody panics with it") = date.and_then(time_of);
         inner.world.advance(fate.before);
         let answer = fate.answer.unwrap_or_else(|| self.serve(request));
         inner.world.advance(fate.after);
@@ -334,6 +344,15 @@ fn has_expired(request: &HttpRequest, now: SystemTime) -> bool {
 /// `20270115T080000Z`
 pub(crate) fn basic(seconds: i64) -> String {
     extended(UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs())).replace(['-', ':'], "")
+}
+
+/// Reads `20270115T080000Z`.
+fn time_of(basic: &str) -> Option<SystemTime> {
+    let (day, time) = (basic.get(..8)?, basic.get(9..15)?);
+    let parts = [&day[..4], &day[4..6], &day[6..], &time[..2], &time[2..4], &time[4..]];
+    let [year, month, day, hour, minute, second] = parts;
+    let extended = format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z");
+    SystemTime::try_from(DateTime::from_str(&extended, Format::DateTime).ok()?).ok()
 }
 
 /// `2027-01-15T08:00:00Z`
