@@ -22,7 +22,7 @@ use crate::correction::ClockState;
 use crate::decide;
 use crate::event::{Mode, SkewEvent};
 #[cfg(any(feature = "sdk", feature = "tower"))]
-use crate::lifetime::{LoadedAt, corrected_expiry};
+use crate::lifetime::{Clocks, corrected_expiry};
 use crate::local_clock::{LocalClock, MachineClock, Reading};
 use crate::report::Origin;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard};
@@ -168,14 +168,15 @@ impl SkewClock {
         &self.0.local
     }
 
-    /// Returns the clocks, for credentials that are asked for now.
+    /// Returns the clocks that credentials are judged by.
     #[cfg(any(feature = "sdk", feature = "tower"))]
-    pub(crate) fn loading(&self) -> LoadedAt {
-        LoadedAt {
-            generation: self.generation(),
-            by_corrected: self.is_corrected(),
-            now: self.now(),
+    pub(crate) fn clocks(&self) -> Clocks {
+        // A correction may end by this, so that it comes first.
+        let now = self.now();
+        Clocks {
+            now,
             mono: self.reading().boot,
+            generation: self.generation(),
         }
     }
 

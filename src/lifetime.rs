@@ -2,54 +2,63 @@
 
 use std::time::{Duration, SystemTime};
 
+use crate::offset::ClockOffset;
+
 /// The expiry of credentials, and the clocks when they were asked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lifetime {
     /// `None` if they do not expire.
     pub(crate) expiry: Option<SystemTime>,
-    pub(crate) loaded: LoadedAt,
+    pub(crate) loaded: Clocks,
 }
 
-/// The clocks when credentials were asked for.
+/// What the clocks show.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct LoadedAt {
-    pub(crate) generation: u64,
-    /// The clock was corrected then.
-    pub(crate) by_corrected: bool,
+pub(crate) struct Clocks {
     /// The time to sign with.
     pub(crate) now: SystemTime,
     pub(crate) mono: Duration,
+    pub(crate) generation: u64,
 }
 
 impl Lifetime {
-    /// Returns how long they last by whichever clock says less, the one that reads `now`, or
-    /// the one that they were loaded by, continued by the monotonic clock.
-    pub(crate) fn shortest(&self, now: SystemTime, mono: Duration) -> Duration {
-        self.left(now).min(self.left_by_mono(mono))
+    /// Returns how long they last by the time to sign with, or `None` if they have to be
+    /// asked for again, since they were loaded by a clock that showed another time.
+    ///
+    /// A local clock that is set wrong and repaired in turn changes the generation each time;
+    /// the corrected clock shows one time all along.
+    pub(crate) fn left(&mut self, clocks: Clocks) -> Option<Duration> {
+        let mut changed_by = Duration::ZERO;
+        if self.loaded.generation != clocks.generation {
+            let continued = self.continued(clocks.mono);
+            changed_by = ClockOffset::between(continued, clocks.now).magnitude();
+        }
+        (changed_by < CHANGED).then(|| {
+            self.loaded.generation = clocks.generation;
+            self.left_at(clocks.now)
+        })
     }
 
-    /// Returns whether they are valid by either clock: where no others can be had, the
-    /// server decides.
-    pub(crate) fn may_be_valid(&self, now: SystemTime, mono: Duration) -> bool {
-        !self.left(now).max(self.left_by_mono(mono)).is_zero()
+    /// Returns whether they are valid by that time, or by the clock that they were loaded
+    /// by: where no others can be had, the server decides.
+    pub(crate) fn may_be_valid(&self, clocks: Clocks) -> bool {
+        let left = self.left_at(clocks.now);
+        !left
+            .max(self.left_at(self.continued(clocks.mono)))
+            .is_zero()
     }
 
-    /// Returns whether they have to be asked for again when the clock has changed. Those
-    /// that were loaded by a corrected clock do not: a local clock that is set wrong and
-    /// repaired in turn would ask each time.
-    pub(crate) fn has_changed(&self, generation: u64) -> bool {
-        self.loaded.generation != generation && !self.loaded.by_corrected
-    }
-
-    fn left(&self, now: SystemTime) -> Duration {
+    fn left_at(&self, now: SystemTime) -> Duration {
         self.expiry.map_or(Duration::MAX, |expiry| {
             expiry.duration_since(now).unwrap_or_default()
         })
     }
 
-    fn left_by_mono(&self, mono: Duration) -> Duration {
+    /// Returns what the clock that they were loaded by would show now.
+    fn continued(&self, mono: Duration) -> SystemTime {
         let elapsed = mono.saturating_sub(self.loaded.mono);
-        self.left(self.loaded.now).saturating_sub(elapsed)
+        let now = self.loaded.now;
+        now.checked_add(elapsed).unwrap_or(now)
     }
 }
 
@@ -68,5 +77,7 @@ pub(crate) fn corrected_expiry(
     is_extended.then(|| now.checked_add(lasts)).flatten()
 }
 
+/// As near to the correction as a repaired wall clock is.
+const CHANGED: Duration = Duration::from_secs(30);
 /// With a second for what passes meanwhile.
 const LONGEST_EXTENSION: Duration = Duration::from_secs(15 * 60 + 1);

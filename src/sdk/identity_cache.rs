@@ -19,17 +19,17 @@ use aws_smithy_runtime_api::shared::IntoShared;
 use aws_smithy_types::config_bag::ConfigBag;
 
 use crate::clock::SkewClock;
-use crate::lifetime::LoadedAt;
+use crate::lifetime::Clocks;
 use crate::sdk::operation::OperationState;
-use loaded::{Loaded, with_expiry};
+use loaded::Loaded;
 
 /// An identity cache that judges by the corrected clock whether credentials have
 /// expired.
 ///
-/// When the clock changes it asks the provider again, except for credentials that a
-/// corrected clock has loaded: the SDK's own cache would load credentials at every call on a
-/// machine that is ahead, and sign with expired ones on a machine that is behind. Where the
-/// provider fails it goes on with the credentials that it had, as long as they may be valid.
+/// When a correction shows that credentials were loaded by a wrong clock it asks the provider
+/// again: the SDK's own cache would load credentials at every call on a machine that is
+/// ahead, and sign with expired ones on a machine that is behind. Where the provider fails it
+/// goes on with the credentials that it had, as long as they may be valid.
 ///
 /// Made by [`SkewClock::identity_cache`].
 #[derive(Debug)]
@@ -131,11 +131,13 @@ impl ResolveCachedIdentity for SkewIdentityCache {
             return first.resolve_cached_identity(resolver, runtime_components, config_bag);
         }
         if let Some(time_source) = &time_source
-            && let Some(last) = self.loaded.last(&resolver.cache_partition())
-            && let Some(known) = last.present(LoadedAt {
-                now: time_source.now(),
-                ..self.clock.loading()
-            })
+            && let Some(known) = self.loaded.present(
+                &resolver.cache_partition(),
+                Clocks {
+                    now: time_source.now(),
+                    ..self.clock.clocks()
+                },
+            )
         {
             return IdentityFuture::ready(Ok(known));
         }
@@ -190,9 +192,9 @@ impl ResolveIdentity for KeepingLast {
         config_bag: &'a ConfigBag,
     ) -> IdentityFuture<'a> {
         IdentityFuture::new(async move {
-            let loading = self.clock.loading();
-            let last = self.loaded.last(&self.inner.cache_partition());
-            if let Some(known) = last.and_then(|last| last.carried_over(loading)) {
+            let clocks = self.clock.clocks();
+            // For the cache of another generation.
+            if let Some(known) = self.loaded.present(&self.inner.cache_partition(), clocks) {
                 return Ok(known);
             }
             let loaded = self
@@ -200,7 +202,7 @@ impl ResolveIdentity for KeepingLast {
                 .resolve_identity(runtime_components, config_bag)
                 .await;
             match loaded {
-                Ok(identity) => Ok(self.keep(identity, loading)),
+                Ok(identity) => Ok(self.keep(identity, clocks)),
                 Err(error) => self.valid_last().ok_or(error),
             }
         })
@@ -223,12 +225,16 @@ impl ResolveIdentity for KeepingLast {
 impl KeepingLast {
     /// Keeps an identity that was loaded just now; the one before it may still sign
     /// requests in flight.
-    fn keep(&self, mut identity: Identity, loading: LoadedAt) -> Identity {
+    fn keep(&self, mut identity: Identity, clocks: Clocks) -> Identity {
         if let Some(expiry) = self.clock.corrected_expiry(identity.expiration()) {
-            identity = with_expiry(identity, expiry);
+            if let Some(credentials) = identity.data::<Credentials>() {
+                let mut credentials = credentials.clone();
+                *credentials.expiry_mut() = Some(expiry);
+                identity = credentials.into();
+            }
         }
         let partition = self.inner.cache_partition();
-        let previous = self.loaded.replace(partition, identity.clone(), loading);
+        let previous = self.loaded.replace(partition, identity.clone(), clocks);
         let previous = previous
             .as_ref()
             .and_then(|previous| previous.data::<Credentials>());
@@ -240,8 +246,8 @@ impl KeepingLast {
     }
 
     fn valid_last(&self) -> Option<Identity> {
-        let last = self.loaded.last(&self.inner.cache_partition())?;
-        last.for_want_of_another(self.clock.loading())
+        let partition = self.inner.cache_partition();
+        self.loaded.last(&partition, self.clock.clocks())
     }
 }
 

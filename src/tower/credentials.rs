@@ -9,7 +9,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 
 use crate::clock::SkewClock;
-use crate::lifetime::Lifetime;
+use crate::lifetime::{Clocks, Lifetime};
 use crate::recent::RecentCredentials;
 
 /// Shared by all clones of a layer's services.
@@ -52,7 +52,7 @@ impl CachedCredentials {
 
     /// Returns credentials that are valid at a time, or `None` if none could be had.
     ///
-    /// When the clock has changed the provider is asked again; where it fails, the
+    /// Those that a wrong clock has loaded are asked for again; where the provider fails, the
     /// credentials at hand are used as long as they may be valid.
     pub(super) async fn get(&self, clock: &SkewClock, at: SystemTime) -> Option<Credentials> {
         if let Some(known) = self.known_at(clock, at) {
@@ -65,13 +65,13 @@ impl CachedCredentials {
             // if they have expired by a clock that is ahead.
             return Some(self.lock().as_ref()?.credentials.clone());
         }
-        let loaded = clock.loading();
+        let loaded = clock.clocks();
         let credentials = self.0.provider.provide_credentials().await;
         let Ok(mut credentials) = credentials else {
             let mut known = self.lock();
             let last = known.as_mut()?;
             last.lifetime.loaded.generation = loaded.generation;
-            let may_be_valid = last.lifetime.may_be_valid(at, loaded.mono);
+            let may_be_valid = last.lifetime.may_be_valid(Clocks { now: at, ..loaded });
             return may_be_valid.then(|| last.credentials.clone());
         };
         if let Some(expiry) = clock.corrected_expiry(credentials.expiry()) {
@@ -102,11 +102,11 @@ impl CachedCredentials {
     }
 
     fn known_at(&self, clock: &SkewClock, at: SystemTime) -> Option<Credentials> {
-        let known = self.lock();
-        let known = known.as_ref()?;
-        let lasts = known.lifetime.shortest(at, clock.reading().boot);
-        let is_good = !known.lifetime.has_changed(clock.generation()) && lasts > BUFFER;
-        is_good.then(|| known.credentials.clone())
+        let mut known = self.lock();
+        let known = known.as_mut()?;
+        let clocks = clock.clocks();
+        let left = known.lifetime.left(Clocks { now: at, ..clocks })?;
+        (left > BUFFER).then(|| known.credentials.clone())
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Known>> {

@@ -64,7 +64,11 @@ async fn a_correction_that_a_404_has_started_ends_as_any_other() {
             let wire = Wire::with_manner(&world, minutes(15), Manner::Silently);
             let clock = world.skew_clock();
             let config = without_retries(config_on(&wire, S3)).into_builder();
-            let s3 = s3_of(Some(door), &config.time_source(world.clone()).build(), &clock);
+            let s3 = s3_of(
+                Some(door),
+                &config.time_source(world.clone()).build(),
+                &clock,
+            );
             // S3's own clock is wrong, and then it is set.
             let wrong = shifted(world.true_time(), 10 * MINUTE);
             let missing = Answer::new(404, "").dated(wrong);

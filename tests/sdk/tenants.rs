@@ -34,7 +34,10 @@ fn role(world: &World, key: String) -> SharedCredentialsProvider {
 
 #[tokio::test]
 async fn a_call_of_each_of_hundreds_of_tenants_in_flight_succeeds() {
-    for (tenants, skews) in [(100, &[-20 * MINUTE, 20 * MINUTE][..]), (300, &[-20 * MINUTE])] {
+    for (tenants, skews) in [
+        (100, &[-20 * MINUTE, 20 * MINUTE][..]),
+        (300, &[-20 * MINUTE]),
+    ] {
         for &skew in skews {
             for door in SDK_AND_ALL {
                 let world = World::with_skew(skew);
@@ -57,7 +60,12 @@ async fn a_call_of_each_of_hundreds_of_tenants_in_flight_succeeds() {
                     let sqs = aws_sdk_sqs::Client::from_conf(builder.build());
                     calls.spawn(async move { receive(&sqs, QUEUE).await });
                 }
-                let lost = calls.join_all().await.iter().filter(|call| call.is_err()).count();
+                let lost = calls
+                    .join_all()
+                    .await
+                    .iter()
+                    .filter(|call| call.is_err())
+                    .count();
                 assert_eq!(lost, 0, "{tenants} tenants, {door:?}, {skew} s ahead");
                 assert_eq!(wire.sent(), 2 * tenants, "{door:?}");
             }
@@ -113,7 +121,10 @@ async fn keys_that_rotate_at_every_load_lose_no_more_calls_than_without_us() {
             for door in Door::ALL {
                 let (in_flight, later) = lost(Some(door), is_caching, skew).await;
                 let most = if door.installs() { 0 } else { of_sdk.0 };
-                assert!(in_flight <= most, "{in_flight} lost, {door:?}, {skew} s ahead");
+                assert!(
+                    in_flight <= most,
+                    "{in_flight} lost, {door:?}, {skew} s ahead"
+                );
                 assert_eq!(later, 0, "{door:?}, {skew} s ahead");
             }
         }

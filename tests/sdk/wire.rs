@@ -136,6 +136,8 @@ struct Inner {
     /// How far its clock is ahead of the true time.
     ahead: Mutex<i64>,
     is_dateless: AtomicBool,
+    /// What is in the paths, or the access keys, of requests that it denies.
+    denied: Mutex<Option<&'static str>>,
     gate: Mutex<Option<Arc<Barrier>>>,
     fates: Mutex<VecDeque<Fate>>,
     sent: AtomicUsize,
@@ -157,6 +159,7 @@ impl Wire {
             manner,
             ahead: Mutex::default(),
             is_dateless: AtomicBool::default(),
+            denied: Mutex::default(),
             gate: Mutex::default(),
             fates: Mutex::default(),
             sent: AtomicUsize::default(),
@@ -173,6 +176,12 @@ impl Wire {
     /// From now on no answer has a `Date`.
     pub(crate) fn leave_out_dates(&self) {
         self.0.is_dateless.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on what has this in its path or its access key is denied, as a wrong time is
+    /// rejected.
+    pub(crate) fn deny(&self, denied: &'static str) {
+        *self.0.denied.lock().expect("nobody panics with it") = Some(denied);
     }
 
     pub(crate) fn set_tolerance(&self, tolerance: Duration) {
@@ -254,7 +263,11 @@ impl Wire {
         let ahead = *self.0.ahead.lock().expect("nobody panics with it");
         let now = shifted(self.0.world.true_time(), ahead);
         let signed_at = request.headers().get("x-amz-date").expect("is signed");
+        let denied = *self.0.denied.lock().expect("nobody panics with it");
+        let key = request.headers().get("authorization").unwrap_or_default();
+        let is_denied = denied.is_some_and(|it| request.uri().contains(it) || key.contains(it));
         let verdict = self.verdict(signed_at, now);
+        let verdict = verdict.or_else(|| is_denied.then(String::new));
         let has_expired = verdict.is_none() && has_expired(request, now);
         self.0
             .seen
@@ -349,7 +362,14 @@ pub(crate) fn basic(seconds: i64) -> String {
 /// Reads `20270115T080000Z`.
 fn time_of(basic: &str) -> Option<SystemTime> {
     let (day, time) = (basic.get(..8)?, basic.get(9..15)?);
-    let parts = [&day[..4], &day[4..6], &day[6..], &time[..2], &time[2..4], &time[4..]];
+    let parts = [
+        &day[..4],
+        &day[4..6],
+        &day[6..],
+        &time[..2],
+        &time[2..4],
+        &time[4..],
+    ];
     let [year, month, day, hour, minute, second] = parts;
     let extended = format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z");
     SystemTime::try_from(DateTime::from_str(&extended, Format::DateTime).ok()?).ok()
