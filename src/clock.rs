@@ -21,6 +21,8 @@ use tokio::sync::watch;
 use crate::correction::ClockState;
 use crate::decide;
 use crate::event::{Mode, SkewEvent};
+#[cfg(any(feature = "sdk", feature = "tower"))]
+use crate::lifetime::{Clocks, corrected_expiry};
 use crate::local_clock::{LocalClock, MachineClock, Reading};
 use crate::report::Origin;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard};
@@ -155,7 +157,7 @@ impl SkewClock {
     }
 
     /// Returns whether the time differs from the local clock's.
-    #[cfg(feature = "sdk")]
+    #[cfg(any(feature = "sdk", feature = "tower"))]
     pub(crate) fn is_corrected(&self) -> bool {
         self.0.is_corrected.load(Ordering::Acquire) && !self.is_observe_only()
     }
@@ -164,6 +166,28 @@ impl SkewClock {
     #[cfg(feature = "sdk")]
     pub(crate) fn local(&self) -> &MachineClock {
         &self.0.local
+    }
+
+    /// Returns the clocks that credentials are judged by.
+    #[cfg(any(feature = "sdk", feature = "tower"))]
+    pub(crate) fn clocks(&self) -> Clocks {
+        // A correction may end by this, so that it comes first.
+        let now = self.now();
+        Clocks {
+            now,
+            mono: self.reading().boot,
+            generation: self.generation(),
+        }
+    }
+
+    /// Returns when credentials that have just been loaded expire by this clock, where that
+    /// is not what their provider says.
+    #[cfg(any(feature = "sdk", feature = "tower"))]
+    pub(crate) fn corrected_expiry(&self, expiry: Option<SystemTime>) -> Option<SystemTime> {
+        if !self.is_corrected() {
+            return None;
+        }
+        corrected_expiry(expiry?, self.0.local.wall(), self.now())
     }
 
     /// Returns the credentials that requests in flight may be signed with.

@@ -125,6 +125,8 @@ mod decide;
 mod host;
 mod interval;
 mod judge;
+#[cfg(any(feature = "sdk", feature = "tower"))]
+mod lifetime;
 mod local_clock;
 mod offset;
 #[cfg(any(feature = "sdk", feature = "tower"))]

@@ -68,6 +68,9 @@ pub(crate) trait ReplayRequest: Send {
         signature: NewSignature,
     ) -> impl Future<Output = Result<Self::Response, Self::Error>> + Send;
 
+    /// Notes that the request cannot be signed again, though that would help.
+    fn skipped(&mut self) {}
+
     /// Marks a response that was observed.
     fn mark(&self, response: &mut Self::Response) {
         let _ = response;
@@ -135,6 +138,7 @@ pub(crate) async fn recover<R: ReplayRequest>(
         Ok(signature) => signature?,
         Err(reason) => {
             clock.resend_skipped(&exchange, reason);
+            request.skipped();
             return Ok(response);
         }
     };

@@ -14,6 +14,7 @@ const LAYERS: [&[&str]; 10] = [
         "host",
         "recent",
         "buffered",
+        "lifetime",
     ],
     &["evidence"],
     &["event", "judge"],

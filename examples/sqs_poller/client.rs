@@ -18,8 +18,8 @@ pub(crate) fn client(config: &SdkConfig, machine: Machine, correction: Correctio
                 .local_clock(machine)
                 .limits(
                     Limits::default()
-                        .with_forward(ELEVEN_YEARS)
-                        .with_forward_strong(ELEVEN_YEARS),
+                        .with_max_forward(ELEVEN_YEARS)
+                        .with_max_forward_from_message(ELEVEN_YEARS),
                 )
                 .build();
             tokio::spawn(print_changes(clock.clone(), clock.subscribe()));

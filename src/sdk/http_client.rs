@@ -45,7 +45,9 @@ use request::{SdkRequest, SigningContext};
 ///
 /// Requests that only the SDK can sign again pass as they are, with their responses: S3
 /// uploads of streams over plain `http:` and event streams, whose pieces are signed one
-/// by one, and sessions of S3 Express. Their errors still update the clock. For them,
+/// by one, and sessions of S3 Express. The same holds for requests whose credentials are
+/// others at each load and are not kept by this clock's
+/// [identity cache](SkewClock::identity_cache). Their errors still update the clock. For them,
 /// [`install!`](crate::install) the clock in the client as well; both together correct
 /// once.
 ///

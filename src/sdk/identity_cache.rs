@@ -3,7 +3,6 @@
 mod loaded;
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_smithy_async::time::{SharedTimeSource, StaticTimeSource};
@@ -20,17 +19,17 @@ use aws_smithy_runtime_api::shared::IntoShared;
 use aws_smithy_types::config_bag::ConfigBag;
 
 use crate::clock::SkewClock;
-use crate::local_clock::LocalClock;
+use crate::lifetime::Clocks;
 use crate::sdk::operation::OperationState;
 use loaded::Loaded;
 
 /// An identity cache that judges by the corrected clock whether credentials have
 /// expired.
 ///
-/// When the clock changes it asks the provider again: the SDK's own cache would load
-/// credentials at every call on a machine that is ahead, and sign with expired ones on a
-/// machine that is behind. Where the provider fails it goes on with the credentials
-/// that it had, as long as they are valid by the corrected clock.
+/// When a correction shows that credentials were loaded by a wrong clock it asks the provider
+/// again: the SDK's own cache would load credentials at every call on a machine that is
+/// ahead, and sign with expired ones on a machine that is behind. Where the provider fails it
+/// goes on with the credentials that it had, as long as they may be valid.
 ///
 /// Made by [`SkewClock::identity_cache`].
 #[derive(Debug)]
@@ -132,10 +131,12 @@ impl ResolveCachedIdentity for SkewIdentityCache {
             return first.resolve_cached_identity(resolver, runtime_components, config_bag);
         }
         if let Some(time_source) = &time_source
-            && let Some(known) = self.loaded.of_generation(
+            && let Some(known) = self.loaded.present(
                 &resolver.cache_partition(),
-                generation,
-                time_source.now(),
+                Clocks {
+                    now: time_source.now(),
+                    ..self.clock.clocks()
+                },
             )
         {
             return IdentityFuture::ready(Ok(known));
@@ -191,13 +192,17 @@ impl ResolveIdentity for KeepingLast {
         config_bag: &'a ConfigBag,
     ) -> IdentityFuture<'a> {
         IdentityFuture::new(async move {
-            let generation = self.clock.generation();
+            let clocks = self.clock.clocks();
+            // For the cache of another generation.
+            if let Some(known) = self.loaded.present(&self.inner.cache_partition(), clocks) {
+                return Ok(known);
+            }
             let loaded = self
                 .inner
                 .resolve_identity(runtime_components, config_bag)
                 .await;
             match loaded {
-                Ok(identity) => Ok(self.keep(identity, generation)),
+                Ok(identity) => Ok(self.keep(identity, clocks)),
                 Err(error) => self.valid_last().ok_or(error),
             }
         })
@@ -220,14 +225,16 @@ impl ResolveIdentity for KeepingLast {
 impl KeepingLast {
     /// Keeps an identity that was loaded just now; the one before it may still sign
     /// requests in flight.
-    fn keep(&self, identity: Identity, generation: u64) -> Identity {
-        let identity = with_true_expiry(identity, &self.clock);
-        let previous = self.loaded.replace(
-            self.inner.cache_partition(),
-            identity.clone(),
-            generation,
-            self.clock.now(),
-        );
+    fn keep(&self, mut identity: Identity, clocks: Clocks) -> Identity {
+        if let Some(expiry) = self.clock.corrected_expiry(identity.expiration()) {
+            if let Some(credentials) = identity.data::<Credentials>() {
+                let mut credentials = credentials.clone();
+                *credentials.expiry_mut() = Some(expiry);
+                identity = credentials.into();
+            }
+        }
+        let partition = self.inner.cache_partition();
+        let previous = self.loaded.replace(partition, identity.clone(), clocks);
         let previous = previous
             .as_ref()
             .and_then(|previous| previous.data::<Credentials>());
@@ -239,39 +246,11 @@ impl KeepingLast {
     }
 
     fn valid_last(&self) -> Option<Identity> {
-        let last = self.loaded.last(&self.inner.cache_partition())?;
-        let now = self.clock.now();
-        let is_valid = last.expiration().is_none_or(|expiry| expiry > now);
-        is_valid.then_some(last)
+        let partition = self.inner.cache_partition();
+        self.loaded.last(&partition, self.clock.clocks())
     }
-}
-
-/// Moves an expiry that a provider has computed from the local clock to the corrected
-/// one. IMDS's provider extends what looks expired by 10 to 15 minutes (aws-config,
-/// `imds/credentials.rs`), so such an expiry is near the local clock; those that a
-/// service states are near it only by chance, and then this makes a reload early or
-/// late by no more than those minutes.
-fn with_true_expiry(identity: Identity, clock: &SkewClock) -> Identity {
-    if !clock.is_corrected() {
-        return identity;
-    }
-    let local = clock.local().wall();
-    let lasts = identity
-        .expiration()
-        .and_then(|expiry| expiry.duration_since(local).ok())
-        .filter(|lasts| *lasts <= LONGEST_EXTENSION);
-    let (Some(lasts), Some(credentials)) = (lasts, identity.data::<Credentials>()) else {
-        return identity;
-    };
-    let mut credentials = credentials.clone();
-    let expiry: SystemTime = clock.now() + lasts;
-    *credentials.expiry_mut() = Some(expiry);
-    credentials.into()
 }
 
 fn fresh() -> SharedIdentityCache {
     IdentityCache::lazy().build().into_shared()
 }
-
-/// With a second for what passes meanwhile.
-const LONGEST_EXTENSION: Duration = Duration::from_secs(15 * 60 + 1);

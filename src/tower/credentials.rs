@@ -10,6 +10,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 
 use crate::clock::SkewClock;
+use crate::lifetime::{Clocks, Lifetime};
 use crate::recent::RecentCredentials;
 
 /// Shared by all clones of a layer's services.
@@ -31,8 +32,7 @@ struct Inner {
 #[derive(Debug)]
 struct Known {
     credentials: Credentials,
-    /// Credentials judged by another clock are judged again.
-    generation: u64,
+    lifetime: Lifetime,
 }
 
 impl CachedCredentials {
@@ -41,7 +41,7 @@ impl CachedCredentials {
             provider: SharedCredentialsProvider::new(provider),
             known: Mutex::new(None),
             recent: RecentCredentials::default(),
-            asking: tokio::sync::Mutex::default(),
+            asking: tokio::sync::Mutex::new(()),
             loads: AtomicU64::new(0),
         }))
     }
@@ -53,12 +53,12 @@ impl CachedCredentials {
 
     /// Returns credentials that are valid at a time.
     ///
-    /// When the clock has changed the provider is asked again; where it fails or takes too
-    /// long, the credentials at hand are used as long as they are valid.
+    /// Those that a wrong clock has loaded are asked for again. Where the provider fails, or
+    /// takes longer than 5 s, the credentials at hand are used as long as they may be valid.
     ///
     /// # Errors
     ///
-    /// The provider's, if there are no valid credentials at hand.
+    /// The provider's, if no credentials at hand may be valid.
     pub(super) async fn get(
         &self,
         clock: &SkewClock,
@@ -69,34 +69,56 @@ impl CachedCredentials {
         }
         let loads = self.0.loads.load(Ordering::Relaxed);
         let _asking = self.0.asking.lock().await;
-        if self.0.loads.load(Ordering::Relaxed) != loads {
-            // Those that wait share what is loaded, even if this clock takes it for
-            // expired: the provider has nothing newer.
-            if let Some(known) = self.last() {
-                return Ok(known);
-            }
+        if self.0.loads.load(Ordering::Relaxed) != loads
+            && let Some(known) = self.lock().as_ref()
+        {
+            // Those that wait share what was loaded, even if it has expired by a clock that
+            // is ahead: the provider has nothing newer.
+            return Ok(known.credentials.clone());
         }
-        let generation = clock.generation();
-        let fallback = self.last();
-        let fallback = fallback.filter(|last| last.expiry().is_none_or(|expiry| expiry > at));
+        let loaded = clock.clocks();
         let asked = self.0.provider.provide_credentials();
-        let (credentials, replaced) = match fallback {
-            None => (asked.await?, self.last()),
+        let answer = match self.fallback(Clocks { now: at, ..loaded }) {
+            None => asked.await?,
             Some(last) => match tokio::time::timeout(LONGEST_WAIT, asked).await {
-                Ok(Ok(credentials)) => (credentials, Some(last)),
-                _ => (last, None),
+                Ok(Ok(credentials)) => credentials,
+                _ => return Ok(self.keep(last, loaded.generation)),
             },
         };
-        if let Some(replaced) = replaced {
-            let mono = clock.reading().boot;
-            self.0.recent.remember(&replaced, mono);
+        Ok(self.replace(answer, clock, loaded))
+    }
+
+    /// Returns the credentials at hand, if they may be valid.
+    fn fallback(&self, clocks: Clocks) -> Option<Credentials> {
+        let known = self.lock();
+        let last = known.as_ref()?;
+        let may_be_valid = last.lifetime.may_be_valid(clocks);
+        may_be_valid.then(|| last.credentials.clone())
+    }
+
+    /// Goes on with the credentials at hand until the next generation.
+    fn keep(&self, last: Credentials, generation: u64) -> Credentials {
+        if let Some(known) = self.lock().as_mut() {
+            known.lifetime.loaded.generation = generation;
         }
-        *self.lock() = Some(Known {
-            credentials: credentials.clone(),
-            generation,
+        last
+    }
+
+    fn replace(&self, mut new: Credentials, clock: &SkewClock, loaded: Clocks) -> Credentials {
+        if let Some(expiry) = clock.corrected_expiry(new.expiry()) {
+            *new.expiry_mut() = Some(expiry);
+        }
+        let expiry = new.expiry();
+        let previous = self.lock().replace(Known {
+            credentials: new.clone(),
+            lifetime: Lifetime { expiry, loaded },
         });
         self.0.loads.fetch_add(1, Ordering::Relaxed);
-        Ok(credentials)
+        if let Some(previous) = previous {
+            let mono = clock.reading().boot;
+            self.0.recent.remember(&previous.credentials, mono);
+        }
+        new
     }
 
     /// Returns credentials with this access key, valid or not: the present ones, which are
@@ -111,27 +133,16 @@ impl CachedCredentials {
     }
 
     fn known_at(&self, clock: &SkewClock, at: SystemTime) -> Option<Credentials> {
-        self.lock()
-            .as_ref()
-            .filter(|known| {
-                known.generation == clock.generation() && is_good(&known.credentials, at)
-            })
-            .map(|known| known.credentials.clone())
-    }
-
-    fn last(&self) -> Option<Credentials> {
-        self.lock().as_ref().map(|known| known.credentials.clone())
+        let mut known = self.lock();
+        let known = known.as_mut()?;
+        let clocks = clock.clocks();
+        let left = known.lifetime.left(Clocks { now: at, ..clocks })?;
+        (left > BUFFER).then(|| known.credentials.clone())
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Known>> {
         self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn is_good(credentials: &Credentials, now: SystemTime) -> bool {
-    credentials
-        .expiry()
-        .is_none_or(|expiry| expiry.duration_since(now).is_ok_and(|left| left > BUFFER))
 }
 
 /// As the SDK's own cache: time for the request to arrive.

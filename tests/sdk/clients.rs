@@ -91,6 +91,53 @@ impl Door {
     }
 }
 
+/// Every integration, and the SDK alone before them.
+pub(crate) const SDK_AND_ALL: [Option<Door>; 5] = [
+    None,
+    Some(Door::Interceptor),
+    Some(Door::HttpClient),
+    Some(Door::Apply),
+    Some(Door::Both),
+];
+
+/// The config for clients with this integration, or of the SDK alone, with the retries that
+/// it has.
+pub(crate) fn config_of(door: Option<Door>, config: &SdkConfig, skew: &SkewClock) -> SdkConfig {
+    let Some(door) = door else {
+        return config.clone();
+    };
+    let retries = config.retry_config().expect("was given").clone();
+    let config = door.config(config, skew).into_builder();
+    config.retry_config(retries).build()
+}
+
+pub(crate) fn sqs_of(
+    door: Option<Door>,
+    config: &SdkConfig,
+    skew: &SkewClock,
+) -> aws_sdk_sqs::Client {
+    let builder = aws_sdk_sqs::config::Builder::from(&config_of(door, config, skew));
+    let builder = if door.is_some_and(Door::installs) {
+        aws_clock_skew::install!(builder, skew)
+    } else {
+        builder
+    };
+    aws_sdk_sqs::Client::from_conf(builder.build())
+}
+
+pub(crate) fn s3_of(
+    door: Option<Door>,
+    config: &SdkConfig,
+    skew: &SkewClock,
+) -> aws_sdk_s3::Client {
+    let config = config_of(door, config, skew);
+    if door.is_some_and(Door::installs) {
+        return s3(&config, skew);
+    }
+    let builder = aws_sdk_s3::config::Builder::from(&config);
+    aws_sdk_s3::Client::from_conf(builder.force_path_style(true).build())
+}
+
 /// The same config with what `configure` installs, and nothing else.
 pub(crate) fn behind(config: &SdkConfig, skew: &SkewClock) -> SdkConfig {
     let inner = config.http_client().expect("was given");

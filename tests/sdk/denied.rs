@@ -1,10 +1,17 @@
 //! An ordinary `AccessDenied` is passed on, and not tried again.
 
-use aws_clock_skew_endpoint::Endpoint;
+use std::time::Duration;
 
-use crate::clients::{config, encrypt, kms, send, sqs};
+use aws_clock_skew_endpoint::Endpoint;
+use aws_config::retry::RetryConfig;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+
+use crate::clients::{Door, SDK_AND_ALL, config, config_on, encrypt, kms, s3_of, send, sqs};
 use crate::log::Log;
-use crate::world::{MINUTE, World};
+use crate::suspects::S3;
+use crate::wire::{Fate, Manner, Wire};
+use crate::world::{HOUR, MINUTE, World, minutes};
 
 async fn endpoint(world: &World) -> Endpoint {
     let endpoint = Endpoint::builder(world.clock())
@@ -71,4 +78,121 @@ async fn a_denial_costs_two_requests_on_a_clock_that_is_still_to_be_corrected() 
         assert_eq!(endpoint.counts().requests, requests);
     }
     assert!(clock.status().is_correcting());
+}
+
+/// Clients of a host that denies in the very way in which it rejects a wrong time.
+struct Scenario {
+    world: World,
+    wire: Wire,
+    s3: aws_sdk_s3::Client,
+    with_wrong_key: aws_sdk_s3::Client,
+}
+
+impl Scenario {
+    fn new(door: Option<Door>, manner: Manner, skew: i64) -> Self {
+        let world = World::with_skew(skew);
+        let wire = Wire::with_manner(&world, minutes(15), manner);
+        let clock = world.skew_clock();
+        let retries = RetryConfig::standard().with_initial_backoff(Duration::from_millis(1));
+        let config = config_on(&wire, S3)
+            .into_builder()
+            .retry_config(retries)
+            .time_source(world.clone())
+            .build();
+        let wrong = Credentials::new("denied", "secret", None, None, "test");
+        let wrong = config
+            .to_builder()
+            .credentials_provider(SharedCredentialsProvider::new(wrong));
+        wire.deny("denied");
+        Self {
+            s3: s3_of(door, &config, &clock),
+            with_wrong_key: s3_of(door, &wrong.build(), &clock),
+            world,
+            wire,
+        }
+    }
+
+    async fn finds(&self, key: &str) -> bool {
+        self.world.advance(Duration::from_secs(10));
+        let head = self.s3.head_object().bucket("b").key(key);
+        head.send().await.is_ok()
+    }
+
+    /// Of so many calls how many fail.
+    async fn lost(&self, calls: usize) -> usize {
+        let mut lost = 0;
+        for _ in 0..calls {
+            lost += usize::from(!self.finds("there").await);
+        }
+        lost
+    }
+}
+
+/// With so many pairs of calls, three a minute.
+const SKEWS: [(i64, usize); 4] = [
+    (-20 * MINUTE, 180),
+    (20 * MINUTE, 20),
+    (9 * HOUR, 20),
+    (0, 20),
+];
+
+/// To a caller who may not list the bucket, S3 responds to a HEAD of a key that is not there
+/// as to one with a wrong time.
+#[tokio::test]
+async fn keys_that_are_there_are_found_beside_missing_ones() {
+    for (skew, pairs) in SKEWS {
+        for door in SDK_AND_ALL {
+            let scenario = Scenario::new(door, Manner::Silently, skew);
+            assert!(!scenario.finds("denied").await);
+            assert_eq!(scenario.lost(20).await, 0, "{door:?}, {skew} s ahead");
+            // Every second key.
+            let scenario = Scenario::new(door, Manner::Silently, skew);
+            let mut lost = 0;
+            for _ in 0..pairs {
+                assert!(!scenario.finds("denied").await);
+                lost += scenario.lost(1).await;
+            }
+            assert_eq!(lost, 0, "{door:?}, {skew} s ahead");
+        }
+    }
+}
+
+/// EC2 has one code for a wrong key and for a wrong time.
+#[tokio::test]
+async fn a_wrong_key_costs_the_calls_with_the_correct_one_nothing() {
+    for (skew, pairs) in SKEWS {
+        for door in SDK_AND_ALL {
+            let scenario = Scenario::new(door, Manner::AuthFailure, skew);
+            let mut lost = 0;
+            for _ in 0..pairs {
+                let head = scenario.with_wrong_key.head_object().bucket("b").key("k");
+                assert!(head.send().await.is_err());
+                lost += scenario.lost(1).await;
+                scenario.world.advance(Duration::from_secs(10));
+            }
+            // Each client of the SDK alone loses a call to a wrong clock.
+            let expected = usize::from(door.is_none() && skew != 0);
+            assert_eq!(lost, expected, "{door:?}, {skew} s ahead");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_resend_that_is_accepted_after_a_minute_costs_the_next_calls_nothing() {
+    for manner in Manner::WITHOUT_WORDS {
+        for skew in [-20 * MINUTE, 20 * MINUTE] {
+            for door in SDK_AND_ALL {
+                let scenario = Scenario::new(door, manner, skew);
+                let slow = Fate {
+                    after: Duration::from_secs(61),
+                    ..Fate::default()
+                };
+                scenario.wire.plan([Fate::default(), slow]);
+                let lost = scenario.lost(20).await;
+                // The SDK alone retries nothing that does not say so.
+                let expected = usize::from(door.is_none() && manner != Manner::ByCode);
+                assert_eq!(lost, expected, "{door:?}, {manner:?}, {skew} s ahead");
+            }
+        }
+    }
 }

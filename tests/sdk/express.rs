@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::date_time::{DateTime, Format};
 
-use crate::clients::{Door, config};
+use crate::clients::{Door, config, config_of};
 use crate::wire::{Manner, Wire};
 use crate::world::{MINUTE, World, minutes};
 
@@ -61,17 +61,8 @@ async fn lost(door: Option<Door>, skew: i64, is_mixed: bool) -> usize {
         .http_client(Express(wire.clone(), world.clone()))
         .time_source(world.clone());
     base.set_endpoint_url(None);
-    let base = base.build();
-    let config = match door {
-        // With the SDK's own retries, which it needs for what only it can sign.
-        Some(Door::HttpClient | Door::Apply) => {
-            let retries = base.retry_config().expect("was given").clone();
-            let config = door.expect("is some").config(&base, &clock);
-            config.into_builder().retry_config(retries).build()
-        }
-        Some(door) => door.config(&base, &clock),
-        None => base,
-    };
+    // With the SDK's own retries, which it needs for what only it can sign.
+    let config = config_of(door, &base.build(), &clock);
     let builder = aws_sdk_s3::config::Builder::from(&config);
     let builder = match door {
         Some(door) if door.installs() => install!(builder, &clock),

@@ -136,10 +136,14 @@ struct Inner {
     /// How far its clock is ahead of the true time.
     ahead: Mutex<i64>,
     is_dateless: AtomicBool,
+    /// What is in the paths, or the access keys, of requests that it denies.
+    denied: Mutex<Option<&'static str>>,
     gate: Mutex<Option<Arc<Barrier>>>,
     fates: Mutex<VecDeque<Fate>>,
     sent: AtomicUsize,
     seen: Mutex<Vec<bool>>,
+    /// `x-amz-date` of the last request.
+    signed_at: Mutex<Option<SystemTime>>,
 }
 
 impl Wire {
@@ -155,10 +159,12 @@ impl Wire {
             manner,
             ahead: Mutex::default(),
             is_dateless: AtomicBool::default(),
+            denied: Mutex::default(),
             gate: Mutex::default(),
             fates: Mutex::default(),
             sent: AtomicUsize::default(),
             seen: Mutex::default(),
+            signed_at: Mutex::default(),
         }))
     }
 
@@ -170,6 +176,12 @@ impl Wire {
     /// From now on no answer has a `Date`.
     pub(crate) fn leave_out_dates(&self) {
         self.0.is_dateless.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on what has this in its path or its access key is denied, as a wrong time is
+    /// rejected.
+    pub(crate) fn deny(&self, denied: &'static str) {
+        *self.0.denied.lock().expect("nobody panics with it") = Some(denied);
     }
 
     pub(crate) fn set_tolerance(&self, tolerance: Duration) {
@@ -185,6 +197,11 @@ impl Wire {
     /// How many requests were sent, whoever answered them.
     pub(crate) fn sent(&self) -> usize {
         self.0.sent.load(Ordering::Relaxed)
+    }
+
+    /// The time that the last request was signed for.
+    pub(crate) fn signed_at(&self) -> Option<SystemTime> {
+        *self.0.signed_at.lock().expect("nobody panics with it")
     }
 
     /// How many requests the service has rejected.
@@ -220,6 +237,8 @@ impl Wire {
             .expect("nobody panics with it")
             .pop_front();
         let fate = fate.unwrap_or_default();
+        let date = request.headers().get("x-amz-date");
+        *inner.signed_at.lock().expect("nobody panics with it") = date.and_then(time_of);
         inner.world.advance(fate.before);
         let answer = fate.answer.unwrap_or_else(|| self.serve(request));
         inner.world.advance(fate.after);
@@ -244,7 +263,11 @@ impl Wire {
         let ahead = *self.0.ahead.lock().expect("nobody panics with it");
         let now = shifted(self.0.world.true_time(), ahead);
         let signed_at = request.headers().get("x-amz-date").expect("is signed");
+        let denied = *self.0.denied.lock().expect("nobody panics with it");
+        let key = request.headers().get("authorization").unwrap_or_default();
+        let is_denied = denied.is_some_and(|it| request.uri().contains(it) || key.contains(it));
         let verdict = self.verdict(signed_at, now);
+        let verdict = verdict.or_else(|| is_denied.then(String::new));
         let has_expired = verdict.is_none() && has_expired(request, now);
         self.0
             .seen
@@ -334,6 +357,22 @@ fn has_expired(request: &HttpRequest, now: SystemTime) -> bool {
 /// `20270115T080000Z`
 pub(crate) fn basic(seconds: i64) -> String {
     extended(UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs())).replace(['-', ':'], "")
+}
+
+/// Reads `20270115T080000Z`.
+fn time_of(basic: &str) -> Option<SystemTime> {
+    let (day, time) = (basic.get(..8)?, basic.get(9..15)?);
+    let parts = [
+        &day[..4],
+        &day[4..6],
+        &day[6..],
+        &time[..2],
+        &time[2..4],
+        &time[4..],
+    ];
+    let [year, month, day, hour, minute, second] = parts;
+    let extended = format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z");
+    SystemTime::try_from(DateTime::from_str(&extended, Format::DateTime).ok()?).ok()
 }
 
 /// `2027-01-15T08:00:00Z`

@@ -3,29 +3,16 @@
 
 use aws_clock_skew::SkewEvent;
 use aws_clock_skew::event::EventKind;
-use http::{HeaderValue, Response, StatusCode};
-use http_body_util::combinators::UnsyncBoxBody;
+use http::StatusCode;
 use tower::{Layer, ServiceExt};
 
 use crate::log::Log;
-use crate::script::{Lost, Script, response, signed};
+use crate::script::{Script, dated, signed};
 use crate::stack::credentials;
 use crate::world::{HOUR, World};
 
 /// As MinIO and Ceph word it, or as a `HEAD` is answered.
-const TEXTS: [&str; 2] = ["<Error><Code>RequestTimeTooSkewed</Code></Error>", ""];
-
-fn dated(world: &World, text: &str) -> Response<UnsyncBoxBody<bytes::Bytes, Lost>> {
-    let mut rejection = response(403, text);
-    let date = httpdate::fmt_http_date(world.true_time());
-    let headers = rejection.headers_mut();
-    headers.insert(
-        "date",
-        HeaderValue::from_str(&date).expect("a date is a value"),
-    );
-    headers.insert("x-amz-request-id", HeaderValue::from_static("id-1"));
-    rejection
-}
+pub(crate) const TEXTS: [&str; 2] = ["<Error><Code>RequestTimeTooSkewed</Code></Error>", ""];
 
 #[tokio::test]
 async fn a_date_that_is_accepted_becomes_the_correction() {
@@ -33,7 +20,7 @@ async fn a_date_that_is_accepted_becomes_the_correction() {
         let log = Log::start();
         let world = World::with_skew(-HOUR);
         let script = Script::new(&world);
-        script.plan([Some(Ok(dated(&world, text)))]);
+        script.plan([Some(Ok(dated(text, world.true_time())))]);
         let clock = world.skew_clock();
         let layer = clock.layer(credentials());
         for sent in 2..=4 {
@@ -58,7 +45,7 @@ async fn a_date_that_is_rejected_does_not_become_the_correction() {
         let elsewhere = World::with_skew(0);
         elsewhere.advance(std::time::Duration::from_hours(3));
         let script = Script::new(&world);
-        script.plan([Some(Ok(dated(&elsewhere, text))), None, None]);
+        script.plan([Some(Ok(dated(text, elsewhere.true_time()))), None, None]);
         let clock = world.skew_clock();
         let layer = clock.layer(credentials());
         let answer = layer.layer(script.clone()).oneshot(signed(&world)).await;
@@ -79,7 +66,7 @@ async fn a_denied_request_is_not_sent_again() {
     let world = World::with_skew(-60);
     let script = Script::new(&world);
     let denied = "<Error><Code>AccessDenied</Code></Error>";
-    script.plan([Some(Ok(dated(&world, denied)))]);
+    script.plan([Some(Ok(dated(denied, world.true_time())))]);
     let clock = world.skew_clock();
     let answer = clock
         .layer(credentials())

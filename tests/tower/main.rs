@@ -5,6 +5,7 @@
 
 mod answers;
 mod by_date;
+mod cancelled;
 mod contract;
 mod credentials;
 mod healthy;

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_smithy_types::date_time::{DateTime, Format};
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, Version};
+use http::{HeaderMap, HeaderValue, Request, Response, Version};
 use http_body::Body;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
@@ -39,6 +39,8 @@ impl std::error::Error for Lost {}
 pub(crate) struct Script {
     shared: Arc<Mutex<Shared>>,
     world: World,
+    /// The error message, where it does not state the time: `Date` does.
+    message: Option<&'static str>,
     /// `poll_ready` said so, to this very clone.
     is_ready: bool,
     readiness: Pending,
@@ -75,14 +77,28 @@ impl Script {
                 unready: VecDeque::new(),
             })),
             world: world.clone(),
+            message: None,
             is_ready: false,
             readiness: Pending::default(),
+        }
+    }
+
+    /// A service that states its time in `Date` only.
+    pub(crate) fn with_message(world: &World, message: &'static str) -> Self {
+        Self {
+            message: Some(message),
+            ..Self::new(world)
         }
     }
 
     /// Says how the next requests are answered; `None` by the service itself.
     pub(crate) fn plan(&self, answers: impl IntoIterator<Item = Option<Answer>>) {
         self.shared().planned.extend(answers);
+    }
+
+    /// Takes back what was planned and has not happened.
+    pub(crate) fn forget_plans(&self) {
+        self.shared().planned.clear();
     }
 
     /// The service becomes unusable from now on.
@@ -104,6 +120,7 @@ impl Clone for Script {
         Self {
             shared: self.shared.clone(),
             world: self.world.clone(),
+            message: self.message,
             is_ready: false,
             readiness: Pending::default(),
         }
@@ -137,12 +154,13 @@ where
             "called before it was ready"
         );
         let (shared, world) = (self.shared.clone(), self.world.clone());
+        let dated_message = self.message;
         Box::pin(async move {
             let (parts, body) = request.into_parts();
             let declared = body.size_hint().exact();
             tokio::task::yield_now().await;
             let body = body.collect().await.expect("a request's body").to_bytes();
-            let own = answer(&parts.headers, world.true_time());
+            let own = answer(&parts.headers, world.true_time(), dated_message);
             let planned = {
                 let mut shared = shared.lock().expect("nobody panics with it");
                 shared.sent.push(Sent {
@@ -160,7 +178,7 @@ where
     }
 }
 
-fn answer(headers: &HeaderMap, now: SystemTime) -> Answer {
+fn answer(headers: &HeaderMap, now: SystemTime, dated_message: Option<&str>) -> Answer {
     let signed_at = headers
         .get("x-amz-date")
         .and_then(|date| date.to_str().ok());
@@ -181,7 +199,23 @@ fn answer(headers: &HeaderMap, now: SystemTime) -> Answer {
     } else {
         return Ok(response(200, "{}"));
     };
-    Ok(response(403, &rejection(&message)))
+    Ok(match dated_message {
+        Some(text) => dated(text, now),
+        None => response(403, &rejection(&message)),
+    })
+}
+
+/// A rejection that states its time in `Date` only.
+pub(crate) fn dated(text: &str, time: SystemTime) -> Response<UnsyncBoxBody<Bytes, Lost>> {
+    let mut rejection = response(403, text);
+    let date = httpdate::fmt_http_date(time);
+    let headers = rejection.headers_mut();
+    headers.insert(
+        "date",
+        HeaderValue::from_str(&date).expect("a date is a value"),
+    );
+    headers.insert("x-amz-request-id", HeaderValue::from_static("id-1"));
+    rejection
 }
 
 pub(crate) fn rejection(message: &str) -> String {

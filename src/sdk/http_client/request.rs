@@ -146,6 +146,11 @@ impl ReplayRequest for SdkRequest {
         self.wiring.inner.call(request)
     }
 
+    /// The SDK can, with the credentials of its next attempt.
+    fn skipped(&mut self) {
+        self.is_ours_to_sign = false;
+    }
+
     fn mark(&self, response: &mut HttpResponse) {
         response.add_extension(Observed(self.wiring.shared.clock.clone()));
     }

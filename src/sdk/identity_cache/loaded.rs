@@ -2,60 +2,64 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aws_smithy_runtime_api::client::identity::{Identity, IdentityCachePartition};
+
+use crate::lifetime::{Clocks, Lifetime};
 
 /// The identity that was loaded last, of each partition of the cache.
 #[derive(Debug, Default)]
 pub(super) struct Loaded(Mutex<HashMap<IdentityCachePartition, Last>>);
 
-/// An identity, and the generation of the clock when it was asked for.
 #[derive(Debug)]
 struct Last {
     identity: Identity,
-    generation: u64,
-    /// By the corrected clock. What states no expiry is kept for as long as the SDK does.
-    expiry: SystemTime,
+    lifetime: Lifetime,
 }
 
 impl Loaded {
-    /// Returns an identity that is valid for a while by the corrected clock. While the
-    /// clock is corrected it saves the caches' components, which have to be put together
-    /// with another time source.
-    pub(super) fn of_generation(
-        &self,
-        partition: &IdentityCachePartition,
-        generation: u64,
-        now: SystemTime,
-    ) -> Option<Identity> {
-        let loaded = self.lock();
-        let last = loaded.get(partition)?;
-        let is_valid = last.expiry > now + EXPIRES_SOON;
-        (last.generation == generation && is_valid).then(|| last.identity.clone())
-    }
-
-    /// Keeps an identity, and returns the one before it.
+    /// Keeps an identity that was asked for at `loaded`, and returns the one before it.
     pub(super) fn replace(
         &self,
         partition: IdentityCachePartition,
         identity: Identity,
-        generation: u64,
-        now: SystemTime,
+        loaded: Clocks,
     ) -> Option<Identity> {
         let expiry = identity.expiration();
+        let expiry = expiry.or_else(|| loaded.now.checked_add(WITHOUT_EXPIRY));
         let last = Last {
             identity,
-            generation,
-            expiry: expiry.unwrap_or_else(|| now + WITHOUT_EXPIRY),
+            lifetime: Lifetime { expiry, loaded },
         };
         let previous = self.lock().insert(partition, last);
         previous.map(|previous| previous.identity)
     }
 
-    pub(super) fn last(&self, partition: &IdentityCachePartition) -> Option<Identity> {
-        let last = self.lock();
-        last.get(partition).map(|last| last.identity.clone())
+    /// Returns an identity that need not be asked for again, and is valid for a while. While
+    /// the clock is corrected it saves the caches' components, which have to be put together
+    /// with another time source.
+    pub(super) fn present(
+        &self,
+        partition: &IdentityCachePartition,
+        clocks: Clocks,
+    ) -> Option<Identity> {
+        let mut loaded = self.lock();
+        let last = loaded.get_mut(partition)?;
+        let left = last.lifetime.left(clocks)?;
+        (left > EXPIRES_SOON).then(|| last.identity.clone())
+    }
+
+    /// Returns an identity, for want of another, that may be valid.
+    pub(super) fn last(
+        &self,
+        partition: &IdentityCachePartition,
+        clocks: Clocks,
+    ) -> Option<Identity> {
+        let loaded = self.lock();
+        let last = loaded.get(partition)?;
+        let may_be_valid = last.lifetime.may_be_valid(clocks);
+        may_be_valid.then(|| last.identity.clone())
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<IdentityCachePartition, Last>> {

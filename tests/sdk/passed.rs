@@ -1,0 +1,90 @@
+//! Responses that passed the timestamp check and are no success: what their `Date` says of a
+//! time that is tried.
+
+use std::time::Duration;
+
+use crate::clients::{Door, SDK_AND_ALL, config_on, head, s3_of, without_retries};
+use crate::log::Log;
+use crate::suspects::S3;
+use crate::wire::{Answer, Fate, Manner, Wire};
+use crate::world::{MINUTE, World, minutes, shifted};
+
+/// One empty 403 that states a time `ahead` of the true one, and then the same response to
+/// everything, with the correct `Date`. Returns how many of the signatures of twenty calls
+/// after them are 10 seconds or more from the true time.
+async fn wrong_signatures(door: Option<Door>, status: u16, ahead: i64) -> usize {
+    let log = Log::start();
+    let world = World::with_skew(0);
+    let wire = Wire::with_manner(&world, minutes(15), Manner::Silently);
+    let clock = world.skew_clock();
+    let config = without_retries(config_on(&wire, S3)).into_builder();
+    let s3 = s3_of(door, &config.time_source(world.clone()).build(), &clock);
+    let passed = || Fate::answered(Answer::new(status, "").dated(world.true_time()));
+    let lie = Answer::empty_403(shifted(world.true_time(), ahead));
+    wire.plan([Fate::answered(lie), passed(), passed()]);
+    drop(head(&s3).await);
+    wire.forget_plans();
+    let mut wrong = 0;
+    for _ in 0..20 {
+        world.advance(Duration::from_secs(1));
+        wire.plan([passed()]);
+        drop(head(&s3).await);
+        let signed_at = wire.signed_at().expect("a request was sent");
+        let error = world.true_time().duration_since(signed_at);
+        let error = error.unwrap_or_else(|early| early.duration());
+        wrong += usize::from(error >= Duration::from_secs(10));
+        wire.forget_plans();
+    }
+    assert_eq!(clock.now(), world.machine_wall(), "{door:?}, {status}");
+    assert!(log.names().is_empty(), "{door:?}, {status}");
+    wrong
+}
+
+#[tokio::test]
+async fn a_response_whose_date_contradicts_a_trial_ends_it_whatever_its_status() {
+    for status in [200, 304, 301, 302, 307, 404, 405, 409, 412, 416] {
+        for ahead in [-10 * MINUTE, 10 * MINUTE] {
+            for door in SDK_AND_ALL {
+                let wrong = wrong_signatures(door, status, ahead).await;
+                // The SDK alone signs the next request with it.
+                let expected = usize::from(door.is_none());
+                assert_eq!(wrong, expected, "{door:?}, {status}, {ahead} s ahead");
+            }
+        }
+    }
+}
+
+/// A trial that a 404 has accepted, whose `Date` agreed, is a correction as any other: it ends
+/// by successes, and with the repair of the local clock.
+#[tokio::test]
+async fn a_correction_that_a_404_has_started_ends_as_any_other() {
+    for ends_by_repair in [true, false] {
+        for door in Door::ALL {
+            let world = World::with_skew(0);
+            let wire = Wire::with_manner(&world, minutes(15), Manner::Silently);
+            let clock = world.skew_clock();
+            let config = without_retries(config_on(&wire, S3)).into_builder();
+            let s3 = s3_of(
+                Some(door),
+                &config.time_source(world.clone()).build(),
+                &clock,
+            );
+            // S3's own clock is wrong, and then it is set.
+            let wrong = shifted(world.true_time(), 10 * MINUTE);
+            let missing = Answer::new(404, "").dated(wrong);
+            wire.plan([Answer::empty_403(wrong).into(), missing.into()]);
+            assert!(head(&s3).await.is_err());
+            assert!(clock.status().is_correcting(), "{door:?}");
+            if ends_by_repair {
+                world.set_skew(10 * MINUTE);
+            } else {
+                for _ in 0..3 {
+                    assert_eq!(head(&s3).await, Ok(()), "{door:?}");
+                }
+            }
+            assert_eq!(clock.now(), world.machine_wall(), "{door:?}");
+            assert_eq!(head(&s3).await, Ok(()), "{door:?}");
+            assert_eq!(wire.rejected(), 0, "{door:?}");
+        }
+    }
+}

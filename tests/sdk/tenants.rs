@@ -1,0 +1,132 @@
+//! A role for each tenant, and whatever keeps a signature from being reproduced.
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_sqs::config::retry::RetryPartition;
+use aws_sdk_sqs::config::{Builder, IdentityCache};
+use tokio::task::JoinSet;
+
+use crate::clients::{Door, SDK_AND_ALL, config, config_of, receive};
+use crate::site::QUEUE;
+use crate::unrepeatable::Role;
+use crate::wire::Wire;
+use crate::world::{HOUR, MINUTE, World, minutes};
+
+const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
+
+fn base(world: &World, wire: &Wire) -> SdkConfig {
+    config(AWS)
+        .into_builder()
+        .http_client(wire.clone())
+        .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(1)))
+        .time_source(world.clone())
+        .build()
+}
+
+/// Sessions of an hour, with other keys at each load, as `AssumeRole` gives them.
+fn role(world: &World, key: String) -> SharedCredentialsProvider {
+    let role = Role::new(world, minutes(60), |_, _| true);
+    SharedCredentialsProvider::new(Role { key, ..role })
+}
+
+#[tokio::test]
+async fn a_call_of_each_of_hundreds_of_tenants_in_flight_succeeds() {
+    for (tenants, skews) in [
+        (100, &[-20 * MINUTE, 20 * MINUTE][..]),
+        (300, &[-20 * MINUTE]),
+    ] {
+        for &skew in skews {
+            for door in SDK_AND_ALL {
+                let world = World::with_skew(skew);
+                let wire = Wire::new(&world, minutes(5));
+                wire.hold(tenants);
+                let clock = world.skew_clock();
+                let config = config_of(door, &base(&world, &wire), &clock);
+                let mut calls = JoinSet::new();
+                for tenant in 0..tenants {
+                    // Their retry quotas are their own as well.
+                    let partition = RetryPartition::custom(format!("{tenant} of {door:?}"));
+                    let builder = Builder::from(&config)
+                        .credentials_provider(role(&world, format!("ASIA{tenant}N")))
+                        .retry_partition(partition.build());
+                    let builder = if door.is_some_and(Door::installs) {
+                        aws_clock_skew::install!(builder, &clock)
+                    } else {
+                        builder
+                    };
+                    let sqs = aws_sdk_sqs::Client::from_conf(builder.build());
+                    calls.spawn(async move { receive(&sqs, QUEUE).await });
+                }
+                let lost = calls
+                    .join_all()
+                    .await
+                    .iter()
+                    .filter(|call| call.is_err())
+                    .count();
+                assert_eq!(lost, 0, "{tenants} tenants, {door:?}, {skew} s ahead");
+                assert_eq!(wire.sent(), 2 * tenants, "{door:?}");
+            }
+        }
+    }
+}
+
+/// How many of 200 calls in flight fail, and of twenty after them, of a client with an
+/// identity cache of the user's own.
+async fn lost(door: Option<Door>, is_caching: bool, skew: i64) -> (usize, usize) {
+    let world = World::with_skew(skew);
+    let wire = Wire::new(&world, minutes(5));
+    wire.hold(200);
+    let clock = world.skew_clock();
+    let partition = RetryPartition::custom(format!("{door:?} {is_caching} {skew}"));
+    let builder = Builder::from(&config_of(door, &base(&world, &wire), &clock))
+        .credentials_provider(role(&world, "ASIA".to_owned()))
+        .retry_partition(partition.build());
+    let builder = if door.is_some_and(Door::installs) {
+        aws_clock_skew::install!(builder, &clock)
+    } else {
+        builder
+    };
+    let builder = if is_caching {
+        builder.identity_cache(IdentityCache::lazy().build())
+    } else {
+        builder.identity_cache(IdentityCache::no_cache())
+    };
+    let sqs = aws_sdk_sqs::Client::from_conf(builder.build());
+    let mut calls = JoinSet::new();
+    for _ in 0..200 {
+        let sqs = sqs.clone();
+        calls.spawn(async move { receive(&sqs, QUEUE).await });
+    }
+    let outcomes = calls.join_all().await;
+    let in_flight = outcomes.iter().filter(|call| call.is_err()).count();
+    let mut later = 0;
+    for _ in 0..20 {
+        later += usize::from(receive(&sqs, QUEUE).await.is_err());
+        world.advance(minutes(1));
+    }
+    (in_flight, later)
+}
+
+/// The HTTP client cannot reproduce a signature of credentials that it cannot load again; the
+/// SDK signs again then, as far as its retry quota reaches.
+#[tokio::test]
+async fn keys_that_rotate_at_every_load_lose_no_more_calls_than_without_us() {
+    for skew in [-20 * MINUTE, 9 * HOUR] {
+        for is_caching in [false, true] {
+            let of_sdk = lost(None, is_caching, skew).await;
+            assert_eq!(of_sdk, (100, 0));
+            for door in Door::ALL {
+                let (in_flight, later) = lost(Some(door), is_caching, skew).await;
+                let most = if door.installs() { 0 } else { of_sdk.0 };
+                assert!(
+                    in_flight <= most,
+                    "{in_flight} lost, {door:?}, {skew} s ahead"
+                );
+                assert_eq!(later, 0, "{door:?}, {skew} s ahead");
+            }
+        }
+    }
+}
