@@ -77,9 +77,9 @@ impl SkewLayer {
         let copy = TowerRequest::<Function<F>, B>::copy_of(&request);
         let mut kept = TowerRequest::new(send, self.0.clone(), copy);
         if kept.has_to_prepare(sent_at) {
-            if let Some(headers) = prepare(&mut kept, clock).await {
-                kept.put(&headers);
-                put(&headers, request.headers_mut());
+            if let Some(signature) = prepare(&mut kept, clock).await {
+                kept.put(&signature.headers);
+                put(&signature.headers, request.headers_mut());
             }
             sent_at = SentAt::now(clock, || host_of(request.uri()));
         }
