@@ -11,6 +11,7 @@ use aws_sdk_sqs::error::{DisplayErrorContext, SdkError};
 use aws_smithy_runtime_api::client::http::HttpClient;
 
 use crate::wire::Wire;
+use crate::world::World;
 
 /// A config for the endpoint at `url`; without time-outs, since a test may hold
 /// its requests for as long as it likes.
@@ -45,6 +46,13 @@ pub(crate) fn config_on(wire: &Wire, url: &str) -> SdkConfig {
     config(url).into_builder().http_client(wire.clone()).build()
 }
 
+/// The same for any HTTP client, with the clock of a world; waiting lets its time pass.
+pub(crate) fn config_in(world: &World, inner: impl HttpClient + 'static, url: &str) -> SdkConfig {
+    let config = config(url).into_builder().http_client(inner);
+    let config = config.time_source(world.clone());
+    config.sleep_impl(world.clone()).build()
+}
+
 /// How clients are given the clock.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Door {
@@ -61,6 +69,14 @@ pub(crate) enum Door {
 impl Door {
     pub(crate) const ALL: [Self; 4] =
         [Self::Interceptor, Self::HttpClient, Self::Apply, Self::Both];
+    /// The SDK alone first, to compare the others with.
+    pub(crate) const ALONE_AND_ALL: [Option<Self>; 5] = [
+        None,
+        Some(Self::Interceptor),
+        Some(Self::HttpClient),
+        Some(Self::Apply),
+        Some(Self::Both),
+    ];
 
     /// The config for clients of any service. The HTTP client needs no retries, so it is
     /// given none.
@@ -89,6 +105,31 @@ impl Door {
             aws_sdk_sqs::Client::new(&config)
         }
     }
+}
+
+/// A client with the clock, or without: the SDK alone.
+pub(crate) fn sqs_by(
+    door: Option<Door>,
+    config: &SdkConfig,
+    skew: &SkewClock,
+) -> aws_sdk_sqs::Client {
+    match door {
+        Some(door) => door.sqs(config, skew),
+        None => aws_sdk_sqs::Client::new(config),
+    }
+}
+
+pub(crate) fn s3_by(
+    door: Option<Door>,
+    config: &SdkConfig,
+    skew: &SkewClock,
+) -> aws_sdk_s3::Client {
+    let config = door.map_or_else(|| config.clone(), |door| door.config(config, skew));
+    if door.is_some_and(Door::installs) {
+        return s3(&config, skew);
+    }
+    let builder = aws_sdk_s3::config::Builder::from(&config);
+    aws_sdk_s3::Client::from_conf(builder.force_path_style(true).build())
 }
 
 /// The same config with what `configure` installs, and nothing else.
