@@ -56,11 +56,12 @@ pub(crate) fn is_signature(authorization: &[u8]) -> bool {
 }
 
 /// Returns whether a header says that only the request's own signer can sign it again:
-/// each piece of the body is signed by the time of the first, or the key is that of a
-/// session with S3 Express.
+/// each piece of the body is signed by the time of the first, the key is that of a session
+/// with S3 Express, or the signature is one of SigV4a.
 #[cfg(feature = "sdk")]
 pub(crate) fn is_signed_elsewhere(name: &str, value: &[u8]) -> bool {
-    name == EXPRESS_TOKEN || is_chunked(name, value)
+    let is_sigv4a = name == AUTHORIZATION && value.starts_with(SIGV4A.as_bytes());
+    name == EXPRESS_TOKEN || is_sigv4a || is_chunked(name, value)
 }
 
 /// Returns whether a header says that the body is signed in pieces, whose signatures are
@@ -86,7 +87,7 @@ pub(crate) fn prove(
     credentials: &Credentials,
 ) -> Result<Proof, SkipReason> {
     let authorization = head.header(AUTHORIZATION).ok_or(SkipReason::Proof)?;
-    if authorization.starts_with("AWS4-ECDSA-P256-SHA256") {
+    if authorization.starts_with(SIGV4A) {
         return Err(SkipReason::Sigv4a);
     }
     let original = Authorization::parse(authorization).ok_or(SkipReason::Proof)?;
@@ -257,6 +258,7 @@ impl Payload {
 }
 
 const AUTHORIZATION: &str = "authorization";
+const SIGV4A: &str = "AWS4-ECDSA-P256-SHA256";
 const DATE: &str = "x-amz-date";
 const TOKEN: &str = "x-amz-security-token";
 const CONTENT_SHA256: &str = "x-amz-content-sha256";

@@ -44,9 +44,12 @@ use request::{SdkRequest, SigningContext, put};
 ///
 /// Requests that only the SDK can sign again pass as they are, with their responses: S3
 /// uploads of streams over plain `http:` and event streams, whose pieces are signed one
-/// by one, and sessions of S3 Express. Their errors still update the clock. For them,
-/// [`install!`](crate::install) the clock in the client as well; both together correct
-/// once.
+/// by one, SigV4a, and sessions of S3 Express. Their errors still update the clock. For
+/// them, [`install!`](crate::install) the clock in the client as well; both together
+/// correct once.
+///
+/// The resend happens below the SDK's retries: retry classifiers see the response to the
+/// second send only, so one that forbids the retry of a 403 does not keep it from happening.
 ///
 /// Made by [`SkewClock::wrap_http_client`].
 #[derive(Clone, Debug)]

@@ -28,6 +28,7 @@ mod native;
 mod net;
 mod observer;
 mod over_http;
+mod parts;
 mod quota;
 mod quoted;
 mod rebuilt;
