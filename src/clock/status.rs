@@ -175,6 +175,9 @@ impl SkewWatcher {
     /// A correction that ends because the wall clock was repaired is reported at the
     /// next answer of a service, or call of [`status`](Self::status).
     ///
+    /// A watcher keeps the clock alive, so a task that waits in a loop never ends by
+    /// itself: abort it, or select.
+    ///
     /// # Cancel safety
     ///
     /// A change is not lost if the future is dropped.

@@ -136,6 +136,7 @@ struct Inner {
     /// How far its clock is ahead of the true time.
     ahead: Mutex<i64>,
     is_dateless: AtomicBool,
+    is_dated_by_machine: AtomicBool,
     gate: Mutex<Option<Arc<Barrier>>>,
     fates: Mutex<VecDeque<Fate>>,
     sent: AtomicUsize,
@@ -155,6 +156,7 @@ impl Wire {
             manner,
             ahead: Mutex::default(),
             is_dateless: AtomicBool::default(),
+            is_dated_by_machine: AtomicBool::default(),
             gate: Mutex::default(),
             fates: Mutex::default(),
             sent: AtomicUsize::default(),
@@ -170,6 +172,11 @@ impl Wire {
     /// From now on no answer has a `Date`.
     pub(crate) fn leave_out_dates(&self) {
         self.0.is_dateless.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on each `Date` is that of the local clock: a proxy on the machine writes it.
+    pub(crate) fn date_by_local_clock(&self) {
+        self.0.is_dated_by_machine.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn set_tolerance(&self, tolerance: Duration) {
@@ -233,6 +240,12 @@ impl Wire {
             if is_dateless && name == "date" {
                 continue;
             }
+            let is_local = name == "date" && inner.is_dated_by_machine.load(Ordering::Relaxed);
+            let value = if is_local {
+                http_date(inner.world.machine_wall())
+            } else {
+                value
+            };
             response.headers_mut().append(name, value);
         }
         Ok(response)

@@ -13,6 +13,7 @@ mod log;
 mod over_http;
 mod patience;
 mod quoted;
+mod readings;
 mod repair;
 mod request_bodies;
 mod script;
