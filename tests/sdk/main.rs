@@ -31,6 +31,7 @@ mod over_http;
 mod parts;
 mod quota;
 mod quoted;
+mod races;
 mod readings;
 mod rebuilt;
 mod repair;
