@@ -20,6 +20,8 @@ pub(crate) struct ClockState {
     correction: Option<Correction>,
     generation: u64,
     contradictions: u8,
+    /// The latest reading of the monotonic clock.
+    seen: Duration,
     pub(crate) trust: Trust,
 }
 
@@ -52,6 +54,7 @@ impl ClockState {
             correction: None,
             generation: 0,
             contradictions: 0,
+            seen: Duration::ZERO,
             trust: Trust::default(),
         }
     }
@@ -168,6 +171,22 @@ impl ClockState {
         self.replace(None)
     }
 
+    /// Notes a reading of the monotonic clock. If that has gone back, as it does when a
+    /// checkpoint is restored, every time that was kept as a distance from it is wrong:
+    /// forgets those, starts all periods anew, and returns the correction that ended.
+    pub(crate) fn follow_monotonic_clock(&mut self, mono: Duration) -> Option<Correction> {
+        // Readings of several threads come in any order, and not so far apart.
+        let has_gone_back = self.seen.saturating_sub(mono) > GONE_BACK;
+        self.trust.restart_periods(mono);
+        if !has_gone_back {
+            self.seen = self.seen.max(mono);
+            return None;
+        }
+        self.seen = mono;
+        self.trust.forget_hosts();
+        self.correction.is_some().then(|| self.replace(None))?
+    }
+
     /// Forgets everything.
     pub(crate) fn reset(&mut self) {
         self.replace(None);
@@ -267,12 +286,13 @@ pub(crate) fn agrees(date: SystemTime, now: SystemTime) -> bool {
 }
 
 /// A wall clock this close to the correction has been repaired: NTP comes closer, and the
-/// smallest correction is four times as large.
-const REPAIRED: Duration = Duration::from_secs(30);
+/// smallest correction for a service with a usual tolerance is four times as large.
+pub(crate) const REPAIRED: Duration = Duration::from_secs(30);
 /// One wrong or cached `Date` is common, three in a row that all agree with the
 /// wall clock are not.
 const ENOUGH_CONTRADICTIONS: u8 = 3;
 const GRACE: Duration = Duration::from_secs(2);
+const GONE_BACK: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod soundness;

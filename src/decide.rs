@@ -69,7 +69,10 @@ pub(crate) fn adopt(
 
 /// Ends what time alone ends.
 pub(crate) fn keep_up(state: &mut ClockState, reading: Reading, events: &mut Vec<SkewEvent>) {
-    state.trust.restart_periods(reading.boot);
+    if let Some(ended) = state.follow_monotonic_clock(reading.boot) {
+        let details = cleared_details(&ended, reading);
+        events.push(cleared(ClearReason::Reset, details));
+    }
     if let Some(ended) = state.clear_if_repaired(reading) {
         let details = cleared_details(&ended, reading);
         events.push(cleared(ClearReason::LocalClockRepaired, details));

@@ -85,14 +85,25 @@ pub(crate) fn dns_suffix_of(region: &str) -> &'static str {
         .unwrap_or("amazonaws.com")
 }
 
-/// A first label is the service's own API (`es.us-east-1.amazonaws.com`); behind
-/// it, the same label says that customers' names stand before it
-/// (`search-x.us-east-1.es.amazonaws.com`).
+/// A first label is the service's own API (`es.us-east-1.amazonaws.com`), or a bucket's
+/// name, which may begin like anything; behind it, the same label says that customers'
+/// names stand before it (`search-x.us-east-1.es.amazonaws.com`).
 fn is_customers_name(name: &str) -> bool {
-    let starts_like = |label: &str| PREFIXES.iter().any(|prefix| label.starts_with(prefix));
-    let mut labels = name.split('.');
-    labels.next().is_some_and(starts_like)
-        || labels.any(|label| starts_like(label) || LABELS.contains(&label))
+    let is_instance = |label: &str| {
+        let address = label.strip_prefix("ec2-");
+        address.is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+    };
+    let (first, behind) = name.split_once('.').unwrap_or((name, ""));
+    is_instance(first)
+        || first.starts_with(ENDPOINT_SERVICE)
+        || first.ends_with(OBJECT_LAMBDA_ALIAS)
+        || behind.split('.').any(|label| {
+            is_instance(label)
+                || LABELS.contains(&label.strip_suffix("-fips").unwrap_or(label))
+                || [ENDPOINT_SERVICE, WEBSITE]
+                    .iter()
+                    .any(|prefix| label.starts_with(prefix))
+        })
 }
 
 /// The DNS suffixes of all partitions, for IPv4 and for both, as the endpoint
@@ -115,7 +126,8 @@ const SUFFIXES: [&str; 14] = [
 ];
 
 /// Labels behind which customers answer under AWS suffixes.
-const LABELS: [&str; 12] = [
+const LABELS: [&str; 13] = [
+    "s3-object-lambda",
     "execute-api",
     "lambda-url",
     "vpc-lattice",
@@ -130,8 +142,12 @@ const LABELS: [&str; 12] = [
     "cloudfront",
 ];
 
-/// The same, where something follows in the label.
-const PREFIXES: [&str; 3] = ["s3-website", "vpce-svc", "ec2-"];
+/// Labels in which something follows.
+const ENDPOINT_SERVICE: &str = "vpce-svc";
+const WEBSITE: &str = "s3-website";
+/// The end of a name that S3 accepts in the place of a bucket's, and behind which a customer's
+/// function answers.
+const OBJECT_LAMBDA_ALIAS: &str = "--ol-s3";
 
 #[cfg(test)]
 mod tests {
@@ -184,6 +200,20 @@ mod tests {
     }
 
     #[test]
+    fn names_of_aws_that_look_like_customers_are_aws() {
+        for name in [
+            "ec2-instance-connect.us-east-1",
+            "ec2-fips.us-east-1",
+            "ec2-logs.s3.us-west-2",
+            "ec2-messages.us-east-1",
+            "s3-website-backup.s3.us-west-2",
+            "s3-object-lambda.us-east-1",
+        ] {
+            is_aws(&format!("https://{name}.amazonaws.com/"), true);
+        }
+    }
+
+    #[test]
     fn names_that_only_look_like_aws_are_not() {
         is_aws("https://amazonaws.com.evil.example/", false);
         is_aws("https://evilamazonaws.com/", false);
@@ -210,6 +240,11 @@ mod tests {
             "bucket.s3-website-us-east-1.amazonaws.com",
             "bucket.s3-website.us-east-2.amazonaws.com",
             "vpce-0123-abc.vpce-svc-0456.us-east-1.vpce.amazonaws.com",
+            "vpce-svc-0456.us-east-1.vpce.amazonaws.com",
+            "point-123456789012.s3-object-lambda.us-east-1.amazonaws.com",
+            "point-123456789012.s3-object-lambda-fips.us-east-1.amazonaws.com",
+            "alias-x1y2--ol-s3.s3.us-east-1.amazonaws.com",
+            "ec2-203-0-113-25.eu-west-1.compute.amazonaws.com.cn",
             "search-domain.us-east-1.es.amazonaws.com",
             "collection.us-east-1.aoss.amazonaws.com",
             "env.us-east-1.elasticbeanstalk.amazonaws.com",

@@ -39,7 +39,8 @@ impl RoundTrip {
     fn elapsed(&self) -> Duration {
         let counted = self.received.longest_since(self.sent);
         // By clocks that may run 200 ppm too slow, as a correction allows for later.
-        counted + counted / 5_000 + Duration::from_millis(1)
+        let allowance = counted / 5_000 + Duration::from_millis(1);
+        counted.saturating_add(allowance)
     }
 
     /// Returns where a server's time lies on the monotonic clock, if it was read

@@ -106,7 +106,7 @@ mod unslewed {
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::Duration;
 
-    use rustix::time::{ClockId, clock_gettime};
+    use rustix::time::{ClockId, DynamicClockId, Timespec, clock_gettime, clock_gettime_dynamic};
 
     /// NTP slews `CLOCK_MONOTONIC` and `CLOCK_BOOTTIME` together with the wall clock
     /// (chrony: by up to 8.3 %). It does not slew `CLOCK_MONOTONIC_RAW`, which does not
@@ -120,7 +120,7 @@ mod unslewed {
     /// last 16 ms.
     #[inline]
     pub(super) fn fresh() -> Option<Duration> {
-        let total = read(ClockId::Boottime);
+        let total = total_time();
         let age = total.wrapping_sub(MEASURED_AT.load(Ordering::Relaxed));
         // Another thread may be between its two stores. The previous lead is as accurate.
         let lead = LEAD.load(Ordering::Relaxed);
@@ -136,7 +136,7 @@ mod unslewed {
         loop {
             let before = read(ClockId::Monotonic);
             let raw = read(ClockId::MonotonicRaw);
-            let total = read(ClockId::Boottime);
+            let total = total_time();
             let after = read(ClockId::Monotonic);
             attempts -= 1;
             if after.saturating_sub(before) <= CLOSE || attempts == 0 {
@@ -148,9 +148,24 @@ mod unslewed {
         }
     }
 
-    /// In nanoseconds, which do not overflow for 584 years.
+    fn total_time() -> u64 {
+        read_or_monotonic(DynamicClockId::Boottime)
+    }
+
+    /// Where a sandbox has no `CLOCK_BOOTTIME`, time in suspend is not counted.
+    pub(super) fn read_or_monotonic(clock: DynamicClockId<'_>) -> u64 {
+        match clock_gettime_dynamic(clock) {
+            Ok(time) => nanos(time),
+            Err(_) => read(ClockId::Monotonic),
+        }
+    }
+
     fn read(clock: ClockId) -> u64 {
-        let time = clock_gettime(clock);
+        nanos(clock_gettime(clock))
+    }
+
+    /// Nanoseconds last for 584 years.
+    fn nanos(time: Timespec) -> u64 {
         // Clocks that count from the start of the machine are not negative.
         let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
         let nanos = u64::try_from(time.tv_nsec).unwrap_or(0);
@@ -245,7 +260,9 @@ impl LocalClock for MachineClock {
     fn wall(&self) -> SystemTime {
         match self {
             Self::System(clock) => clock.wall(),
-            Self::Other(clock) => clock.wall(),
+            // The SDK's adaptive rate limiter panics before 1970. No system sets its clock to
+            // such a time.
+            Self::Other(clock) => clock.wall().max(SystemTime::UNIX_EPOCH),
         }
     }
 

@@ -204,6 +204,12 @@ impl Trust {
         self.host_times.retain(|known| *known.host != *host);
     }
 
+    /// Forgets the times of single hosts, and which of them were tried in vain.
+    pub(crate) fn forget_hosts(&mut self) {
+        self.host_times.clear();
+        self.back_offs.clear();
+    }
+
     pub(crate) fn is_backing_off(&self, host: &str, mono: Duration) -> bool {
         self.back_offs
             .iter()

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use super::SkewClock;
-use crate::correction::agrees;
+use crate::correction::{REPAIRED, agrees};
 use crate::decide::{self, Decision, Exchange};
 use crate::event::{EventKind, Mode, SkewEvent, SkipReason};
 use crate::host::Host;
@@ -27,7 +27,8 @@ impl SkewClock {
                 && exchange.evidence.accepted()
                 && exchange.host.is_some_and(Host::is_aws)
             {
-                let next = exchange.trip.received.boot + BETWEEN_CONFIRMATIONS;
+                let received = exchange.trip.received.boot;
+                let next = received.saturating_add(BETWEEN_CONFIRMATIONS);
                 let next_confirmation = &self.0.next_confirmation;
                 next_confirmation.store(next.as_secs(), Ordering::Relaxed);
             }
@@ -140,10 +141,14 @@ impl SentAt {
     }
 
     /// Returns whether a request signed with this time has to be re-signed before it is
-    /// sent.
+    /// sent: the time is two minutes or more from that for its host, or it is nearer to the
+    /// local clock than to a smaller correction, which a service with a small tolerance has
+    /// caused.
     pub(crate) fn is_far_from(&self, signed_at: SystemTime) -> bool {
         let distance = ClockOffset::between(signed_at, self.signing.now).magnitude();
-        distance >= WORTH_A_CORRECTION
+        let corrected = ClockOffset::between(self.reading.wall, self.signing.now).magnitude();
+        let is_by_local_clock = corrected > REPAIRED && distance > corrected / 2;
+        distance >= WORTH_A_CORRECTION || is_by_local_clock
     }
 
     pub(crate) fn round_trip(self, signed_at: Option<SystemTime>, received: Reading) -> RoundTrip {

@@ -205,6 +205,9 @@ impl SkewWatcher {
     /// A correction that ends because the local clock was repaired is reported at the next
     /// response, or at the next call of [`status`](Self::status).
     ///
+    /// A watcher keeps the clock alive, so a task that waits in a loop never ends by
+    /// itself: abort it, or select.
+    ///
     /// # Cancel safety
     ///
     /// A change is not lost if the future is dropped.

@@ -127,7 +127,8 @@ pub enum ClearReason {
     LocalClockRepaired,
     /// Servers contradicted the correction, and agree with the local clock.
     Contradicted,
-    /// [`SkewClock::reset`](crate::SkewClock::reset) was called.
+    /// [`SkewClock::reset`](crate::SkewClock::reset) was called, or the monotonic clock has gone
+    /// back: a checkpoint was restored.
     Reset,
 }
 
@@ -191,7 +192,8 @@ pub enum Missing {
     RetryClassifier,
     /// [`SkewClock::auth_scheme`](crate::SkewClock) is not installed.
     AuthScheme,
-    /// The program has no HTTPS client to send through.
+    /// The program has no HTTPS client to send through, or a client of a configured config was
+    /// given another HTTP client.
     HttpClient,
 }
 

@@ -30,6 +30,24 @@ fn nor_do_those_of_other_platforms() {
     does_not_go_back(continuous::boot);
 }
 
+/// As `CLOCK_BOOTTIME` may not be there in a sandbox.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_clock_that_is_not_there_is_replaced_by_the_monotonic_clock() {
+    use std::fs::File;
+    use std::os::fd::AsFd;
+
+    use rustix::time::DynamicClockId;
+
+    let not_a_clock = File::open("/dev/null").unwrap();
+    let read = || {
+        let nanos = unslewed::read_or_monotonic(DynamicClockId::Dynamic(not_a_clock.as_fd()));
+        Duration::from_nanos(nanos)
+    };
+    let (before, after) = (continuous::boot(), read());
+    assert!(after >= before && after - before < Duration::from_secs(60));
+}
+
 #[test]
 fn elapsed_time_is_bounded_by_both_clocks() {
     let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);

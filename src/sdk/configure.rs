@@ -39,7 +39,8 @@ impl SkewClock {
     /// It sets the loader's HTTP client, to the SDK's default client through
     /// [`wrap_http_client`](Self::wrap_http_client), and its
     /// [identity cache](Self::identity_cache), and nothing else: a client that is later
-    /// given another HTTP client is an ordinary client of the SDK. Where the program has
+    /// given another HTTP client is an ordinary client of the SDK, which an
+    /// `incomplete_installation` reports. Where the program has
     /// no default HTTPS client it sets only the identity cache and reports an
     /// `incomplete_installation`; use
     /// [`configure_with_http_client`](Self::configure_with_http_client) there.

@@ -51,6 +51,9 @@ use request::{SdkRequest, SigningContext};
 /// [`install!`](crate::install) the clock in the client as well; both together correct
 /// once.
 ///
+/// The resend happens below the SDK's retries. Retry classifiers see only the response to the
+/// resend, so one that forbids the retry of a 403 does not prevent it.
+///
 /// Made by [`SkewClock::wrap_http_client`].
 #[derive(Clone, Debug)]
 pub struct SkewHttpClient {

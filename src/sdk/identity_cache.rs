@@ -12,6 +12,7 @@ use aws_smithy_runtime_api::client::identity::{
     Identity, IdentityCacheLocation, IdentityCachePartition, IdentityFuture, ResolveCachedIdentity,
     ResolveIdentity, SharedIdentityCache, SharedIdentityResolver,
 };
+use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::runtime_components::{
     RuntimeComponents, RuntimeComponentsBuilder,
 };
@@ -19,7 +20,9 @@ use aws_smithy_runtime_api::shared::IntoShared;
 use aws_smithy_types::config_bag::ConfigBag;
 
 use crate::clock::SkewClock;
+use crate::event::{Details, EventKind, Missing, SkewEvent};
 use crate::lifetime::Clocks;
+use crate::sdk::interceptor;
 use crate::sdk::operation::OperationState;
 use loaded::Loaded;
 
@@ -90,6 +93,20 @@ impl SkewIdentityCache {
         });
         *keeping = Some(resolver.clone());
         resolver
+    }
+
+    /// Reports a client that has this cache and nothing that corrects its signatures: one of
+    /// a configured config that was given another HTTP client. Nothing but its `Debug` text
+    /// tells what an HTTP client is.
+    fn report_if_alone(&self, components: &RuntimeComponentsBuilder) {
+        let mut interceptors = components.interceptors();
+        let is_installed = interceptors.any(|known| known.name() == interceptor::NAME);
+        let is_behind = || format!("{:?}", components.http_client()).contains("SkewHttpClient");
+        if !is_installed && !self.clock.is_observe_only() && !is_behind() {
+            let missing = Missing::HttpClient;
+            let kind = EventKind::IncompleteInstallation { missing };
+            self.clock.enter(SkewEvent::new(kind, Details::default()));
+        }
     }
 
     /// Returns the time by which credentials are judged, where it is not the client's.
@@ -163,6 +180,7 @@ impl ResolveCachedIdentity for SkewIdentityCache {
         runtime_components: &RuntimeComponentsBuilder,
         cfg: &ConfigBag,
     ) -> Result<(), BoxError> {
+        self.report_if_alone(runtime_components);
         let (_, first) = &self.first;
         first.validate_base_client_config(runtime_components, cfg)
     }

@@ -22,8 +22,7 @@ struct LocalTime(SkewClock);
 
 impl TimeSource for LocalTime {
     fn now(&self) -> SystemTime {
-        // The adaptive rate limiter panics before 1970.
-        self.0.local().wall().max(SystemTime::UNIX_EPOCH)
+        self.0.local().wall()
     }
 }
 
@@ -33,7 +32,6 @@ impl SkewClock {
     /// before 1970.
     pub fn local_time(&self) -> SharedTimeSource {
         if self.local().is_system() {
-            // No system sets its clock before 1970.
             return SharedTimeSource::new(SystemTimeSource::new());
         }
         SharedTimeSource::new(LocalTime(self.clone()))
@@ -61,6 +59,10 @@ impl SkewClock {
 /// [`identity_cache`](SkewClock::identity_cache), [`interceptor`](SkewClock::interceptor)
 /// and [`local_time`](SkewClock::local_time). It is a macro since the builders of the
 /// services have no trait in common.
+///
+/// A retry classifier of the client's own that forbids the retry of a clock skew error is
+/// honoured: that call fails, and the next one succeeds. See
+/// [`SkewRetryClassifier`](crate::sdk::SkewRetryClassifier).
 ///
 /// One client has one clock: installed twice, the clock that was installed last counts.
 #[macro_export]

@@ -72,7 +72,7 @@ impl SkewClock {
 #[dyn_dispatch_hint]
 impl Intercept for SkewInterceptor {
     fn name(&self) -> &'static str {
-        "SkewInterceptor"
+        NAME
     }
 
     /// Where our signer is known to sign, the SDK's own correction is switched
@@ -183,13 +183,16 @@ impl SkewInterceptor {
         let is_aws = || {
             let until = &self.no_confirmation_until;
             let seconds = sent.boot.as_secs();
-            if seconds < until.load(Ordering::Relaxed) {
+            let wait = until.load(Ordering::Relaxed).saturating_sub(seconds);
+            // A monotonic clock that goes back restarts the minute.
+            if (1..=NO_CONFIRMATION).contains(&wait) {
                 return false;
             }
             let is_aws = signed.host().as_ref().is_some_and(Host::is_aws);
             if !is_aws {
                 // One client, one host, as a rule: no need to look at every response.
-                until.store(seconds + NO_CONFIRMATION, Ordering::Relaxed);
+                let next = seconds.saturating_add(NO_CONFIRMATION);
+                until.store(next, Ordering::Relaxed);
             }
             is_aws
         };
@@ -279,5 +282,6 @@ impl SkewInterceptor {
     }
 }
 
+pub(super) const NAME: &str = "SkewInterceptor";
 /// As often as an AWS endpoint is asked to confirm the clock.
 const NO_CONFIRMATION: u64 = 60;

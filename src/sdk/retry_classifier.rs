@@ -14,7 +14,9 @@ use crate::clock::SkewClock;
 /// [`SkewInterceptor`](super::SkewInterceptor) asks for it.
 ///
 /// Has no opinion on any other response, so the user's own classifiers work as
-/// before. Made by [`SkewClock::retry_classifier`].
+/// before. One that forbids the retry (`RetryAction::RetryForbidden`) has the last word,
+/// whatever the order: that call fails with the service's error, the clock is updated all
+/// the same, and the next call succeeds. Made by [`SkewClock::retry_classifier`].
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct SkewRetryClassifier;

@@ -11,6 +11,7 @@ use aws_sdk_sqs::error::{DisplayErrorContext, SdkError};
 use aws_smithy_runtime_api::client::http::HttpClient;
 
 use crate::wire::Wire;
+use crate::world::World;
 
 /// A config for the endpoint at `url`; without time-outs, since a test may hold
 /// its requests for as long as it likes.
@@ -45,6 +46,13 @@ pub(crate) fn config_on(wire: &Wire, url: &str) -> SdkConfig {
     config(url).into_builder().http_client(wire.clone()).build()
 }
 
+/// The same for any HTTP client, with the clock of a world; waiting lets its time pass.
+pub(crate) fn config_in(world: &World, inner: impl HttpClient + 'static, url: &str) -> SdkConfig {
+    let config = config(url).into_builder().http_client(inner);
+    let config = config.time_source(world.clone());
+    config.sleep_impl(world.clone()).build()
+}
+
 /// How clients are given the clock.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Door {
@@ -61,6 +69,14 @@ pub(crate) enum Door {
 impl Door {
     pub(crate) const ALL: [Self; 4] =
         [Self::Interceptor, Self::HttpClient, Self::Apply, Self::Both];
+    /// The SDK alone first, to compare the others with.
+    pub(crate) const ALONE_AND_ALL: [Option<Self>; 5] = [
+        None,
+        Some(Self::Interceptor),
+        Some(Self::HttpClient),
+        Some(Self::Apply),
+        Some(Self::Both),
+    ];
 
     /// The config for clients of any service. The HTTP client needs no retries, so it is
     /// given none.

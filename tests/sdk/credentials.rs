@@ -21,7 +21,7 @@ const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
 
 /// Issues credentials that end by the true time.
 #[derive(Clone, Debug)]
-struct Issuer {
+pub(crate) struct Issuer {
     world: World,
     lifetime: Duration,
     says: Says,
@@ -31,7 +31,7 @@ struct Issuer {
 
 /// What it says of the end.
 #[derive(Clone, Debug)]
-enum Says {
+pub(crate) enum Says {
     Truth,
     Nothing,
     /// IMDS's provider takes what has ended by this clock for an outage, and
@@ -40,7 +40,7 @@ enum Says {
 }
 
 impl Issuer {
-    fn new(world: &World, hours: u64, says: Says) -> Self {
+    pub(crate) fn new(world: &World, hours: u64, says: Says) -> Self {
         Self {
             world: world.clone(),
             lifetime: minutes(hours * 60),

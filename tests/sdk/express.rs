@@ -18,7 +18,7 @@ use crate::world::{MINUTE, World, minutes};
 
 /// S3, which hands out sessions.
 #[derive(Clone, Debug)]
-struct Express(Wire, World);
+pub(crate) struct Express(pub(crate) Wire, pub(crate) World);
 
 impl HttpConnector for Express {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {

@@ -29,9 +29,9 @@ const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
 
 /// A boot clock that NTP slews together with the wall clock, as macOS has one.
 #[derive(Clone, Debug)]
-struct Slewed {
-    machine: ManualClock,
-    behind: Arc<Mutex<Duration>>,
+pub(crate) struct Slewed {
+    pub(crate) machine: ManualClock,
+    pub(crate) behind: Arc<Mutex<Duration>>,
 }
 
 impl LocalClock for Slewed {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_clock_skew::SkewEvent;
 use aws_clock_skew::event::EventKind;
+use aws_clock_skew::{SkewEvent, install};
 use aws_clock_skew_endpoint::Endpoint;
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
@@ -16,11 +16,11 @@ use aws_smithy_runtime_api::client::retries::classifiers::{
 };
 use tokio::task::JoinSet;
 
-use crate::clients::{config, receive, send, sqs, without_retries};
+use crate::clients::{Door, config, config_in, receive, send, sqs, without_retries};
 use crate::log::Log;
 use crate::observer::observer;
-use crate::site::{INCOMPLETE, Parts, QUEUE, Site};
-use crate::wire::{Answer, Fate};
+use crate::site::{INCOMPLETE, Parts, QUEUE, Site, URL};
+use crate::wire::{Answer, Fate, Wire};
 use crate::world::{DAY, MINUTE, World, minutes};
 
 /// Things that happen to a machine; each returns how many calls are lost.
@@ -386,4 +386,65 @@ async fn a_client_that_is_rebuilt_without_the_classifier_is_left_to_the_sdk_and_
         assert_eq!(receive(&rebuilt, QUEUE).await, Ok(()));
     }
     assert_eq!(log.names(), ["incomplete_installation"]);
+}
+
+/// A user's own, as every language's guide to retries has one.
+#[derive(Debug)]
+struct NeverAClientError;
+
+impl ClassifyRetry for NeverAClientError {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        match context.response() {
+            Some(response) if response.status().is_client_error() => RetryAction::RetryForbidden,
+            _ => RetryAction::NoActionIndicated,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "never a client error"
+    }
+}
+
+/// It has its way where the SDK is to retry, and does not see what the HTTP client does below.
+#[tokio::test]
+async fn a_classifier_that_forbids_the_retry_is_honoured_and_the_next_call_succeeds() {
+    for skew in [-2 * DAY, -20 * MINUTE, 20 * MINUTE] {
+        for door in Door::ALONE_AND_ALL {
+            let log = Log::start();
+            let world = World::with_skew(skew);
+            let wire = Wire::new(&world, minutes(5));
+            let clock = world.skew_clock();
+            let base = config_in(&world, wire.clone(), URL);
+            let config = door.map_or_else(|| base.clone(), |door| door.config(&base, &clock));
+            let config = config
+                .into_builder()
+                .retry_config(RetryConfig::standard())
+                .build();
+            let builder = Builder::from(&config).retry_classifier(NeverAClientError);
+            let is_installed = door.is_some_and(Door::installs);
+            let builder = if is_installed {
+                install!(builder, &clock)
+            } else {
+                builder
+            };
+            let sqs = aws_sdk_sqs::Client::from_conf(builder.build());
+            let first = receive(&sqs, QUEUE).await;
+            let is_lost = is_installed || door.is_none();
+            match first {
+                Ok(()) => assert!(!is_lost, "{skew} {door:?}"),
+                Err(error) => assert!(is_lost && error.contains("Signature"), "{error}"),
+            }
+            assert_eq!(wire.sent(), if is_lost { 1 } else { 2 }, "{skew} {door:?}");
+            for _ in 0..5 {
+                assert_eq!(receive(&sqs, QUEUE).await, Ok(()), "{skew} {door:?}");
+            }
+            assert_eq!(wire.rejected(), 1, "{skew} {door:?}");
+            let expected: &[&str] = if door.is_some() {
+                &["skew_detected"]
+            } else {
+                &[]
+            };
+            assert_eq!(log.names(), expected, "{skew} {door:?}");
+        }
+    }
 }

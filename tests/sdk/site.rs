@@ -11,7 +11,7 @@ use crate::wire::Wire;
 use crate::world::{World, minutes};
 
 pub(crate) const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
-const URL: &str = "https://sqs.us-east-1.amazonaws.com";
+pub(crate) const URL: &str = "https://sqs.us-east-1.amazonaws.com";
 
 /// What of ours a client has.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

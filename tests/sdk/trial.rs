@@ -201,10 +201,10 @@ async fn the_back_off_doubles_from_a_minute_up_to_an_hour() {
 
 /// Credentials that are good by any clock, and how often they were asked for.
 #[derive(Clone, Debug)]
-struct Loads(Arc<AtomicUsize>, SystemTime);
+pub(crate) struct Loads(pub(crate) Arc<AtomicUsize>, pub(crate) SystemTime);
 
 impl Loads {
-    fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 }

@@ -6,10 +6,11 @@ use aws_clock_skew::SkewClock;
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 
-use crate::clients::{config_on, head, receive, s3, sqs, without_retries};
+use crate::clients::{Door, config_in, config_on, head, receive, s3, sqs, sqs_of, without_retries};
 use crate::log::Log;
+use crate::net::Net;
 use crate::wire::{Answer, Fate, Manner, Wire};
-use crate::world::{HOUR, MINUTE, World, minutes, shifted};
+use crate::world::{DAY, HOUR, MINUTE, World, minutes, shifted};
 
 pub(crate) const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
 pub(crate) const LAB: &str = "https://minio.lab.example:9000";
@@ -296,4 +297,108 @@ async fn what_another_clock_has_signed_confirms_nothing() {
     assert_eq!(story.calls_lab().await, Ok(()));
     story.world.advance(Duration::from_secs(60));
     assert_eq!(story.clock.now(), story.world.machine_wall());
+}
+
+/// How many of twenty calls to a host fail, and how many it rejects, after a machine was
+/// paused for 20 minutes that neither of its clocks counts. AWS confirmed the clock before.
+async fn lost_after_a_pause(
+    host: &'static str,
+    is_dateless: bool,
+    is_native_off: bool,
+    door: Option<Door>,
+) -> (usize, usize) {
+    let world = World::with_skew(0);
+    let clock = world.skew_clock();
+    let (aws, other) = (Wire::new(&world, minutes(5)), Wire::new(&world, minutes(5)));
+    if is_dateless {
+        other.leave_out_dates();
+    }
+    let net = Net::new([(AWS, aws.clone()), (host, other.clone())]);
+    let on_aws = config_in(&world, net, AWS).into_builder();
+    let on_aws = on_aws.disable_clock_skew_correction(is_native_off).build();
+    let at_host = on_aws.to_builder().endpoint_url(host).build();
+    let (confirms, client) = (
+        sqs_of(door, &on_aws, &clock),
+        sqs_of(door, &at_host, &clock),
+    );
+    assert_eq!(receive(&confirms, &format!("{AWS}/1/q")).await, Ok(()));
+    aws.set_ahead(20 * MINUTE);
+    other.set_ahead(20 * MINUTE);
+    let mut lost = 0;
+    for _ in 0..20 {
+        world.advance(minutes(1));
+        lost += usize::from(receive(&client, &format!("{host}/1/q")).await.is_err());
+    }
+    let rejected = other.rejected();
+    if door.is_some() {
+        // AWS says so as well, and nothing else is rejected from then on.
+        for _ in 0..5 {
+            assert_eq!(receive(&confirms, &format!("{AWS}/1/q")).await, Ok(()));
+            assert_eq!(receive(&client, &format!("{host}/1/q")).await, Ok(()));
+        }
+        assert!(aws.rejected() <= 1);
+        assert_eq!(other.rejected(), rejected);
+    }
+    (lost, rejected)
+}
+
+#[tokio::test]
+async fn a_pause_that_no_clock_counts_costs_one_rejection_whoever_reports_it_first() {
+    for host in [
+        LAB,
+        "https://abc123.execute-api.us-east-1.amazonaws.com",
+        "https://ec2-instance-connect.us-east-1.amazonaws.com",
+        "https://kms.us-east-1.amazonaws.com",
+    ] {
+        for (is_dateless, is_native_off) in [(false, false), (true, false), (false, true)] {
+            for door in Door::ALONE_AND_ALL {
+                let outcome = lost_after_a_pause(host, is_dateless, is_native_off, door).await;
+                let expected = match door {
+                    Some(_) => (0, 1),
+                    None if is_dateless || is_native_off => (20, 20),
+                    None => (0, 1),
+                };
+                assert_eq!(
+                    outcome, expected,
+                    "{host} {is_dateless} {is_native_off} {door:?}"
+                );
+            }
+        }
+    }
+}
+
+/// A function behind S3 Object Lambda writes the status, the code and the message itself.
+#[tokio::test]
+async fn a_customer_behind_a_name_of_aws_does_not_change_a_confirmed_clock() {
+    for host in [
+        "https://point-123456789012.s3-object-lambda.us-east-1.amazonaws.com",
+        "https://alias-x1y2--ol-s3.s3.us-east-1.amazonaws.com",
+        "https://abc123.execute-api.us-east-1.amazonaws.com",
+        "https://ec2-203-0-113-25.compute-1.amazonaws.com",
+    ] {
+        for door in Door::ALONE_AND_ALL {
+            let world = World::with_skew(0);
+            let clock = world.skew_clock();
+            let (aws, other) = (Wire::new(&world, minutes(5)), Wire::new(&world, minutes(5)));
+            other.set_ahead(300 * DAY);
+            let net = Net::new([(AWS, aws.clone()), (host, other.clone())]);
+            let on_aws = config_in(&world, net, AWS);
+            let at_host = on_aws.to_builder().endpoint_url(host).build();
+            let (sqs, customer) = (
+                sqs_of(door, &on_aws, &clock),
+                sqs_of(door, &at_host, &clock),
+            );
+            for _ in 0..5 {
+                assert_eq!(receive(&sqs, &format!("{AWS}/1/q")).await, Ok(()));
+                assert_eq!(receive(&customer, &format!("{host}/1/q")).await, Ok(()));
+                world.advance(minutes(1));
+            }
+            assert_eq!(
+                (aws.rejected(), other.rejected()),
+                (0, 1),
+                "{host} {door:?}"
+            );
+            assert_eq!(clock.now(), world.machine_wall(), "{host} {door:?}");
+        }
+    }
 }

@@ -138,6 +138,7 @@ struct Inner {
     is_dateless: AtomicBool,
     /// What is in the paths, or the access keys, of requests that it denies.
     denied: Mutex<Option<&'static str>>,
+    is_dated_by_machine: AtomicBool,
     gate: Mutex<Option<Arc<Barrier>>>,
     fates: Mutex<VecDeque<Fate>>,
     sent: AtomicUsize,
@@ -160,6 +161,7 @@ impl Wire {
             ahead: Mutex::default(),
             is_dateless: AtomicBool::default(),
             denied: Mutex::default(),
+            is_dated_by_machine: AtomicBool::default(),
             gate: Mutex::default(),
             fates: Mutex::default(),
             sent: AtomicUsize::default(),
@@ -182,6 +184,11 @@ impl Wire {
     /// rejected.
     pub(crate) fn deny(&self, denied: &'static str) {
         *self.0.denied.lock().expect("nobody panics with it") = Some(denied);
+    }
+
+    /// From now on each `Date` is that of the local clock: a proxy on the machine writes it.
+    pub(crate) fn date_by_local_clock(&self) {
+        self.0.is_dated_by_machine.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn set_tolerance(&self, tolerance: Duration) {
@@ -252,6 +259,12 @@ impl Wire {
             if is_dateless && name == "date" {
                 continue;
             }
+            let is_local = name == "date" && inner.is_dated_by_machine.load(Ordering::Relaxed);
+            let value = if is_local {
+                http_date(inner.world.machine_wall())
+            } else {
+                value
+            };
             response.headers_mut().append(name, value);
         }
         Ok(response)

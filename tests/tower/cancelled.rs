@@ -19,11 +19,11 @@ use http_body_util::Full;
 use tokio::time::{Instant, sleep};
 use tower::timeout::Timeout;
 use tower::util::BoxCloneSyncService;
-use tower::{ServiceBuilder, ServiceExt};
+use tower::{BoxError, ServiceBuilder, ServiceExt};
 
 use crate::by_date::TEXTS;
-use crate::script::{Answer, Lost, Script, basic, dated, signed};
-use crate::stack::{DOORS, Door, credentials, operation};
+use crate::script::{Answer, Script, basic, dated, signed};
+use crate::stack::{INTEGRATIONS, Integration, credentials, operation};
 use crate::world::{HOUR, MINUTE, World, minutes, shifted};
 
 /// Sessions, each with keys of its own.
@@ -87,23 +87,23 @@ const fn throttled(_: usize, since_boot: Duration) -> bool {
 
 /// A service, and a stack for it.
 struct Scenario {
-    door: Door,
+    integration: Integration,
     world: World,
     clock: SkewClock,
     script: Script,
     sts: Sts,
-    stack: BoxCloneSyncService<Request<Full<Bytes>>, StatusCode, Lost>,
+    stack: BoxCloneSyncService<Request<Full<Bytes>>, StatusCode, BoxError>,
 }
 
 impl Scenario {
     /// A service that states the time in its error message, or has this one. Sessions last
     /// an hour; below a signer the credentials are those of the other tests.
-    fn new(door: Door, skew: i64, message: Option<&'static str>) -> Self {
-        Self::with(door, skew, message, |sts| sts, Duration::ZERO)
+    fn new(integration: Integration, skew: i64, message: Option<&'static str>) -> Self {
+        Self::with(integration, skew, message, |sts| sts, Duration::ZERO)
     }
 
     fn with(
-        door: Door,
+        integration: Integration,
         skew: i64,
         message: Option<&'static str>,
         prepare: impl Fn(Sts) -> Sts,
@@ -129,19 +129,24 @@ impl Scenario {
         let slow: BoxCloneSyncService<Request<Full<Bytes>>, _, _> = BoxCloneSyncService::new(slow);
         let clock = world.skew_clock();
         let status = |answer: http::Response<_>| answer.status();
-        let stack = match door {
-            Door::BelowASigner => {
+        let stack = match integration {
+            Integration::BelowASigner => {
                 let stack = ServiceBuilder::new().layer(clock.layer(credentials()));
-                BoxCloneSyncService::new(stack.service(slow).map_response(status))
+                BoxCloneSyncService::new(
+                    stack
+                        .service(slow)
+                        .map_response(status)
+                        .map_err(BoxError::from),
+                )
             }
-            Door::SigningService => {
+            Integration::SigningService => {
                 let layer = clock.signing_layer(sts.clone(), "us-east-1", "sqs");
                 let stack = ServiceBuilder::new().layer(layer);
                 BoxCloneSyncService::new(stack.service(slow).map_response(status))
             }
         };
         Self {
-            door,
+            integration,
             world,
             clock,
             script,
@@ -151,9 +156,9 @@ impl Scenario {
     }
 
     fn request(&self) -> Request<Full<Bytes>> {
-        match self.door {
-            Door::BelowASigner => signed(&self.world),
-            Door::SigningService => {
+        match self.integration {
+            Integration::BelowASigner => signed(&self.world),
+            Integration::SigningService => {
                 operation("http://sqs.test/", "AmazonSQS.Op", "hello".to_owned())
             }
         }
@@ -200,9 +205,10 @@ async fn a_call_that_is_dropped_at_any_poll_costs_the_next_ones_nothing() {
             (-20 * MINUTE, false),
             (2 * HOUR, false),
         ] {
-            for door in DOORS {
+            for integration in INTEGRATIONS {
                 for polls in 0.. {
-                    let scenario = Scenario::new(door, if steps { 0 } else { skew }, message);
+                    let scenario =
+                        Scenario::new(integration, if steps { 0 } else { skew }, message);
                     if steps {
                         assert!(scenario.call().await);
                         scenario.world.set_skew(skew);
@@ -211,7 +217,7 @@ async fn a_call_that_is_dropped_at_any_poll_costs_the_next_ones_nothing() {
                     let lost = scenario.lost(5, SECOND).await;
                     assert_eq!(
                         lost, 0,
-                        "{door:?}, {message:?}, {skew} s ahead, {polls} polls"
+                        "{integration:?}, {message:?}, {skew} s ahead, {polls} polls"
                     );
                     if is_done {
                         assert!(polls > 4, "{polls} polls");
@@ -234,12 +240,12 @@ async fn a_time_out_that_always_elapses_before_the_second_response_costs_one_cal
             .chain([(None, 2 * HOUR, [100, 800], 1_000)])
     {
         let [wire, sts] = takes.map(Duration::from_millis);
-        for door in DOORS {
+        for integration in INTEGRATIONS {
             let slow_sts = |prepared| Sts {
                 takes: sts,
                 ..prepared
             };
-            let scenario = Scenario::with(door, skew, message, slow_sts, wire);
+            let scenario = Scenario::with(integration, skew, message, slow_sts, wire);
             let mut lost = 0;
             for _ in 0..10 {
                 scenario.world.advance(SECOND);
@@ -247,8 +253,11 @@ async fn a_time_out_that_always_elapses_before_the_second_response_costs_one_cal
                 lost += usize::from(stack.oneshot(scenario.request()).await.is_err());
             }
             // Below a signer the credentials are at hand, and the wire is quick in the last case.
-            let expected = usize::from(door == Door::SigningService || sts.is_zero());
-            assert_eq!(lost, expected, "{door:?}, {message:?}, {skew} s ahead");
+            let expected = usize::from(integration == Integration::SigningService || sts.is_zero());
+            assert_eq!(
+                lost, expected,
+                "{integration:?}, {message:?}, {skew} s ahead"
+            );
         }
     }
 }
@@ -264,7 +273,7 @@ async fn a_burst_shares_the_loads_of_credentials_that_count_as_expired() {
             takes: sts,
             ..prepared
         };
-        let scenario = Scenario::with(Door::SigningService, 9 * HOUR, None, slow_sts, wire);
+        let scenario = Scenario::with(Integration::SigningService, 9 * HOUR, None, slow_sts, wire);
         let began = Instant::now();
         let calls = (0..200).map(|call| {
             let scenario = &scenario;
@@ -299,8 +308,8 @@ async fn credentials_that_can_be_had_once_outlive_every_change_of_the_clock() {
                 lifetime: minutes(12 * 60),
                 ..sts
             };
-            let door = Door::SigningService;
-            let scenario = Scenario::with(door, skew, None, half_a_day, Duration::ZERO);
+            let integration = Integration::SigningService;
+            let scenario = Scenario::with(integration, skew, None, half_a_day, Duration::ZERO);
             let lost = scenario.lost(5, minutes(1)).await;
             scenario.world.set_skew(later);
             let lost = lost + scenario.lost(15, minutes(1)).await;
@@ -313,12 +322,12 @@ async fn credentials_that_can_be_had_once_outlive_every_change_of_the_clock() {
 #[tokio::test]
 async fn a_clock_that_flips_multiplies_no_loads_of_credentials() {
     for skew in [-20 * MINUTE, 20 * MINUTE] {
-        for door in DOORS {
+        for integration in INTEGRATIONS {
             let half_a_day = |sts| Sts {
                 lifetime: minutes(12 * 60),
                 ..sts
             };
-            let scenario = Scenario::with(door, 0, None, half_a_day, Duration::ZERO);
+            let scenario = Scenario::with(integration, 0, None, half_a_day, Duration::ZERO);
             let mut lost = 0;
             for call in 0..360 {
                 scenario
@@ -326,11 +335,11 @@ async fn a_clock_that_flips_multiplies_no_loads_of_credentials() {
                     .set_skew(if call % 2 == 0 { 0 } else { skew });
                 lost += scenario.lost(1, 10 * SECOND).await;
             }
-            let loads = usize::from(door == Door::SigningService);
+            let loads = usize::from(integration == Integration::SigningService);
             assert_eq!(
                 (lost, scenario.sts.loads()),
                 (0, loads),
-                "{door:?}, {skew} s ahead"
+                "{integration:?}, {skew} s ahead"
             );
         }
     }
@@ -339,8 +348,8 @@ async fn a_clock_that_flips_multiplies_no_loads_of_credentials() {
 #[tokio::test]
 async fn a_denial_that_looks_like_a_wrong_time_costs_the_next_calls_nothing() {
     for skew in [-20 * MINUTE, 20 * MINUTE, 9 * HOUR, 0] {
-        for door in DOORS {
-            let scenario = Scenario::new(door, skew, Some(""));
+        for integration in INTEGRATIONS {
+            let scenario = Scenario::new(integration, skew, Some(""));
             let mut lost = 0;
             for _ in 0..180 {
                 let denied = || Some(Ok(dated("", scenario.world.true_time())));
@@ -349,7 +358,7 @@ async fn a_denial_that_looks_like_a_wrong_time_costs_the_next_calls_nothing() {
                 scenario.script.forget_plans();
                 lost += scenario.lost(1, 20 * SECOND).await;
             }
-            assert_eq!(lost, 0, "{door:?}, {skew} s ahead");
+            assert_eq!(lost, 0, "{integration:?}, {skew} s ahead");
         }
     }
 }
@@ -358,8 +367,8 @@ async fn a_denial_that_looks_like_a_wrong_time_costs_the_next_calls_nothing() {
 async fn a_response_whose_date_contradicts_a_trial_ends_it_whatever_its_status() {
     for status in [200, 304, 301, 302, 307, 404, 405, 409, 412, 416] {
         for ahead in [-10 * MINUTE, 10 * MINUTE] {
-            for door in DOORS {
-                let scenario = Scenario::new(door, 0, Some(""));
+            for integration in INTEGRATIONS {
+                let scenario = Scenario::new(integration, 0, Some(""));
                 let (world, script) = (&scenario.world, &scenario.script);
                 let passed = || {
                     let mut passed = dated("", world.true_time());
@@ -376,7 +385,7 @@ async fn a_response_whose_date_contradicts_a_trial_ends_it_whatever_its_status()
                     let sent = script.sent().pop().unwrap();
                     assert_eq!(sent.headers["x-amz-date"], basic(world.true_time()));
                 }
-                assert_eq!(script.sent().len(), 22, "{door:?}, {status}");
+                assert_eq!(script.sent().len(), 22, "{integration:?}, {status}");
                 assert_eq!(scenario.clock.now(), world.machine_wall());
             }
         }

@@ -16,6 +16,7 @@ mod over_http;
 mod patience;
 mod queues;
 mod quoted;
+mod readings;
 mod repair;
 mod request_bodies;
 mod script;

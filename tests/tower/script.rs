@@ -272,3 +272,8 @@ pub(crate) fn signed(world: &World) -> Request<Full<Bytes>> {
         world.machine_wall(),
     )
 }
+
+/// A request that is yet to be signed.
+pub(crate) fn unsigned() -> Request<Full<Bytes>> {
+    crate::stack::operation("http://sqs.test/", "AmazonSQS.Op", "hello".to_owned())
+}

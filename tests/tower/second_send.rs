@@ -207,3 +207,44 @@ async fn all_in_flight_are_proven_with_the_credentials_that_signed_them() {
     assert_eq!(second.log.names(), ["skew_detected"]);
     assert_eq!(second.script.sent().len(), 20);
 }
+
+/// Credentials before which the local clock is set and another request is answered.
+#[derive(Debug)]
+struct Meanwhile {
+    world: World,
+    clock: SkewClock,
+    script: Script,
+    skew: i64,
+}
+
+impl ProvideCredentials for Meanwhile {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async {
+            self.world.set_skew(self.skew);
+            let other = self.clock.layer(credentials()).layer(self.script.clone());
+            let answer = other.oneshot(signed(&self.world)).await;
+            assert_eq!(answer.map(|answer| answer.status()), Ok(StatusCode::OK));
+            Ok(credentials())
+        })
+    }
+}
+
+#[tokio::test]
+async fn it_is_signed_with_the_correction_as_it_is_then() {
+    for skew in [0, 2 * HOUR, -3 * HOUR] {
+        let second = Second::new();
+        let meanwhile = Meanwhile {
+            world: second.world.clone(),
+            clock: second.clock.clone(),
+            script: second.script.clone(),
+            skew,
+        };
+        let answer = second.call(meanwhile).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{skew}");
+        assert_eq!(second.script.sent().len(), 3, "{skew}");
+        assert_eq!(second.resends("accepted"), 1, "{skew}");
+    }
+}

@@ -1,0 +1,273 @@
+//! Local clocks that show what no clock should: a monotonic clock that goes back, a wall clock
+//! before 1970, the ends of the range; and servers whose `Date` or tolerance is out of the ordinary.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_clock_skew::{LocalClock, SkewClock};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_types::byte_stream::ByteStream;
+use tokio::task::JoinSet;
+
+use crate::clients::{Door, config_in, config_on, head, in_words, receive, s3_of, sqs_of};
+use crate::credentials::{Issuer, Says};
+use crate::hazards::Slewed;
+use crate::log::Log;
+use crate::wire::{Answer, Fate, Manner, Wire};
+use crate::world::{DAY, HOUR, MINUTE, World, minutes, shifted};
+
+const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
+const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
+const LAB: &str = "https://minio.lab.example";
+
+/// How many of so many calls, a minute apart, fail.
+async fn lost(world: &World, sqs: &aws_sdk_sqs::Client, calls: usize) -> usize {
+    let mut lost = 0;
+    for _ in 0..calls {
+        lost += usize::from(receive(sqs, QUEUE).await.is_err());
+        world.advance(minutes(1));
+    }
+    lost
+}
+
+/// Not AWS: every service of AWS tolerates five minutes or more.
+#[tokio::test]
+async fn a_stated_tolerance_of_a_minute_costs_one_rejection_for_a_clock_100_s_off() {
+    for skew in [-100, 100] {
+        for door in Door::ALONE_AND_ALL {
+            let log = Log::start();
+            let world = World::with_skew(skew);
+            let wire = Wire::new(&world, minutes(1));
+            let clock = world.skew_clock();
+            let sqs = sqs_of(door, &config_in(&world, wire.clone(), AWS), &clock);
+            let lost = lost(&world, &sqs, 20).await;
+            let (expected, names): (_, &[&str]) = match door {
+                // It remembers what every response says, but does not retry for so little.
+                None => ((1, 1), &[]),
+                Some(_) => ((0, 1), &["skew_detected"]),
+            };
+            assert_eq!((lost, wire.rejected()), expected, "{skew} {door:?}");
+            assert_eq!(log.names(), names, "{skew} {door:?}");
+        }
+    }
+}
+
+/// A proxy on the machine writes the `Date`, by the same wrong clock.
+#[tokio::test]
+async fn a_date_by_the_local_clock_costs_every_third_call_a_resend_and_no_call() {
+    // Twenty minutes are more than a service can tolerate that accepts the signature.
+    for (skew, rejected) in [
+        (-20 * MINUTE, 1),
+        (20 * MINUTE, 1),
+        (-10 * MINUTE, 7),
+        (10 * MINUTE, 7),
+    ] {
+        for door in Door::ALONE_AND_ALL {
+            let world = World::with_skew(skew);
+            let wire = Wire::new(&world, minutes(5));
+            wire.date_by_local_clock();
+            let clock = world.skew_clock();
+            let sqs = sqs_of(door, &config_in(&world, wire.clone(), AWS), &clock);
+            let lost = lost(&world, &sqs, 20).await;
+            let expected = match door {
+                Some(_) => (0, rejected),
+                None => (20, 20),
+            };
+            assert_eq!((lost, wire.rejected()), expected, "{skew} {door:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_wall_clock_before_1970_is_read_as_1970() {
+    for door in Door::ALONE_AND_ALL {
+        let world = World::with_skew(0);
+        world
+            .machine
+            .set_wall(UNIX_EPOCH - Duration::from_secs(30 * 86_400));
+        let clock = world.skew_clock();
+        assert_eq!(clock.now(), UNIX_EPOCH);
+        assert_eq!(clock.local_time().now(), UNIX_EPOCH);
+        let wire = Wire::new(&world, minutes(5));
+        // What the SDK does with a time before 1970 is not the question.
+        let base = config_in(&world, wire.clone(), AWS);
+        let base = base.into_builder().time_source(clock.local_time()).build();
+        let sqs = sqs_of(door, &base, &clock);
+        let lost = lost(&world, &sqs, 20).await;
+        assert_eq!((lost, wire.rejected()), (0, 1), "{door:?}");
+        assert_eq!(clock.status().is_correcting(), door.is_some());
+    }
+}
+
+/// Clocks at the ends of what their types can hold.
+#[derive(Clone, Debug)]
+struct AtTheEnd(Arc<Mutex<(SystemTime, Duration)>>);
+
+impl LocalClock for AtTheEnd {
+    fn wall(&self) -> SystemTime {
+        self.0.lock().expect("nobody panics with it").0
+    }
+
+    fn boot(&self) -> Duration {
+        self.0.lock().expect("nobody panics with it").1
+    }
+}
+
+#[tokio::test]
+async fn no_reading_of_a_local_clock_makes_a_call_panic() {
+    let far = UNIX_EPOCH + Duration::from_secs(220_000_000_000);
+    let world = World::with_skew(0);
+    let truth = world.machine_wall();
+    for wall in [UNIX_EPOCH, truth, far] {
+        for boot in [Duration::ZERO, Duration::MAX, Duration::MAX - minutes(1)] {
+            for door in Door::ALL {
+                for manner in [Manner::InWords, Manner::ByCode] {
+                    let wire = Wire::with_manner(&world, minutes(5), manner);
+                    let readings = AtTheEnd(Arc::new(Mutex::new((wall, boot))));
+                    let clock = SkewClock::builder().local_clock(readings.clone()).build();
+                    let base = config_in(&world, wire.clone(), AWS);
+                    let base = base.into_builder().time_source(clock.local_time()).build();
+                    let sqs = sqs_of(Some(door), &base, &clock);
+                    for next in [Duration::MAX, Duration::ZERO] {
+                        let first = receive(&sqs, QUEUE).await;
+                        assert!(wall != truth || first.is_ok(), "{boot:?} {door:?}");
+                        readings.0.lock().expect("nobody panics with it").1 = next;
+                        wire.set_ahead(HOUR);
+                        drop(receive(&sqs, QUEUE).await);
+                        wire.set_ahead(0);
+                        drop(receive(&sqs, QUEUE).await);
+                        clock.reset();
+                    }
+                    drop(clock.status());
+                }
+            }
+        }
+    }
+}
+
+/// What there is when a checkpoint is taken.
+#[derive(Clone, Copy, Debug)]
+enum Before {
+    Nothing,
+    Correction,
+    BackOff,
+    Trial,
+    Confirmation,
+    ConflictingHost,
+}
+
+/// A checkpoint is restored on another machine, which is `skew` seconds ahead, and whose
+/// monotonic clock shows 20 hours less. Returns how many of 30 calls to AWS and to the lab fail
+/// from a minute later on, and how many requests are rejected.
+async fn after_a_restore(before: Before, skew: i64, door: Option<Door>) -> (usize, usize) {
+    let world = World::with_skew(0);
+    let clocks = Slewed {
+        machine: world.machine.clone(),
+        behind: Arc::default(),
+    };
+    let clock = SkewClock::builder().local_clock(clocks.clone()).build();
+    let aws = Wire::new(&world, minutes(5));
+    let lab = Wire::with_manner(&world, minutes(5), Manner::ByCode);
+    let hourly = SharedCredentialsProvider::new(Issuer::new(&world, 1, Says::Truth));
+    let on_aws = config_in(&world, aws.clone(), AWS).into_builder();
+    let sqs = sqs_of(door, &on_aws.credentials_provider(hourly).build(), &clock);
+    let minio = s3_of(door, &config_in(&world, lab.clone(), LAB), &clock);
+    let skew_error = |ahead| {
+        Fate::answered(Answer {
+            body: "<Error><Code>RequestTimeTooSkewed</Code></Error>".into(),
+            ..Answer::empty_403(shifted(world.true_time(), ahead))
+        })
+    };
+    match before {
+        Before::Nothing => {}
+        Before::Correction => {
+            world.set_skew(-2 * HOUR);
+            assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
+        }
+        Before::BackOff => {
+            lab.plan([skew_error(HOUR), skew_error(2 * HOUR), skew_error(2 * HOUR)]);
+            drop(head(&minio).await);
+        }
+        Before::Trial => {
+            lab.plan([skew_error(HOUR), Fate::lost(), Fate::lost(), Fate::lost()]);
+            drop(head(&minio).await);
+        }
+        Before::Confirmation => assert_eq!(receive(&sqs, QUEUE).await, Ok(())),
+        Before::ConflictingHost => {
+            assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
+            lab.set_ahead(HOUR);
+            assert_eq!(head(&minio).await, Ok(()));
+            lab.set_ahead(0);
+        }
+    }
+    lab.forget_plans();
+    let rejected = aws.rejected() + lab.rejected();
+    *clocks.behind.lock().expect("nobody panics with it") = minutes(20 * 60);
+    world.set_skew(skew);
+    world.advance(minutes(1));
+    let mut lost = 0;
+    for _ in 0..15 {
+        lost += usize::from(head(&minio).await.is_err());
+        lost += usize::from(receive(&sqs, QUEUE).await.is_err());
+        world.advance(minutes(20));
+    }
+    (lost, aws.rejected() + lab.rejected() - rejected)
+}
+
+#[tokio::test]
+async fn a_monotonic_clock_that_goes_back_leaves_nothing_behind() {
+    for (before, alone_if_correct) in [
+        (Before::Nothing, (0, 0)),
+        (Before::Correction, (1, 1)),
+        (Before::BackOff, (1, 1)),
+        (Before::Trial, (1, 1)),
+        (Before::Confirmation, (0, 0)),
+        (Before::ConflictingHost, (1, 1)),
+    ] {
+        for (skew, alone, ours) in [
+            (0, alone_if_correct, (0, 0)),
+            // By a clock that is behind the SDK alone uses credentials that have ended.
+            (-20 * MINUTE, (3, 5), (0, 1)),
+        ] {
+            for door in Door::ALONE_AND_ALL {
+                let outcome = after_a_restore(before, skew, door).await;
+                let expected = if door.is_some() { ours } else { alone };
+                assert_eq!(outcome, expected, "{before:?} {skew} {door:?}");
+            }
+        }
+    }
+}
+
+/// The SDK's stalled-stream protection goes through the time that has passed in steps of a tenth
+/// of a second, in each stream: the time that it reads does not jump with the correction.
+#[tokio::test(start_paused = true)]
+async fn uploads_in_flight_when_the_clock_goes_far_forward_read_a_time_that_does_not_jump() {
+    for door in Door::ALONE_AND_ALL {
+        let world = World::with_skew(-399 * DAY);
+        let wire = Wire::with_manner(&world, minutes(15), Manner::InFields);
+        let clock = world.skew_clock();
+        let config = config_on(&wire, LAB)
+            .into_builder()
+            .time_source(world.clone());
+        let s3 = s3_of(door, &config.build(), &clock);
+        let time = s3.config().time_source().expect("was given");
+        let before = time.now();
+        wire.hold(10);
+        let mut calls = JoinSet::new();
+        for _ in 0..10 {
+            let s3 = s3.clone();
+            calls.spawn(async move {
+                let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+                let file = ByteStream::from_path(path).await.expect("is there");
+                let put = s3.put_object().bucket("b").key("k").body(file);
+                put.send().await.map(drop).map_err(in_words)
+            });
+        }
+        for outcome in calls.join_all().await {
+            assert_eq!(outcome, Ok(()), "{door:?}");
+        }
+        assert_eq!((wire.rejected(), wire.sent()), (10, 20), "{door:?}");
+        assert_eq!(clock.status().is_correcting(), door.is_some());
+        assert_eq!(time.now(), before, "{door:?}");
+    }
+}
