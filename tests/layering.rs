@@ -21,7 +21,7 @@ const LAYERS: [&[&str]; 11] = [
     &["correction", "report"],
     &["decide"],
     &["clock", "resign"],
-    &["resend", "synchronize"],
+    &["attempt", "resend", "synchronize"],
     &["sdk"],
     &["tower"],
 ];

@@ -41,7 +41,7 @@ use crate::sdk::default_http_client;
 /// let credentials = config.credentials_provider().ok_or("no credentials")?;
 /// let service = ServiceBuilder::new()
 ///     .layer(skew.signing_layer(credentials, "us-east-1", "execute-api"))
-///     .service(HttpClientService::from_config(config)?);
+///     .service(HttpClientService::from_config(config).ok_or("no HTTP client")?);
 /// let request = http::Request::get("https://abc.execute-api.us-east-1.amazonaws.com/orders");
 /// let response = service.oneshot(request.body(Full::default())?).await?;
 /// # Ok(())
@@ -66,18 +66,15 @@ impl HttpClientService {
     /// Takes the HTTP client of a config, or the SDK's default client if it has none, with
     /// the config's connect and read time-outs.
     ///
-    /// # Errors
-    ///
-    /// If the program has no default client; see
+    /// `None` if the program has no default client; see
     /// [`default_http_client`](crate::sdk::default_http_client).
-    pub fn from_config(config: &SdkConfig) -> Result<Self, BoxError> {
-        let client = config.http_client().or_else(default_http_client);
-        let client = client.ok_or("the program has no HTTP client")?;
+    pub fn from_config(config: &SdkConfig) -> Option<Self> {
+        let client = config.http_client().or_else(default_http_client)?;
         let timeouts = config.timeout_config();
         let mut settings = HttpConnectorSettings::builder();
         settings.set_connect_timeout(timeouts.and_then(|timeouts| timeouts.connect_timeout()));
         settings.set_read_timeout(timeouts.and_then(|timeouts| timeouts.read_timeout()));
-        Self::new(client, &settings.build())
+        Self::new(client, &settings.build()).ok()
     }
 
     /// Takes a connector with these time-outs from an HTTP client.
@@ -88,8 +85,8 @@ impl HttpClientService {
     pub fn new(
         client: impl HttpClient + 'static,
         settings: &HttpConnectorSettings,
-    ) -> Result<Self, BoxError> {
-        let components = components().build().map_err(|error: BuildError| error)?;
+    ) -> Result<Self, BuildError> {
+        let components = components().build()?;
         Ok(Self {
             connector: Some(client.http_connector(settings, &components)),
         })
