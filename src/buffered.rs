@@ -18,7 +18,7 @@ pub(crate) struct Buffered<B: Body> {
 
 impl<B: Body> Buffered<B> {
     /// Reads until the body ends, `most` bytes or [`MOST_FRAMES`] have come, or
-    /// `deadline` has.
+    /// `deadline` has. Other tasks run after every [`FRAMES_AT_ONCE`].
     /// Returns the body whole again, and its beginning.
     pub(crate) async fn read(
         body: B,
@@ -29,10 +29,19 @@ impl<B: Body> Buffered<B> {
         let mut deadline = pin!(deadline);
         let mut frames = VecDeque::new();
         let mut text = BytesMut::new();
+        let mut is_pause_due = false;
         let has_ended = loop {
-            let next = poll_fn(|cx| match rest.as_mut().poll_frame(cx) {
-                Poll::Ready(frame) => Poll::Ready(Some(frame)),
-                Poll::Pending => deadline.as_mut().poll(cx).map(|()| None),
+            let next = poll_fn(|cx| {
+                if std::mem::take(&mut is_pause_due) {
+                    // A body that is always ready never lets another task run, nor the
+                    // deadline be polled.
+                    cx.waker().wake_by_ref();
+                    return deadline.as_mut().poll(cx).map(|()| None);
+                }
+                match rest.as_mut().poll_frame(cx) {
+                    Poll::Ready(frame) => Poll::Ready(Some(frame)),
+                    Poll::Pending => deadline.as_mut().poll(cx).map(|()| None),
+                }
             });
             match next.await {
                 None => break false,
@@ -51,6 +60,7 @@ impl<B: Body> Buffered<B> {
                     if text.len() >= most || frames.len() >= MOST_FRAMES {
                         break false;
                     }
+                    is_pause_due = frames.len().is_multiple_of(FRAMES_AT_ONCE);
                 }
             }
         };
@@ -131,6 +141,8 @@ pub(crate) fn whole_frame<D: Buf>(frame: Frame<D>) -> Frame<Bytes> {
 }
 
 /// A body can be ready with empty frames for as long as it likes. Without a bound they
-/// would be read, and kept, without ever giving the thread to another task. The error
-/// body of a service comes in one frame or two.
+/// would be read and kept without end. The error body of a service comes in one frame or
+/// two.
 const MOST_FRAMES: usize = 1_024;
+/// How many frames are read before other tasks run.
+const FRAMES_AT_ONCE: usize = 32;

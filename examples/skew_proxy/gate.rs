@@ -1,90 +1,220 @@
-//! Which requests are corrected.
+//! Which requests may be re-signed.
 //!
-//! A proof says whose a signature is, not when it was made: an expired request
-//! that somebody kept would be revived by a new signature. So each signature is
-//! corrected for two seconds, since a program's equal calls of one second are signed
-//! alike, and none that is more than 15 minutes older than the newest that a server
-//! has accepted from that access key: a clock may be wrong, but it goes forward.
+//! Reproducing a signature shows whose it is, and not when it was made: an expired request
+//! that somebody kept would get a new signature. So a request is re-signed only
+//!
+//! * if it was signed within 15 minutes of the local clock or of the corrected one: a
+//!   program signs with the first, or with the second if it corrects itself;
+//! * in the two seconds after its signature first came: equal calls of one second have
+//!   one signature.
+//!
+//! A signature is the triple of access key, time and signature that the crate reads from
+//! the headers, so that no other way to write them makes it a new one.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
-use chrono::NaiveDateTime;
+use chrono::{DateTime, NaiveDateTime, Utc};
 use http::HeaderMap;
 
-/// What is known of each access key.
-#[derive(Debug, Default)]
-pub(crate) struct Gate(Mutex<HashMap<String, Known>>);
+/// The signatures in flight, and those of the last half an hour that were proven.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Gate(Arc<Mutex<Known>>);
 
 #[derive(Debug, Default)]
 struct Known {
-    newest: Option<NaiveDateTime>,
-    /// The signatures that have been corrected. Those that are too old to pass are
-    /// forgotten.
-    spent: BTreeMap<String, Spent>,
+    signatures: HashMap<Arc<Signature>, Seen>,
+    /// Those that were proven, in the order in which they were.
+    proven: VecDeque<(Duration, Arc<Signature>)>,
 }
 
 #[derive(Debug)]
-struct Spent {
+struct Seen {
+    /// When it came first, on the monotonic clock.
+    came: Duration,
+    in_flight: usize,
+    is_proven: bool,
+}
+
+#[derive(Debug, Eq, Hash, PartialEq)]
+struct Signature {
+    access_key: String,
     signed_at: NaiveDateTime,
-    /// The boot clock when it came first.
+    signature: String,
+}
+
+/// The clocks at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Now {
+    pub(crate) monotonic: Duration,
+    pub(crate) local: SystemTime,
+    pub(crate) corrected: SystemTime,
+}
+
+/// Why a request is passed on as it came.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum NotAdmitted {
+    Unreadable,
+    AnotherTime,
+    Repeated,
+    Full,
+}
+
+/// A request that may be re-signed, as long as it is in flight.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    gate: Gate,
+    signature: Arc<Signature>,
     came: Duration,
 }
 
-/// A request that may be corrected.
-#[derive(Clone, Debug)]
-pub(crate) struct Ticket {
-    access_key: String,
-    signed_at: NaiveDateTime,
-}
-
 impl Gate {
-    /// Lets a request be corrected, unless it may be one that somebody kept. `boot`
-    /// is what the boot clock reads now.
-    pub(crate) fn admit(&self, headers: &HeaderMap, boot: Duration) -> Option<Ticket> {
-        let authorization = headers.get("authorization")?.to_str().ok()?;
-        let (_, rest) = authorization.split_once("Credential=")?;
-        let (access_key, _) = rest.split_once('/')?;
-        let (_, signature) = authorization.split_once("Signature=")?;
-        let date = headers.get("x-amz-date")?.to_str().ok()?;
-        let signed_at = NaiveDateTime::parse_from_str(date, "%Y%m%dT%H%M%SZ").ok()?;
-
-        let mut all = self.lock();
-        let known = all.entry(access_key.to_owned()).or_default();
-        let is_too_old = known
-            .newest
-            .is_some_and(|newest| signed_at + LIFETIME < newest);
-        if is_too_old {
-            return None;
+    /// Returns a ticket for a request that may be re-signed.
+    pub(crate) fn admit(&self, headers: &HeaderMap, now: Now) -> Result<Ticket, NotAdmitted> {
+        let signature = Signature::of(headers).ok_or(NotAdmitted::Unreadable)?;
+        if ![now.local, now.corrected]
+            .into_iter()
+            .any(|clock| signature.is_near(clock))
+        {
+            return Err(NotAdmitted::AnotherTime);
         }
-        let spent = known.spent.entry(signature.to_owned());
-        let spent = spent.or_insert(Spent {
-            signed_at,
-            came: boot,
+        let mut known = self.lock();
+        known.forget(now.monotonic);
+        let signature = match known.signatures.get_key_value(&signature) {
+            Some((same, seen)) => {
+                if !(seen.came..=seen.came + ALIKE).contains(&now.monotonic) {
+                    return Err(NotAdmitted::Repeated);
+                }
+                same.clone()
+            }
+            None if known.signatures.len() >= MOST => return Err(NotAdmitted::Full),
+            None => Arc::new(signature),
+        };
+        let seen = known.signatures.entry(signature.clone());
+        let seen = seen.or_insert(Seen {
+            came: now.monotonic,
+            in_flight: 0,
+            is_proven: false,
         });
-        if boot.saturating_sub(spent.came) > ALIKE {
-            return None;
-        }
-        Some(Ticket {
-            access_key: access_key.to_owned(),
-            signed_at,
+        seen.in_flight += 1;
+        Ok(Ticket {
+            gate: self.clone(),
+            signature,
+            came: seen.came,
         })
     }
 
-    /// A server has accepted it, as it was or corrected: its signature was proven.
-    pub(crate) fn accepted(&self, ticket: Ticket) {
-        let mut all = self.lock();
-        let known = all.entry(ticket.access_key).or_default();
-        let newest = known.newest.max(Some(ticket.signed_at));
-        known.newest = newest;
-        known
-            .spent
-            .retain(|_, spent| newest.is_none_or(|newest| spent.signed_at + LIFETIME >= newest));
+    /// Returns how many signatures are remembered.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.lock().signatures.len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Known>> {
+    /// Returns how many requests are in flight.
+    #[cfg(test)]
+    pub(crate) fn in_flight(&self) -> usize {
+        let known = self.lock();
+        known.signatures.values().map(|seen| seen.in_flight).sum()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    /// Forgets signatures that neither clock admits any more.
+    fn forget(&mut self, monotonic: Duration) {
+        while let Some((came, _)) = self.proven.front()
+            && monotonic.saturating_sub(*came) > LIFETIME * 2
+        {
+            if let Some((_, signature)) = self.proven.pop_front()
+                && let Some(seen) = self.signatures.get_mut(&signature)
+            {
+                seen.is_proven = false;
+                if seen.in_flight == 0 {
+                    self.signatures.remove(&signature);
+                }
+            }
+        }
+    }
+}
+
+impl Ticket {
+    /// Remembers the signature: it was reproduced, or a server has accepted it.
+    pub(crate) fn prove(&self) {
+        let mut known = self.gate.lock();
+        if let Some(seen) = known.signatures.get_mut(&self.signature)
+            && !seen.is_proven
+        {
+            seen.is_proven = true;
+            known.proven.push_back((self.came, self.signature.clone()));
+        }
+    }
+}
+
+/// What was not proven is forgotten with its last request.
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let mut known = self.gate.lock();
+        if let Some(seen) = known.signatures.get_mut(&self.signature) {
+            seen.in_flight -= 1;
+            if seen.in_flight == 0 && !seen.is_proven {
+                known.signatures.remove(&self.signature);
+            }
+        }
+    }
+}
+
+impl Signature {
+    fn of(headers: &HeaderMap) -> Option<Self> {
+        let authorization = only(headers, "authorization")?;
+        let fields = authorization.strip_prefix("AWS4-HMAC-SHA256")?;
+        let field = |name: &str| {
+            let mut named = fields
+                .split(',')
+                .filter_map(|field| field.trim().strip_prefix(name)?.strip_prefix('='));
+            named.next().filter(|_| named.next().is_none())
+        };
+        // The scope has four parts; access keys of other vendors may hold slashes.
+        let access_key = field("Credential")?.rsplitn(5, '/').nth(4)?;
+        let signed_at = only(headers, "x-amz-date")?;
+        Some(Self {
+            access_key: access_key.to_owned(),
+            signed_at: NaiveDateTime::parse_from_str(signed_at, "%Y%m%dT%H%M%SZ").ok()?,
+            // The crate takes lower case only; a server may take both.
+            signature: field("Signature")?.to_ascii_lowercase(),
+        })
+    }
+
+    fn is_near(&self, clock: SystemTime) -> bool {
+        let distance = DateTime::<Utc>::from(clock).naive_utc() - self.signed_at;
+        distance
+            .abs()
+            .to_std()
+            .is_ok_and(|distance| distance <= LIFETIME)
+    }
+}
+
+/// Returns the value of a header that stands once.
+fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next().filter(|_| values.next().is_none())?;
+    value.to_str().ok()
+}
+
+impl fmt::Display for NotAdmitted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable => f.write_str("it has no SigV4 signature in its headers"),
+            Self::AnotherTime => {
+                f.write_str("it was signed more than 15 minutes from the local time")
+            }
+            Self::Repeated => f.write_str("its signature came more than two seconds ago"),
+            Self::Full => write!(f, "{MOST} others came in the last half an hour"),
+        }
     }
 }
 
@@ -93,3 +223,5 @@ const LIFETIME: Duration = Duration::from_mins(15);
 /// Signatures have whole seconds, and the second of two equal calls may be a second
 /// on its way.
 const ALIKE: Duration = Duration::from_secs(2);
+/// 55 calls a second, for half an hour; about 30 MB.
+pub(crate) const MOST: usize = 100_000;

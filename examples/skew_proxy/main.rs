@@ -7,42 +7,108 @@
 //!
 //! Programs use `http://127.0.0.1:8080` as their endpoint URL and the same
 //! credentials. The proxy keeps the `Host` header, proves their signatures and
-//! makes new ones where the clock that signed was wrong.
+//! re-signs the requests where the clock that signed was wrong.
 //!
-//! Whoever reaches the proxy could have requests revived that somebody kept, so it
+//! Whoever reaches the proxy could have it re-sign requests that somebody kept, so it
 //! listens on loopback only and has one fixed upstream, and `gate.rs` tells which
-//! requests it corrects. The others go as they came.
+//! requests it re-signs. The others are passed on as they came.
 
 pub(crate) mod gate;
 pub(crate) mod proxy;
+pub(crate) mod settings;
 
 use std::env;
-use std::error::Error;
+use std::fmt::Display;
+use std::io::{self, Write};
 use std::net::Ipv4Addr;
+use std::process::ExitCode;
 
-use aws_clock_skew::{SkewClock, SystemClock};
-use aws_credential_types::Credentials;
+use aws_clock_skew::event::{EventKind, SkipReason};
+use aws_clock_skew::{SkewClock, SkewEvent, SystemClock};
 use proxy::Proxy;
+use settings::{Command, HELP, Settings};
 use tokio::net::TcpListener;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<_> = env::args().skip(1).collect();
-    let [port, upstream] = &arguments[..] else {
-        return Err("usage: skew_proxy PORT http://UPSTREAM".into());
+async fn main() -> ExitCode {
+    let settings = match Command::parse(env::args().skip(1), |name| env::var(name).ok()) {
+        Ok(Command::Run(settings)) => settings,
+        Ok(Command::Help) => {
+            print(HELP);
+            return ExitCode::SUCCESS;
+        }
+        Err(problem) => {
+            complain(problem);
+            return ExitCode::from(2);
+        }
     };
-    let credentials = Credentials::new(
-        env::var("AWS_ACCESS_KEY_ID")?,
-        env::var("AWS_SECRET_ACCESS_KEY")?,
-        env::var("AWS_SESSION_TOKEN").ok(),
-        None,
-        "environment",
-    );
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port.parse()?)).await?;
-    println!("http://{} -> {upstream}", listener.local_addr()?);
-    let machine = SystemClock::new();
-    Proxy::new(&SkewClock::new(), machine, credentials, upstream.parse()?)
-        .serve(listener)
-        .await;
-    Ok(())
+    match listen(settings.port).await {
+        Ok(listener) => {
+            serve(settings, listener).await;
+            ExitCode::SUCCESS
+        }
+        Err(problem) => {
+            complain(problem);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Listens on loopback, or says why that is not possible.
+pub(crate) async fn listen(port: u16) -> Result<TcpListener, String> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+    listener.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!("port {port} of 127.0.0.1 is in use; choose another one, or 0 for any")
+        }
+        _ => format!("cannot listen on port {port} of 127.0.0.1: {error}"),
+    })
+}
+
+async fn serve(settings: Settings, listener: TcpListener) {
+    if let Ok(address) = listener.local_addr() {
+        print(format_args!("http://{address} -> {}", settings.upstream));
+    }
+    let clock = SkewClock::builder()
+        .on_event(|event| {
+            if let Some(sentence) = sentence(event) {
+                complain(sentence);
+            }
+        })
+        .build();
+    let local = SystemClock::new();
+    Proxy::new(
+        &clock,
+        local,
+        settings.credentials,
+        settings.upstream,
+        |line| complain(line),
+    )
+    .serve(listener)
+    .await;
+}
+
+/// Says what an operator has to know of an event.
+pub(crate) fn sentence(event: &SkewEvent) -> Option<String> {
+    match event.kind() {
+        // It is in the response, and no work for the proxy.
+        EventKind::NotClockSkew { .. } => None,
+        EventKind::ResendSkipped {
+            reason: SkipReason::Proof,
+            ..
+        } => Some(format!(
+            "{event}: it was signed with other credentials than the proxy has"
+        )),
+        EventKind::ResendSkipped { reason, .. } => Some(format!("{event}: {reason}")),
+        _ => Some(event.to_string()),
+    }
+}
+
+/// Whoever has read enough, such as `head`, is no reason to end.
+fn print(line: impl Display) {
+    drop(writeln!(io::stdout(), "{line}"));
+}
+
+fn complain(line: impl Display) {
+    drop(writeln!(io::stderr(), "skew_proxy: {line}"));
 }

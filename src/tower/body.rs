@@ -11,11 +11,25 @@ use pin_project_lite::pin_project;
 
 use crate::buffered::{Buffered, whole_frame};
 
-/// A request body, and whether it can be sent a second time.
+/// A request body that says whether it can be sent a second time.
 ///
-/// Implemented for every body that is `Clone` (`Full<Bytes>`, `Empty`, `String`),
-/// whose clone must yield the same bytes as the body itself. Wrap any other in
-/// [`NonReplayable`].
+/// Implemented for every body that is `Clone`: `Full<Bytes>`, `Empty`, `String`. The clone
+/// must yield the same bytes as the body itself. Wrap a body for which that is not so, or
+/// that is not `Clone`, in [`NonReplayable`], or collect it. Collecting is the way for the
+/// bodies of axum, hyper, reqwest and the AWS SDK:
+///
+/// ```
+/// use aws_clock_skew::tower::ReplayBody;
+/// use http_body_util::{BodyExt, Full};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), axum::Error> {
+/// let incoming = axum::body::Body::from("from a client of this service");
+/// let body = Full::new(incoming.collect().await?.to_bytes());
+/// assert!(body.try_clone().is_some());
+/// # Ok(())
+/// # }
+/// ```
 pub trait ReplayBody: Body<Error: Send> + Sized {
     /// Returns a body with the same bytes, or `None` if there can be no other.
     fn try_clone(&self) -> Option<Self>;
@@ -28,10 +42,18 @@ impl<B: Body<Error: Send> + Clone> ReplayBody for B {
 }
 
 pin_project! {
-    /// A body that can be sent only once: a stream, an incoming body.
+    /// A request body that can be sent only once, such as a stream.
     ///
     /// If its request is rejected because of its time, the caller gets the clock skew
-    /// error. It updates the clock nevertheless, and the next request succeeds.
+    /// error. The error updates the clock nevertheless, and the next request succeeds.
+    ///
+    /// ```
+    /// use aws_clock_skew::tower::{NonReplayable, ReplayBody};
+    ///
+    /// let body = NonReplayable::new("stands for a stream".to_owned());
+    /// assert!(body.try_clone().is_none());
+    /// assert_eq!(body.into_inner(), "stands for a stream");
+    /// ```
     pub struct NonReplayable<B> {
         #[pin]
         inner: B,
@@ -39,12 +61,12 @@ pin_project! {
 }
 
 impl<B> NonReplayable<B> {
-    /// Wraps a body.
+    /// Wraps a body, so that it is never sent twice.
     pub const fn new(inner: B) -> Self {
         Self { inner }
     }
 
-    /// Returns the body.
+    /// Returns the body that was wrapped.
     pub fn into_inner(self) -> B {
         self.inner
     }
@@ -83,10 +105,24 @@ impl<B: Body<Error: Send>> ReplayBody for NonReplayable<B> {
 }
 
 pin_project! {
-    /// The body of a response that came through a layer of this crate.
+    /// A response body that came through a layer of this crate.
     ///
     /// The body of a success is passed on as it comes. The beginning of an error body was
-    /// read, and comes again with the same bytes.
+    /// read, and comes again with the same bytes. `B` is the body of the service below.
+    ///
+    /// ```
+    /// use aws_clock_skew::tower::SkewBody;
+    /// use http_body_util::{BodyExt, Full};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let response = http::Response::new(SkewBody::<Full<bytes::Bytes>>::default());
+    ///
+    /// let response: http::Response<SkewBody<Full<bytes::Bytes>>> = response;
+    /// let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    /// assert!(bytes.is_empty());
+    /// # }
+    /// ```
+    // The bound is needed: the frames that were read may hold an error of `B`.
     pub struct SkewBody<B: Body> {
         #[pin]
         state: State<B>,
@@ -155,6 +191,14 @@ impl<B: Body> Body for SkewBody<B> {
     }
 }
 
+/// The default body of the service below. `TimeoutLayer` and other layers of tower-http
+/// need one for the responses that they make.
+impl<B: Body + Default> Default for SkewBody<B> {
+    fn default() -> Self {
+        Self::untouched(B::default())
+    }
+}
+
 impl<B: Body> fmt::Debug for SkewBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SkewBody").finish_non_exhaustive()
@@ -173,29 +217,19 @@ pub(super) async fn bytes_of<B: Body>(body: B) -> Option<Bytes> {
     Some(whole.freeze())
 }
 
-/// The same, if the body has them all at hand, as those in memory do.
+/// The same, if the body has them at hand in one piece, as those in memory do. Nothing is
+/// copied then.
 pub(super) fn bytes_at_hand<B: Body>(body: B) -> Option<Bytes> {
     let mut body = pin!(body);
     let mut cx = Context::from_waker(std::task::Waker::noop());
-    let mut whole: Option<Bytes> = None;
-    loop {
-        let Poll::Ready(frame) = body.as_mut().poll_frame(&mut cx) else {
-            return None;
-        };
-        match frame {
-            None => return Some(whole.unwrap_or_default()),
-            Some(Err(_)) => return None,
-            Some(Ok(frame)) => {
-                let Ok(mut data) = frame.into_data() else {
-                    continue;
-                };
-                let data = data.copy_to_bytes(data.remaining());
-                whole = Some(match whole {
-                    // One piece, as a rule, and then there is nothing to copy.
-                    None => data,
-                    Some(before) => [before, data].concat().into(),
-                });
-            }
-        }
-    }
+    let mut frame = || match body.as_mut().poll_frame(&mut cx) {
+        Poll::Ready(None) => Some(None),
+        Poll::Ready(Some(Ok(frame))) => frame.into_data().ok().map(Some),
+        Poll::Ready(Some(Err(_))) | Poll::Pending => None,
+    };
+    let Some(mut data) = frame()? else {
+        return Some(Bytes::new());
+    };
+    let data = data.copy_to_bytes(data.remaining());
+    frame()?.is_none().then_some(data)
 }

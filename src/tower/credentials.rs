@@ -1,10 +1,12 @@
 //! [`CachedCredentials`]: asked of their provider until they expire by the clock
 //! that is known now.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 
 use crate::clock::SkewClock;
@@ -22,6 +24,8 @@ struct Inner {
     recent: RecentCredentials,
     /// Held while the provider is asked, so that a thousand requests ask once.
     asking: tokio::sync::Mutex<()>,
+    /// How often credentials were loaded.
+    loads: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -37,7 +41,8 @@ impl CachedCredentials {
             provider: SharedCredentialsProvider::new(provider),
             known: Mutex::new(None),
             recent: RecentCredentials::default(),
-            asking: tokio::sync::Mutex::new(()),
+            asking: tokio::sync::Mutex::default(),
+            loads: AtomicU64::new(0),
         }))
     }
 
@@ -46,45 +51,58 @@ impl CachedCredentials {
         self.known_at(clock, clock.now())
     }
 
-    /// Returns credentials that are valid at a time, or `None` if none could be had.
+    /// Returns credentials that are valid at a time.
     ///
-    /// When the clock has changed the provider is asked again; where it fails, the
-    /// credentials at hand are used as long as they are valid.
-    pub(super) async fn get(&self, clock: &SkewClock, at: SystemTime) -> Option<Credentials> {
+    /// When the clock has changed the provider is asked again; where it fails or takes too
+    /// long, the credentials at hand are used as long as they are valid.
+    ///
+    /// # Errors
+    ///
+    /// The provider's, if there are no valid credentials at hand.
+    pub(super) async fn get(
+        &self,
+        clock: &SkewClock,
+        at: SystemTime,
+    ) -> Result<Credentials, CredentialsError> {
         if let Some(known) = self.known_at(clock, at) {
-            return Some(known);
+            return Ok(known);
         }
+        let loads = self.0.loads.load(Ordering::Relaxed);
         let _asking = self.0.asking.lock().await;
-        // Somebody else may have asked in the meantime.
-        if let Some(known) = self.known_at(clock, at) {
-            return Some(known);
+        if self.0.loads.load(Ordering::Relaxed) != loads {
+            // Those that wait share what is loaded, even if this clock takes it for
+            // expired: the provider has nothing newer.
+            if let Some(known) = self.last() {
+                return Ok(known);
+            }
         }
         let generation = clock.generation();
-        let loaded = self.0.provider.provide_credentials().await;
-        let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let Ok(credentials) = loaded else {
-            let last = known.as_mut()?;
-            let is_valid = last.credentials.expiry().is_none_or(|expiry| expiry > at);
-            if is_valid {
-                last.generation = generation;
-            }
-            return is_valid.then(|| last.credentials.clone());
+        let fallback = self.last();
+        let fallback = fallback.filter(|last| last.expiry().is_none_or(|expiry| expiry > at));
+        let asked = self.0.provider.provide_credentials();
+        let (credentials, replaced) = match fallback {
+            None => (asked.await?, self.last()),
+            Some(last) => match tokio::time::timeout(LONGEST_WAIT, asked).await {
+                Ok(Ok(credentials)) => (credentials, Some(last)),
+                _ => (last, None),
+            },
         };
-        let previous = known.replace(Known {
+        if let Some(replaced) = replaced {
+            let mono = clock.reading().boot;
+            self.0.recent.remember(&replaced, mono);
+        }
+        *self.lock() = Some(Known {
             credentials: credentials.clone(),
             generation,
         });
-        if let Some(previous) = previous {
-            let mono = clock.reading().boot;
-            self.0.recent.remember(&previous.credentials, mono);
-        }
-        Some(credentials)
+        self.0.loads.fetch_add(1, Ordering::Relaxed);
+        Ok(credentials)
     }
 
     /// Returns credentials with this access key, valid or not: the present ones, which are
     /// not asked for again to prove a signature, or others of a request in flight.
     pub(super) fn recent(&self, access_key: &str) -> Option<Credentials> {
-        let known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.lock();
         let present = known.as_ref().map(|known| &known.credentials);
         match present.filter(|present| present.access_key_id() == access_key) {
             Some(present) => Some(present.clone()),
@@ -93,13 +111,20 @@ impl CachedCredentials {
     }
 
     fn known_at(&self, clock: &SkewClock, at: SystemTime) -> Option<Credentials> {
-        let known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known
+        self.lock()
             .as_ref()
             .filter(|known| {
                 known.generation == clock.generation() && is_good(&known.credentials, at)
             })
             .map(|known| known.credentials.clone())
+    }
+
+    fn last(&self) -> Option<Credentials> {
+        self.lock().as_ref().map(|known| known.credentials.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Known>> {
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -111,3 +136,6 @@ fn is_good(credentials: &Credentials, now: SystemTime) -> bool {
 
 /// As the SDK's own cache: time for the request to arrive.
 const BUFFER: Duration = Duration::from_secs(10);
+/// How long a provider is waited for while there are other credentials; the load time-out
+/// of the SDK's own cache. Without others its answer is waited for, however long it takes.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);

@@ -1,6 +1,7 @@
-//! [`SkewFuture`]: the response of a [`SkewService`](super::SkewService) or
-//! [`SigningService`](super::SigningService) service.
+//! [`SkewFuture`] and [`SigningFuture`]: the responses of a
+//! [`SkewService`](super::SkewService) and a [`SigningService`](super::SigningService).
 
+use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -12,13 +13,33 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::body::{ReplayBody, SkewBody};
-use super::request::{TowerRequest, date_of};
+use super::request::TowerRequest;
 use crate::clock::SentAt;
-use crate::host::Host;
-use crate::resend::{ReplayRequest, recover};
+use crate::resend::recover;
 
 pin_project! {
-    /// Resolves to the response, or to the response to the resend.
+    /// Future of the response of a [`SkewService`](super::SkewService).
+    ///
+    /// It resolves to the response to the resend, if there was one. `S` is the service
+    /// below, `B` the body of the request and `R` that of the response.
+    ///
+    /// ```
+    /// use aws_clock_skew::tower::{SkewFuture, SkewService};
+    /// use tower::Service;
+    /// # use bytes::Bytes;
+    /// # use http_body_util::Full;
+    ///
+    /// type Request = http::Request<Full<Bytes>>;
+    ///
+    /// fn call<S>(sqs: &mut SkewService<S>, request: Request) -> SkewFuture<S, Full<Bytes>, Full<Bytes>>
+    /// where
+    ///     S: Service<Request, Response = http::Response<Full<Bytes>>> + Clone + Send + 'static,
+    ///     S::Future: Send,
+    ///     S::Error: Send,
+    /// {
+    ///     sqs.call(request)
+    /// }
+    /// ```
     ///
     /// # Cancel safety
     ///
@@ -119,10 +140,7 @@ where
                     };
                     let clock = request.wiring().clock.clone();
                     let sent_at = *sent_at;
-                    let is_aws = || request.host().as_ref().is_some_and(Host::is_aws);
-                    if response.status().is_success()
-                        && !clock.wants_accepted(sent_at.reading, || date_of(&response), is_aws)
-                    {
+                    if !request.wants(sent_at, &response) {
                         return Poll::Ready(Ok(response));
                     }
                     let received = clock.reading();
@@ -136,12 +154,115 @@ where
     }
 }
 
-impl<S, B, R> fmt::Debug for SkewFuture<S, B, R>
+pin_project! {
+    /// Future of the response of a [`SigningService`](super::SigningService).
+    ///
+    /// It resolves to the response to the resend, if there was one; its parameters are those
+    /// of [`SkewFuture`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, nothing more is sent. A correction that it has started
+    /// stays.
+    ///
+    /// ```
+    /// use aws_clock_skew::tower::{SigningFuture, SigningService};
+    /// use tower::{BoxError, Service};
+    /// # use bytes::Bytes;
+    /// # use http_body_util::Full;
+    ///
+    /// type Request = http::Request<Full<Bytes>>;
+    ///
+    /// fn call<S>(
+    ///     sqs: &mut SigningService<S>,
+    ///     request: Request,
+    /// ) -> SigningFuture<S, Full<Bytes>, Full<Bytes>>
+    /// where
+    ///     S: Service<Request, Response = http::Response<Full<Bytes>>> + Clone + Send + 'static,
+    ///     S::Future: Send,
+    ///     S::Error: Into<BoxError> + Send,
+    /// {
+    ///     sqs.call(request)
+    /// }
+    /// ```
+    pub struct SigningFuture<S, B, R>
+    where
+        S: Service<Request<B>, Response = Response<R>>,
+        R: Body,
+    {
+        #[pin]
+        state: Signing<S, B, R>,
+    }
+}
+
+/// What the layers of `tower` return that have errors of their own.
+pub(super) type BoxError = Box<dyn Error + Send + Sync>;
+
+pin_project! {
+    #[project = SigningProject]
+    enum Signing<S, B, R>
+    where
+        S: Service<Request<B>, Response = Response<R>>,
+        R: Body,
+    {
+        Sent { #[pin] future: SkewFuture<S, B, R> },
+        /// Credentials, or the body, have to be waited for.
+        Boxed { future: Boxed<Result<Response<SkewBody<R>>, BoxError>> },
+    }
+}
+
+impl<S, B, R> SigningFuture<S, B, R>
 where
     S: Service<Request<B>, Response = Response<R>>,
     R: Body,
 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SkewFuture").finish_non_exhaustive()
+    pub(super) const fn sent(future: SkewFuture<S, B, R>) -> Self {
+        Self {
+            state: Signing::Sent { future },
+        }
+    }
+
+    pub(super) fn boxed(
+        future: impl Future<Output = Result<Response<SkewBody<R>>, BoxError>> + Send + 'static,
+    ) -> Self {
+        Self {
+            state: Signing::Boxed {
+                future: Box::pin(future),
+            },
+        }
     }
 }
+
+impl<S, B, R> Future for SigningFuture<S, B, R>
+where
+    S: Service<Request<B>, Response = Response<R>> + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError> + Send,
+    B: ReplayBody + Send + 'static,
+    R: Body + Send + 'static,
+    R::Error: Send,
+{
+    type Output = Result<Response<SkewBody<R>>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().state.project() {
+            SigningProject::Sent { future } => future.poll(cx).map_err(Into::into),
+            SigningProject::Boxed { future } => future.as_mut().poll(cx),
+        }
+    }
+}
+
+macro_rules! debug {
+    ($($future:ident),*) => {
+        $(impl<S, B, R> fmt::Debug for $future<S, B, R>
+        where
+            S: Service<Request<B>, Response = Response<R>>,
+            R: Body,
+        {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($future)).finish_non_exhaustive()
+            }
+        })*
+    };
+}
+debug!(SkewFuture, SigningFuture);

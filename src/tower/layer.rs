@@ -12,41 +12,63 @@ use super::service::{SkewService, Wiring};
 use super::sign::{Scope, SigningService};
 use crate::clock::SkewClock;
 
-/// Goes below a SigV4 signer: re-signs a request and sends it once more if it was
-/// rejected because of its time.
+/// Layer below a SigV4 signer that re-signs rejected requests and sends them once more.
 ///
-/// It re-signs only a request whose signature it can reproduce with its credentials. A
-/// request whose signature is two minutes or more from the time for its host, by
-/// whatever clock, is re-signed before its first send.
+/// It re-signs a request only if it can reproduce its signature with its own credentials.
+/// A request whose signature is two minutes or more from the time for its host, by
+/// whatever clock, is re-signed before its first send. Unsigned requests are passed on.
 ///
-/// A proof says whose a signature is, and not when it was made: put the layer into the
-/// process that signs. Requests that come from outside could be old ones that somebody
-/// kept.
+/// Reproducing a signature shows which key made it, and not when. Put the layer into the
+/// process that signs: requests from outside could be old ones that somebody kept.
 ///
-/// Needs a Tokio runtime with a timer. Made by [`SkewClock::layer`].
-#[derive(Clone)]
-pub struct SkewLayer(Arc<Wiring>);
-
-/// Signs unsigned requests with the corrected time, and re-signs a request and sends it
-/// once more if it was rejected because of its time. Requests that are signed already
-/// are passed on.
-///
-/// A body that can be sent twice is hashed; one in [`NonReplayable`](super::NonReplayable) is
-/// signed as `UNSIGNED-PAYLOAD`, which S3 and some others take over TLS. A header
-/// `x-amz-content-sha256` that is there already is taken for the hash. Paths are
-/// encoded once and left as they are for the services `s3`, `s3-object-lambda` and
-/// `s3-outposts`, and normalized and encoded twice for all others.
-///
-/// A request that cannot be signed, because the provider has no credentials for
-/// one or because of what it consists of, goes on without a signature, and the service
-/// says what it thinks of it.
-///
-/// The body of an answer that is no success is read for 5 seconds or up to 64 KiB before
-/// it is passed on, unchanged.
+/// Made by [`SkewClock::layer`], which has an example. [`SkewLayer::send`] does the same for
+/// one request through a function.
 ///
 /// # Panics
 ///
-/// Outside of a Tokio runtime with a timer. Made by [`SkewClock::signing_layer`].
+/// Its services panic where an error response comes in outside of a Tokio runtime with a
+/// timer.
+#[derive(Clone)]
+pub struct SkewLayer(pub(super) Arc<Wiring>);
+
+/// Layer that signs requests with the corrected time, and corrects it.
+///
+/// A request that is rejected because of its time is re-signed and sent once more. A request
+/// that has a signature already is passed on as it is.
+///
+/// # Payload hash
+///
+/// A body that can be sent twice is hashed. One in [`NonReplayable`](super::NonReplayable) is
+/// signed as `UNSIGNED-PAYLOAD`, which S3 and some other services accept over TLS. A header
+/// `x-amz-content-sha256` that is there already is taken for the hash. Paths are encoded
+/// once and left as they are for the services `s3`, `s3-object-lambda` and `s3-outposts`, and
+/// normalized and encoded twice for all others.
+///
+/// # Errors
+///
+/// Its services return a [`SigningError`](super::SigningError), boxed, if the provider has no
+/// credentials or the request cannot be signed; the request is not sent. Errors of the
+/// service below keep their type:
+///
+/// ```
+/// use aws_clock_skew::tower::SigningError;
+///
+/// fn is_worth_a_retry(error: &tower::BoxError) -> bool {
+///     !error.is::<SigningError>()
+/// }
+/// # assert!(is_worth_a_retry(&"connection lost".into()));
+/// ```
+///
+/// # Credentials
+///
+/// They are asked for again ten seconds before they expire by the corrected clock, and once
+/// after each change of the clock. If the provider fails then, or takes more than five
+/// seconds, credentials that are still valid are used.
+///
+/// # Panics
+///
+/// Its services panic where an error response comes in outside of a Tokio runtime with a
+/// timer. Made by [`SkewClock::signing_layer`], which has an example.
 #[derive(Clone)]
 pub struct SigningLayer {
     wiring: Arc<Wiring>,
@@ -54,8 +76,26 @@ pub struct SigningLayer {
 }
 
 impl SkewClock {
-    /// Returns a layer that goes below a SigV4 signer; `credentials` are those
-    /// that it signs with.
+    /// Returns a layer that goes below a SigV4 signer.
+    ///
+    /// `credentials` are those that the signer signs with. The layer re-signs nothing else.
+    ///
+    /// ```no_run
+    /// use aws_clock_skew::SkewClock;
+    /// use tower::ServiceBuilder;
+    ///
+    /// # fn sign(request: http::Request<String>) -> http::Request<String> { request }
+    /// # fn stack(credentials: aws_credential_types::Credentials, client: reqwest::Client) {
+    /// let stack = ServiceBuilder::new()
+    ///     .map_request(sign) // Your signer, with the local clock.
+    ///     .layer(SkewClock::new().layer(credentials))
+    ///     .map_request(|request: http::Request<String>| request.try_into().expect("a URL"))
+    ///     .map_response(http::Response::<reqwest::Body>::from)
+    ///     .service(client);
+    /// # fn is_service<S: tower::Service<http::Request<String>>>(_: S) {}
+    /// # is_service(stack);
+    /// # }
+    /// ```
     pub fn layer(&self, credentials: impl ProvideCredentials + 'static) -> SkewLayer {
         SkewLayer(Arc::new(Wiring::new(
             self,
@@ -63,8 +103,29 @@ impl SkewClock {
         )))
     }
 
-    /// Returns a layer that signs for one region and service, such as
-    /// `"us-east-1"` and `"execute-api"`.
+    /// Returns a layer that signs requests for one region and service.
+    ///
+    /// The names are those of the signature's scope, such as `"us-east-1"` and
+    /// `"execute-api"`.
+    ///
+    /// ```no_run
+    /// use aws_clock_skew::SkewClock;
+    /// use tower::{ServiceBuilder, ServiceExt};
+    ///
+    /// # async fn get(
+    /// #     credentials: aws_credential_types::Credentials,
+    /// #     client: reqwest::Client,
+    /// # ) -> Result<(), tower::BoxError> {
+    /// let api = ServiceBuilder::new()
+    ///     .layer(SkewClock::new().signing_layer(credentials, "us-east-1", "execute-api"))
+    ///     .map_request(|request: http::Request<String>| request.try_into().expect("a URL"))
+    ///     .map_response(http::Response::<reqwest::Body>::from)
+    ///     .service(client);
+    /// let url = "https://abc123.execute-api.us-east-1.amazonaws.com/prod/orders";
+    /// let response = api.oneshot(http::Request::get(url).body(String::new())?).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn signing_layer(
         &self,
         credentials: impl ProvideCredentials + 'static,

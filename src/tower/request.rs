@@ -62,6 +62,14 @@ impl<S, B: ReplayBody> TowerRequest<S, B> {
         has_to_prepare(&self.wiring.clock, sent, signed_at)
     }
 
+    /// Returns whether the clock has to see a response.
+    pub(super) fn wants<R>(&self, sent_at: SentAt, response: &Response<R>) -> bool {
+        let date = || timestamp::http_date(as_text(response.headers().get(DATE)?)?);
+        let is_aws = || host_of(self.copy.uri()).as_ref().is_some_and(Host::is_aws);
+        let clock = &self.wiring.clock;
+        !response.status().is_success() || clock.wants_accepted(sent_at.reading, date, is_aws)
+    }
+
     pub(super) fn put(&mut self, headers: &[SignatureHeader]) {
         put(headers, self.copy.headers_mut());
     }
@@ -69,12 +77,9 @@ impl<S, B: ReplayBody> TowerRequest<S, B> {
 
 impl<S, B, R> ReplayRequest for TowerRequest<S, B>
 where
-    S: Service<Request<B>, Response = Response<R>> + Send + 'static,
-    S::Future: Send + 'static,
-    S::Error: Send,
-    B: ReplayBody + Send + 'static,
-    R: Body + Send + 'static,
-    R::Error: Send,
+    S: Service<Request<B>, Response = Response<R>, Future: Send, Error: Send> + Send,
+    B: ReplayBody + Send,
+    R: Body<Error: Send> + Send,
 {
     type Response = Response<SkewBody<R>>;
     type Error = S::Error;
@@ -101,7 +106,8 @@ where
     }
 
     async fn credentials(&mut self, at: SystemTime) -> Option<Credentials> {
-        self.wiring.credentials.get(&self.wiring.clock, at).await
+        let credentials = &self.wiring.credentials;
+        credentials.get(&self.wiring.clock, at).await.ok()
     }
 
     fn recent_credentials(&self, access_key: &str) -> Option<Credentials> {
@@ -172,11 +178,6 @@ pub(super) fn put(headers: &[SignatureHeader], map: &mut HeaderMap) {
             map.insert(header.name, value);
         }
     }
-}
-
-/// Returns the first `Date`, and nothing else that the answer says.
-pub(super) fn date_of<B>(response: &Response<B>) -> Option<SystemTime> {
-    timestamp::http_date(as_text(response.headers().get(DATE)?)?)
 }
 
 /// Returns what a response says of the clock, with the beginning of its body.

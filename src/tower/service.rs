@@ -19,9 +19,19 @@ use crate::clock::SkewClock;
 use crate::resend::prepare;
 use crate::resign::is_signature;
 
-/// Signs and sends a request once more if it was rejected because of its time.
+/// Service that re-signs a rejected request and sends it once more.
 ///
-/// See [`SkewLayer`](super::SkewLayer).
+/// Made by [`SkewLayer`](super::SkewLayer), which says what it does.
+///
+/// ```
+/// use aws_clock_skew::SkewClock;
+/// use aws_clock_skew::tower::SkewService;
+/// use tower::Layer;
+///
+/// # let credentials = aws_credential_types::Credentials::new("AKID", "secret", None, None, "doc");
+/// # let client = reqwest::Client::new();
+/// let service: SkewService<reqwest::Client> = SkewClock::new().layer(credentials).layer(client);
+/// ```
 #[derive(Clone)]
 pub struct SkewService<S> {
     inner: S,
@@ -122,14 +132,18 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let ready = self.take_ready();
-        let authorization = request.headers().get(AUTHORIZATION);
-        if authorization.is_some_and(|value| is_signature(value.as_bytes())) {
+        if is_signed(&request) {
             ready.carry(request)
         } else {
             // An unsigned request says nothing about the clock.
             ready.pass(request)
         }
     }
+}
+
+pub(super) fn is_signed<B>(request: &Request<B>) -> bool {
+    let authorization = request.headers().get(AUTHORIZATION);
+    authorization.is_some_and(|value| is_signature(value.as_bytes()))
 }
 
 impl<S: fmt::Debug> fmt::Debug for SkewService<S> {

@@ -1,27 +1,44 @@
 //! [`SigningService`]: the service that [`SigningLayer`](super::SigningLayer) makes.
 
 use std::borrow::Cow;
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use aws_credential_types::Credentials;
-use bytes::Bytes;
+use aws_credential_types::provider::error::CredentialsError;
 use http::header::AUTHORIZATION;
 use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
 use super::body::{ReplayBody, SkewBody, bytes_at_hand, bytes_of};
-use super::future::SkewFuture;
+use super::future::{BoxError, SigningFuture};
 use super::request::{head_of, put};
 use super::service::SkewService;
 use crate::clock::SkewClock;
 use crate::resign::sign_anew;
 
-/// Signs requests with the corrected clock, and corrects it.
+/// Service that signs requests with the corrected time, and corrects it.
 ///
-/// See [`SigningLayer`](super::SigningLayer).
+/// Made by [`SigningLayer`](super::SigningLayer), which says what it does.
+///
+/// # Errors
+///
+/// A boxed [`SigningError`] if the request cannot be signed, or the error of the service
+/// below.
+///
+/// ```
+/// use aws_clock_skew::SkewClock;
+/// use aws_clock_skew::tower::SigningService;
+/// use tower::Layer;
+///
+/// # let credentials = aws_credential_types::Credentials::new("AKID", "secret", None, None, "doc");
+/// # let client = reqwest::Client::new();
+/// let layer = SkewClock::new().signing_layer(credentials, "us-east-1", "execute-api");
+/// let service: SigningService<reqwest::Client> = layer.layer(client);
+/// ```
 #[derive(Clone)]
 pub struct SigningService<S> {
     skew: SkewService<S>,
@@ -49,7 +66,7 @@ impl Scope {
         body: Option<&[u8]>,
         credentials: &Credentials,
         clock: &SkewClock,
-    ) {
+    ) -> Result<(), SigningError> {
         let uri = request.uri().to_string();
         let head = head_of(request.method(), uri, request.headers());
         let signed = sign_anew(
@@ -59,9 +76,9 @@ impl Scope {
             (&self.region, &self.service),
             clock.now(),
         );
-        if let Ok(headers) = signed {
-            put(&headers, request.headers_mut());
-        }
+        let headers = signed.map_err(|_| SigningError(Kind::Request))?;
+        put(&headers, request.headers_mut());
+        Ok(())
     }
 }
 
@@ -69,57 +86,59 @@ impl<S, B, R> Service<Request<B>> for SigningService<S>
 where
     S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
     S::Future: Send + 'static,
-    S::Error: Send,
+    S::Error: Into<BoxError> + Send,
     B: ReplayBody + Send + 'static,
     R: Body + Send + 'static,
     R::Error: Send,
 {
     type Response = Response<SkewBody<R>>;
-    type Error = S::Error;
-    type Future = SkewFuture<S, B, R>;
+    type Error = BoxError;
+    type Future = SigningFuture<S, B, R>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.skew.poll_ready(cx)
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.skew.poll_ready(cx).map_err(Into::into)
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let ready = self.skew.take_ready();
         if is_signed(&request) {
-            return ready.pass(request);
+            return SigningFuture::sent(ready.pass(request));
         }
         let wiring = ready.wiring();
         let known = wiring.credentials.known(&wiring.clock);
-        let copy = request.body().try_clone();
-        let is_streaming = copy.is_none();
-        let at_hand = copy.and_then(bytes_at_hand);
         if let Some(credentials) = known
-            && (at_hand.is_some() || is_streaming)
+            && let Some(body) =
+                copy_of_body(&request).map_or(Some(None), |body| bytes_at_hand(body).map(Some))
         {
-            self.scope.sign(
-                &mut request,
-                at_hand.as_deref(),
-                &credentials,
-                &wiring.clock,
-            );
-            return ready.carry(request);
+            let clock = &wiring.clock;
+            let signed = self
+                .scope
+                .sign(&mut request, body.as_deref(), &credentials, clock);
+            return match signed {
+                Ok(()) => SigningFuture::sent(ready.carry(request)),
+                Err(error) => SigningFuture::boxed(async { Err(error.into()) }),
+            };
         }
         let scope = self.scope.clone();
-        SkewFuture::boxed(async move {
+        SigningFuture::boxed(async move {
             let clock = ready.wiring().clock.clone();
-            let body: Option<Bytes> = match request.body().try_clone() {
+            let body = match copy_of_body(&request) {
                 Some(body) => bytes_of(body).await,
                 None => None,
             };
             let credentials = ready.wiring().credentials.get(&clock, clock.now()).await;
-            match credentials {
-                Some(credentials) => {
-                    scope.sign(&mut request, body.as_deref(), &credentials, &clock);
-                    ready.carry(request).await
-                }
-                None => ready.pass(request).await,
-            }
+            let credentials =
+                credentials.map_err(|error| SigningError(Kind::NoCredentials(error)))?;
+            scope.sign(&mut request, body.as_deref(), &credentials, &clock)?;
+            ready.carry(request).await.map_err(Into::into)
         })
     }
+}
+
+/// Returns a copy of the body if its hash has to be computed, and can be.
+fn copy_of_body<B: ReplayBody>(request: &Request<B>) -> Option<B> {
+    let states_hash = request.headers().contains_key("x-amz-content-sha256");
+    (!states_hash).then(|| request.body().try_clone()).flatten()
 }
 
 /// In a header, or in the query as presigned URLs are.
@@ -137,5 +156,74 @@ impl<S: fmt::Debug> fmt::Debug for SigningService<S> {
             .field("skew", &self.skew)
             .field("scope", &self.scope)
             .finish()
+    }
+}
+
+/// Error of a [`SigningService`] that could not sign a request, and did not send it.
+///
+/// The service returns it boxed:
+///
+/// ```
+/// use aws_clock_skew::SkewClock;
+/// use aws_clock_skew::tower::SigningError;
+/// use aws_credential_types::provider::error::CredentialsError;
+/// # use aws_credential_types::provider::{ProvideCredentials, future};
+/// # use http_body_util::Full;
+/// # use tower::{Layer, ServiceExt, service_fn};
+/// # #[derive(Debug)]
+/// # struct LoggedOut;
+/// # impl ProvideCredentials for LoggedOut {
+/// #     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a> where Self: 'a {
+/// #         future::ProvideCredentials::ready(Err(CredentialsError::not_loaded("logged out")))
+/// #     }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// # let client = service_fn(async |_: http::Request<Full<bytes::Bytes>>| {
+/// #     Ok::<_, std::io::Error>(http::Response::new(Full::<bytes::Bytes>::default()))
+/// # });
+/// let layer = SkewClock::new().signing_layer(LoggedOut, "us-east-1", "execute-api");
+/// let request = http::Request::get("https://api.example/").body(Full::default()).unwrap();
+/// let error = layer.layer(client).oneshot(request).await.unwrap_err();
+/// let error = error.downcast::<SigningError>().expect("nothing was sent");
+/// assert!(matches!(
+///     error.credentials_error(),
+///     Some(CredentialsError::CredentialsNotLoaded(_))
+/// ));
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct SigningError(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    NoCredentials(CredentialsError),
+    Request,
+}
+
+impl SigningError {
+    /// Returns the error of the credentials provider, or `None` if the request itself
+    /// cannot be signed: its URI is relative and it has no `Host`, for example.
+    pub fn credentials_error(&self) -> Option<&CredentialsError> {
+        match &self.0 {
+            Kind::NoCredentials(error) => Some(error),
+            Kind::Request => None,
+        }
+    }
+}
+
+impl fmt::Display for SigningError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Kind::NoCredentials(_) => "there are no credentials to sign the request with",
+            Kind::Request => "the request is not one that can be signed",
+        })
+    }
+}
+
+impl Error for SigningError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        let error = self.credentials_error()?;
+        Some(error)
     }
 }

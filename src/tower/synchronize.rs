@@ -12,19 +12,40 @@ use crate::evidence::Evidence;
 use crate::synchronize::{LONGEST_WAIT, SynchronizeError};
 
 impl SkewClock {
-    /// Asks `url` for the time before the first signature, through an HTTP client that
-    /// signs nothing. Otherwise as `synchronize`, which does so for the config of an SDK;
-    /// what it says of the worth of such a time holds here too.
+    /// Asks a server for the time before the first request is signed, through any HTTP
+    /// client.
     ///
-    /// One unsigned request (`HEAD`) is sent, and what counts is the `Date` of the
-    /// response, whatever its status. The limit is that of
-    /// [`Limits::with_forward`](crate::Limits::with_forward), 7 days. Needs a Tokio runtime
-    /// with a timer, and takes 15 seconds at most.
+    /// One unsigned request (`HEAD`) is sent to `url`, and the `Date` of the response counts,
+    /// whatever its status. The limit is that of
+    /// [`Limits::with_forward`](crate::Limits::with_forward), 7 days. It takes 15 seconds at
+    /// most. `synchronize` does the same with the HTTP client of an `SdkConfig`, and says how
+    /// far such a time is trusted.
+    ///
+    /// ```no_run
+    /// use aws_clock_skew::SkewClock;
+    /// use tower::ServiceBuilder;
+    ///
+    /// # async fn start() {
+    /// let clock = SkewClock::new();
+    /// let client = ServiceBuilder::new()
+    ///     .map_request(|request: http::Request<String>| request.try_into().expect("a URL"))
+    ///     .map_response(http::Response::<reqwest::Body>::from)
+    ///     .service(reqwest::Client::new());
+    /// match clock.synchronize_with(client, "https://sts.us-east-1.amazonaws.com/").await {
+    ///     Ok(status) => println!("the local clock is {}", status.offset()),
+    ///     Err(error) => eprintln!("not synchronized: {error}"),
+    /// }
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
     /// If no response came, or its time cannot be used; see [`SynchronizeError`]. The
     /// clock is then as it was: go on.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a Tokio runtime with a timer.
     ///
     /// # Cancel safety
     ///

@@ -1,12 +1,15 @@
-//! What comes back: refusals byte for byte, successes as they come.
+//! What comes back: error responses byte for byte, successes as they come.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use aws_clock_skew::SkewClock;
 use aws_clock_skew::tower::SkewBody;
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, Response};
 use http_body::{Body, Frame};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -40,6 +43,94 @@ fn channel() -> (
     let (sender, mut receiver) = mpsc::unbounded_channel();
     let stream = futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx));
     (sender, StreamBody::new(stream))
+}
+
+/// Ready with a frame as often as it is asked, and never done.
+struct Endless(Arc<AtomicUsize>, &'static [u8]);
+
+impl Body for Endless {
+    type Data = Bytes;
+    type Error = Lost;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Lost>>> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Poll::Ready(Some(data(self.1)))
+    }
+}
+
+/// Sends a request that is answered by an error with this body, and returns the most frames
+/// that were read before another task could run.
+async fn read_without_pause(signs: bool, body: Endless) -> usize {
+    let frames = body.0.clone();
+    let world = World::with_skew(0);
+    let script = Script::new(&world);
+    script.plan([Some(Ok(with_body(403, body)))]);
+    let clock = world.skew_clock();
+    let answer = if signs {
+        let layer = clock.signing_layer(credentials(), "us-east-1", "sqs");
+        let call = layer.layer(script).oneshot(unsigned());
+        tokio::spawn(call.map(|answer| answer.ok().map(|answer| answer.status())))
+    } else {
+        let layer = clock.layer(credentials());
+        let call = layer.layer(script).oneshot(signed(&world));
+        tokio::spawn(call.map(|answer| answer.ok().map(|answer| answer.status())))
+    };
+    // It runs in turn with the other task.
+    let is_finished = answer.abort_handle();
+    let (mut last, mut most) = (0, 0);
+    let observer = tokio::spawn(std::future::poll_fn(move |cx| {
+        let read = frames.load(Ordering::Relaxed);
+        most = most.max(read - last);
+        last = read;
+        if is_finished.is_finished() {
+            return Poll::Ready(most);
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }));
+    let most = observer.await.expect("it does not panic");
+    assert_eq!(answer.await.ok(), Some(Some(http::StatusCode::FORBIDDEN)));
+    most
+}
+
+#[tokio::test]
+async fn an_endless_error_body_is_bounded_in_frames_and_bytes() {
+    for signs in [false, true] {
+        for (frame, most) in [(&b""[..], 1_024), (b"x", 1_024), (&[b'x'; 1_024], 64)] {
+            let frames = Arc::new(AtomicUsize::new(0));
+            let without_pause = read_without_pause(signs, Endless(frames.clone(), frame)).await;
+            assert_eq!(
+                frames.load(Ordering::Relaxed),
+                most,
+                "{signs} {}",
+                frame.len()
+            );
+            assert!(
+                without_pause <= 32,
+                "{without_pause} of {most} {}",
+                frame.len()
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endless_error_body_is_bounded_in_time() {
+    let ticks = futures_util::stream::unfold((), async |()| {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Some((data(b""), ()))
+    });
+    let before = tokio::time::Instant::now();
+    let (answer, _) = through(with_body(403, StreamBody::new(ticks))).await;
+    assert_eq!(answer.status(), 403);
+    assert_eq!(before.elapsed().as_secs(), 5);
+}
+
+fn unsigned() -> http::Request<Full<Bytes>> {
+    crate::stack::operation("https://sqs.test/", "AmazonSQS.Op", String::new())
 }
 
 fn data(text: &'static [u8]) -> Result<Frame<Bytes>, Lost> {

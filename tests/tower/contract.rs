@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use aws_clock_skew::SkewClock;
 use aws_credential_types::Credentials;
@@ -11,6 +12,7 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use tower::limit::ConcurrencyLimitLayer;
 use tower::{Service, ServiceBuilder, ServiceExt};
+use tower_http::timeout::TimeoutLayer;
 
 use crate::script::{Lost, Script, signed};
 use crate::stack::{credentials, operation};
@@ -93,6 +95,50 @@ async fn limits_and_buffers_below_do_not_get_stuck() {
     }
     let sent = script.sent().len();
     assert!((51..=100).contains(&sent), "{sent}");
+}
+
+/// The layers of tower-http that answer by themselves need a body to answer with.
+#[tokio::test(start_paused = true)]
+async fn a_time_out_of_tower_http_stands_above_or_below() {
+    let world = World::with_skew(-HOUR);
+    let script = Script::new(&world);
+    let limit = || {
+        let status = StatusCode::GATEWAY_TIMEOUT;
+        TimeoutLayer::with_status_code(status, Duration::from_secs(1))
+    };
+    let below = ServiceBuilder::new()
+        .layer(limit())
+        .layer(world.skew_clock().layer(credentials()))
+        .service(script.clone());
+    let answer = below.oneshot(signed(&world)).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    let clock = world.skew_clock();
+    let mut signing = ServiceBuilder::new()
+        .layer(limit())
+        .layer(clock.signing_layer(credentials(), "us-east-1", "sqs"))
+        .layer(limit())
+        .service(script.clone());
+    let unsigned = || operation("http://sqs.test/", "AmazonSQS.Op", String::new());
+    let answer = call(&mut signing, unsigned()).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel::<Result<_, Lost>>();
+    let hangs = futures_util::stream::unfold(receiver, async |mut receiver| {
+        Some((receiver.recv().await?, receiver))
+    });
+    let hangs = http_body_util::StreamBody::new(hangs);
+    script.plan([Some(Ok(crate::script::with_body(503, hangs)))]);
+    let answer = call(&mut signing, unsigned()).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::GATEWAY_TIMEOUT);
+    assert!(
+        answer
+            .into_body()
+            .collect()
+            .await
+            .unwrap()
+            .to_bytes()
+            .is_empty()
+    );
+    drop(sender.send(Ok(http_body::Frame::data(Bytes::new()))));
 }
 
 #[tokio::test]

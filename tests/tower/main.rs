@@ -6,17 +6,20 @@
 mod answers;
 mod by_date;
 mod contract;
+mod credentials;
 mod healthy;
 mod in_flight;
 #[path = "../sdk/log.rs"]
 mod log;
 mod over_http;
 mod patience;
+mod queues;
 mod quoted;
 mod repair;
 mod request_bodies;
 mod script;
 mod second_send;
+mod send;
 mod signing;
 mod stack;
 #[path = "../sdk/world.rs"]

@@ -147,9 +147,9 @@ async fn ten_mebibytes_arrive_whole_both_times() {
         let clock = world.skew_clock();
         let request = operation(&endpoint.url(), "AmazonSQS.SendMessage", body.clone());
         let before = endpoint.requests_log().len();
-        let answer = if signs {
+        let has_come = if signs {
             let layer = clock.signing_layer(credentials(), "us-east-1", "sqs");
-            layer.layer(client()).oneshot(request).await
+            layer.layer(client()).oneshot(request).await.is_ok()
         } else {
             let request =
                 crate::stack::signed(request, "sqs", &credentials(), world.machine_wall());
@@ -158,8 +158,9 @@ async fn ten_mebibytes_arrive_whole_both_times() {
                 .layer(client())
                 .oneshot(request)
                 .await
+                .is_ok()
         };
-        assert!(answer.is_ok());
+        assert!(has_come);
         let log = endpoint.requests_log();
         let hashes: Vec<_> = log[before..]
             .iter()

@@ -8,7 +8,6 @@ use aws_clock_skew::SkewClock;
 use aws_clock_skew::tower::NonReplayable;
 use aws_clock_skew_endpoint::{ACCESS_KEY_ID, Endpoint, SECRET_ACCESS_KEY};
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, future};
 use bytes::Bytes;
 use http::{HeaderValue, Request};
@@ -229,30 +228,6 @@ impl ProvideCredentials for Rotating {
         let credentials = Credentials::new(key, SECRET_ACCESS_KEY, None, expiry, "test");
         future::ProvideCredentials::ready(Ok(credentials))
     }
-}
-
-#[derive(Debug)]
-struct Missing;
-
-impl ProvideCredentials for Missing {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::ready(Err(CredentialsError::not_loaded("none")))
-    }
-}
-
-#[tokio::test]
-async fn without_credentials_a_request_goes_unsigned() {
-    let world = World::with_skew(0);
-    let script = Script::new(&world);
-    let layer = world
-        .skew_clock()
-        .signing_layer(Missing, "us-east-1", "sqs");
-    let request = operation("https://sqs.test/", "AmazonSQS.Op", String::new());
-    assert!(layer.layer(script.clone()).oneshot(request).await.is_ok());
-    assert!(!script.sent()[0].headers.contains_key("authorization"));
 }
 
 #[tokio::test]

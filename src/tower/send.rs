@@ -1,0 +1,114 @@
+//! [`SkewLayer::send`]: for HTTP stacks that are no Tower service.
+
+use std::future::Future;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use http_body::Body;
+use tower_service::Service;
+
+use super::body::{ReplayBody, SkewBody};
+use super::layer::SkewLayer;
+use super::request::{TowerRequest, host_of, put};
+use super::service::is_signed;
+use crate::clock::SentAt;
+use crate::resend::{prepare, recover};
+
+impl SkewLayer {
+    /// Sends one request through a function, as the layer's service does through the
+    /// service below it.
+    ///
+    /// For clients with a hook that is no Tower service, such as `reqwest-middleware` or
+    /// the `HttpConnector` of `object_store`, which call it below their signer. `send` is
+    /// called once, or twice if the first request is rejected because of its time. An
+    /// unsigned request is passed on.
+    ///
+    /// # Errors
+    ///
+    /// Those of `send`.
+    ///
+    /// # Panics
+    ///
+    /// If an error response comes in outside of a Tokio runtime with a timer.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, nothing more is sent. A correction that it has started
+    /// stays.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run(
+    /// #     client: reqwest::Client,
+    /// #     credentials: aws_credential_types::Credentials,
+    /// #     signed: http::Request<String>,
+    /// # ) -> Result<(), reqwest::Error> {
+    /// use aws_clock_skew::SkewClock;
+    ///
+    /// let layer = SkewClock::new().layer(credentials);
+    /// let response = layer
+    ///     .send(signed, async |request: http::Request<String>| {
+    ///         let response = client.execute(request.try_into()?).await?;
+    ///         Ok::<_, reqwest::Error>(http::Response::<reqwest::Body>::from(response))
+    ///     })
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn send<F, Sent, B, R, E>(
+        &self,
+        mut request: Request<B>,
+        send: F,
+    ) -> Result<Response<SkewBody<R>>, E>
+    where
+        F: FnMut(Request<B>) -> Sent + Send,
+        Sent: Future<Output = Result<Response<R>, E>> + Send,
+        B: ReplayBody + Send,
+        R: Body<Error: Send> + Send,
+        E: Send,
+    {
+        let mut send = Function(send);
+        if !is_signed(&request) {
+            return Ok(send.call(request).await?.map(SkewBody::untouched));
+        }
+        let clock = &self.0.clock;
+        let mut sent_at = SentAt::now(clock, || host_of(request.uri()));
+        let copy = TowerRequest::<Function<F>, B>::copy_of(&request);
+        let mut kept = TowerRequest::new(send, self.0.clone(), copy);
+        if kept.has_to_prepare(sent_at) {
+            if let Some(headers) = prepare(&mut kept, clock).await {
+                kept.put(&headers);
+                put(&headers, request.headers_mut());
+            }
+            sent_at = SentAt::now(clock, || host_of(request.uri()));
+        }
+        let response = kept.service.call(request).await?.map(SkewBody::untouched);
+        if !kept.wants(sent_at, &response) {
+            return Ok(response);
+        }
+        let received = clock.reading();
+        recover(&mut kept, clock, sent_at, received, response).await
+    }
+}
+
+/// A function in the place of a service: always ready.
+struct Function<F>(F);
+
+impl<F, Sent, B, R, E> Service<Request<B>> for Function<F>
+where
+    F: FnMut(Request<B>) -> Sent,
+    Sent: Future<Output = Result<Response<R>, E>>,
+{
+    type Response = Response<R>;
+    type Error = E;
+    type Future = Sent;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), E>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Sent {
+        (self.0)(request)
+    }
+}

@@ -1,0 +1,216 @@
+//! Credentials of `SigningLayer`: errors are the caller's, and valid ones are not lost.
+
+use std::collections::VecDeque;
+use std::error::Error;
+use std::future::pending;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_clock_skew::tower::SigningError;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, future};
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::Full;
+use tokio::time::{Instant, sleep, timeout};
+use tower::{Layer, ServiceExt};
+
+use crate::script::{Lost, Script};
+use crate::stack::{credentials, operation};
+use crate::world::{HOUR, World, minutes};
+
+/// What a provider does when it is asked.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// Returns other keys each time, which are valid for so many minutes.
+    Load(u64),
+    Fail,
+    Hang,
+}
+
+/// A provider that takes 300 ms.
+#[derive(Clone, Debug)]
+struct Provider {
+    world: World,
+    left: Arc<Mutex<Plan>>,
+}
+
+#[derive(Debug)]
+struct Plan {
+    steps: VecDeque<Step>,
+    asked: usize,
+}
+
+impl Provider {
+    fn new(world: &World, steps: impl IntoIterator<Item = Step>) -> Self {
+        let steps = steps.into_iter().collect();
+        Self {
+            world: world.clone(),
+            left: Arc::new(Mutex::new(Plan { steps, asked: 0 })),
+        }
+    }
+
+    fn asked(&self) -> usize {
+        self.left.lock().unwrap().asked
+    }
+}
+
+impl ProvideCredentials for Provider {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async {
+            let (step, number) = {
+                let mut plan = self.left.lock().expect("nobody panics with it");
+                plan.asked += 1;
+                (plan.steps.pop_front().unwrap_or(Step::Fail), plan.asked)
+            };
+            sleep(Duration::from_millis(300)).await;
+            match step {
+                Step::Load(valid) => {
+                    let end = Some(self.world.true_time() + minutes(valid));
+                    let key = format!("ASIA{number}");
+                    Ok(Credentials::new(key, "secret", None, end, "test"))
+                }
+                Step::Fail => Err(CredentialsError::not_loaded("logged out")),
+                Step::Hang => pending().await,
+            }
+        })
+    }
+}
+
+fn unsigned() -> Request<Full<Bytes>> {
+    operation("https://sqs.test/", "AmazonSQS.Op", String::new())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_cannot_be_signed_is_an_error_and_is_not_sent() {
+    let world = World::with_skew(-HOUR);
+    let script = Script::new(&world);
+    let clock = world.skew_clock();
+    let layer = clock.signing_layer(Provider::new(&world, []), "us-east-1", "sqs");
+    let error = layer.layer(script.clone()).oneshot(unsigned()).await;
+    let error = error.map(drop).unwrap_err().downcast::<SigningError>();
+    let error = error.expect("the layer's own error");
+    assert!(matches!(
+        error.credentials_error(),
+        Some(CredentialsError::CredentialsNotLoaded(_))
+    ));
+    let source = error.source().map(ToString::to_string).unwrap_or_default();
+    assert!(source.contains("not enabled"), "{source}");
+
+    // Nobody knows which host it is for; with credentials at hand and without.
+    let layer = clock.signing_layer(credentials(), "us-east-1", "sqs");
+    for _ in 0..2 {
+        let relative = operation("/path", "AmazonSQS.Op", String::new());
+        let error = layer.layer(script.clone()).oneshot(relative).await;
+        let error = error.map(drop).unwrap_err().downcast::<SigningError>();
+        assert!(
+            error
+                .expect("the layer's own error")
+                .credentials_error()
+                .is_none()
+        );
+    }
+    assert_eq!(script.sent().len(), 0);
+    assert_eq!(clock.status().event_count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_of_the_service_keeps_its_type() {
+    let world = World::with_skew(0);
+    let script = Script::new(&world);
+    let layer = world
+        .skew_clock()
+        .signing_layer(credentials(), "us-east-1", "sqs");
+    script.plan([Some(Err(Lost)), Some(Err(Lost))]);
+    // Credentials are waited for before the first request, and at hand for the second.
+    for _ in 0..2 {
+        let error = layer.layer(script.clone()).oneshot(unsigned()).await;
+        assert!(error.map(drop).unwrap_err().is::<Lost>());
+    }
+    script.break_down();
+    let mut service = layer.layer(script);
+    let error = ServiceExt::<Request<Full<Bytes>>>::ready(&mut service).await;
+    assert!(error.map(drop).unwrap_err().is::<Lost>());
+}
+
+/// The provider is asked again, since the clock has changed. Behind, the credentials seem
+/// to last longer than they do; ahead, to have ended when they come.
+#[tokio::test(start_paused = true)]
+async fn valid_credentials_stand_in_for_a_provider_that_fails_after_a_change_of_the_clock() {
+    for skew in [-HOUR, HOUR] {
+        for then in [Step::Fail, Step::Hang] {
+            let world = World::with_skew(skew);
+            let script = Script::new(&world);
+            let provider = Provider::new(&world, [Step::Load(30), then, Step::Fail]);
+            let clock = world.skew_clock();
+            let layer = clock.signing_layer(provider.clone(), "us-east-1", "sqs");
+            let call = async || {
+                let answer = layer.layer(script.clone()).oneshot(unsigned()).await;
+                answer.map(|answer| answer.status())
+            };
+            let before = Instant::now();
+            for _ in 0..10 {
+                assert_eq!(call().await.unwrap(), StatusCode::OK, "{skew} {then:?}");
+            }
+            // It is waited for once, for five seconds at most.
+            assert_eq!((provider.asked(), before.elapsed().as_secs() / 6), (2, 0));
+            assert_eq!(script.sent().len(), 11);
+            world.advance(minutes(31));
+            let error = call().await.unwrap_err();
+            assert!(error.is::<SigningError>(), "{skew} {then:?}: {error}");
+            assert_eq!(script.sent().len(), 11);
+        }
+    }
+}
+
+/// To a clock nine hours ahead, a role of an hour has ended when it is loaded. Whoever
+/// waits for it takes it all the same.
+#[tokio::test(start_paused = true)]
+async fn a_burst_on_a_clock_hours_ahead_asks_for_credentials_once() {
+    let world = World::with_skew(9 * HOUR);
+    let script = Script::new(&world);
+    let provider = Provider::new(&world, [Step::Load(60); 300]);
+    let clock = world.skew_clock();
+    let layer = clock.signing_layer(provider.clone(), "us-east-1", "sqs");
+    let service = layer.layer(script.clone());
+    let before = Instant::now();
+    for burst in 0..2 {
+        let calls = (0..200).map(|_| {
+            let call = service.clone().oneshot(unsigned());
+            timeout(Duration::from_secs(1), call)
+        });
+        let answers = futures_util::future::join_all(calls).await;
+        let failed = answers.iter().filter(
+            |answer| !matches!(answer, Ok(Ok(answer)) if answer.status() == StatusCode::OK),
+        );
+        assert_eq!(failed.count(), 0, "burst {burst}");
+        // The second time since the clock has changed.
+        assert_eq!(provider.asked(), burst + 1);
+    }
+    assert!(before.elapsed() < Duration::from_secs(1));
+    assert_eq!(script.sent().len(), 600);
+}
+
+/// One load that fails costs one call, as with the SDK's own cache: the next that waits
+/// asks again.
+#[tokio::test(start_paused = true)]
+async fn one_failure_of_the_provider_fails_one_call() {
+    let world = World::with_skew(0);
+    let script = Script::new(&world);
+    let provider = Provider::new(&world, [Step::Fail, Step::Load(60)]);
+    let clock = world.skew_clock();
+    let layer = clock.signing_layer(provider.clone(), "us-east-1", "sqs");
+    let service = layer.layer(script.clone());
+    let calls: Vec<_> = (0..100)
+        .map(|_| service.clone().oneshot(unsigned()))
+        .collect();
+    let answers = futures_util::future::join_all(calls).await;
+    assert_eq!(answers.iter().filter(|answer| answer.is_err()).count(), 1);
+    assert_eq!((provider.asked(), script.sent().len()), (2, 99));
+    assert!(service.oneshot(unsigned()).await.is_ok());
+    assert_eq!(provider.asked(), 2);
+}
