@@ -24,12 +24,12 @@ use crate::event::{Mode, SkewEvent};
 #[cfg(any(feature = "sdk", feature = "tower"))]
 use crate::lifetime::{Clocks, corrected_expiry};
 use crate::local_clock::{LocalClock, MachineClock, Reading};
+use crate::offset::ClockOffset;
 use crate::report::Origin;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard};
 use crate::throttle::Throttle;
 
 pub use builder::SkewClockBuilder;
-#[cfg(any(test, feature = "sdk", feature = "tower"))]
 pub(crate) use observe::SentAt;
 pub use status::{SkewStatus, SkewWatcher};
 
@@ -120,6 +120,33 @@ impl SkewClock {
         let reading = self.reading();
         self.change(reading, |clock, events| {
             decide::reset(clock, reading, events)
+        });
+    }
+
+    /// Sets the offset, server time − local time, that somebody else knows: a presigner
+    /// or a device that was told the time by another way than a response, a process that
+    /// was started with a known offset and now knows a better one.
+    ///
+    /// It does what [`reset`](Self::reset) does, and then what
+    /// [`initial_offset`](SkewClockBuilder::initial_offset) does: the first sample replaces
+    /// the offset like any other correction, and one of 30 s or less is ignored, so that
+    /// the local clock counts. [`Limits`](crate::Limits) do not apply. A change is an event.
+    ///
+    /// ```
+    /// # #[cfg(feature = "test-util")] {
+    /// use std::time::{Duration, UNIX_EPOCH};
+    ///
+    /// use aws_clock_skew::{ClockOffset, ManualClock, SkewClock};
+    ///
+    /// let clock = SkewClock::builder().local_clock(ManualClock::new(UNIX_EPOCH)).build();
+    /// clock.set_offset(ClockOffset::from_millis(1_800_000_000_000));
+    /// assert_eq!(clock.now(), UNIX_EPOCH + Duration::from_secs(1_800_000_000));
+    /// # }
+    /// ```
+    pub fn set_offset(&self, offset: ClockOffset) {
+        let reading = self.reading();
+        self.change(reading, |clock, events| {
+            decide::set_offset(clock, offset, reading, events)
         });
     }
 

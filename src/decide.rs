@@ -89,6 +89,31 @@ pub(crate) fn reset(state: &mut ClockState, reading: Reading, events: &mut Vec<S
     }
 }
 
+/// Forgets everything, starts with an offset that the program knows, and reports what has
+/// changed by that.
+pub(crate) fn set_offset(
+    state: &mut ClockState,
+    offset: ClockOffset,
+    reading: Reading,
+    events: &mut Vec<SkewEvent>,
+) {
+    let previous = state.offset(reading);
+    let mut cleared = Vec::new();
+    reset(state, reading, &mut cleared);
+    state.start_at(offset, reading);
+    let Some(correction) = state.correction() else {
+        events.append(&mut cleared);
+        return;
+    };
+    let details = Details {
+        offset: Some(correction.offset(reading)),
+        previous_offset: Some(previous),
+        uncertainty: Some(correction.uncertainty(reading.boot)),
+        ..Details::default()
+    };
+    events.push(SkewEvent::new(EventKind::SkewDetected, details));
+}
+
 /// An exchange, and what it may change.
 struct Observation<'a> {
     state: &'a mut ClockState,

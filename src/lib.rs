@@ -43,7 +43,8 @@
 //!
 //! Both may be used together; a request is then still re-signed once. `SkewClock::apply`
 //! takes a config that somebody else loaded. For other HTTP stacks, see
-//! `SkewClock::layer` and `SkewClock::signing_layer`. Clients keep the local clock as
+//! `SkewClock::layer` and `SkewClock::signing_layer`, and [`SkewClock::attempt`] for
+//! programs without Tower or without Tokio. Clients keep the local clock as
 //! their time source: only signatures, and the judgement whether credentials have
 //! expired, use the corrected time.
 //!
@@ -99,17 +100,14 @@
 //! * `serde`: `Serialize` for [`SkewStatus`] and [`SkewEvent`].
 //! * `test-util`: `ManualClock`, for your tests.
 //!
-//! Without any of them there is the core: [`evidence`], and a clock that nothing updates.
+//! Without any of them there is the core: [`evidence`], and a clock that [`Attempt`]
+//! updates, for programs that have neither the SDK nor Tower.
 //!
 //! # Minimum supported Rust version
 //!
 //! 1.94.1, that of the AWS SDK.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
-#![cfg_attr(
-    not(any(feature = "sdk", feature = "tower")),
-    expect(dead_code, reason = "without an integration nothing updates the clock")
-)]
 
 pub mod diagnosis;
 pub mod event;
@@ -117,6 +115,7 @@ pub mod evidence;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 
+mod attempt;
 #[cfg(any(feature = "sdk", feature = "tower"))]
 mod buffered;
 mod clock;
@@ -147,6 +146,7 @@ mod timestamp;
 pub mod tower;
 mod trust;
 
+pub use attempt::{Attempt, NextStep};
 pub use clock::{SkewClock, SkewClockBuilder, SkewStatus, SkewWatcher};
 pub use diagnosis::Diagnosis;
 pub use event::SkewEvent;

@@ -3,6 +3,7 @@
 mod auth_scheme;
 #[cfg(feature = "aws-config")]
 mod configure;
+mod default_http_client;
 mod diagnose;
 mod http_client;
 mod identity_cache;
@@ -12,6 +13,7 @@ mod operation;
 mod retry_classifier;
 
 pub use auth_scheme::SkewAuthScheme;
+pub use default_http_client::default_http_client;
 pub use http_client::SkewHttpClient;
 pub use identity_cache::SkewIdentityCache;
 #[doc(hidden)]

@@ -21,6 +21,7 @@ const HTTP: &str = "DD NNN YYYY hh:mm:ss";
 ///
 /// Returns `None` for any other layout and for a date that does not exist. A leap second (`60`) is
 /// rejected, because a signer never writes one.
+#[cfg(any(test, feature = "sdk", feature = "tower"))]
 pub(crate) fn sigv4(text: &str) -> Option<SystemTime> {
     let (seconds, zone) = fields(text, SIGV4)?;
     at(seconds, 0).filter(|_| zone.eq_ignore_ascii_case("z"))

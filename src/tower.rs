@@ -7,7 +7,8 @@
 //! * [`SkewLayer::send`] is for HTTP stacks that are no Tower service.
 //!
 //! Clients of the AWS SDK do not need a layer: `SkewClock::configure` and `install!` cover
-//! them.
+//! them. With feature `sdk`, `LayeredHttpClient` puts Tower layers between the SDK and its
+//! HTTP client, and `HttpClientService` is that client as a Tower service.
 //!
 //! ```
 //! use aws_clock_skew::{ManualClock, SkewClock};
@@ -68,8 +69,14 @@
 mod body;
 mod credentials;
 mod future;
+#[cfg(feature = "sdk")]
+mod http_client_service;
 mod layer;
+#[cfg(feature = "sdk")]
+mod layered_http_client;
 mod request;
+#[cfg(feature = "sdk")]
+mod sdk_body;
 mod send;
 mod service;
 mod sign;
@@ -77,6 +84,12 @@ mod synchronize;
 
 pub use body::{NonReplayable, ReplayBody, SkewBody};
 pub use future::{SigningFuture, SkewFuture};
+#[cfg(feature = "sdk")]
+pub use http_client_service::HttpClientService;
 pub use layer::{SigningLayer, SkewLayer};
+#[cfg(feature = "sdk")]
+pub use layered_http_client::LayeredHttpClient;
+#[cfg(feature = "sdk")]
+pub use sdk_body::ReplaySdkBody;
 pub use service::SkewService;
 pub use sign::{SigningError, SigningService};

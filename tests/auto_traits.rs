@@ -67,6 +67,15 @@ fn the_parts_of_an_sdk_client_are_shared() {
     is_handle::<SkewRetryClassifier>();
 }
 
+#[cfg(all(feature = "sdk", feature = "tower"))]
+#[test]
+fn what_joins_the_sdk_and_tower_is_shared() {
+    use aws_clock_skew::tower::{HttpClientService, LayeredHttpClient, ReplaySdkBody};
+    is_handle::<HttpClientService>();
+    is_handle::<LayeredHttpClient>();
+    is_plain::<ReplaySdkBody>();
+}
+
 #[cfg(feature = "aws-config")]
 #[test]
 fn a_synchronization_can_be_spawned() {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Files and folders of `src/`, from the top down. Those of one layer do not import each
 /// other.
-const LAYERS: [&[&str]; 10] = [
+const LAYERS: [&[&str]; 11] = [
     &["sync", "offset"],
     &[
         "interval",
@@ -22,8 +22,9 @@ const LAYERS: [&[&str]; 10] = [
     &["correction", "report"],
     &["decide"],
     &["clock", "resign"],
-    &["resend", "synchronize"],
-    &["sdk", "tower"],
+    &["attempt", "resend", "synchronize"],
+    &["sdk"],
+    &["tower"],
 ];
 
 #[test]

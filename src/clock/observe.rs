@@ -6,7 +6,9 @@ use std::time::{Duration, SystemTime};
 use super::SkewClock;
 use crate::correction::{REPAIRED, agrees};
 use crate::decide::{self, Decision, Exchange};
-use crate::event::{EventKind, Mode, SkewEvent, SkipReason};
+use crate::event::Mode;
+#[cfg(any(feature = "sdk", feature = "tower"))]
+use crate::event::{EventKind, SkewEvent, SkipReason};
 use crate::host::Host;
 use crate::judge::{RoundTrip, SignedBy, SigningTime, WORTH_A_CORRECTION};
 use crate::local_clock::Reading;
@@ -71,6 +73,7 @@ impl SkewClock {
     }
 
     /// Returns the time to sign a request to a host with.
+    #[cfg(any(feature = "sdk", feature = "tower"))]
     pub(crate) fn signing_time(&self, host: Option<&Host>) -> SigningTime {
         self.signing_time_at(self.reading(), host)
     }
@@ -101,6 +104,7 @@ impl SkewClock {
     }
 
     /// Reports that a request could not be re-signed.
+    #[cfg(any(feature = "sdk", feature = "tower"))]
     pub(crate) fn resend_skipped(&self, exchange: &Exchange<'_>, reason: SkipReason) {
         let reading = self.reading();
         self.change(reading, |clock, events| {
@@ -135,7 +139,6 @@ impl SentAt {
     }
 
     /// Returns the time that requests to this host are signed with.
-    #[cfg(feature = "sdk")]
     pub(crate) const fn signing(&self) -> SigningTime {
         self.signing
     }

@@ -70,23 +70,34 @@ impl<'a> ResponseView<'a> {
         self
     }
 
-    /// Adds the headers of the response that can hold evidence, whatever the others are. Names are
-    /// in lower case.
-    #[cfg(any(feature = "sdk", feature = "tower"))]
-    pub(crate) fn with_headers(self, headers: impl Iterator<Item = (&'a str, &'a [u8])>) -> Self {
-        headers.fold(self, |view, (name, value)| {
+    /// Adds those headers of the response that can hold evidence, whatever the others are.
+    ///
+    /// ```
+    /// use aws_clock_skew::evidence::{Evidence, ResponseView};
+    ///
+    /// let headers = [("Date", "Fri, 15 Jan 2027 08:00:00 GMT"), ("Connection", "close")];
+    /// let headers = headers.map(|(name, value)| (name, value.as_bytes()));
+    /// let evidence = Evidence::read(&ResponseView::new(200, b"").with_headers(headers));
+    /// assert!(evidence.server_time_range().is_some());
+    /// ```
+    pub fn with_headers(self, headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Self {
+        headers.into_iter().fold(self, |view, (name, value)| {
             // An unreadable second `Date` is still a second one.
             let value = str::from_utf8(value).unwrap_or_default();
-            match name {
-                "date" => view.with_date(value),
-                "age" => view.with_age(value),
-                "x-amzn-errortype" => view.with_error_code(value),
+            let is = |known: &str| name.eq_ignore_ascii_case(known);
+            if is("date") {
+                view.with_date(value)
+            } else if is("age") {
+                view.with_age(value)
+            } else if is("x-amzn-errortype")
                 // What the query protocol called the error, of services that had it before JSON.
-                "x-amzn-query-error" if view.error_code.is_none() => view.with_error_code(value),
-                "x-amzn-requestid" | "x-amz-request-id" | "x-amzn-request-id" => {
-                    view.with_request_id(value)
-                }
-                _ => view,
+                || is("x-amzn-query-error") && view.error_code.is_none()
+            {
+                view.with_error_code(value)
+            } else if REQUEST_IDS.into_iter().any(is) {
+                view.with_request_id(value)
+            } else {
+                view
             }
         })
     }
@@ -109,3 +120,5 @@ impl fmt::Debug for ResponseView<'_> {
             .finish_non_exhaustive()
     }
 }
+
+const REQUEST_IDS: [&str; 3] = ["x-amzn-requestid", "x-amz-request-id", "x-amzn-request-id"];

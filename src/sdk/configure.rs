@@ -3,16 +3,14 @@
 
 use std::convert::Infallible;
 
-use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
-use aws_smithy_runtime::client::defaults::default_http_client_plugin_v2;
+use aws_config::{ConfigLoader, SdkConfig};
 use aws_smithy_runtime::client::orchestrator::operation::Operation;
-use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient};
+use aws_smithy_runtime_api::client::http::HttpClient;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
-use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::timeout::TimeoutConfig;
 
+use super::default_http_client::default_http_client;
 use super::operation::view_of;
 use crate::clock::{SkewClock, SkewStatus};
 use crate::event::{Details, EventKind, Missing, SkewEvent};
@@ -45,7 +43,7 @@ impl SkewClock {
     /// `incomplete_installation`; use
     /// [`configure_with_http_client`](Self::configure_with_http_client) there.
     pub fn configure(&self, loader: ConfigLoader) -> ConfigLoader {
-        match default_https_client() {
+        match default_http_client() {
             Some(client) => self.configure_with_http_client(loader, client),
             None => {
                 self.report_no_http_client();
@@ -82,7 +80,7 @@ impl SkewClock {
     /// ```
     pub fn apply(&self, config: &SdkConfig) -> SdkConfig {
         let mut builder = config.to_builder();
-        if let Some(inner) = config.http_client().or_else(default_https_client) {
+        if let Some(inner) = config.http_client().or_else(default_http_client) {
             builder = builder.http_client(self.wrap_http_client(inner));
         } else {
             self.report_no_http_client();
@@ -144,7 +142,7 @@ impl SkewClock {
             }
             (None, None) => return Err(SynchronizeError::NoEndpoint),
         };
-        let client = config.http_client().or_else(default_https_client);
+        let client = config.http_client().or_else(default_http_client);
         let timeouts = TimeoutConfig::builder().operation_timeout(LONGEST_WAIT);
         let mut head = Operation::builder()
             .service_name("aws-clock-skew")
@@ -182,13 +180,6 @@ impl SkewClock {
         let kind = EventKind::IncompleteInstallation { missing };
         self.enter(SkewEvent::new(kind, Details::default()));
     }
-}
-
-/// The client that the SDK would take by itself.
-fn default_https_client() -> Option<SharedHttpClient> {
-    default_http_client_plugin_v2(BehaviorVersion::latest())?
-        .runtime_components(&RuntimeComponentsBuilder::new("aws-clock-skew"))
-        .http_client()
 }
 
 type Failure = OrchestratorError<Infallible>;

@@ -1,0 +1,145 @@
+//! [`HttpClientService`]: an HTTP client of the SDK as a `tower` service.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use aws_smithy_async::rt::sleep::default_async_sleep;
+use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
+use aws_smithy_runtime::client::auth::no_auth::{NO_AUTH_SCHEME_ID, NoAuthScheme};
+use aws_smithy_runtime::client::identity::IdentityCache;
+use aws_smithy_runtime::client::identity::no_auth::NoAuthIdentityResolver;
+use aws_smithy_runtime::client::orchestrator::endpoints::StaticUriEndpointResolver;
+use aws_smithy_runtime::client::retries::strategy::NeverRetryStrategy;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::auth::static_resolver::StaticAuthSchemeOptionResolver;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::{BuildError, RuntimeComponentsBuilder};
+use aws_smithy_types::body::SdkBody;
+use aws_types::SdkConfig;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use tower_service::Service;
+
+use super::sdk_body::into_sdk_body;
+use crate::sdk::default_http_client;
+
+/// Sends requests through an HTTP client of the AWS SDK: its connections, its TLS and its
+/// proxy settings, under a `tower` stack.
+///
+/// ```no_run
+/// # async fn send(config: &aws_config::SdkConfig, skew: &aws_clock_skew::SkewClock) -> Result<(), Box<dyn std::error::Error>> {
+/// use aws_clock_skew::tower::HttpClientService;
+/// use http_body_util::Full;
+/// use tower::{ServiceBuilder, ServiceExt};
+///
+/// let credentials = config.credentials_provider().ok_or("no credentials")?;
+/// let service = ServiceBuilder::new()
+///     .layer(skew.signing_layer(credentials, "us-east-1", "execute-api"))
+///     .service(HttpClientService::from_config(config).ok_or("no HTTP client")?);
+/// let request = http::Request::get("https://abc.execute-api.us-east-1.amazonaws.com/orders");
+/// let response = service.oneshot(request.body(Full::default())?).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The request needs an absolute URI. Only the HTTP client comes along, and nothing that
+/// the SDK does around it: no signature, no retries, no user agent, no stalled-stream
+/// protection. A connection whose server answers with errors is not taken out of the
+/// pool. A [`SkewHttpClient`](crate::sdk::SkewHttpClient) finds no credentials here and
+/// re-signs nothing: use the layers of this crate above the service instead.
+///
+/// Always ready. A request that is dropped is cancelled.
+#[derive(Clone, Debug)]
+pub struct HttpClientService {
+    /// `None` under a [`LayeredHttpClient`](super::LayeredHttpClient), where each request
+    /// brings its own.
+    connector: Option<SharedHttpConnector>,
+}
+
+impl HttpClientService {
+    /// Takes the HTTP client of a config, or the SDK's default client if it has none, with
+    /// the config's connect and read time-outs.
+    ///
+    /// `None` if the program has no default client; see
+    /// [`default_http_client`](crate::sdk::default_http_client).
+    pub fn from_config(config: &SdkConfig) -> Option<Self> {
+        let client = config.http_client().or_else(default_http_client)?;
+        let timeouts = config.timeout_config();
+        let mut settings = HttpConnectorSettings::builder();
+        settings.set_connect_timeout(timeouts.and_then(|timeouts| timeouts.connect_timeout()));
+        settings.set_read_timeout(timeouts.and_then(|timeouts| timeouts.read_timeout()));
+        Self::new(client, &settings.build()).ok()
+    }
+
+    /// Takes a connector with these time-outs from an HTTP client.
+    ///
+    /// # Errors
+    ///
+    /// If the version of the SDK asks for more than this crate knows of.
+    pub fn new(
+        client: impl HttpClient + 'static,
+        settings: &HttpConnectorSettings,
+    ) -> Result<Self, BuildError> {
+        let components = components().build()?;
+        Ok(Self {
+            connector: Some(client.http_connector(settings, &components)),
+        })
+    }
+
+    pub(super) const fn of_each_request() -> Self {
+        Self { connector: None }
+    }
+}
+
+impl<B> Service<Request<B>> for HttpClientService
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    type Response = Response<SdkBody>;
+    type Error = ConnectorError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<SdkBody>, ConnectorError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectorError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let own = request.extensions_mut().remove::<RequestConnector>();
+        let connector = own.map(|own| own.0).or_else(|| self.connector.clone());
+        Box::pin(async move {
+            let connector = connector.ok_or_else(|| {
+                let lost = "a layer has dropped the extensions of the request";
+                ConnectorError::user(lost.into())
+            })?;
+            let request = HttpRequest::try_from(request.map(into_sdk_body));
+            let request = request.map_err(|error| ConnectorError::user(error.into()))?;
+            let response = connector.call(request).await?.try_into_http1x();
+            response.map_err(|error| ConnectorError::other(error.into(), None))
+        })
+    }
+}
+
+/// The connector of one attempt, on its way down a stack.
+#[derive(Clone, Debug)]
+pub(super) struct RequestConnector(pub(super) SharedHttpConnector);
+
+/// What has to be there, though an HTTP client asks only for the time and for sleep.
+fn components() -> RuntimeComponentsBuilder {
+    RuntimeComponentsBuilder::new("aws-clock-skew")
+        .with_auth_scheme(NoAuthScheme::default())
+        .with_auth_scheme_option_resolver(Some(StaticAuthSchemeOptionResolver::new(vec![
+            NO_AUTH_SCHEME_ID,
+        ])))
+        .with_identity_cache(Some(IdentityCache::no_cache()))
+        .with_identity_resolver(NO_AUTH_SCHEME_ID, NoAuthIdentityResolver::new())
+        .with_endpoint_resolver(Some(StaticUriEndpointResolver::uri("http://localhost")))
+        .with_retry_strategy(Some(NeverRetryStrategy::new()))
+        .with_time_source(Some(SharedTimeSource::new(SystemTimeSource::new())))
+        .with_sleep_impl(default_async_sleep())
+}
