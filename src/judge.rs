@@ -101,6 +101,19 @@ pub(crate) struct OffsetSample {
     pub(crate) stated: Sample,
 }
 
+impl OffsetSample {
+    /// What the local clock says.
+    pub(crate) fn of_local_clock(reading: Reading) -> Self {
+        let point = ClockOffset::from_boot(reading.wall, reading.boot);
+        Self {
+            point,
+            interval: Interval::exactly(point),
+            at: reading.boot,
+            stated: Sample::from_date(reading.wall, Strength::Date),
+        }
+    }
+}
+
 /// The time by which requests to the host are signed now.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SigningTime {

@@ -2,8 +2,8 @@
 
 use std::time::SystemTime;
 
-use super::Observation;
-use crate::event::EventKind;
+use super::{Decision, Observation};
+use crate::event::{EventKind, Mode};
 use crate::evidence::Strength;
 use crate::judge::{OffsetSample, SignedBy, SigningTime, Verdict, WORTH_A_CORRECTION, judge};
 use crate::offset::ClockOffset;
@@ -40,6 +40,25 @@ impl Observation<'_> {
             // An objection has been reported, and the host keeps its time.
             let _ = self.adopt(&sample);
         }
+    }
+
+    /// The host rejects the correction and states no time: the local clock, which it may well
+    /// accept, is tried.
+    pub(super) fn try_local_clock(&mut self, mode: Mode) -> Decision {
+        let (exchange, reading) = (self.exchange, self.reading);
+        let name = exchange.host_name();
+        let is_by_correction = self.state.correction().is_some()
+            && exchange.trip.signed_by == SignedBy::Clock(self.state.generation());
+        if mode == Mode::Observe
+            || !exchange.is_skew_error()
+            || !is_by_correction
+            || self.state.trust.is_backing_off(name, reading.boot)
+        {
+            return Decision::Pass;
+        }
+        let local = OffsetSample::of_local_clock(reading);
+        self.state.trust.keep_time(name, HostTimeKind::Trial, local);
+        Decision::Resign
     }
 
     pub(super) fn agrees_with_clock(&self, date: SystemTime) -> bool {

@@ -5,10 +5,12 @@ use std::time::Duration;
 use aws_clock_skew::event::{ClearReason, EventKind};
 use aws_clock_skew::{ClockOffset, SkewClock, SkewEvent};
 
-use crate::clients::without_retries;
+use crate::clients::{Door, config_on, head, s3, without_retries};
 use crate::log::Log;
 use crate::site::{Parts, Site};
-use crate::world::{DAY, HOUR, MINUTE, World};
+use crate::suspects::S3;
+use crate::wire::{Manner, Wire};
+use crate::world::{DAY, HOUR, MINUTE, World, minutes};
 
 fn knowing(world: &World, offset: i64) -> SkewClock {
     SkewClock::builder()
@@ -73,6 +75,34 @@ async fn a_wrong_known_offset_on_a_right_machine_is_withdrawn() {
     assert_eq!(site.lost(3).await, 0);
     assert_eq!(site.rejected(), 0);
     assert_eq!(site.clock.now(), site.world.machine_wall());
+}
+
+#[tokio::test]
+async fn a_wrong_known_offset_gives_way_to_the_local_clock_where_no_time_is_stated() {
+    for door in Door::ALL {
+        // The service tolerates 15 minutes, so the SDK alone loses no call.
+        let world = World::with_skew(5 * MINUTE);
+        let wire = Wire::with_manner(&world, minutes(15), Manner::ByCode);
+        wire.leave_out_dates();
+        let config = without_retries(config_on(&wire, S3)).into_builder();
+        let config = config.time_source(world.clone()).build();
+        let alone = aws_sdk_s3::config::Builder::from(&config).force_path_style(true);
+        let alone = aws_sdk_s3::Client::from_conf(alone.build());
+        assert_eq!(head(&alone).await, Ok(()));
+        let clock = knowing(&world, 3 * HOUR);
+        let config = door.config(&config, &clock);
+        let s3 = if door.installs() {
+            s3(&config, &clock)
+        } else {
+            let builder = aws_sdk_s3::config::Builder::from(&config).force_path_style(true);
+            aws_sdk_s3::Client::from_conf(builder.build())
+        };
+        for call in 0..5 {
+            assert_eq!(head(&s3).await, Ok(()), "{door:?}, call {call}");
+        }
+        assert_eq!(wire.rejected(), 1, "{door:?}");
+        assert_eq!(clock.now(), world.machine_wall());
+    }
 }
 
 #[test]

@@ -24,6 +24,8 @@ struct Clocks {
     /// not.
     slew_ppm: i64,
     strobe: Option<Strobe>,
+    /// Until when Tokio's time has been counted, where it passes in Tokio's time.
+    counted: Option<tokio::time::Instant>,
 }
 
 /// A wall clock that jumps to and fro.
@@ -49,6 +51,8 @@ pub(crate) enum Event {
     /// NTP or a person sets the wall clock, to so many milliseconds ahead of the
     /// truth.
     IsSet(i64),
+    /// A checkpoint is restored, and the boot clock shows so much less.
+    Restores(Duration),
 }
 
 impl World {
@@ -64,7 +68,16 @@ impl World {
             boot_ppm: 0,
             slew_ppm: 0,
             strobe: None,
+            counted: None,
         })))
+    }
+
+    /// A machine whose clock is correct, and whose time passes as Tokio's does.
+    #[cfg(feature = "sdk")]
+    pub(crate) fn in_tokio_time() -> Self {
+        let world = Self::with_skew(0);
+        world.clocks().counted = Some(tokio::time::Instant::now());
+        world
     }
 
     pub(crate) fn true_time(&self) -> SystemTime {
@@ -93,6 +106,7 @@ impl World {
             }
             Event::Pauses(time) => clocks.truth += time,
             Event::IsSet(skew) => clocks.wall = shifted(clocks.truth, skew),
+            Event::Restores(less) => clocks.boot = clocks.boot.saturating_sub(less),
         }
     }
 
@@ -117,7 +131,13 @@ impl World {
     }
 
     fn clocks(&self) -> MutexGuard<'_, Clocks> {
-        self.0.lock().expect("nobody panics with it")
+        let mut clocks = self.0.lock().expect("nobody panics with it");
+        if let Some(counted) = clocks.counted {
+            let now = tokio::time::Instant::now();
+            clocks.counted = Some(now);
+            clocks.pass(now - counted);
+        }
+        clocks
     }
 }
 
@@ -129,14 +149,26 @@ impl Clocks {
         if (self.wall_ppm, self.boot_ppm, self.slew_ppm) == (0, 0, 0) {
             return;
         }
-        let millis = i64::try_from(time.as_millis()).expect("is short");
-        let part = |ppm| millis * ppm / 1_000_000;
-        let boot = i64::try_from(self.boot.as_millis()).expect("is short") + part(self.boot_ppm);
-        self.boot = Duration::from_millis(boot.unsigned_abs());
-        self.wall = shifted(self.wall, part(self.wall_ppm));
+        let part = |ppm: i64| {
+            let ppm = u32::try_from(ppm.unsigned_abs()).expect("is small");
+            time * ppm / 1_000_000
+        };
+        let (wall, boot) = (part(self.wall_ppm), part(self.boot_ppm));
+        if self.wall_ppm >= 0 {
+            self.wall += wall;
+        } else {
+            self.wall -= wall;
+        }
+        if self.boot_ppm >= 0 {
+            self.boot += boot;
+        } else {
+            self.boot -= boot;
+        }
         let slewed = part(self.slew_ppm);
-        let missing = millis_between(self.wall, self.truth);
-        self.wall = shifted(self.wall, missing.clamp(-slewed, slewed));
+        match self.truth.duration_since(self.wall) {
+            Ok(behind) => self.wall += behind.min(slewed),
+            Err(ahead) => self.wall -= ahead.duration().min(slewed),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod burst;
 mod chance;
 mod clocks;
 mod combined;
+mod differential;
 mod fate;
 mod fault;
 mod healthy;

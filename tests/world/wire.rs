@@ -200,7 +200,7 @@ impl Service<Request<Full<Bytes>>> for Wire {
     }
 }
 
-fn whole(body: Full<Bytes>) -> Bytes {
+pub(crate) fn whole(body: Full<Bytes>) -> Bytes {
     let collected = body.collect().now_or_never();
     let Some(Ok(collected)): Option<Result<_, Infallible>> = collected else {
         unreachable!("its bytes are at hand");

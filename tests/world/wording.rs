@@ -256,7 +256,8 @@ fn in_layout(time: SystemTime, format: Format) -> String {
 }
 
 fn since_epoch(time: SystemTime) -> Duration {
-    time.duration_since(UNIX_EPOCH).expect("is after 1970")
+    // The SDK's own correction follows any `Date`, to before 1970 as well.
+    time.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// The labels' layout.

@@ -1,0 +1,257 @@
+//! The hosts of a scenario behind one HTTP client. Time passes as Tokio's does.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use aws_clock_skew::LocalClock;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+
+use super::scenario::{Call, End, Host, ROUND_TRIP};
+use crate::clocks::{Event, World, millis_between, shifted};
+use crate::fate::{DateFault, Fate, Reply};
+use crate::site::{Site, Verdict, amz_date};
+use crate::wire::{Lost, whole};
+use crate::wording::{http_date, stamp};
+
+#[derive(Clone)]
+pub(super) struct Net(Arc<Inner>);
+
+struct Inner {
+    world: World,
+    state: Mutex<State>,
+}
+
+struct State {
+    sites: HashMap<&'static str, Site>,
+    call: Option<Call>,
+    /// What the requests of each operation have still to meet.
+    fates: HashMap<String, VecDeque<Fate>>,
+    sent: Vec<Sent>,
+}
+
+/// One request as it arrived.
+#[derive(Clone, Debug)]
+pub(super) struct Sent {
+    pub(super) operation: String,
+    pub(super) verdict: Verdict,
+    /// How far the time of its signature was ahead of its host's when it was sent, in
+    /// milliseconds.
+    pub(super) error: i64,
+    /// The same of the local clock.
+    pub(super) local_error: i64,
+    /// How far the local clock was ahead of the host's when the response came.
+    pub(super) local_error_after: i64,
+    /// The machine was suspended, or its clock was set, between sending and the response.
+    pub(super) is_disturbed: bool,
+    /// It was on its way for longer than its host tolerates.
+    pub(super) is_late: bool,
+    /// The response came.
+    pub(super) is_delivered: bool,
+    /// A clock skew error of its host states no time, except by its `Date`.
+    pub(super) has_date_only: bool,
+    /// Its host's `Date`.
+    pub(super) date: DateFault,
+}
+
+impl Net {
+    pub(super) fn new(world: &World) -> Self {
+        let sites = Host::ALL.map(|host| (host_of(host.url()), host.site()));
+        Self(Arc::new(Inner {
+            world: world.clone(),
+            state: Mutex::new(State {
+                sites: sites.into(),
+                call: None,
+                fates: HashMap::new(),
+                sent: Vec::new(),
+            }),
+        }))
+    }
+
+    /// From now on this host answers so.
+    pub(super) fn set(&self, host: Host, site: Site) {
+        self.state().sites.insert(host_of(host.url()), site);
+    }
+
+    /// The next requests are of this call.
+    pub(super) fn expect(&self, call: &Call) {
+        self.state().call = Some(call.clone());
+    }
+
+    /// Returns the requests that were sent since this was asked last.
+    pub(super) fn take_sent(&self) -> Vec<Sent> {
+        std::mem::take(&mut self.state().sent)
+    }
+
+    async fn carry(&self, request: &Request<Bytes>) -> Result<Response<Full<Bytes>>, Lost> {
+        let world = &self.0.world;
+        let operation = request.headers().get("amz-sdk-invocation-id");
+        let operation = operation.and_then(|id| id.to_str().ok()).unwrap_or("");
+        let host = request.uri().host().unwrap_or_default();
+        let (fate, end, index) = self.depart(operation, host, request);
+        let departed = world.true_time();
+        for event in &fate.there {
+            self.happens(*event).await;
+        }
+        let site = self.state().sites[host].clone();
+        let (mut response, verdict) = site.answer(request, fate.reply, world.true_time(), true);
+        {
+            let sent = &mut self.state().sent[index];
+            sent.verdict = verdict;
+            sent.is_late = departed + site.tolerance < world.true_time();
+        }
+        if verdict == Verdict::Accepted {
+            tokio::time::sleep(fate.work).await;
+            // Whatever it says of the time, it says when it is done.
+            response = self.end(end, &site, request, fate.reply);
+        }
+        for event in &fate.back {
+            self.happens(*event).await;
+        }
+        let mut state = self.state();
+        let now = shifted(world.true_time(), site.ahead);
+        let sent = &mut state.sent[index];
+        sent.local_error_after = millis_between(now, world.wall());
+        sent.is_disturbed = fate.disturbs_the_machine();
+        if fate.is_lost {
+            return Err(Lost);
+        }
+        sent.is_delivered = true;
+        drop(state);
+        if verdict == Verdict::Rejected {
+            self.put_back(operation, fate);
+        }
+        if request.method() == "HEAD" {
+            *response.body_mut() = Full::default();
+        }
+        Ok(response)
+    }
+
+    fn depart(&self, operation: &str, host: &str, request: &Request<Bytes>) -> (Fate, End, usize) {
+        let world = &self.0.world;
+        let mut state = self.state();
+        let site = &state.sites[host];
+        let now = shifted(world.true_time(), site.ahead);
+        let signed = stamp(amz_date(request)).expect("is signed");
+        let index = state.sent.len();
+        let sent = Sent {
+            operation: operation.to_owned(),
+            verdict: Verdict::Unseen,
+            error: millis_between(now, signed),
+            local_error: millis_between(now, world.wall()),
+            local_error_after: 0,
+            is_disturbed: false,
+            is_late: false,
+            is_delivered: false,
+            has_date_only: request.method() == "HEAD" || !site.old.has_time,
+            date: site.date,
+        };
+        state.sent.push(sent);
+        let call = state.call.as_ref().expect("a call is made");
+        let (end, planned) = (call.end, call.fates.clone());
+        let fates = state.fates.entry(operation.to_owned());
+        let fates = fates.or_insert_with(|| planned.into());
+        let fate = fates.pop_front().unwrap_or_else(|| Fate::of(ROUND_TRIP));
+        (fate, end, index)
+    }
+
+    /// A request that is signed again meets what the first met, and no event twice.
+    fn put_back(&self, operation: &str, mut fate: Fate) {
+        let passes = |event: &Event| matches!(event, Event::Passes(_));
+        fate.there.retain(passes);
+        fate.back.retain(passes);
+        let mut state = self.state();
+        let fates = state.fates.get_mut(operation).expect("it has departed");
+        fates.push_front(fate);
+    }
+
+    fn end(
+        &self,
+        end: End,
+        site: &Site,
+        request: &Request<Bytes>,
+        reply: Reply,
+    ) -> Response<Full<Bytes>> {
+        let now = self.0.world.true_time();
+        let (status, body) = match end {
+            End::Served | End::WrongKey => return site.accepted(reply, now),
+            End::Denied => return site.answer(request, Reply::Denied, now, true).0,
+            End::NotFound => return site.answer(request, Reply::NotFound, now, true).0,
+            End::Quotes => (400, QUOTES),
+        };
+        let mut response = Response::new(Full::from(body));
+        *response.status_mut() = status.try_into().expect("a status");
+        let date = http_date(shifted(now, site.ahead)).parse();
+        response
+            .headers_mut()
+            .insert("date", date.expect("a header"));
+        response
+    }
+
+    async fn happens(&self, event: Event) {
+        match event {
+            Event::Passes(time) => tokio::time::sleep(time).await,
+            event => self.0.world.undergoes(event),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().expect("nobody panics with it")
+    }
+}
+
+fn host_of(url: &'static str) -> &'static str {
+    url.trim_start_matches("https://")
+}
+
+const QUOTES: &str = r#"{"__type":"com.amazon.coral.validate#ValidationException","message":"1 validation error detected: Value 'Signature expired: 20260101T000000Z is now earlier than 20260301T000000Z (20260301T000500Z - 5 min.)' at 'name' failed to satisfy constraint"}"#;
+
+impl fmt::Debug for Net {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Net")
+    }
+}
+
+impl HttpConnector for Net {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let net = self.clone();
+        HttpConnectorFuture::new(async move {
+            let request = request.try_into_http1x().expect("was made by the SDK");
+            let request =
+                request.map(|body| Bytes::copy_from_slice(body.bytes().unwrap_or_default()));
+            let response = net.carry(&request).await;
+            let response = response.map_err(|lost| ConnectorError::io(lost.into()))?;
+            let response = response.map(|body| SdkBody::from(whole(body)));
+            Ok(HttpResponse::try_from(response).expect("ASCII only"))
+        })
+    }
+}
+
+impl HttpClient for Net {
+    fn http_connector(
+        &self,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl fmt::Display for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:?}, signed {} ms off, local clock {} ms, {} ms after",
+            self.verdict, self.error, self.local_error, self.local_error_after
+        )
+    }
+}

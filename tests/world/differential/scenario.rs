@@ -1,0 +1,352 @@
+//! A scenario is a list of lines: what the user has configured, what happens to the
+//! machine, and which calls are made.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::chance::{Chance, Rng};
+use crate::clocks::{DAY, Event, HOUR, MINUTE, SECOND, millis};
+use crate::fate::{DateFault, Fate, Reply};
+use crate::site::Site;
+use crate::wording::Wording;
+
+/// What happens, in this order. Each line can be left out.
+#[derive(Clone, Debug)]
+pub(super) struct Scenario(pub(super) Vec<Line>);
+
+#[derive(Clone, Debug)]
+pub(super) enum Line {
+    /// What the user has set; it holds from the start.
+    Setting(Setting),
+    Clock(Event),
+    /// NTP takes the wall clock to the true time, so fast; 0 if it no longer does.
+    Slew(i64),
+    Wait(Duration),
+    /// From now on this host answers so.
+    Host(Host, Box<Site>),
+    Call(Call),
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Setting {
+    NoRetries,
+    AttemptTimeout(Duration),
+}
+
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(super) enum Host {
+    Sqs,
+    SqsElsewhere,
+    S3,
+    Lab,
+    MinIo,
+}
+
+impl Host {
+    pub(super) const ALL: [Self; 5] = [
+        Self::Sqs,
+        Self::SqsElsewhere,
+        Self::S3,
+        Self::Lab,
+        Self::MinIo,
+    ];
+
+    pub(super) const fn url(self) -> &'static str {
+        match self {
+            Self::Sqs => "https://sqs.us-east-1.amazonaws.com",
+            Self::SqsElsewhere => "https://sqs.eu-west-1.amazonaws.com",
+            Self::S3 => "https://s3.us-east-1.amazonaws.com",
+            Self::Lab => "https://sqs.lab.example",
+            Self::MinIo => "https://minio.lab.example",
+        }
+    }
+
+    pub(super) const fn is_s3(self) -> bool {
+        matches!(self, Self::S3 | Self::MinIo)
+    }
+
+    pub(super) fn site(self) -> Site {
+        match self {
+            Self::Sqs | Self::SqsElsewhere | Self::Lab => Site::with_tolerance(5),
+            Self::S3 => {
+                let mut all = Wording::all().iter();
+                let in_fields = all.find(|known| known.id == "s3skew-020");
+                Site::with_tolerance(15).saying(in_fields.expect("the corpus has it"))
+            }
+            Self::MinIo => Site::with_tolerance(15).saying(&Wording::by_code()),
+        }
+    }
+}
+
+/// One call of a user's, or several at once.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    pub(super) host: Host,
+    /// A HEAD, at S3.
+    pub(super) is_head: bool,
+    pub(super) count: usize,
+    pub(super) end: End,
+    /// What each of its requests meets. The next request after a clock skew error meets
+    /// the same.
+    pub(super) fates: Vec<Fate>,
+    pub(super) cancel: Option<Cancel>,
+}
+
+/// What the service says to a request that passes the timestamp check.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) enum End {
+    #[default]
+    Served,
+    Denied,
+    NotFound,
+    WrongKey,
+    /// A validation error that quotes a text about another request, of a user's.
+    Quotes,
+}
+
+/// When the caller drops the future.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Cancel {
+    AfterPolls(u32),
+    After(Duration),
+}
+
+impl Scenario {
+    pub(super) fn draw(seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let mut lines = Vec::new();
+        if rng.in_thousand(300) {
+            lines.push(Line::Setting(Setting::NoRetries));
+        }
+        if rng.in_thousand(150) {
+            let timeout = rng.time(50, 2 * SECOND);
+            lines.push(Line::Setting(Setting::AttemptTimeout(timeout)));
+        }
+        for host in Host::ALL {
+            if rng.in_thousand(200) {
+                lines.push(Line::Host(host, Box::new(site(&mut rng, host))));
+            }
+        }
+        if rng.in_thousand(800) {
+            lines.push(Line::Clock(set(&mut rng)));
+        }
+        let hosts: Vec<_> = (0..rng.usize(1..=3))
+            .map(|_| rng.one_of(&Host::ALL))
+            .collect();
+        for _ in 0..rng.u32(3..16) {
+            let line = line(&mut rng, &hosts);
+            lines.push(line);
+        }
+        Self(lines)
+    }
+
+    pub(super) fn call(&self, line: usize) -> &Call {
+        let Line::Call(call) = &self.0[line] else {
+            unreachable!("no call is made in line {line}");
+        };
+        call
+    }
+
+    pub(super) fn settings(&self) -> impl Iterator<Item = Setting> {
+        self.0.iter().filter_map(|line| match line {
+            Line::Setting(setting) => Some(*setting),
+            _ => None,
+        })
+    }
+}
+
+fn line(rng: &mut Rng, hosts: &[Host]) -> Line {
+    match rng.u32(0..100) {
+        0..8 => Line::Clock(event(rng)),
+        8..11 => Line::Slew(rng.one_of(&[500, 83_333])),
+        11..22 => Line::Wait(rng.time(1, DAY)),
+        22..25 => {
+            let host = rng.one_of(hosts);
+            Line::Host(host, Box::new(site(rng, host)))
+        }
+        _ => Line::Call(call(rng, hosts)),
+    }
+}
+
+/// A skew of any size, and often one that some services tolerate.
+fn set(rng: &mut Rng) -> Event {
+    Event::IsSet(match rng.u32(0..10) {
+        0 => 0,
+        1..4 => rng.either_way(2 * MINUTE, 14 * MINUTE),
+        4..8 => rng.either_way(14 * MINUTE, DAY),
+        8 => rng.either_way(DAY, 390 * DAY),
+        _ => rng.either_way(SECOND, 2 * MINUTE),
+    })
+}
+
+fn event(rng: &mut Rng) -> Event {
+    match rng.u32(0..10) {
+        0..3 => set(rng),
+        3..6 => Event::IsSet(rng.i64(-2 * SECOND..2 * SECOND)),
+        6 | 7 => Event::Suspends {
+            time: rng.time(SECOND, DAY),
+            is_counted: rng.bool(),
+        },
+        8 => Event::Pauses(rng.time(SECOND, DAY)),
+        _ => Event::Restores(rng.time(SECOND, 20 * HOUR)),
+    }
+}
+
+fn site(rng: &mut Rng, host: Host) -> Site {
+    let mut site = host.site();
+    if rng.bool() {
+        site = site.dated(rng.one_of(&[
+            DateFault::None,
+            DateFault::Missing,
+            DateFault::Doubled,
+            DateFault::TwoDigitYear,
+            DateFault::Absurd,
+        ]));
+    } else {
+        let fitting: Vec<_> = Wording::all().iter().collect();
+        site = site.saying(rng.one_of(&fitting));
+    }
+    site
+}
+
+fn call(rng: &mut Rng, hosts: &[Host]) -> Call {
+    let host = rng.one_of(hosts);
+    Call {
+        host,
+        is_head: host.is_s3() && rng.bool(),
+        count: rng.one_of(&[1, 1, 1, 1, 1, 1, 3]),
+        end: if rng.in_thousand(750) {
+            End::Served
+        } else {
+            rng.one_of(&[End::Denied, End::NotFound, End::WrongKey, End::Quotes])
+        },
+        fates: if rng.in_thousand(250) {
+            (0..rng.u32(1..3)).map(|_| fate(rng)).collect()
+        } else {
+            Vec::new()
+        },
+        cancel: rng.in_thousand(100).then(|| {
+            if rng.bool() {
+                Cancel::AfterPolls(rng.u32(1..12))
+            } else {
+                Cancel::After(rng.time(10, 10 * SECOND))
+            }
+        }),
+    }
+}
+
+fn fate(rng: &mut Rng) -> Fate {
+    let fate = Fate::of(rng.time(20, 5 * SECOND));
+    match rng.u32(0..10) {
+        0 => fate.replied(Reply::Nobody),
+        1 => fate.lost(),
+        2 => fate.replied(Reply::Nobody).lost(),
+        3 => fate.replied(Reply::Unavailable {
+            ahead: rng.either_way(SECOND, 10 * DAY),
+        }),
+        4 => fate.worked_on(rng.time(SECOND, 20 * MINUTE)),
+        5 => Fate::of(rng.time(MINUTE, 40 * MINUTE)),
+        6 => Fate::between([event(rng)], []),
+        7 => Fate::between([], [event(rng)]),
+        _ => fate,
+    }
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, line) in self.0.iter().enumerate() {
+            writeln!(f, "  {number:2} {line}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Setting(setting) => write!(f, "setting {setting:?}"),
+            Self::Clock(Event::IsSet(ms)) => write!(f, "the clock is set to {ms} ms ahead"),
+            Self::Clock(event) => write!(f, "the machine {event:?}"),
+            Self::Slew(ppm) => write!(f, "NTP slews at {ppm} ppm"),
+            Self::Wait(time) => write!(f, "wait {time:?}"),
+            Self::Host(host, site) => write!(
+                f,
+                "{host:?} says {} / {}, tolerates {:?}, is {} ms ahead, Date {:?}",
+                site.old.id, site.young.id, site.tolerance, site.ahead, site.date
+            ),
+            Self::Call(call) => write!(f, "{call}"),
+        }
+    }
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let method = if self.is_head { "HEAD " } else { "" };
+        write!(f, "{} × {method}{:?}", self.count, self.host)?;
+        if self.end != End::Served {
+            write!(f, ", {:?}", self.end)?;
+        }
+        for fate in &self.fates {
+            write!(f, "; a request meets {fate:?}")?;
+        }
+        if let Some(cancel) = self.cancel {
+            write!(f, "; cancelled {cancel:?}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A usual round trip.
+pub(super) const ROUND_TRIP: Duration = millis(40);
+
+impl Scenario {
+    /// Returns what is left with one thing less, for each thing.
+    pub(super) fn shorter(&self) -> impl Iterator<Item = Self> {
+        let without = (0..self.0.len()).rev().map(|number| {
+            let mut lines = self.0.clone();
+            lines.remove(number);
+            Self(lines)
+        });
+        let simpler = self.0.iter().enumerate().flat_map(|(number, line)| {
+            let Line::Call(call) = line else {
+                return Vec::new();
+            };
+            let simpler = call.simpler();
+            let with = simpler.into_iter().map(|call| {
+                let mut lines = self.0.clone();
+                lines[number] = Line::Call(call);
+                Self(lines)
+            });
+            with.collect()
+        });
+        without.chain(simpler)
+    }
+}
+
+impl Call {
+    fn simpler(&self) -> Vec<Self> {
+        let mut all = Vec::new();
+        let mut with = |change: fn(&mut Self)| {
+            let mut call = self.clone();
+            change(&mut call);
+            all.push(call);
+        };
+        if !self.fates.is_empty() {
+            with(|call| drop(call.fates.pop()));
+            with(|call| drop(call.fates.remove(0)));
+        }
+        if self.cancel.is_some() {
+            with(|call| call.cancel = None);
+        }
+        if self.count > 1 {
+            with(|call| call.count = 1);
+        }
+        if self.end != End::Served {
+            with(|call| call.end = End::Served);
+        }
+        if self.is_head {
+            with(|call| call.is_head = false);
+        }
+        all
+    }
+}
