@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, UNIX_EPOCH};
 
-use aws_clock_skew::{ClockOffset, ManualClock, SkewClock};
+use aws_clock_skew::{ClockOffset, LocalClock, ManualClock, SkewClock};
 use aws_credential_types::Credentials;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
@@ -97,8 +97,11 @@ fn an_accepted_request_costs_little_more_than_the_copy_of_its_head() {
 /// An answer without a `Date`, or with one that agrees, has nothing to say.
 #[test]
 fn while_corrected_it_costs_no_more() {
+    let machine = machine();
+    // The request is signed with the corrected time.
+    machine.set_wall(machine.wall() - Duration::from_secs(60));
     let clock = SkewClock::builder()
-        .local_clock(machine())
+        .local_clock(machine)
         .initial_offset(ClockOffset::from_millis(60_000))
         .build();
     assert!(clock.status().is_correcting());
