@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use aws_clock_skew::diagnosis::Cause;
+use aws_clock_skew::diagnosis::{Cause, Origin};
 use aws_clock_skew::event::{ClearReason, Details, EventKind, Label, Missing, Mode, SkipReason};
 use aws_clock_skew::evidence::{Evidence, OtherCause, ResponseView, SkewDirection, Source};
 use aws_clock_skew::{
@@ -38,6 +38,7 @@ fn values_are_compared() {
     is_value::<Limits>();
     is_value::<Diagnosis>();
     is_value::<Cause>();
+    is_value::<Origin>();
     is_value::<Evidence>();
     is_value::<SkewDirection>();
     is_value::<OtherCause>();

@@ -40,6 +40,7 @@ const PAGES: [(&str, &str, &str); 2] = [
 async fn whole_process_one_client_and_edge_device() {
     for (name, rejected) in [("whole-process", 1), ("one-client", 1), ("edge-device", 0)] {
         let endpoint = endpoint().await;
+        endpoint.feed("orders", "order 1");
         let mut program = recipe(name, &endpoint);
         program.until("/orders").await;
         program.ends().await;
