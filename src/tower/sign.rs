@@ -123,7 +123,8 @@ where
         SigningFuture::boxed(async move {
             let clock = ready.wiring().clock.clone();
             let body = match copy_of_body(&request) {
-                Some(body) => bytes_of(body).await,
+                // Never signed without its hash because it cannot be read.
+                Some(body) => Some(bytes_of(body).await.ok_or(SigningError(Kind::Request))?),
                 None => None,
             };
             let credentials = ready.wiring().credentials.get(&clock, clock.now()).await;
@@ -203,7 +204,7 @@ enum Kind {
 
 impl SigningError {
     /// Returns the error of the credentials provider, or `None` if the request itself
-    /// cannot be signed: its URI is relative and it has no `Host`, for example.
+    /// cannot be signed: its URI is relative and it has no `Host`, or its body fails.
     pub fn credentials_error(&self) -> Option<&CredentialsError> {
         match &self.0 {
             Kind::NoCredentials(error) => Some(error),

@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::error::Error;
 use std::future::pending;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use aws_clock_skew::tower::SigningError;
@@ -12,6 +14,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, future};
 use bytes::Bytes;
 use http::{Request, StatusCode};
+use http_body::{Body, Frame};
 use http_body_util::Full;
 use tokio::time::{Instant, sleep, timeout};
 use tower::{Layer, ServiceExt};
@@ -135,6 +138,36 @@ async fn an_error_of_the_service_keeps_its_type() {
     let mut service = layer.layer(script);
     let error = ServiceExt::<Request<Full<Bytes>>>::ready(&mut service).await;
     assert!(error.map(drop).unwrap_err().is::<Lost>());
+}
+
+/// A body that can be cloned, and cannot be read.
+#[derive(Clone)]
+struct Broken;
+
+impl Body for Broken {
+    type Data = Bytes;
+    type Error = Lost;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Lost>>> {
+        Poll::Ready(Some(Err(Lost)))
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_read_is_not_sent_as_an_unsigned_payload() {
+    let world = World::with_skew(0);
+    let script = Script::new(&world);
+    let clock = world.skew_clock();
+    let layer = clock.signing_layer(credentials(), "us-east-1", "s3");
+    let sent = layer.layer(script.clone()).oneshot(unsigned()).await;
+    assert!(sent.is_ok());
+    let request = unsigned().map(|_| Broken);
+    let error = layer.layer(script.clone()).oneshot(request).await;
+    assert!(error.map(drop).unwrap_err().is::<SigningError>());
+    assert_eq!(script.sent().len(), 1);
 }
 
 /// The provider is asked again, since the clock has changed. Behind, the credentials seem
