@@ -72,8 +72,9 @@
 //! * It does not send an attempt a third time, and never sends a body twice that cannot be
 //!   replayed. That call fails, and the next one succeeds.
 //! * The HTTP client and the layers re-sign a request only if they can prove that it was
-//!   signed with the credentials at hand. They leave S3 Express sessions, SigV4a, and
-//!   bodies that are signed in chunks to the SDK.
+//!   signed with the credentials at hand. The HTTP client leaves S3 Express sessions and
+//!   event streams to the SDK; the layers also leave bodies that are signed in chunks
+//!   alone.
 //! * It cannot help where TLS itself fails because of the clock, or where an upload takes
 //!   longer than the service tolerates.
 //! * One resend does not suffice in one case: the machine was suspended, or its clock was
@@ -96,7 +97,8 @@
 //! * `sdk` (default): the integrations for the AWS SDK for Rust.
 //! * `aws-config` (default): `SkewClock::configure` and `SkewClock::apply`.
 //! * `tower` (default): the layers.
-//! * `sigv4a`: `install!` covers SigV4a, too.
+//! * `sigv4a` (default): SigV4a, for S3 multi-region access points and EventBridge global
+//!   endpoints.
 //! * `serde`: `Serialize` for [`SkewStatus`] and [`SkewEvent`].
 //! * `test-util`: `ManualClock`, for your tests.
 //!

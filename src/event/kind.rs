@@ -147,9 +147,10 @@ impl ClearReason {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum SkipReason {
-    /// Its body is signed in chunks, each with the time of the first.
+    /// Its body is signed in pieces that only its own signer can sign again: the frames of
+    /// an event stream, or chunks of a body that a Tower layer forwards.
     Chunked,
-    /// It is signed with SigV4a.
+    /// It is signed with SigV4a, and the cargo feature `sigv4a` is off.
     Sigv4a,
     /// It is signed for S3 Express.
     Express,

@@ -43,13 +43,15 @@ use request::{SdkRequest, SigningContext};
 /// correction from acting on top, which skips responses that come from a cache. (Not if
 /// the clock only observes, nor in clients that have that correction off.)
 ///
-/// Requests that only the SDK can sign again pass as they are, with their responses: S3
-/// uploads of streams over plain `http:` and event streams, whose pieces are signed one
-/// by one, and sessions of S3 Express. The same holds for requests whose credentials are
-/// others at each load and are not kept by this clock's
-/// [identity cache](SkewClock::identity_cache). Their errors still update the clock. For them,
-/// [`install!`](crate::install) the clock in the client as well; both together correct
-/// once.
+/// The chunks of a stream that the S3 SDK signs over plain `http:` get new signatures as
+/// well.
+///
+/// Requests that only the SDK can re-sign pass unchanged, with their responses: event
+/// streams, whose frames are signed one by one, and sessions of S3 Express. The same holds
+/// for requests whose credentials change at each load and are not kept by this clock's
+/// [identity cache](SkewClock::identity_cache). Their errors still update the clock. For event
+/// streams, [`install!`](crate::install) the clock in the client as well; both together
+/// correct once.
 ///
 /// The resend happens below the SDK's retries. Retry classifiers see only the response to the
 /// resend, so one that forbids the retry of a 403 does not prevent it.

@@ -175,6 +175,7 @@ fn rest() -> Vec<Operation> {
         "s3 ListObjectsV2": |c, g| c.s3().list_objects_v2().bucket("bucket").prefix(&g.text).delimiter(&g.other);
         "s3 ListObjectVersions": |c, g| c.s3().list_object_versions().bucket("bucket").prefix(&g.text).key_marker(&g.other);
         "s3 HeadBucket": |c, _g| c.s3().head_bucket().bucket("bucket");
+        "s3 CreateSession": |c, _g| c.s3().create_session().bucket("bucket--use1-az4--x-s3");
         "s3 CreateBucket": |c, _g| c.s3().create_bucket().bucket("bucket");
         "s3 GetBucketLocation, path style": |c, _g| c.s3().get_bucket_location().bucket("bucket.with.dots");
         "s3 CreateMultipartUpload": |c, g| c.s3().create_multipart_upload().bucket("bucket").key(&g.text);

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use aws_clock_skew::install;
+use aws_sdk_s3::config::retry::{RetryConfig, RetryPartition};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
@@ -11,10 +12,12 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::date_time::{DateTime, Format};
+use tokio::task::JoinSet;
 
-use crate::clients::{Door, config, config_of};
+use crate::clients::{Door, config};
+use crate::tap::Tap;
 use crate::wire::{Manner, Wire};
-use crate::world::{MINUTE, World, minutes};
+use crate::world::{HOUR, MINUTE, World, minutes};
 
 /// S3, which hands out sessions.
 #[derive(Clone, Debug)]
@@ -50,35 +53,85 @@ impl HttpClient for Express {
     }
 }
 
+/// A client of that server on a machine of its own.
+struct Site {
+    world: World,
+    tap: Tap,
+    wire: Wire,
+    s3: aws_sdk_s3::Client,
+}
+
+const BUCKET: &str = "bucket--use1-az4--x-s3";
+
+impl Site {
+    /// With the SDK's own correction alone, if there is no integration. Without retries
+    /// only the HTTP client signs again.
+    fn new(door: Option<Door>, skew: i64, has_retries: bool) -> Self {
+        let world = World::with_skew(skew);
+        let wire = Wire::with_manner(&world, minutes(15), Manner::InFields);
+        let tap = Tap::new(Express(wire.clone(), world.clone()));
+        let clock = world.skew_clock();
+        let mut base = config("http://unused")
+            .into_builder()
+            .http_client(tap.clone())
+            .time_source(world.clone())
+            .sleep_impl(world.clone());
+        base.set_endpoint_url(None);
+        let base = base.build();
+        let config = door.map_or(base.clone(), |door| door.config(&base, &clock));
+        let mut retries = base.retry_config().expect("was given").clone();
+        if !has_retries {
+            retries = RetryConfig::disabled();
+        }
+        let config = config.into_builder().retry_config(retries).build();
+        let builder = aws_sdk_s3::config::Builder::from(&config)
+            // A partition has a retry quota of its own, which no other test uses up.
+            .retry_partition(RetryPartition::custom("own").build());
+        let builder = match door {
+            Some(door) if door.installs() => install!(builder, &clock),
+            _ => builder,
+        };
+        Self {
+            world,
+            tap,
+            wire,
+            s3: aws_sdk_s3::Client::from_conf(builder.build()),
+        }
+    }
+
+    async fn gets(&self, bucket: &str) -> bool {
+        gets(self.s3.clone(), bucket.to_owned()).await
+    }
+
+    /// How many of so many calls at once fail.
+    async fn failed_in_flight(&self, calls: usize) -> usize {
+        self.wire.hold(calls);
+        let mut sent = JoinSet::new();
+        for _ in 0..calls {
+            sent.spawn(gets(self.s3.clone(), BUCKET.to_owned()));
+        }
+        let sent = sent.join_all().await;
+        sent.iter().filter(|succeeds| !**succeeds).count()
+    }
+}
+
+async fn gets(s3: aws_sdk_s3::Client, bucket: String) -> bool {
+    s3.get_object().bucket(bucket).key("k").send().await.is_ok()
+}
+
 /// How many of twenty calls fail, of requests to a directory bucket, and to an ordinary
 /// one in turn with it.
 async fn lost(door: Option<Door>, skew: i64, is_mixed: bool) -> usize {
-    let world = World::with_skew(skew);
-    let wire = Wire::with_manner(&world, minutes(15), Manner::InFields);
-    let clock = world.skew_clock();
-    let mut base = config("http://unused")
-        .into_builder()
-        .http_client(Express(wire.clone(), world.clone()))
-        .time_source(world.clone());
-    base.set_endpoint_url(None);
-    // With the SDK's own retries, which it needs for what only it can sign.
-    let config = config_of(door, &base.build(), &clock);
-    let builder = aws_sdk_s3::config::Builder::from(&config);
-    let builder = match door {
-        Some(door) if door.installs() => install!(builder, &clock),
-        _ => builder,
-    };
-    let s3 = aws_sdk_s3::Client::from_conf(builder.build());
+    let site = Site::new(door, skew, true);
     let mut lost = 0;
     for call in 0..20 {
         let bucket = if is_mixed && call % 2 == 1 {
             "ordinary"
         } else {
-            "bucket--use1-az4--x-s3"
+            BUCKET
         };
-        let got = s3.get_object().bucket(bucket).key("k").send().await;
-        lost += usize::from(got.is_err());
-        world.advance(Duration::from_secs(50));
+        lost += usize::from(!site.gets(bucket).await);
+        site.world.advance(Duration::from_secs(50));
     }
     lost
 }
@@ -94,4 +147,54 @@ async fn no_integration_loses_more_calls_to_directory_buckets_than_the_sdk_alone
             }
         }
     }
+}
+
+/// The key of a session is the SDK's; that of the request for one is the client's own.
+#[tokio::test]
+async fn the_http_client_signs_the_request_for_a_session_again() {
+    for door in [Door::HttpClient, Door::Apply, Door::Both] {
+        for skew in [-2 * HOUR, 9 * HOUR] {
+            let site = Site::new(Some(door), skew, false);
+            let got = site.s3.get_object().bucket(BUCKET).key("k").send().await;
+            let sent = site.tap.sent();
+            let for_session: Vec<_> = sent
+                .iter()
+                .map(|sent| sent.uri.contains("?session"))
+                .collect();
+            assert_eq!(for_session, [true, true, false], "{door:?} {skew}");
+            assert_eq!(site.wire.seen(), [false, true, false], "{door:?} {skew}");
+            // Its first request is left to the SDK, which is not allowed a retry here, with
+            // the response as it came: the SDK's own correction reads its date.
+            let error = got.expect_err("there is no retry");
+            let response = error.raw_response().expect("there is a response");
+            assert_eq!(response.status().as_u16(), 403);
+            assert!(response.headers().contains_key("date"));
+            assert!(!response.headers().contains_key("age"), "{door:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_is_known_when_the_local_clock_is_set_loses_no_call() {
+    let mut rejected = Vec::new();
+    for door in [None].into_iter().chain(Door::ALL.map(Some)) {
+        let mut all = 0;
+        for skew in [-2 * HOUR, 9 * HOUR] {
+            let site = Site::new(door, 0, true);
+            assert!(site.gets(BUCKET).await);
+            site.world.set_skew(skew);
+            for _ in 0..5 {
+                assert!(site.gets(BUCKET).await, "{door:?} {skew}");
+            }
+            all += site.wire.rejected();
+        }
+        // Behind, so that the SDK does not take the session for over.
+        let site = Site::new(door, 0, true);
+        assert!(site.gets(BUCKET).await);
+        site.world.set_skew(-2 * HOUR);
+        assert_eq!(site.failed_in_flight(50).await, 0, "{door:?}");
+        rejected.push(all + site.wire.rejected());
+    }
+    let alone = rejected[0];
+    assert!(rejected.iter().all(|ours| *ours <= alone), "{rejected:?}");
 }
