@@ -193,8 +193,12 @@ impl ResolveIdentity for KeepingLast {
     ) -> IdentityFuture<'a> {
         IdentityFuture::new(async move {
             let clocks = self.clock.clocks();
-            // For the cache of another generation.
-            if let Some(known) = self.loaded.present(&self.inner.cache_partition(), clocks) {
+            // By the time of the cache that asks, which may be that of another generation, or of
+            // one host.
+            let time_source = runtime_components.time_source();
+            let now = time_source.map_or(clocks.now, |time_source| time_source.now());
+            let partition = self.inner.cache_partition();
+            if let Some(known) = self.loaded.present(&partition, Clocks { now, ..clocks }) {
                 return Ok(known);
             }
             let loaded = self

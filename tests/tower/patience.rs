@@ -306,11 +306,13 @@ async fn hundreds_of_access_keys_in_flight_are_remembered() {
             let (before, _) = authorization.split_once('/').unwrap();
             *times_sent.entry(before.to_owned()).or_insert(0) += 1;
         }
-        assert_eq!(times_sent.len(), 300, "{layers} layers");
-        assert!(
-            times_sent.values().all(|times| *times <= 2),
-            "{layers} layers"
-        );
+        if layers == 1 {
+            // Calls that waited for a load share it.
+            assert!(times_sent.len() > 100, "{}", times_sent.len());
+            continue;
+        }
+        assert_eq!(times_sent.len(), 300);
+        assert!(times_sent.values().all(|times| *times <= 2));
     }
 }
 
