@@ -230,12 +230,12 @@ impl KeepingLast {
     /// Keeps an identity that was loaded just now; the one before it may still sign
     /// requests in flight.
     fn keep(&self, mut identity: Identity, clocks: Clocks) -> Identity {
-        if let Some(expiry) = self.clock.corrected_expiry(identity.expiration()) {
-            if let Some(credentials) = identity.data::<Credentials>() {
-                let mut credentials = credentials.clone();
-                *credentials.expiry_mut() = Some(expiry);
-                identity = credentials.into();
-            }
+        if let Some(expiry) = self.clock.corrected_expiry(identity.expiration())
+            && let Some(credentials) = identity.data::<Credentials>()
+        {
+            let mut credentials = credentials.clone();
+            *credentials.expiry_mut() = Some(expiry);
+            identity = credentials.into();
         }
         let partition = self.inner.cache_partition();
         let previous = self.loaded.replace(partition, identity.clone(), clocks);
