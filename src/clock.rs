@@ -204,6 +204,7 @@ impl SkewClock {
             now,
             mono: self.reading().boot,
             generation: self.generation(),
+            is_corrected: self.is_corrected(),
         }
     }
 

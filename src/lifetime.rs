@@ -19,6 +19,7 @@ pub(crate) struct Clocks {
     pub(crate) now: SystemTime,
     pub(crate) mono: Duration,
     pub(crate) generation: u64,
+    pub(crate) is_corrected: bool,
 }
 
 impl Lifetime {
@@ -39,13 +40,11 @@ impl Lifetime {
         })
     }
 
-    /// Returns whether they are valid by that time, or by the clock that they were loaded
-    /// by: where no others can be had, the server decides.
+    /// Returns whether they may be valid: by the corrected clock, or, while that is the local
+    /// clock, which somebody may have set wrong, also by the one that they were loaded by.
     pub(crate) fn may_be_valid(&self, clocks: Clocks) -> bool {
-        let left = self.left_at(clocks.now);
-        !left
-            .max(self.left_at(self.continued(clocks.mono)))
-            .is_zero()
+        let is_valid = |now| !self.left_at(now).is_zero();
+        is_valid(clocks.now) || (!clocks.is_corrected && is_valid(self.continued(clocks.mono)))
     }
 
     fn left_at(&self, now: SystemTime) -> Duration {

@@ -211,8 +211,12 @@ impl ResolveIdentity for KeepingLast {
     ) -> IdentityFuture<'a> {
         IdentityFuture::new(async move {
             let clocks = self.clock.clocks();
-            // For the cache of another generation.
-            if let Some(known) = self.loaded.present(&self.inner.cache_partition(), clocks) {
+            // By the time of the cache that asks, which may be that of another generation, or of
+            // one host.
+            let time_source = runtime_components.time_source();
+            let now = time_source.map_or(clocks.now, |time_source| time_source.now());
+            let partition = self.inner.cache_partition();
+            if let Some(known) = self.loaded.present(&partition, Clocks { now, ..clocks }) {
                 return Ok(known);
             }
             let loaded = self
@@ -244,12 +248,12 @@ impl KeepingLast {
     /// Keeps an identity that was loaded just now; the one before it may still sign
     /// requests in flight.
     fn keep(&self, mut identity: Identity, clocks: Clocks) -> Identity {
-        if let Some(expiry) = self.clock.corrected_expiry(identity.expiration()) {
-            if let Some(credentials) = identity.data::<Credentials>() {
-                let mut credentials = credentials.clone();
-                *credentials.expiry_mut() = Some(expiry);
-                identity = credentials.into();
-            }
+        if let Some(expiry) = self.clock.corrected_expiry(identity.expiration())
+            && let Some(credentials) = identity.data::<Credentials>()
+        {
+            let mut credentials = credentials.clone();
+            *credentials.expiry_mut() = Some(expiry);
+            identity = credentials.into();
         }
         let partition = self.inner.cache_partition();
         let previous = self.loaded.replace(partition, identity.clone(), clocks);
