@@ -10,6 +10,7 @@ mod install;
 mod interceptor;
 mod operation;
 mod retry_classifier;
+mod sdk_correction;
 
 pub use auth_scheme::SkewAuthScheme;
 pub use http_client::SkewHttpClient;

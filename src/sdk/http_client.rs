@@ -28,7 +28,8 @@ use crate::sdk::auth_scheme::SdkResigns;
 use crate::sdk::operation::{date_of, first_header};
 
 use copy::RequestCopy;
-use request::{SdkRequest, SigningContext, put};
+pub(super) use request::SigningContext;
+use request::{SdkRequest, put};
 
 /// Sends through another HTTP client, and signs and sends a request once more if it met
 /// a clock skew error.
