@@ -137,8 +137,7 @@ const fn civil_from_days(days: i64) -> (i64, i64, i64) {
 fn at(seconds: i64, nanos: u32) -> Option<SystemTime> {
     let whole = Duration::from_secs(seconds.unsigned_abs());
     let (before, after) = (UNIX_EPOCH.checked_sub(whole), UNIX_EPOCH.checked_add(whole));
-    let time = if seconds < 0 { before } else { after };
-    time?.checked_add(Duration::new(0, nanos))
+    (if seconds < 0 { before } else { after })?.checked_add(Duration::new(0, nanos))
 }
 
 const DAY: i64 = 86_400;
