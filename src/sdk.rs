@@ -11,6 +11,7 @@ mod install;
 mod interceptor;
 mod operation;
 mod retry_classifier;
+mod sdk_correction;
 
 pub use auth_scheme::SkewAuthScheme;
 pub use default_http_client::default_http_client;

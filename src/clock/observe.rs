@@ -78,19 +78,25 @@ impl SkewClock {
         self.signing_time_at(self.reading(), host)
     }
 
+    #[inline]
     fn signing_time_at(&self, reading: Reading, host: Option<&Host>) -> SigningTime {
-        if !self.is_correcting() {
-            // An observe-only clock has a correction, and does not sign with it.
-            let by = if self.0.is_corrected.load(Ordering::Relaxed) {
-                SignedBy::Other
-            } else {
-                SignedBy::Clock(self.generation())
-            };
-            return SigningTime {
-                now: reading.wall,
-                by,
-            };
+        if self.is_correcting() {
+            return self.corrected_signing_time(reading, host);
         }
+        // An observe-only clock knows a correction, and nothing is signed with it.
+        let by = if self.0.is_corrected.load(Ordering::Relaxed) {
+            SignedBy::Other
+        } else {
+            SignedBy::Clock(self.generation())
+        };
+        SigningTime {
+            now: reading.wall,
+            by,
+        }
+    }
+
+    #[cold]
+    fn corrected_signing_time(&self, reading: Reading, host: Option<&Host>) -> SigningTime {
         let mut state = self.lock();
         self.keep_up(&mut state, reading);
         let name = host.map_or("", Host::name);
@@ -128,6 +134,7 @@ pub(crate) struct SentAt {
 
 impl SentAt {
     /// Takes the clocks just before a request to a host leaves.
+    #[inline]
     pub(crate) fn now(clock: &SkewClock, host: impl FnOnce() -> Option<Host>) -> Self {
         let reading = clock.reading();
         // The name costs an allocation, and matters only where a host has its own time.

@@ -1,5 +1,6 @@
 //! [`SkewAuthScheme`]: the SDK's own signer, with the time to sign with.
 
+use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use aws_runtime::auth::sigv4::SigV4AuthScheme;
@@ -19,8 +20,9 @@ use crate::host::Host;
 use crate::judge::SigningTime;
 use crate::offset::ClockOffset;
 use crate::resign::WRITTEN;
-use crate::sdk::http_client;
+use crate::sdk::http_client::{self, SigningContext};
 use crate::sdk::operation::{OperationState, Signed, first_header};
+use crate::sdk::sdk_correction::SdkCorrection;
 use crate::timestamp;
 
 /// An auth scheme that takes the place of the SDK's SigV4 (or SigV4a) scheme, and signs
@@ -42,6 +44,9 @@ pub struct SkewAuthScheme {
 struct SkewSigner {
     clock: SkewClock,
     inner: SharedAuthScheme,
+    /// What the SDK's signer is given while the clock is corrected, made when it is needed for
+    /// the first time. The signer looks at nothing of it but the time source.
+    corrected: OnceLock<Option<RuntimeComponents>>,
 }
 
 impl SkewClock {
@@ -66,6 +71,7 @@ impl SkewAuthScheme {
             signer: SkewSigner {
                 clock: clock.clone(),
                 inner: inner.clone(),
+                corrected: OnceLock::new(),
             },
             inner,
         }
@@ -99,6 +105,7 @@ impl Sign for SkewSigner {
         cfg: &ConfigBag,
     ) -> Result<(), BoxError> {
         let clock = &self.clock;
+        let state = cfg.load::<OperationState>();
         let host = || Host::of_uri(request.uri());
         let sent = SentAt::now(clock, host);
         let is_stream = request.body().bytes().is_none();
@@ -112,12 +119,22 @@ impl Sign for SkewSigner {
             let sign = |request: &mut HttpRequest, components: &RuntimeComponents| {
                 signer.sign_http_request(request, identity, endpoint.clone(), components, cfg)
             };
-            self.sign_by(sent.signing(), host, request, components, sign)?;
+            // Where the SDK's own correction never acted, it adds nothing to a signature.
+            let may_be_shifted =
+                state.is_none_or(|state| state.sdk_correction != SdkCorrection::NeverOn);
+            self.sign_by(
+                sent.signing(),
+                host,
+                may_be_shifted,
+                request,
+                components,
+                sign,
+            )?;
         } else {
             let signer = self.inner.signer();
             signer.sign_http_request(request, identity, endpoint, components, cfg)?;
         }
-        if let Some(state) = cfg.load::<OperationState>() {
+        if let Some(state) = state {
             state.note_signed(Signed::of(request, sent, clock));
             // Our HTTP client keeps no copy of what the SDK signs again.
             if http_client::is_in_use() && state.has_classifier {
@@ -133,6 +150,7 @@ impl SkewSigner {
         &self,
         signing: SigningTime,
         host: Option<Host>,
+        may_be_shifted: bool,
         request: &mut HttpRequest,
         components: &RuntimeComponents,
         sign: impl Fn(&mut HttpRequest, &RuntimeComponents) -> Result<(), BoxError>,
@@ -148,7 +166,17 @@ impl SkewSigner {
                 .with_time_source(Some(SharedTimeSource::new(clock)))
                 .build()
         };
-        sign(request, &by(ClockOffset::ZERO)?)?;
+        let corrected = || {
+            let make = || SigningContext::of(components).components(self.clock.clone());
+            self.corrected.get_or_init(make).as_ref()
+        };
+        match host.is_none().then(corrected).flatten() {
+            Some(components) => sign(request, components)?,
+            None => sign(request, &by(ClockOffset::ZERO)?)?,
+        }
+        if !may_be_shifted {
+            return Ok(());
+        }
         // The SDK's signer adds what the SDK's own correction knows of this client from
         // requests that are not ours to sign (S3 Express): take it away again.
         let signed_at = signed_at(request);

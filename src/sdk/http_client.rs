@@ -29,7 +29,8 @@ use crate::sdk::auth_scheme::SdkResigns;
 use crate::sdk::operation::{date_of, first_header};
 
 use copy::RequestCopy;
-use request::{SdkRequest, SigningContext};
+use request::SdkRequest;
+pub(super) use request::SigningContext;
 
 /// Sends through another HTTP client, and signs and sends a request once more if it met
 /// a clock skew error.

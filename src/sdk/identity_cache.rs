@@ -2,7 +2,8 @@
 
 mod loaded;
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
 use aws_smithy_async::time::{SharedTimeSource, StaticTimeSource};
@@ -42,9 +43,9 @@ pub struct SkewIdentityCache {
     first: (u64, SharedIdentityCache),
     current: RwLock<(u64, SharedIdentityCache)>,
     loaded: Arc<Loaded>,
-    /// The resolver that was asked for last, as it is given to the caches: a client has
-    /// one, as a rule, and asks for it at every call.
-    keeping: Mutex<Option<SharedIdentityResolver>>,
+    /// The first resolver, as it is given to the caches: a client has one, as a rule, and
+    /// asks for it at every call.
+    keeping: OnceLock<SharedIdentityResolver>,
 }
 
 impl SkewClock {
@@ -57,7 +58,7 @@ impl SkewClock {
             first: first.clone(),
             current: RwLock::new(first),
             loaded: Arc::default(),
-            keeping: Mutex::new(None),
+            keeping: OnceLock::new(),
         }
     }
 }
@@ -80,24 +81,24 @@ impl SkewIdentityCache {
 
     /// Returns a resolver that falls back to what this one has resolved before.
     fn keeping_last(&self, resolver: SharedIdentityResolver) -> SharedIdentityResolver {
-        let mut keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = &*keeping
-            && known.cache_partition() == resolver.cache_partition()
-        {
-            return known.clone();
+        let partition = resolver.cache_partition();
+        let keeping = || {
+            SharedIdentityResolver::new(KeepingLast {
+                inner: resolver,
+                clock: self.clock.clone(),
+                loaded: self.loaded.clone(),
+            })
+        };
+        match self.keeping.get() {
+            Some(first) if first.cache_partition() == partition => first.clone(),
+            Some(_) => keeping(),
+            None => self.keeping.get_or_init(keeping).clone(),
         }
-        let resolver = SharedIdentityResolver::new(KeepingLast {
-            inner: resolver,
-            clock: self.clock.clone(),
-            loaded: self.loaded.clone(),
-        });
-        *keeping = Some(resolver.clone());
-        resolver
     }
 
     /// Reports a client that has this cache and nothing that corrects its signatures: one of
-    /// a configured config that was given another HTTP client. Nothing but its `Debug` text
-    /// tells what an HTTP client is.
+    /// a configured config that was given another HTTP client. Only its `Debug` text tells
+    /// what an HTTP client is.
     fn report_if_alone(&self, components: &RuntimeComponentsBuilder) {
         let mut interceptors = components.interceptors();
         let is_installed = interceptors.any(|known| known.name() == interceptor::NAME);
@@ -109,27 +110,24 @@ impl SkewIdentityCache {
         }
     }
 
-    /// Returns the time by which credentials are judged, where it is not the client's.
-    fn time_source(&self, cfg: &ConfigBag) -> Option<SharedTimeSource> {
-        if !self.clock.is_correcting() {
+    /// Returns the time by which credentials are judged, where it is not the client's, and
+    /// whether it is that of a resend to a host with a time of its own.
+    fn judged_at(&self, cfg: &ConfigBag) -> Option<(SystemTime, bool)> {
+        let clock = &self.clock;
+        if !clock.is_correcting() {
             // A resend too is signed with the local clock then, as the client has it.
             return None;
         }
-        let clock = &self.clock;
         // A resend is signed with another time than the clock's only where its host has one.
         if clock.has_host_times()
             && let Some(state) = cfg.load::<OperationState>()
             && let Some(time) = state.resend_time()
         {
-            return Some(SharedTimeSource::new(StaticTimeSource::new(time)));
+            return Some((time, true));
         }
-        if clock.is_corrected() {
-            // A correction may end by this, and the caches are to know it.
-            let _ = clock.now();
-        }
-        clock
-            .is_corrected()
-            .then(|| SharedTimeSource::new(clock.clone()))
+        // A correction may end by being read, and the caches are to know it.
+        let now = clock.now();
+        clock.is_corrected().then_some((now, false))
     }
 }
 
@@ -142,16 +140,16 @@ impl ResolveCachedIdentity for SkewIdentityCache {
     ) -> IdentityFuture<'a> {
         let (born, first) = &self.first;
         let resolver = self.keeping_last(resolver);
-        let time_source = self.time_source(config_bag);
+        let judged_at = self.judged_at(config_bag);
         let generation = self.clock.generation();
-        if (generation == *born && time_source.is_none()) || self.clock.is_observe_only() {
+        if (generation == *born && judged_at.is_none()) || self.clock.is_observe_only() {
             return first.resolve_cached_identity(resolver, runtime_components, config_bag);
         }
-        if let Some(time_source) = &time_source
+        if let Some((now, _)) = judged_at
             && let Some(known) = self.loaded.present(
                 &resolver.cache_partition(),
                 Clocks {
-                    now: time_source.now(),
+                    now,
                     ..self.clock.clocks()
                 },
             )
@@ -159,11 +157,16 @@ impl ResolveCachedIdentity for SkewIdentityCache {
             return IdentityFuture::ready(Ok(known));
         }
         let cache = self.of_generation(generation);
+        let clock = self.clock.clone();
         IdentityFuture::new(async move {
-            let Some(time_source) = time_source else {
-                return cache
-                    .resolve_cached_identity(resolver, runtime_components, config_bag)
-                    .await;
+            let time_source = match judged_at {
+                None => {
+                    return cache
+                        .resolve_cached_identity(resolver, runtime_components, config_bag)
+                        .await;
+                }
+                Some((time, true)) => SharedTimeSource::new(StaticTimeSource::new(time)),
+                Some((_, false)) => SharedTimeSource::new(clock),
             };
             let components = runtime_components
                 .to_builder()

@@ -4,15 +4,12 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use aws_runtime::auth::sigv4::SCHEME_ID;
-use aws_runtime::service_clock_skew::{DisableClockSkewCorrection, ServiceClockSkewInterceptor};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
     BeforeSerializationInterceptorContextMut, BeforeTransmitInterceptorContextRef,
     FinalizerInterceptorContextMut,
 };
-use aws_smithy_runtime_api::client::interceptors::{
-    DisableInterceptor, Intercept, disable_interceptor, dyn_dispatch_hint,
-};
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata};
 use aws_smithy_runtime_api::client::retries::RequestAttempts;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
@@ -26,6 +23,7 @@ use crate::host::Host;
 use crate::sdk::http_client::Observed;
 use crate::sdk::operation::{OperationState, Signed, ask_for_one_more, date_of, service_of, view};
 use crate::sdk::retry_classifier::has_classifier;
+use crate::sdk::sdk_correction::{SdkCorrection, Switch};
 
 /// Observes the responses of one client, updates the clock with what they say about
 /// the time, and asks for one more attempt where a new signature can help.
@@ -46,10 +44,7 @@ pub struct SkewInterceptor {
     clock: SkewClock,
     has_complained: AtomicBool,
     has_auth_scheme: OnceLock<bool>,
-    /// An operation of this client was not signed by the signer of this clock.
-    has_others: AtomicBool,
-    /// Known once that has signed.
-    can_disable_native: OnceLock<bool>,
+    sdk_correction: Switch,
     /// The second, on the monotonic clock, until which this client's host is known not to
     /// be one that can confirm the clock.
     no_confirmation_until: AtomicU64,
@@ -62,8 +57,7 @@ impl SkewClock {
             clock: self.clone(),
             has_complained: AtomicBool::new(false),
             has_auth_scheme: OnceLock::new(),
-            has_others: AtomicBool::new(false),
-            can_disable_native: OnceLock::new(),
+            sdk_correction: Switch::default(),
             no_confirmation_until: AtomicU64::new(0),
         }
     }
@@ -75,9 +69,8 @@ impl Intercept for SkewInterceptor {
         NAME
     }
 
-    /// Where our signer is known to sign, the SDK's own correction is switched
-    /// off before it acts. S3 is an exception: S3 Express makes the client for its sessions
-    /// from this operation's config while it resolves the identity, and that client needs it.
+    /// Where our signer is known to sign, the SDK's own correction is switched off before it
+    /// acts.
     fn modify_before_serialization(
         &self,
         _context: &mut BeforeSerializationInterceptorContextMut<'_>,
@@ -88,10 +81,9 @@ impl Intercept for SkewInterceptor {
             return Ok(());
         }
         let mut state = OperationState::new(has_classifier(components));
-        let is_s3 = cfg.load::<Metadata>().map(Metadata::service) == Some("S3");
-        if !is_s3 && state.has_classifier && self.signs_all() {
-            state.is_native_off = true;
-            self.switch_native_off(components, cfg);
+        if state.has_classifier && self.sdk_correction.is_early() {
+            state.sdk_correction = SdkCorrection::NeverOn;
+            self.sdk_correction.off(components, cfg);
         }
         cfg.interceptor_state().store_put(state);
         Ok(())
@@ -107,11 +99,10 @@ impl Intercept for SkewInterceptor {
             return Ok(());
         };
         if !state.is_signed_by(&self.clock) {
-            let is_unsigned = !state.is_signed();
-            if std::mem::take(&mut state.is_native_off) {
-                self.has_others.store(true, Ordering::Relaxed);
-                let bag = cfg.interceptor_state();
-                bag.unset::<DisableInterceptor<ServiceClockSkewInterceptor>>();
+            let is_unsigned = state.signed().is_none();
+            if state.sdk_correction != SdkCorrection::On {
+                state.sdk_correction = SdkCorrection::On;
+                self.sdk_correction.on_again(cfg);
             }
             // Not for us to sign, as a rule: S3 Express, bearer tokens, no authentication.
             if is_unsigned && !self.has_auth_scheme(components) {
@@ -119,12 +110,12 @@ impl Intercept for SkewInterceptor {
             }
             return Ok(());
         }
-        if state.is_native_off || self.clock.is_observe_only() {
+        if state.sdk_correction != SdkCorrection::On || self.clock.is_observe_only() {
             return Ok(());
         }
         if state.has_classifier {
-            state.is_native_off = true;
-            self.switch_native_off(components, cfg);
+            state.sdk_correction = SdkCorrection::Off;
+            self.sdk_correction.off(components, cfg);
         } else {
             // Left to the SDK's own correction. If these responses updated the clock, both
             // would correct the same offset.
@@ -140,9 +131,38 @@ impl Intercept for SkewInterceptor {
         _components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let attempt = cfg.load::<RequestAttempts>().map(RequestAttempts::attempts);
         let Some(state) = cfg.get_mut_from_interceptor_state::<OperationState>() else {
             return Ok(());
+        };
+        // Most attempts end here.
+        if !state.has_resent() && !self.has_news(state.signed(), context.response()) {
+            if state.is_signed_by(&self.clock) {
+                state.forget_signed();
+            }
+            return Ok(());
+        }
+        self.complete_attempt(context, cfg);
+        Ok(())
+    }
+}
+
+impl SkewInterceptor {
+    /// Returns whether the response to what our signer has signed says anything new. Most do not.
+    fn has_news(&self, signed: Option<&Signed>, response: Option<&HttpResponse>) -> bool {
+        let (Some(signed), Some(response)) = (signed, response) else {
+            return false;
+        };
+        signed.is_by(&self.clock) && self.is_of_interest(signed, response)
+    }
+
+    fn complete_attempt(
+        &self,
+        context: &mut FinalizerInterceptorContextMut<'_>,
+        cfg: &mut ConfigBag,
+    ) {
+        let attempt = cfg.load::<RequestAttempts>().map(RequestAttempts::attempts);
+        let Some(state) = cfg.get_mut_from_interceptor_state::<OperationState>() else {
+            return;
         };
         let is_resend = state.is_resend(attempt);
         let has_resent = state.has_resent();
@@ -154,26 +174,22 @@ impl Intercept for SkewInterceptor {
             cfg.interceptor_state().store_put(users);
         }
         let Some(signed) = signed else {
-            return Ok(());
+            return;
         };
         let Some(response) = context.response() else {
             if is_resend {
                 self.clock.resend_failed();
             }
-            return Ok(());
+            return;
         };
         if !is_resend && !self.is_of_interest(&signed, response) {
-            return Ok(());
+            return;
         }
         if self.resigns(&signed, is_resend, response, cfg) && !has_resent {
             ask_for_one_more(&signed, attempt, context, cfg);
         }
-        Ok(())
     }
-}
 
-impl SkewInterceptor {
-    /// Returns whether a response says anything new. Most do not.
     fn is_of_interest(&self, signed: &Signed, response: &HttpResponse) -> bool {
         if !response.status().is_success() {
             // The HTTP client of this clock has observed it.
@@ -236,35 +252,6 @@ impl SkewInterceptor {
             let scheme = components.auth_scheme(SCHEME_ID);
             scheme.is_none_or(|scheme| format!("{scheme:?}").contains("SkewAuthScheme"))
         })
-    }
-
-    /// Returns whether our signer signs all that this client sends, as far as is known. An
-    /// operation with another signer, by a config of its own, is found out after that has
-    /// signed, before the SDK's own correction knows anything that could be lost.
-    fn signs_all(&self) -> bool {
-        self.can_disable_native.get() == Some(&true) && !self.has_others.load(Ordering::Relaxed)
-    }
-
-    /// Keeps the SDK's own correction out of the rest of the operation. The SDK looks for
-    /// this before each hook, and finds it at once: that costs less than its own setting,
-    /// which is asked for in the hooks.
-    fn switch_native_off(&self, components: &RuntimeComponents, cfg: &mut ConfigBag) {
-        let can_disable = *self.can_disable_native.get_or_init(|| {
-            // A permanent interceptor panics if it is disabled, and nothing but its `Debug`
-            // text tells.
-            let native = ServiceClockSkewInterceptor::new();
-            let mut interceptors = components.interceptors();
-            let own = interceptors.find(|known| known.name() == native.name());
-            own.is_some_and(|known| format!("{known:?}").contains("permanent: false"))
-        });
-        let bag = cfg.interceptor_state();
-        if can_disable {
-            bag.store_put(disable_interceptor::<ServiceClockSkewInterceptor>(
-                "aws-clock-skew corrects",
-            ));
-        } else {
-            bag.store_put(DisableClockSkewCorrection::from(true));
-        }
     }
 
     fn complain(&self, missing: Missing, cfg: &ConfigBag) {

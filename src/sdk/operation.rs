@@ -17,6 +17,7 @@ use crate::host::Host;
 use crate::judge::RoundTrip;
 use crate::local_clock::Reading;
 use crate::sdk::retry_classifier::Resign;
+use crate::sdk::sdk_correction::SdkCorrection;
 use crate::timestamp;
 
 /// One value in the config bag, so that an accepted call costs one allocation.
@@ -26,9 +27,9 @@ pub(super) struct OperationState {
     pub(super) has_classifier: bool,
     /// What a signer of ours has signed in this attempt.
     signed: Mutex<Option<Signed>>,
-    /// The SDK's own correction is off for this operation.
-    pub(super) is_native_off: bool,
-    resend: Option<Resend>,
+    pub(super) sdk_correction: SdkCorrection,
+    /// On the heap, as few operations have one.
+    resend: Option<Box<Resend>>,
 }
 
 impl Storable for OperationState {
@@ -51,23 +52,23 @@ impl OperationState {
         Self {
             has_classifier,
             signed: Mutex::default(),
-            is_native_off: false,
+            sdk_correction: SdkCorrection::On,
             resend: None,
         }
     }
 
+    #[inline]
     pub(super) fn note_signed(&self, signed: Signed) {
         let mut place = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
         *place = Some(signed);
     }
 
-    pub(super) fn is_signed(&mut self) -> bool {
-        self.signed_mut().is_some()
+    pub(super) fn signed(&mut self) -> Option<&Signed> {
+        self.signed_mut().as_ref()
     }
 
     pub(super) fn is_signed_by(&mut self, clock: &SkewClock) -> bool {
-        let signed = self.signed_mut().as_ref();
-        signed.is_some_and(|signed| signed.clock.is(clock))
+        self.signed().is_some_and(|signed| signed.is_by(clock))
     }
 
     /// Forgets what was signed: nobody asks for the attempt after it.
@@ -87,12 +88,12 @@ impl OperationState {
 
     /// Notes that the request is signed and sent again after this attempt.
     fn begin_resend(&mut self, signed: &Signed, after: Option<u32>, users: Option<TokenBucket>) {
-        self.resend = Some(Resend {
+        self.resend = Some(Box::new(Resend {
             clock: signed.clock.clone(),
             host: signed.host(),
             after,
             users,
-        });
+        }));
     }
 
     pub(super) const fn has_resent(&self) -> bool {
@@ -168,6 +169,7 @@ pub(super) struct Signed {
 impl Signed {
     /// Copies of a signed request what may be needed when it is gone; it is read only
     /// where it matters.
+    #[inline]
     pub(super) fn of(request: &HttpRequest, sent: SentAt, clock: &SkewClock) -> Self {
         let date = first_header(request.headers(), "x-amz-date");
         let date = date.and_then(|date| date.try_into().ok());
@@ -180,6 +182,10 @@ impl Signed {
             // A body in memory can always be sent again; only others are asked.
             is_replayable: body.bytes().is_some() || body.try_clone().is_some(),
         }
+    }
+
+    pub(super) fn is_by(&self, clock: &SkewClock) -> bool {
+        self.clock.is(clock)
     }
 
     pub(super) fn host(&self) -> Option<Host> {

@@ -1,12 +1,17 @@
 //! Clients that are cloned, built anew, or given another config for one operation.
 
+use std::sync::Arc;
+
+use aws_clock_skew::install;
 use aws_config::retry::RetryConfig;
 use aws_config::{Region, SdkConfig};
 use aws_runtime::auth::sigv4::SigV4AuthScheme;
 use aws_sdk_sqs::config::Builder;
 use aws_smithy_async::time::StaticTimeSource;
+use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
+use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction};
 
-use crate::clients::{receive, without_retries};
+use crate::clients::{config_on, receive, without_retries};
 use crate::log::Log;
 use crate::site::{Parts, QUEUE, Site};
 use crate::world::{MINUTE, minutes};
@@ -42,6 +47,38 @@ async fn clones_and_rebuilt_clients_go_on_with_what_is_known() {
     let reset = names.iter().skip(1).step_by(2);
     assert!(learned && reset.clone().all(|name| name == "correction_cleared"));
     assert_eq!((names.len(), reset.count()), (9, 4));
+}
+
+/// The signer keeps some of the client's components, and is itself one of them.
+#[tokio::test]
+async fn a_client_that_is_dropped_while_the_clock_is_corrected_is_freed() {
+    let site = Site::new(Parts::All, -20 * MINUTE, without_retries);
+    let held = Arc::new(());
+    let builder = Builder::from(&config_on(
+        &site.wire,
+        "https://sqs.us-east-1.amazonaws.com",
+    ));
+    let builder = builder.retry_classifier(Holds(held.clone()));
+    let sqs = aws_sdk_sqs::Client::from_conf(install!(builder, &site.clock).build());
+    for _ in 0..2 {
+        assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
+    }
+    assert!(site.clock.status().is_correcting());
+    drop(sqs);
+    assert_eq!(Arc::strong_count(&held), 1);
+}
+
+#[derive(Debug)]
+struct Holds(#[expect(dead_code, reason = "it is counted, not read")] Arc<()>);
+
+impl ClassifyRetry for Holds {
+    fn classify_retry(&self, _: &InterceptorContext) -> RetryAction {
+        RetryAction::NoActionIndicated
+    }
+
+    fn name(&self) -> &'static str {
+        "Holds"
+    }
 }
 
 async fn overridden(sqs: &aws_sdk_sqs::Client, builder: Builder) -> bool {

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use aws_credential_types::Credentials;
 use aws_runtime::auth::sigv4::SigV4AuthScheme;
 use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep};
-use aws_smithy_async::time::{SharedTimeSource, StaticTimeSource};
+use aws_smithy_async::time::{SharedTimeSource, StaticTimeSource, TimeSource};
 use aws_smithy_runtime_api::client::auth::{AuthSchemeId, SharedAuthSchemeOptionResolver};
 use aws_smithy_runtime_api::client::connection::CaptureSmithyConnection;
 use aws_smithy_runtime_api::client::endpoint::SharedEndpointResolver;
@@ -156,11 +156,11 @@ impl ReplayRequest for SdkRequest {
     }
 }
 
-/// The components of a client that its identity resolver can make use of, to be put
-/// together again when it is asked: a copy of all of them costs more than all else that this
-/// HTTP client does.
+/// The components of a client that its identity resolver and the SDK's signer can make use
+/// of, to be put together again when those are asked: a copy of all of them costs more than all
+/// else that is done about an accepted request.
 #[derive(Debug)]
-pub(super) struct SigningContext {
+pub(in crate::sdk) struct SigningContext {
     /// `None` if the client does not sign with SigV4.
     resolver: Option<SharedIdentityResolver>,
     cache: SharedIdentityCache,
@@ -172,7 +172,7 @@ pub(super) struct SigningContext {
 }
 
 impl SigningContext {
-    pub(super) fn of(components: &RuntimeComponents) -> Self {
+    pub(in crate::sdk) fn of(components: &RuntimeComponents) -> Self {
         Self {
             // Never that of "sigv4-s3express": it panics without the operation's
             // config.
@@ -189,7 +189,7 @@ impl SigningContext {
     /// Returns the client's credentials that are valid at a time.
     pub(super) async fn credentials(&self, at: SystemTime) -> Option<Credentials> {
         let resolver = self.resolver.clone()?;
-        let components = self.components(&resolver, at)?;
+        let components = self.components(StaticTimeSource::new(at))?;
         let cfg = ConfigBag::base();
         let identity = self
             .cache
@@ -203,19 +203,19 @@ impl SigningContext {
         self.sleep.clone()
     }
 
-    fn components(
+    /// Returns components with another time source, without the client's own auth schemes.
+    pub(in crate::sdk) fn components(
         &self,
-        resolver: &SharedIdentityResolver,
-        at: SystemTime,
+        time_source: impl TimeSource + 'static,
     ) -> Option<RuntimeComponents> {
         RuntimeComponentsBuilder::new("aws-clock-skew")
             .with_auth_scheme(SigV4AuthScheme::new())
-            .with_identity_resolver(SIGV4, resolver.clone())
+            .with_identity_resolver(SIGV4, self.resolver.clone()?)
             .with_identity_cache(Some(self.cache.clone()))
             .with_auth_scheme_option_resolver(Some(self.options.clone()))
             .with_endpoint_resolver(Some(self.endpoints.clone()))
             .with_retry_strategy(Some(self.retries.clone()))
-            .with_time_source(Some(SharedTimeSource::new(StaticTimeSource::new(at))))
+            .with_time_source(Some(SharedTimeSource::new(time_source)))
             .with_sleep_impl(self.sleep.clone())
             .with_http_client(self.http_client.clone())
             .build()
