@@ -192,7 +192,7 @@ impl Station {
     }
 }
 
-fn request(url: &str) -> Request<Full<Bytes>> {
+pub(crate) fn request(url: &str) -> Request<Full<Bytes>> {
     Request::post(format!("{url}/"))
         .header("content-type", "application/x-amz-json-1.0")
         .header("x-amz-target", "AmazonSQS.ReceiveMessage")
@@ -202,7 +202,7 @@ fn request(url: &str) -> Request<Full<Bytes>> {
 
 /// Signs with `aws-sigv4` by the machine's own clock, as programs without an SDK
 /// do.
-fn signed(
+pub(crate) fn signed(
     mut request: Request<Full<Bytes>>,
     credentials: &Credentials,
     world: &World,

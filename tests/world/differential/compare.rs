@@ -1,10 +1,11 @@
 //! What "worse" means: the same scenario, call by call.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::net::Sent;
 use super::play::{Correction, Played};
-use super::scenario::{End, Scenario};
+use super::scenario::{Cancel, End, Line, Scenario, Setting};
 use crate::clocks::{DAY, MINUTE, SECOND};
 use crate::fate::DateFault;
 use crate::site::Verdict;
@@ -26,37 +27,32 @@ pub(super) enum Worse {
     RejectedTwice,
     /// A call has more than one request signed by a worse time than the local clock's.
     WorseThanLocal,
-    /// A signature is wrong that the SDK alone makes right.
+    /// A signature is wrong, and the SDK alone signs correctly.
     WrongSignature,
 }
 
-/// Returns the first way in which an integration is worse, if any is.
-pub(super) fn failure_of(scenario: &Scenario) -> Option<Failure> {
-    let others = [Correction::Sdk, Correction::None].map(|other| (other, scenario.play(other)));
-    Correction::OURS.into_iter().find_map(|correction| {
-        let ours = scenario.play(correction);
-        let others = others
-            .iter()
-            .map(|(other, played)| (*other, played.as_slice()));
-        worse(scenario, correction, &ours, others)
+/// Returns the first way in which one of these is worse than it may be, if any is.
+pub(super) fn failure_of(scenario: &Scenario, of: &[Correction]) -> Option<Failure> {
+    let mut alone = BTreeMap::new();
+    of.iter().find_map(|correction| {
+        let ours = scenario.play(*correction);
+        correction.alone().iter().find_map(|other| {
+            let play = || scenario.play(*other);
+            let theirs = alone.entry(*other).or_insert_with(play);
+            worse(scenario, (*correction, &ours), (*other, theirs))
+        })
     })
 }
 
-fn worse<'a>(
+fn worse(
     scenario: &Scenario,
-    correction: Correction,
-    ours: &[Played],
-    mut others: impl Iterator<Item = (Correction, &'a [Played])>,
+    (correction, ours): (Correction, &[Played]),
+    (other, theirs): (Correction, &[Played]),
 ) -> Option<Failure> {
-    let failure = |call: usize, worse, other| Failure {
-        kind: (correction, worse),
-        line: ours[call].line,
-        ours: ours[call].clone(),
-        other,
-    };
-    others.find_map(|(other, theirs)| {
-        (0..ours.len()).find_map(|call| {
-            let (our, their) = (&ours[call], &theirs[call]);
+    ours.iter()
+        .zip(theirs)
+        .enumerate()
+        .find_map(|(call, (our, their))| {
             let has_wrong_key = scenario.call(our.line).end == End::WrongKey;
             let is_worse = |count: fn(&Played) -> usize| count(our) > count(their).max(1);
             let worse = if our.lost() > their.lost() && !is_excused(scenario, ours, call) {
@@ -70,19 +66,67 @@ fn worse<'a>(
             } else {
                 return None;
             };
-            Some(failure(call, worse, (other, their.clone())))
+            Some(Failure {
+                kind: (correction, worse),
+                line: our.line,
+                ours: our.clone(),
+                other: (other, their.clone()),
+            })
         })
-    })
 }
 
 /// Returns whether one of the named exceptions lets a call be lost.
 fn is_excused(scenario: &Scenario, ours: &[Played], call: usize) -> bool {
-    let line = scenario.call(ours[call].line);
     let sent = &ours[call].sent;
-    line.cancel.is_some() || sent.iter().any(Sent::is_excepted)
+    if sent.iter().any(Sent::is_excepted) {
+        return true;
+    }
+    let line = scenario.call(ours[call].line);
+    if let Some(Cancel::AfterPolls(_)) = line.cancel {
+        return true;
+    }
+    // A time-out that leaves no time for the second round trip: the call is lost that meets
+    // the first clock skew error of its host, and no other until the clock is wrong anew.
+    let mut settings = scenario.settings();
+    let has_time_out = line.cancel.is_some()
+        || settings.any(|setting| matches!(setting, Setting::AttemptTimeout(_)));
+    has_time_out && sent.iter().any(Sent::is_rejected) && !knew_the_time(scenario, ours, call)
+}
+
+/// Returns whether an earlier call to the same host had a response that states the time, and
+/// nothing has happened to the clock since.
+fn knew_the_time(scenario: &Scenario, ours: &[Played], call: usize) -> bool {
+    let host = scenario.call(ours[call].line).host;
+    let mut until = ours[call].line;
+    for earlier in ours[..call].iter().rev() {
+        let changes = |line: &Line| matches!(line, Line::Clock(_) | Line::Slew(_) | Line::Host(..));
+        if scenario.0[earlier.line..until].iter().any(changes) {
+            return false;
+        }
+        until = earlier.line;
+        if earlier.sent.iter().any(|sent| sent.is_disturbed) {
+            return false;
+        }
+        let line = scenario.call(earlier.line);
+        let is_whole = !matches!(line.cancel, Some(Cancel::AfterPolls(_)));
+        if is_whole && line.host == host && earlier.sent.iter().any(Sent::states_the_time) {
+            return true;
+        }
+    }
+    false
 }
 
 impl Sent {
+    fn is_rejected(&self) -> bool {
+        self.verdict == Verdict::Rejected
+    }
+
+    /// Its clock skew error states the time.
+    fn states_the_time(&self) -> bool {
+        let has_date = matches!(self.date, DateFault::None | DateFault::Lying(_));
+        self.is_rejected() && self.is_delivered && (has_date || !self.has_date_only)
+    }
+
     fn is_excepted(&self) -> bool {
         // The machine was suspended, or its clock was set, between sending and the
         // response, and its clock is wrong as well (guarantee 2).
@@ -99,7 +143,7 @@ impl Sent {
         let has_two_dates = self.has_date_only && self.date == DateFault::Doubled;
         // What is on its way for longer than the service tolerates fails if it is signed by
         // a correct clock as well.
-        let is_rejected = self.verdict == Verdict::Rejected;
+        let is_rejected = self.is_rejected();
         (self.is_disturbed && is_wrong)
             || (is_rejected && (is_beyond_limit || has_two_dates || self.is_late))
     }
@@ -110,8 +154,10 @@ impl Played {
     /// signed by a wrong time. A clock that is set again meanwhile is wrong again.
     fn rejected(&self) -> usize {
         self.most_of(|sent| {
-            let is_heard = sent.verdict == Verdict::Rejected && sent.is_delivered;
-            is_heard && !sent.is_late && !sent.is_disturbed && sent.error.abs() > 2 * MINUTE
+            sent.states_the_time()
+                && !sent.is_late
+                && !sent.is_disturbed
+                && sent.error.abs() > 2 * MINUTE
         })
     }
 
@@ -121,9 +167,9 @@ impl Played {
 
     fn worse_than_local(&self) -> usize {
         self.most_of(|sent| {
-            let is_heard = sent.verdict != Verdict::Unseen && sent.is_delivered;
+            let is_answered = sent.verdict != Verdict::Unseen && sent.is_delivered;
             let is_wrong = sent.error.abs() > 2 * MINUTE;
-            is_heard && is_wrong && sent.error.abs() > sent.local_error.abs() + 5 * SECOND
+            is_answered && is_wrong && sent.error.abs() > sent.local_error.abs() + 5 * SECOND
         })
     }
 

@@ -2,7 +2,11 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll};
+use std::time::UNIX_EPOCH;
 
 use aws_clock_skew::LocalClock;
 use aws_smithy_runtime_api::client::http::{
@@ -15,13 +19,14 @@ use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
+use tower::Service;
 
 use super::scenario::{Call, End, Host, ROUND_TRIP};
-use crate::clocks::{Event, World, millis_between, shifted};
+use crate::clocks::{Event, HOUR, World, millis_between, shifted};
 use crate::fate::{DateFault, Fate, Reply};
 use crate::site::{Site, Verdict, amz_date};
 use crate::wire::{Lost, whole};
-use crate::wording::{http_date, stamp};
+use crate::wording::{basic, http_date, stamp};
 
 #[derive(Clone)]
 pub(super) struct Net(Arc<Inner>);
@@ -97,6 +102,13 @@ impl Net {
         let operation = request.headers().get("amz-sdk-invocation-id");
         let operation = operation.and_then(|id| id.to_str().ok()).unwrap_or("");
         let host = request.uri().host().unwrap_or_default();
+        if amz_date(request).is_empty() {
+            // A layer without credentials does not sign.
+            let site = self.state().sites[host].clone();
+            return Ok(site
+                .answer(request, Reply::Denied, world.true_time(), true)
+                .0);
+        }
         let (fate, end, index) = self.depart(operation, host, request);
         let departed = world.true_time();
         for event in &fate.there {
@@ -104,12 +116,23 @@ impl Net {
         }
         let site = self.state().sites[host].clone();
         let (mut response, verdict) = site.answer(request, fate.reply, world.true_time(), true);
+        let verdict = if end == End::Cached {
+            Verdict::Unseen
+        } else {
+            verdict
+        };
         {
             let sent = &mut self.state().sent[index];
             sent.verdict = verdict;
             sent.is_late = departed + site.tolerance < world.true_time();
         }
-        if verdict == Verdict::Accepted {
+        if end == End::Cached {
+            response = cached(request, world);
+        } else if verdict == Verdict::Accepted && has_expired(request, world) {
+            response = site
+                .answer(request, Reply::Denied, world.true_time(), true)
+                .0;
+        } else if verdict == Verdict::Accepted {
             tokio::time::sleep(fate.work).await;
             // Whatever it says of the time, it says when it is done.
             response = self.end(end, &site, request, fate.reply);
@@ -183,7 +206,7 @@ impl Net {
     ) -> Response<Full<Bytes>> {
         let now = self.0.world.true_time();
         let (status, body) = match end {
-            End::Served | End::WrongKey => return site.accepted(reply, now),
+            End::Served | End::WrongKey | End::Cached => return site.accepted(reply, now),
             End::Denied => return site.answer(request, Reply::Denied, now, true).0,
             End::NotFound => return site.answer(request, Reply::NotFound, now, true).0,
             End::Quotes => (400, QUOTES),
@@ -207,6 +230,25 @@ impl Net {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().expect("nobody panics with it")
     }
+}
+
+/// The clock skew error of another client, from an hour ago.
+fn cached(request: &Request<Bytes>, world: &World) -> Response<Full<Bytes>> {
+    let then = shifted(world.true_time(), -HOUR);
+    let site = Host::S3.site();
+    let mut other = request.clone();
+    let date = basic(shifted(then, -HOUR)).parse().expect("a header");
+    other.headers_mut().insert("x-amz-date", date);
+    site.answer(&other, Reply::Service, then, true).0
+}
+
+/// An access key that is called `EXP` and a number ends then, in seconds since 1970.
+fn has_expired(request: &Request<Bytes>, world: &World) -> bool {
+    let header = request.headers().get("authorization");
+    let key = header.and_then(|header| header.to_str().ok()?.split_once("Credential=EXP"));
+    let expiry = key.and_then(|(_, rest)| rest.split(['N', '/']).next()?.parse().ok());
+    let now = world.true_time().duration_since(UNIX_EPOCH);
+    expiry.is_some_and(|expiry: u64| now.expect("is later").as_secs() >= expiry)
 }
 
 fn host_of(url: &'static str) -> &'static str {
@@ -253,5 +295,20 @@ impl fmt::Display for Sent {
             "{:?}, signed {} ms off, local clock {} ms, {} ms after",
             self.verdict, self.error, self.local_error, self.local_error_after
         )
+    }
+}
+
+impl Service<Request<Full<Bytes>>> for Net {
+    type Response = Response<Full<Bytes>>;
+    type Error = Lost;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Lost>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Lost>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Full<Bytes>>) -> Self::Future {
+        let net = self.clone();
+        Box::pin(async move { net.carry(&request.map(whole)).await })
     }
 }

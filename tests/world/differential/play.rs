@@ -1,41 +1,74 @@
 //! A scenario, played to one kind of client.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
+use std::time::{Duration, SystemTime};
 
-use aws_clock_skew::{SkewClock, install};
+use aws_clock_skew::tower::{SigningService, SkewService};
+use aws_clock_skew::{LocalClock, SkewClock, install};
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_sqs::config::retry::RetryPartition;
 use aws_sdk_sqs::error::{DisplayErrorContext, SdkError};
 use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_async::time::TimeSource;
+use bytes::Bytes;
 use futures_util::future::join_all;
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use tower::{Layer, Service};
 
+use super::bank::{Bank, Provider};
 use super::net::{Net, Sent};
 use super::scenario::{Call, Cancel, End, Host, Line, Scenario, Setting};
+use crate::arm::{request, signed};
 use crate::clocks::World;
-use crate::site::{ACCESS_KEY, SECRET};
 
 /// Who corrects.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Correction {
     Install,
     Configure,
     Apply,
     Both,
+    /// `SigningLayer`.
+    Sign,
+    /// `SkewLayer`, below a signer that knows the local clock only.
+    Below,
     /// The SDK's own.
     Sdk,
+    /// The SDK, with its own switched off.
     None,
+    /// A signer that knows the local clock only.
+    Signer,
+    /// The SDK, on a clock that is wrong by an hour: worse than any.
+    Broken,
 }
 
 impl Correction {
-    pub(super) const OURS: [Self; 4] = [Self::Install, Self::Configure, Self::Apply, Self::Both];
+    pub(super) const OURS: [Self; 6] = [
+        Self::Install,
+        Self::Configure,
+        Self::Apply,
+        Self::Both,
+        Self::Sign,
+        Self::Below,
+    ];
+
+    /// What it may not be worse than.
+    pub(super) const fn alone(self) -> &'static [Self] {
+        match self {
+            Self::Sign | Self::Below => &[Self::Signer],
+            _ => &[Self::Sdk, Self::None],
+        }
+    }
 }
 
 /// What became of one line of calls.
@@ -67,6 +100,8 @@ impl Scenario {
         let mut machine = Machine {
             correction,
             config: config(self, correction, &world, &net, &clock),
+            bank: Bank::new(self, &world),
+            world: world.clone(),
             clock,
             net,
             clients: HashMap::new(),
@@ -75,6 +110,7 @@ impl Scenario {
         for (number, line) in self.0.iter().enumerate() {
             match line {
                 Line::Setting(_) => {}
+                Line::NoNewKeys => machine.bank.close(),
                 Line::Clock(event) => world.undergoes(*event),
                 Line::Slew(ppm) => world.slews(*ppm),
                 Line::Wait(time) => tokio::time::sleep(*time).await,
@@ -98,22 +134,41 @@ impl Scenario {
 struct Machine {
     correction: Correction,
     config: SdkConfig,
+    bank: Bank,
+    world: World,
     clock: SkewClock,
     net: Net,
-    clients: HashMap<(Host, bool), Client>,
+    clients: HashMap<Wanted, Client>,
+}
+
+/// What a client is for.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+struct Wanted {
+    host: Host,
+    has_wrong_key: bool,
+    tenant: usize,
 }
 
 #[derive(Clone)]
 enum Client {
     Sqs(aws_sdk_sqs::Client, String),
     S3(aws_sdk_s3::Client),
+    Sign(SigningService<Net>, &'static str),
+    Below(SkewService<Net>, &'static str, World, Provider),
+    Signer(Net, &'static str, World, Provider),
 }
 
 impl Machine {
     async fn calls(&mut self, call: &Call) -> Vec<Result<(), String>> {
-        let has_wrong_key = call.end == End::WrongKey;
-        let client = self.client(call.host, has_wrong_key);
-        let one = || async {
+        let clients = (0..call.count).map(|number| {
+            self.client(Wanted {
+                host: call.host,
+                has_wrong_key: call.end == End::WrongKey,
+                tenant: if call.has_tenants { number } else { 0 },
+            })
+        });
+        let clients: Vec<_> = clients.collect();
+        let one = |client: Client| async move {
             let outcome = client.call(call.is_head);
             match call.cancel {
                 None => outcome.await,
@@ -123,24 +178,36 @@ impl Machine {
                 Some(Cancel::AfterPolls(count)) => polled(outcome, count).await,
             }
         };
-        join_all((0..call.count).map(|_| one())).await
+        join_all(clients.into_iter().map(one)).await
     }
 
-    fn client(&mut self, host: Host, has_wrong_key: bool) -> Client {
-        let known = self.clients.get(&(host, has_wrong_key));
+    fn client(&mut self, wanted: Wanted) -> Client {
+        let known = self.clients.get(&wanted);
         known.cloned().unwrap_or_else(|| {
-            let client = self.new_client(host, has_wrong_key);
-            self.clients.insert((host, has_wrong_key), client.clone());
+            let client = self.new_client(wanted);
+            self.clients.insert(wanted, client.clone());
             client
         })
     }
 
-    fn new_client(&self, host: Host, has_wrong_key: bool) -> Client {
-        let mut config = self.config.to_builder().endpoint_url(host.url());
-        if has_wrong_key {
-            let secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYANOTHERKEY";
-            config.set_credentials_provider(Some(provider(secret)));
+    fn new_client(&self, wanted: Wanted) -> Client {
+        let Wanted { host, .. } = wanted;
+        let provider = self.bank.provider(wanted.tenant, wanted.has_wrong_key);
+        let (net, url, world) = (self.net.clone(), host.url(), self.world.clone());
+        match self.correction {
+            Correction::Sign => {
+                let layer = self.clock.signing_layer(provider, "us-east-1", "sqs");
+                return Client::Sign(layer.layer(net), url);
+            }
+            Correction::Below => {
+                let layer = self.clock.layer(provider.clone());
+                return Client::Below(layer.layer(net), url, world, provider);
+            }
+            Correction::Signer => return Client::Signer(net, url, world, provider),
+            _ => {}
         }
+        let config = self.config.to_builder().endpoint_url(url);
+        let config = config.credentials_provider(SharedCredentialsProvider::new(provider));
         let config = config.build();
         let is_installed = matches!(self.correction, Correction::Install | Correction::Both);
         // The quota of retries is one for the process otherwise.
@@ -183,8 +250,50 @@ impl Client {
                 let found = s3.get_object().bucket("b").key("k").send().await;
                 found.map(drop).map_err(shown)
             }
+            Self::Sign(layer, url) => read(layer.clone().call(named(url)).await).await,
+            Self::Below(layer, url, world, provider) => {
+                let request = signed_by(url, world, provider).await?;
+                read(layer.clone().call(request).await).await
+            }
+            Self::Signer(net, url, world, provider) => {
+                let request = signed_by(url, world, provider).await?;
+                read(net.clone().call(request).await).await
+            }
         }
     }
+}
+
+/// A request that is told apart from others as those of the SDK are.
+fn named(url: &str) -> Request<Full<Bytes>> {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let mut request = request(url);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let headers = request.headers_mut();
+    headers.insert("amz-sdk-invocation-id", number.into());
+    request
+}
+
+async fn signed_by(
+    url: &str,
+    world: &World,
+    provider: &Provider,
+) -> Result<Request<Full<Bytes>>, String> {
+    let credentials = provider.provide_credentials().await;
+    let credentials = credentials.map_err(|error| error.to_string())?;
+    Ok(signed(named(url), &credentials, world))
+}
+
+async fn read<B>(response: Result<http::Response<B>, impl fmt::Display>) -> Result<(), String>
+where
+    B: http_body::Body<Error: fmt::Debug>,
+{
+    let response = response.map_err(|error| format!("{error:#}"))?;
+    if response.status() == http::StatusCode::OK {
+        return Ok(());
+    }
+    let body = response.into_body().collect().await;
+    let body = body.map_err(|error| format!("{error:?}"))?.to_bytes();
+    Err(String::from_utf8_lossy(&body).into_owned())
 }
 
 fn config(
@@ -199,13 +308,15 @@ fn config(
     for setting in scenario.settings() {
         match setting {
             Setting::NoRetries => retries = RetryConfig::disabled(),
+            Setting::Adaptive => retries = RetryConfig::adaptive(),
+            Setting::Keys(_) => {}
             Setting::AttemptTimeout(time) => timeouts = timeouts.operation_attempt_timeout(time),
         }
     }
+    let is_off = matches!(correction, Correction::None | Correction::Broken);
     let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
-        .credentials_provider(provider(SECRET))
         .http_client(net.clone())
         .time_source(world.clone())
         .sleep_impl(TokioSleep::new())
@@ -213,20 +324,26 @@ fn config(
         // The SDK takes any jump of a clock for a stream that has stalled.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .retry_config(retries)
-        .disable_clock_skew_correction(correction == Correction::None);
+        .disable_clock_skew_correction(is_off);
     match correction {
         Correction::Configure | Correction::Both => config
             .http_client(clock.wrap_http_client(net.clone()))
             .identity_cache(clock.identity_cache())
             .build(),
         Correction::Apply => clock.apply(&config.build()),
-        Correction::Install | Correction::Sdk | Correction::None => config.build(),
+        Correction::Broken => config.time_source(Hour(world.clone())).build(),
+        _ => config.build(),
     }
 }
 
-fn provider(secret: &str) -> SharedCredentialsProvider {
-    let credentials = Credentials::new(ACCESS_KEY, secret, None, None, "scenario");
-    SharedCredentialsProvider::new(credentials)
+/// An hour ahead of the local clock.
+#[derive(Debug)]
+struct Hour(World);
+
+impl TimeSource for Hour {
+    fn now(&self) -> SystemTime {
+        self.0.wall() + Duration::from_secs(3_600)
+    }
 }
 
 /// Polls so often at most.

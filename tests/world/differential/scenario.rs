@@ -24,13 +24,29 @@ pub(super) enum Line {
     Wait(Duration),
     /// From now on this host answers so.
     Host(Host, Box<Site>),
+    /// From now on nobody gives out credentials.
+    NoNewKeys,
     Call(Call),
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Setting {
     NoRetries,
+    Adaptive,
     AttemptTimeout(Duration),
+    Keys(Keys),
+}
+
+/// How credentials are given out.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) enum Keys {
+    /// Always the same.
+    #[default]
+    Static,
+    /// Others each time, that are valid for so long.
+    Rotating { valid: Duration, takes: Duration },
+    /// Once: with a second factor, or before a session ended.
+    Once { valid: Duration },
 }
 
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -65,6 +81,10 @@ impl Host {
         matches!(self, Self::S3 | Self::MinIo)
     }
 
+    const fn is_aws(self) -> bool {
+        matches!(self, Self::Sqs | Self::SqsElsewhere | Self::S3)
+    }
+
     pub(super) fn site(self) -> Site {
         match self {
             Self::Sqs | Self::SqsElsewhere | Self::Lab => Site::with_tolerance(5),
@@ -85,6 +105,8 @@ pub(super) struct Call {
     /// A HEAD, at S3.
     pub(super) is_head: bool,
     pub(super) count: usize,
+    /// Each of them with the credentials of another tenant.
+    pub(super) has_tenants: bool,
     pub(super) end: End,
     /// What each of its requests meets. The next request after a clock skew error meets
     /// the same.
@@ -102,6 +124,8 @@ pub(super) enum End {
     WrongKey,
     /// A validation error that quotes a text about another request, of a user's.
     Quotes,
+    /// A cache has kept the clock skew error of another client, and does not say its age.
+    Cached,
 }
 
 /// When the caller drops the future.
@@ -117,6 +141,12 @@ impl Scenario {
         let mut lines = Vec::new();
         if rng.in_thousand(300) {
             lines.push(Line::Setting(Setting::NoRetries));
+        }
+        if rng.in_thousand(50) {
+            lines.push(Line::Setting(Setting::Adaptive));
+        }
+        if rng.in_thousand(300) {
+            lines.push(Line::Setting(Setting::Keys(keys(&mut rng))));
         }
         if rng.in_thousand(150) {
             let timeout = rng.time(50, 2 * SECOND);
@@ -160,11 +190,22 @@ fn line(rng: &mut Rng, hosts: &[Host]) -> Line {
         0..8 => Line::Clock(event(rng)),
         8..11 => Line::Slew(rng.one_of(&[500, 83_333])),
         11..22 => Line::Wait(rng.time(1, DAY)),
+        25 => Line::NoNewKeys,
         22..25 => {
             let host = rng.one_of(hosts);
             Line::Host(host, Box::new(site(rng, host)))
         }
         _ => Line::Call(call(rng, hosts)),
+    }
+}
+
+fn keys(rng: &mut Rng) -> Keys {
+    let valid = rng.time(15 * MINUTE, 12 * HOUR);
+    if rng.bool() {
+        let takes = rng.time(1, 2 * SECOND);
+        Keys::Rotating { valid, takes }
+    } else {
+        Keys::Once { valid }
     }
 }
 
@@ -206,19 +247,28 @@ fn site(rng: &mut Rng, host: Host) -> Site {
         let fitting: Vec<_> = Wording::all().iter().collect();
         site = site.saying(rng.one_of(&fitting));
     }
+    if !host.is_aws() && rng.in_thousand(300) {
+        site.ahead = rng.either_way(SECOND, 10 * DAY);
+    }
     site
 }
 
 fn call(rng: &mut Rng, hosts: &[Host]) -> Call {
     let host = rng.one_of(hosts);
+    let has_tenants = rng.in_thousand(20);
     Call {
         host,
         is_head: host.is_s3() && rng.bool(),
-        count: rng.one_of(&[1, 1, 1, 1, 1, 1, 3]),
+        count: if has_tenants {
+            40
+        } else {
+            rng.one_of(&[1, 1, 1, 1, 1, 1, 3])
+        },
+        has_tenants,
         end: if rng.in_thousand(750) {
             End::Served
         } else {
-            rng.one_of(&[End::Denied, End::NotFound, End::WrongKey, End::Quotes])
+            rng.one_of(&ENDS)
         },
         fates: if rng.in_thousand(250) {
             (0..rng.u32(1..3)).map(|_| fate(rng)).collect()
@@ -235,9 +285,21 @@ fn call(rng: &mut Rng, hosts: &[Host]) -> Call {
     }
 }
 
+const ENDS: [End; 5] = [
+    End::Denied,
+    End::NotFound,
+    End::WrongKey,
+    End::Quotes,
+    End::Cached,
+];
+
 fn fate(rng: &mut Rng) -> Fate {
     let fate = Fate::of(rng.time(20, 5 * SECOND));
-    match rng.u32(0..10) {
+    match rng.u32(0..12) {
+        10 => fate.replied(Reply::Forbidden {
+            ahead: rng.either_way(SECOND, 10 * DAY),
+        }),
+        11 => fate.replied(Reply::WithDateAhead(rng.either_way(SECOND, 10 * DAY))),
         0 => fate.replied(Reply::Nobody),
         1 => fate.lost(),
         2 => fate.replied(Reply::Nobody).lost(),
@@ -268,6 +330,7 @@ impl fmt::Display for Line {
             Self::Clock(Event::IsSet(ms)) => write!(f, "the clock is set to {ms} ms ahead"),
             Self::Clock(event) => write!(f, "the machine {event:?}"),
             Self::Slew(ppm) => write!(f, "NTP slews at {ppm} ppm"),
+            Self::NoNewKeys => f.write_str("credentials are no longer given out"),
             Self::Wait(time) => write!(f, "wait {time:?}"),
             Self::Host(host, site) => write!(
                 f,
@@ -282,7 +345,8 @@ impl fmt::Display for Line {
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let method = if self.is_head { "HEAD " } else { "" };
-        write!(f, "{} × {method}{:?}", self.count, self.host)?;
+        let tenants = if self.has_tenants { " of tenants" } else { "" };
+        write!(f, "{} × {method}{:?}{tenants}", self.count, self.host)?;
         if self.end != End::Served {
             write!(f, ", {:?}", self.end)?;
         }
@@ -295,9 +359,6 @@ impl fmt::Display for Call {
         Ok(())
     }
 }
-
-/// A usual round trip.
-pub(super) const ROUND_TRIP: Duration = millis(40);
 
 impl Scenario {
     /// Returns what is left with one thing less, for each thing.
@@ -340,6 +401,7 @@ impl Call {
         }
         if self.count > 1 {
             with(|call| call.count = 1);
+            with(|call| call.count /= 2);
         }
         if self.end != End::Served {
             with(|call| call.end = End::Served);
@@ -350,3 +412,6 @@ impl Call {
         all
     }
 }
+
+/// A usual round trip.
+pub(super) const ROUND_TRIP: Duration = millis(40);
