@@ -83,9 +83,14 @@ impl Observation<'_> {
             return false;
         }
         let signing = self.state.signing_time(exchange.host_name(), self.reading);
-        let verdict = judge(&exchange.trip, exchange.evidence, self.reading, signing);
-        verdict != Verdict::ExpiredInTransit
-            || exchange.age().unwrap_or_default() < WORTH_A_CORRECTION
+        match judge(&exchange.trip, exchange.evidence, self.reading, signing) {
+            // A newer `Date` replaces a trial whose outcome was never seen.
+            Verdict::ClockSkew(newer) if newer.stated.strength == Strength::Date => {
+                exchange.is_resend
+            }
+            Verdict::ExpiredInTransit => exchange.age().unwrap_or_default() < WORTH_A_CORRECTION,
+            _ => true,
+        }
     }
 
     /// A request signed with the time of its host alone met a clock skew error.
