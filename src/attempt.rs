@@ -52,6 +52,10 @@ use crate::host::Host;
 /// # example().unwrap();
 /// ```
 ///
+/// In a browser (`wasm32-unknown-unknown`) the standard library has no clock: give the
+/// builder a [`LocalClock`](crate::LocalClock) of your own, over `Date.now` and
+/// `performance.now`.
+///
 /// Made by [`SkewClock::attempt`]. Use one for each request. The time of a request that is
 /// never observed says nothing, and does no harm.
 #[derive(Debug)]

@@ -44,7 +44,8 @@
 //! Both may be used together; a request is then still re-signed once. `SkewClock::apply`
 //! takes a config that somebody else loaded. For other HTTP stacks, see
 //! `SkewClock::layer` and `SkewClock::signing_layer`, and [`SkewClock::attempt`] for
-//! programs without Tower or without Tokio. Clients keep the local clock as
+//! programs without Tower or without Tokio. [`guide::recipes`] has recipes for
+//! object_store, opendal, reqwest, hyper, axum and others. Clients keep the local clock as
 //! their time source: only signatures, and the judgement whether credentials have
 //! expired, use the corrected time.
 //!

@@ -6,8 +6,8 @@ use aws_clock_skew::diagnosis::Cause;
 use aws_clock_skew::event::{ClearReason, Details, EventKind, Label, Missing, Mode, SkipReason};
 use aws_clock_skew::evidence::{Evidence, OtherCause, ResponseView, SkewDirection, Source};
 use aws_clock_skew::{
-    ClockOffset, Diagnosis, Limits, LocalClock, ManualClock, SkewClock, SkewClockBuilder,
-    SkewEvent, SkewStatus, SkewWatcher, SystemClock,
+    Attempt, ClockOffset, Diagnosis, Limits, LocalClock, ManualClock, NextStep, SkewClock,
+    SkewClockBuilder, SkewEvent, SkewStatus, SkewWatcher, SystemClock,
 };
 
 fn is_plain<T: Send + Sync + Unpin + Debug + 'static>() {}
@@ -21,6 +21,7 @@ fn handles_are_cloned_and_shared() {
     is_handle::<ManualClock>();
     is_handle::<SystemClock>();
     is_plain::<SkewClockBuilder>();
+    is_plain::<Attempt>();
 }
 
 #[test]
@@ -40,6 +41,7 @@ fn values_are_compared() {
     is_value::<Cause>();
     is_value::<Evidence>();
     is_value::<SkewDirection>();
+    is_value::<NextStep>();
     is_value::<OtherCause>();
     is_value::<Source>();
     is_handle::<ResponseView<'static>>();

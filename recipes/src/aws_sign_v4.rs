@@ -1,0 +1,29 @@
+//! [aws-sign-v4](https://docs.rs/aws-sign-v4): `layer` goes below whatever calls it.
+//!
+//! To give the signer `clock.now()` for its time does not suffice: no response would
+//! ever update the clock.
+
+use aws_clock_skew::SkewClock;
+use aws_credential_types::provider::ProvideCredentials;
+use http::{Request, Response};
+use http_body::Body;
+use tower::{Service, ServiceBuilder};
+
+/// Returns a service for requests that `aws-sign-v4` has signed.
+pub fn corrected<S, B, R>(
+    clock: &SkewClock,
+    credentials: impl ProvideCredentials + 'static,
+    client: S,
+) -> impl Service<Request<B>, Response = Response<impl Body>, Error = S::Error> + Clone
+where
+    S: Service<Request<B>, Response = Response<R>, Error: Send, Future: Send>
+        + Clone
+        + Send
+        + 'static,
+    B: Body<Error: Send> + Clone + Send + 'static,
+    R: Body<Error: Send> + Send + 'static,
+{
+    ServiceBuilder::new()
+        .layer(clock.layer(credentials))
+        .service(client)
+}

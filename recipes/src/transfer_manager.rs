@@ -1,0 +1,13 @@
+//! The S3 transfer manager,
+//! [aws-sdk-s3-transfer-manager](https://docs.rs/aws-sdk-s3-transfer-manager): give it a
+//! client of the config that `SkewClock::configure` has prepared.
+//!
+//! With `s3_config(&config)` it would replace the HTTP client of the config by its own,
+//! and nothing would correct its requests.
+
+use aws_sdk_s3_transfer_manager::{Client, Config};
+
+/// Returns a transfer manager that sends through an S3 client and its HTTP client.
+pub fn transfer_manager(s3: aws_sdk_s3::Client) -> Client {
+    Client::new(Config::builder().client(s3).build())
+}
