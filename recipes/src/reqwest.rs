@@ -8,6 +8,10 @@ use http::{Request, Response};
 use tower::{BoxError, Service, ServiceBuilder};
 
 /// Returns a service that signs and sends.
+///
+/// # Panics
+///
+/// The service panics if the URI of a request is not absolute.
 pub fn client(
     clock: &SkewClock,
     credentials: impl ProvideCredentials + 'static,

@@ -165,7 +165,7 @@ async fn transfers(skew: i64) -> Cost {
         let download = manager.download().bucket(BUCKET).key(key);
         let mut download = download.initiate().expect("it begins");
         let first = download.body_mut().next().await;
-        failed += usize::from(!first.is_some_and(|chunk| chunk.is_ok()));
+        failed += usize::from(first.is_none_or(|chunk| chunk.is_err()));
     }
     let rejected = server.rejected();
     Cost { rejected, failed }

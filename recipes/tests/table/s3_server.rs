@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use aws_clock_skew::{LocalClock, SystemClock};
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
     PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, UriPathNormalizationMode,
@@ -140,7 +141,10 @@ impl Shared {
 
     fn now(&self) -> DateTime {
         let skew = self.skew.unwrap_or_default();
-        let (now, by) = (SystemTime::now(), Duration::from_secs(skew.unsigned_abs()));
+        let (now, by) = (
+            SystemClock::new().wall(),
+            Duration::from_secs(skew.unsigned_abs()),
+        );
         DateTime::from(if skew < 0 { now + by } else { now - by })
     }
 
