@@ -90,12 +90,25 @@ impl Observation<'_> {
 
     /// A request signed with the time of its host alone met a clock skew error.
     pub(super) fn reject_trial(&mut self) {
-        let host = self.exchange.host_name();
-        if self.is_on_trial() {
-            self.state.trust.forget_time(host);
-            self.state.trust.back_off(host, self.reading.boot);
-            self.report(EventKind::TrialRejected);
+        let exchange = self.exchange;
+        let host = exchange.host_name();
+        if !self.is_on_trial() {
+            return;
         }
+        // A newer `Date`, which the signature does not fit, is tried in its place: a cache may
+        // have stated the older one. Once in a call, or a host that states any time goes on.
+        let is_newer = exchange
+            .trip
+            .signed_at
+            .zip(exchange.evidence.date())
+            .is_some_and(|(signed, date)| {
+                ClockOffset::between(signed, date).magnitude() >= WORTH_A_CORRECTION
+            });
+        self.state.trust.forget_time(host);
+        if exchange.is_resend || !is_newer {
+            self.state.trust.back_off(host, self.reading.boot);
+        }
+        self.report(EventKind::TrialRejected);
     }
 
     /// Returns the time that a response is judged by: what its host's requests are signed
