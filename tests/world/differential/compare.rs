@@ -26,7 +26,7 @@ pub(super) enum Worse {
     /// A call has more than one request rejected for its time, and the SDK alone fewer.
     RejectedTwice,
     /// A call has more than one request signed by a worse time than the local clock's.
-    WorseThanLocal,
+    LocalClockIsBetter,
     /// A signature is wrong, and the SDK alone signs correctly.
     WrongSignature,
 }
@@ -62,7 +62,7 @@ fn worse(
             } else if !has_wrong_key && is_worse(Played::wrong_signatures) {
                 Worse::WrongSignature
             } else if our.worse_than_local() > 1 {
-                Worse::WorseThanLocal
+                Worse::LocalClockIsBetter
             } else {
                 return None;
             };
