@@ -83,24 +83,33 @@ impl Observation<'_> {
             return false;
         }
         let signing = self.state.signing_time(exchange.host_name(), self.reading);
-        match judge(&exchange.trip, exchange.evidence, self.reading, signing) {
-            // A newer `Date` replaces a trial whose outcome was never seen.
-            Verdict::ClockSkew(newer) if newer.stated.strength == Strength::Date => {
-                exchange.is_resend
-            }
-            Verdict::ExpiredInTransit => exchange.age().unwrap_or_default() < WORTH_A_CORRECTION,
-            _ => true,
-        }
+        let verdict = judge(&exchange.trip, exchange.evidence, self.reading, signing);
+        verdict != Verdict::ExpiredInTransit
+            || exchange.age().unwrap_or_default() < WORTH_A_CORRECTION
     }
 
     /// A request signed with the time of its host alone met a clock skew error.
     pub(super) fn reject_trial(&mut self) {
-        let host = self.exchange.host_name();
-        if self.is_on_trial() {
-            self.state.trust.forget_time(host);
-            self.state.trust.back_off(host, self.reading.boot);
-            self.report(EventKind::TrialRejected);
+        let exchange = self.exchange;
+        let host = exchange.host_name();
+        if !self.is_on_trial() {
+            return;
         }
+        // On the first send, a newer `Date` that contradicts the signature replaces the trial: a
+        // cache may have stated the older one, or its outcome was never seen. A resend starts
+        // the back-off, so that a host that states any time ends.
+        let is_newer = exchange
+            .trip
+            .signed_at
+            .zip(exchange.evidence.date())
+            .is_some_and(|(signed, date)| {
+                ClockOffset::between(signed, date).magnitude() >= WORTH_A_CORRECTION
+            });
+        self.state.trust.forget_time(host);
+        if exchange.is_resend || !is_newer {
+            self.state.trust.back_off(host, self.reading.boot);
+        }
+        self.report(EventKind::TrialRejected);
     }
 
     /// Returns the time that a response is judged by: what its host's requests are signed

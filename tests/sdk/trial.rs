@@ -316,3 +316,16 @@ async fn a_denial_does_not_end_the_trial_of_a_clock_skew_error() {
     }
     story.knows_the_time();
 }
+
+#[tokio::test]
+async fn a_newer_date_takes_the_place_of_an_old_one_from_a_cache() {
+    let story = Story::new(-20 * MINUTE, Manner::ByCode);
+    // A cache answers both requests of the first call.
+    story.lies(-HOUR, 2);
+    assert!(head(&story.s3).await.is_err());
+    story.world.advance(Duration::from_secs(10));
+    for _ in 0..3 {
+        assert_eq!(head(&story.s3).await, Ok(()));
+    }
+    story.knows_the_time();
+}

@@ -52,6 +52,7 @@ pub(crate) enum Event {
     /// truth.
     IsSet(i64),
     /// A checkpoint is restored, and the boot clock shows so much less.
+    #[cfg(feature = "sdk")]
     Restores(Duration),
 }
 
@@ -106,6 +107,7 @@ impl World {
             }
             Event::Pauses(time) => clocks.truth += time,
             Event::IsSet(skew) => clocks.wall = shifted(clocks.truth, skew),
+            #[cfg(feature = "sdk")]
             Event::Restores(less) => clocks.boot = clocks.boot.saturating_sub(less),
         }
     }

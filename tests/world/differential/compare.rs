@@ -26,7 +26,7 @@ pub(super) enum Worse {
     /// A call has more than one request rejected for its time, and the SDK alone fewer.
     RejectedTwice,
     /// A call has more than one request signed by a worse time than the local clock's.
-    WorseThanLocal,
+    LocalClockIsBetter,
     /// A signature is wrong, and the SDK alone signs correctly.
     WrongSignature,
 }
@@ -62,7 +62,7 @@ fn worse(
             } else if !has_wrong_key && is_worse(Played::wrong_signatures) {
                 Worse::WrongSignature
             } else if our.worse_than_local() > 1 {
-                Worse::WorseThanLocal
+                Worse::LocalClockIsBetter
             } else {
                 return None;
             };
@@ -79,6 +79,14 @@ fn worse(
 fn is_excused(scenario: &Scenario, ours: &[Played], call: usize) -> bool {
     let sent = &ours[call].sent;
     if sent.iter().any(Sent::is_excepted) {
+        return true;
+    }
+    // After a resend that took long the credentials may end earlier in the scenario.
+    let mut earlier = ours[..call].iter().flat_map(|played| &played.sent);
+    let mut settings = scenario.settings();
+    if settings.any(|setting| matches!(setting, Setting::Keys(_)))
+        && earlier.any(|sent| sent.is_late && sent.is_rejected())
+    {
         return true;
     }
     let line = scenario.call(ours[call].line);
@@ -139,13 +147,19 @@ impl Sent {
             400 * DAY
         };
         let is_beyond_limit = self.local_error < -limit + MINUTE;
-        // Of two different `Date`s neither counts; the SDK takes the first.
-        let has_two_dates = self.has_date_only && self.date == DateFault::Doubled;
-        // What is on its way for longer than the service tolerates fails if it is signed by
-        // a correct clock as well.
+        // Neither the message nor a usable `Date` states the time, and the local clock is as
+        // wrong. The SDK takes the first of two `Date`s, and that of a proxy's page.
+        // An empty 403 without a usable `Date` ends no trial, and a cache may have started it.
+        let has_no_time = !self.states_the_time() && (self.is_local_rejected || self.is_head);
+        // The correction is the time of a host that is not AWS, and the credentials' end is
+        // judged by it.
+        let has_expired = self.has_expired && self.error.abs() > 2 * MINUTE;
+        // The time in a response is as old as the response when it comes: if that and the next
+        // request take longer than the service tolerates, the next is rejected as well.
         let is_rejected = self.is_rejected();
         (self.is_disturbed && is_wrong)
-            || (is_rejected && (is_beyond_limit || has_two_dates || self.is_late))
+            || has_expired
+            || (is_rejected && (is_beyond_limit || has_no_time || self.is_late))
     }
 }
 

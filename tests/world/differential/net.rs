@@ -6,7 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use aws_clock_skew::LocalClock;
 use aws_smithy_runtime_api::client::http::{
@@ -58,10 +58,15 @@ pub(super) struct Sent {
     pub(super) local_error_after: i64,
     /// The machine was suspended, or its clock was set, between sending and the response.
     pub(super) is_disturbed: bool,
-    /// It was on its way for longer than its host tolerates.
+    /// It and its response were on their way for longer than its host tolerates.
     pub(super) is_late: bool,
+    /// Its credentials had ended.
+    pub(super) has_expired: bool,
+    /// Its host would have rejected a signature by the local clock as well.
+    pub(super) is_local_rejected: bool,
     /// The response came.
     pub(super) is_delivered: bool,
+    pub(super) is_head: bool,
     /// A clock skew error of its host states no time, except by its `Date`.
     pub(super) has_date_only: bool,
     /// Its host's `Date`.
@@ -124,7 +129,7 @@ impl Net {
         {
             let sent = &mut self.state().sent[index];
             sent.verdict = verdict;
-            sent.is_late = departed + site.tolerance < world.true_time();
+            sent.has_expired = has_expired(request, world);
         }
         if end == End::Cached {
             response = cached(request, world);
@@ -143,6 +148,7 @@ impl Net {
         let mut state = self.state();
         let now = shifted(world.true_time(), site.ahead);
         let sent = &mut state.sent[index];
+        sent.is_late = departed + site.tolerance < world.true_time();
         sent.local_error_after = millis_between(now, world.wall());
         sent.is_disturbed = fate.disturbs_the_machine();
         if fate.is_lost {
@@ -164,17 +170,21 @@ impl Net {
         let mut state = self.state();
         let site = &state.sites[host];
         let now = shifted(world.true_time(), site.ahead);
+        let local_error = millis_between(now, world.wall());
         let signed = stamp(amz_date(request)).expect("is signed");
         let index = state.sent.len();
         let sent = Sent {
             operation: operation.to_owned(),
             verdict: Verdict::Unseen,
             error: millis_between(now, signed),
-            local_error: millis_between(now, world.wall()),
+            local_error,
             local_error_after: 0,
             is_disturbed: false,
             is_late: false,
+            has_expired: false,
+            is_local_rejected: is_beyond(local_error, site.tolerance),
             is_delivered: false,
+            is_head: request.method() == "HEAD",
             has_date_only: request.method() == "HEAD" || !site.old.has_time,
             date: site.date,
         };
@@ -249,6 +259,10 @@ fn has_expired(request: &Request<Bytes>, world: &World) -> bool {
     let expiry = key.and_then(|(_, rest)| rest.split(['N', '/']).next()?.parse().ok());
     let now = world.true_time().duration_since(UNIX_EPOCH);
     expiry.is_some_and(|expiry: u64| now.expect("is later").as_secs() >= expiry)
+}
+
+fn is_beyond(error: i64, tolerance: Duration) -> bool {
+    u128::from(error.unsigned_abs()) > tolerance.as_millis()
 }
 
 fn host_of(url: &'static str) -> &'static str {
