@@ -202,7 +202,7 @@ impl SkewClock {
         let now = self.now();
         Clocks {
             now,
-            mono: self.reading().boot,
+            mono: self.reading().monotonic,
             generation: self.generation(),
             is_corrected: self.is_corrected(),
         }
@@ -231,16 +231,16 @@ impl SkewClock {
         if self.is_observe_only() {
             return self.0.local.wall();
         }
-        let boot = self.0.local.boot_by_one_clock();
+        let mono = self.0.local.monotonic_by_one_clock();
         let mut state = self.lock();
-        if let Some(boot) = boot
-            && boot.abs_diff(state.looked_at_wall) < BETWEEN_LOOKS
-            && let Some(time) = state.clock.corrected_at(boot)
+        if let Some(mono) = mono
+            && mono.abs_diff(state.looked_at_wall) < BETWEEN_LOOKS
+            && let Some(time) = state.clock.corrected_at(mono)
         {
             return time;
         }
         let reading = self.reading();
-        state.looked_at_wall = reading.boot;
+        state.looked_at_wall = reading.monotonic;
         self.keep_up(&mut state, reading);
         state.clock.now(reading)
     }

@@ -61,12 +61,12 @@ impl ClockState {
 
     /// Starts from a known offset of the local clock. An offset of 30 s or less is ignored.
     pub(crate) fn start_at(&mut self, offset: ClockOffset, reading: Reading) {
-        let point = ClockOffset::from_boot(offset.shift(reading.wall), reading.boot);
+        let point = ClockOffset::from_monotonic(offset.shift(reading.wall), reading.monotonic);
         let correction = Correction {
             point,
             interval: Interval::exactly(point),
-            learned_at: reading.boot,
-            since: reading.boot,
+            learned_at: reading.monotonic,
+            since: reading.monotonic,
             host: None,
         };
         if !correction.agrees_with_wall(reading) {
@@ -86,14 +86,14 @@ impl ClockState {
     /// Returns the time to sign with.
     pub(crate) fn now(&self, reading: Reading) -> SystemTime {
         self.correction.as_ref().map_or(reading.wall, |correction| {
-            correction.point.at_boot(reading.boot)
+            correction.point.at_monotonic(reading.monotonic)
         })
     }
 
     /// Returns the corrected time at a moment of the monotonic clock, if there is a
     /// correction.
-    pub(crate) fn corrected_at(&self, boot: Duration) -> Option<SystemTime> {
-        Some(self.correction.as_ref()?.point.at_boot(boot))
+    pub(crate) fn corrected_at(&self, mono: Duration) -> Option<SystemTime> {
+        Some(self.correction.as_ref()?.point.at_monotonic(mono))
     }
 
     /// Returns the time to sign requests to one host with: its own, if there is one
@@ -101,7 +101,7 @@ impl ClockState {
     pub(crate) fn signing_time(&self, host: &str, reading: Reading) -> SigningTime {
         let now = self.now(reading);
         let own = self.trust.host_time(host);
-        let own = own.map(|own| own.sample.point.at_boot(reading.boot));
+        let own = own.map(|own| own.sample.point.at_monotonic(reading.monotonic));
         match own.filter(|own| ClockOffset::between(now, *own).magnitude() > REPAIRED) {
             Some(now) => SigningTime {
                 now,
@@ -157,7 +157,7 @@ impl ClockState {
         let correction = (!correction.agrees_with_wall(reading)).then_some(correction);
         if previous.is_some() || correction.is_some() {
             self.replace(correction);
-            self.trust.changed(host, reading.boot);
+            self.trust.changed(host, reading.monotonic);
         }
         previous
     }
@@ -211,7 +211,7 @@ impl ClockState {
         if !correction.can_be_ended_by(host) {
             return None;
         }
-        let contradicts = interval.contains(wall_on_boot(reading))
+        let contradicts = interval.contains(wall_on_monotonic(reading))
             && !interval.widened(GRACE).contains(correction.point);
         if !contradicts {
             self.contradictions = 0;
@@ -232,34 +232,34 @@ impl ClockState {
 
 impl Correction {
     /// Returns how far the point can be from the truth.
-    pub(crate) fn uncertainty(&self, boot: Duration) -> Duration {
-        self.interval_at(boot).worst_error_of(self.point)
+    pub(crate) fn uncertainty(&self, mono: Duration) -> Duration {
+        self.interval_at(mono).worst_error_of(self.point)
     }
 
     /// Returns when the correction began, by its own time.
     pub(crate) fn since(&self) -> SystemTime {
-        self.point.at_boot(self.since)
+        self.point.at_monotonic(self.since)
     }
 
     /// Returns how long ago it was updated.
-    pub(crate) const fn age(&self, boot: Duration) -> Duration {
-        boot.saturating_sub(self.learned_at)
+    pub(crate) const fn age(&self, mono: Duration) -> Duration {
+        mono.saturating_sub(self.learned_at)
     }
 
     pub(crate) fn offset(&self, reading: Reading) -> ClockOffset {
-        self.point.since(wall_on_boot(reading))
+        self.point.since(wall_on_monotonic(reading))
     }
 
-    fn interval_at(&self, boot: Duration) -> Interval {
+    fn interval_at(&self, mono: Duration) -> Interval {
         // Clocks drift by 200 ppm at most; the millisecond is for rounding.
-        let drift = self.age(boot) / 5_000 + Duration::from_millis(1);
+        let drift = self.age(mono) / 5_000 + Duration::from_millis(1);
         self.interval.widened(drift)
     }
 
     fn agrees_with_wall(&self, reading: Reading) -> bool {
-        self.interval_at(reading.boot)
+        self.interval_at(reading.monotonic)
             .widened(REPAIRED)
-            .contains(wall_on_boot(reading))
+            .contains(wall_on_monotonic(reading))
     }
 
     /// Returns whether accepted responses of `host` can end the correction: those of the
@@ -274,8 +274,8 @@ impl Correction {
     }
 }
 
-fn wall_on_boot(reading: Reading) -> ClockOffset {
-    ClockOffset::from_boot(reading.wall, reading.boot)
+fn wall_on_monotonic(reading: Reading) -> ClockOffset {
+    ClockOffset::from_monotonic(reading.wall, reading.monotonic)
 }
 
 /// Returns whether an accepted response with this `Date`, received now, cannot

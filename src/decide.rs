@@ -69,7 +69,7 @@ pub(crate) fn adopt(
 
 /// Ends what time alone ends.
 pub(crate) fn keep_up(state: &mut ClockState, reading: Reading, events: &mut Vec<SkewEvent>) {
-    if let Some(ended) = state.follow_monotonic_clock(reading.boot) {
+    if let Some(ended) = state.follow_monotonic_clock(reading.monotonic) {
         let details = cleared_details(&ended, reading);
         events.push(cleared(ClearReason::Reset, details));
     }
@@ -108,7 +108,7 @@ pub(crate) fn set_offset(
     let details = Details {
         offset: Some(correction.offset(reading)),
         previous_offset: Some(previous),
-        uncertainty: Some(correction.uncertainty(reading.boot)),
+        uncertainty: Some(correction.uncertainty(reading.monotonic)),
         ..Details::default()
     };
     events.push(SkewEvent::new(EventKind::SkewDetected, details));
@@ -184,7 +184,12 @@ impl Observation<'_> {
                 Ok(()) | Err(Objection::Host(_)) => Decision::Resign,
             };
         }
-        if mode == Mode::Observe || self.state.trust.is_backing_off(host, self.reading.boot) {
+        if mode == Mode::Observe
+            || self
+                .state
+                .trust
+                .is_backing_off(host, self.reading.monotonic)
+        {
             return Decision::Pass;
         }
         let objection = self.state.objection_to(sample, exchange.host, self.reading);
@@ -235,7 +240,7 @@ impl Observation<'_> {
         self.events.push(if self.state.correction().is_some() {
             SkewEvent::new(EventKind::SkewDetected, details)
         } else {
-            details.age = ended.as_ref().map(|known| known.age(reading.boot));
+            details.age = ended.as_ref().map(|known| known.age(reading.monotonic));
             cleared(ClearReason::Contradicted, details)
         });
     }
@@ -295,7 +300,7 @@ fn cleared_details(ended: &Correction, reading: Reading) -> Details {
     Details {
         offset: Some(ClockOffset::ZERO),
         previous_offset: Some(ended.offset(reading)),
-        age: Some(ended.age(reading.boot)),
+        age: Some(ended.age(reading.monotonic)),
         ..Details::default()
     }
 }

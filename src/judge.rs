@@ -52,10 +52,10 @@ impl RoundTrip {
         latest: SystemTime,
         slack: Duration,
     ) -> Option<Interval> {
-        let received = self.received.boot;
+        let received = self.received.monotonic;
         Interval::new(
-            ClockOffset::from_boot(earliest, received),
-            ClockOffset::from_boot(latest, received)
+            ClockOffset::from_monotonic(earliest, received),
+            ClockOffset::from_monotonic(latest, received)
                 .plus(slack)
                 .plus(self.elapsed()),
         )
@@ -104,11 +104,11 @@ pub(crate) struct OffsetSample {
 impl OffsetSample {
     /// What the local clock says.
     pub(crate) fn of_local_clock(reading: Reading) -> Self {
-        let point = ClockOffset::from_boot(reading.wall, reading.boot);
+        let point = ClockOffset::from_monotonic(reading.wall, reading.monotonic);
         Self {
             point,
             interval: Interval::exactly(point),
-            at: reading.boot,
+            at: reading.monotonic,
             stated: Sample::from_date(reading.wall, Strength::Date),
         }
     }
@@ -216,10 +216,10 @@ fn error_of_our_clock(
 }
 
 fn offset_sample(sample: Sample, trip: &RoundTrip) -> OffsetSample {
-    let received = trip.received.boot;
+    let received = trip.received.monotonic;
     // A server that rejects stamps its response at once, so the truth is near the low end;
     // half a second is the mean of what a time in seconds cuts off.
-    let point = ClockOffset::from_boot(sample.best, received).plus(RESOLUTION / 2);
+    let point = ClockOffset::from_monotonic(sample.best, received).plus(RESOLUTION / 2);
     let interval = trip.interval_of(sample.earliest, sample.latest, slack(&sample));
     OffsetSample {
         point,

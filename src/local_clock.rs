@@ -28,8 +28,8 @@ pub use manual::ManualClock;
 ///         SystemClock::new().wall() - Duration::from_hours(2)
 ///     }
 ///
-///     fn boot(&self) -> Duration {
-///         SystemClock::new().boot()
+///     fn monotonic(&self) -> Duration {
+///         SystemClock::new().monotonic()
 ///     }
 /// }
 ///
@@ -43,7 +43,7 @@ pub trait LocalClock: fmt::Debug + Send + Sync {
     /// Returns the monotonic clock: the time since a fixed moment, usually the start of the
     /// machine. It never goes back and is never set. It should count the time during which
     /// the machine is suspended, and NTP should not slew it.
-    fn boot(&self) -> Duration;
+    fn monotonic(&self) -> Duration;
 }
 
 /// The clocks of the operating system.
@@ -84,8 +84,8 @@ impl LocalClock for SystemClock {
         SystemTime::now()
     }
 
-    fn boot(&self) -> Duration {
-        platform::boot()
+    fn monotonic(&self) -> Duration {
+        platform::monotonic()
     }
 }
 
@@ -112,7 +112,7 @@ mod unslewed {
     /// (chrony: by up to 8.3 %). It does not slew `CLOCK_MONOTONIC_RAW`, which does not
     /// count suspend. The difference between the first and the last is the effect of
     /// slewing.
-    pub(super) fn boot() -> Duration {
+    pub(super) fn monotonic() -> Duration {
         fresh().unwrap_or_else(measured)
     }
 
@@ -192,7 +192,7 @@ mod continuous {
 
     use rustix::time::{ClockId, clock_gettime};
 
-    pub(super) fn boot() -> Duration {
+    pub(super) fn monotonic() -> Duration {
         let time = clock_gettime(ClockId::Monotonic);
         Duration::new(
             u64::try_from(time.tv_sec).unwrap_or(0),
@@ -218,7 +218,7 @@ mod instant {
         clippy::disallowed_methods,
         reason = "the one place that reads the local clock"
     )]
-    pub(super) fn boot() -> Duration {
+    pub(super) fn monotonic() -> Duration {
         static FIRST: OnceLock<Instant> = OnceLock::new();
         FIRST.get_or_init(Instant::now).elapsed()
     }
@@ -228,7 +228,7 @@ mod instant {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Reading {
     pub(crate) wall: SystemTime,
-    pub(crate) boot: Duration,
+    pub(crate) monotonic: Duration,
 }
 
 /// The local clocks. Those of the operating system are read without dynamic dispatch.
@@ -246,7 +246,7 @@ impl MachineClock {
 
     /// Returns the monotonic clock, if reading one clock of the system suffices.
     #[inline]
-    pub(crate) fn boot_by_one_clock(&self) -> Option<Duration> {
+    pub(crate) fn monotonic_by_one_clock(&self) -> Option<Duration> {
         match self {
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Self::System(_) => platform::fresh(),
@@ -266,10 +266,10 @@ impl LocalClock for MachineClock {
         }
     }
 
-    fn boot(&self) -> Duration {
+    fn monotonic(&self) -> Duration {
         match self {
-            Self::System(clock) => clock.boot(),
-            Self::Other(clock) => clock.boot(),
+            Self::System(clock) => clock.monotonic(),
+            Self::Other(clock) => clock.monotonic(),
         }
     }
 }
@@ -278,7 +278,7 @@ impl Reading {
     pub(crate) fn take(clock: &impl LocalClock) -> Self {
         Self {
             wall: clock.wall(),
-            boot: clock.boot(),
+            monotonic: clock.monotonic(),
         }
     }
 
@@ -287,13 +287,13 @@ impl Reading {
     /// clock that is set back.
     pub(crate) fn longest_since(self, earlier: Self) -> Duration {
         let wall = self.wall.duration_since(earlier.wall).unwrap_or_default();
-        wall.max(self.boot.saturating_sub(earlier.boot))
+        wall.max(self.monotonic.saturating_sub(earlier.monotonic))
     }
 
     /// Returns the same by the clock that measured less.
     pub(crate) fn shortest_since(self, earlier: Self) -> Duration {
         let wall = self.wall.duration_since(earlier.wall).unwrap_or_default();
-        wall.min(self.boot.saturating_sub(earlier.boot))
+        wall.min(self.monotonic.saturating_sub(earlier.monotonic))
     }
 }
 

@@ -51,29 +51,29 @@ impl ClockOffset {
         }
     }
 
-    /// Returns `time − boot`: where the time's epoch lies on the boot clock.
+    /// Returns `time − mono`: where the time's epoch lies on the monotonic clock.
     ///
     /// Two clocks that run at the same rate keep this number, so it is what a
     /// correction remembers.
-    pub(crate) fn from_boot(time: SystemTime, boot: Duration) -> Self {
-        Self::between(UNIX_EPOCH, time).minus(boot)
+    pub(crate) fn from_monotonic(time: SystemTime, mono: Duration) -> Self {
+        Self::between(UNIX_EPOCH, time).minus(mono)
     }
 
-    /// Returns the time that a clock at this distance from the boot clock shows
-    /// when the boot clock shows `boot`; never before 1970, and 1970 where the
+    /// Returns the time that a clock at this distance from the monotonic clock shows
+    /// when the monotonic clock shows `mono`; never before 1970, and 1970 where the
     /// platform's `SystemTime` cannot hold the sum.
-    pub(crate) fn at_boot(self, boot: Duration) -> SystemTime {
+    pub(crate) fn at_monotonic(self, mono: Duration) -> SystemTime {
         UNIX_EPOCH
-            .checked_add(self.since_1970(boot))
+            .checked_add(self.since_1970(mono))
             .unwrap_or(UNIX_EPOCH)
     }
 
     /// Returns how long after 1970 that is, zero if it is before, saturated.
-    pub(crate) const fn since_1970(self, boot: Duration) -> Duration {
+    pub(crate) const fn since_1970(self, mono: Duration) -> Duration {
         if self.0 >= 0 {
-            boot.saturating_add(self.magnitude())
+            mono.saturating_add(self.magnitude())
         } else {
-            boot.saturating_sub(self.magnitude())
+            mono.saturating_sub(self.magnitude())
         }
     }
 
@@ -229,10 +229,13 @@ mod tests {
     #[test]
     fn a_time_survives_the_way_to_the_boot_clock_and_back() {
         let time = UNIX_EPOCH + Duration::from_millis(1_800_000_000_123);
-        let boot = Duration::from_millis(77_777);
-        assert_eq!(ClockOffset::from_boot(time, boot).at_boot(boot), time);
+        let mono = Duration::from_millis(77_777);
         assert_eq!(
-            ClockOffset::from_boot(time, boot).at_boot(boot + Duration::from_secs(5)),
+            ClockOffset::from_monotonic(time, mono).at_monotonic(mono),
+            time
+        );
+        assert_eq!(
+            ClockOffset::from_monotonic(time, mono).at_monotonic(mono + Duration::from_secs(5)),
             time + Duration::from_secs(5)
         );
     }

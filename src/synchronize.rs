@@ -57,7 +57,7 @@ impl SkewClock {
         };
         self.change(received, |clock, events| {
             decide::keep_up(clock, received, events);
-            let ours = ClockOffset::from_boot(clock.now(received), received.boot);
+            let ours = ClockOffset::from_monotonic(clock.now(received), received.monotonic);
             if sample.interval.distance_to(ours) < WORTH_A_CORRECTION {
                 return Ok(());
             }

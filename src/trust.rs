@@ -149,14 +149,14 @@ impl Trust {
         // change the clock back and forth with every call.
         let (at, last) = self.last_change.as_ref()?;
         let other = host.is_none_or(|host| host.name() != &**last);
-        (other && reading.boot.saturating_sub(*at) < BETWEEN_CHANGES).then_some(last)
+        (other && reading.monotonic.saturating_sub(*at) < BETWEEN_CHANGES).then_some(last)
     }
 
     pub(crate) fn confirm(&mut self, host: &Host, reading: Reading) {
         self.confirmation = Some(Confirmation {
             host: host.name().into(),
-            at: reading.boot,
-            wall_minus_mono: ClockOffset::from_boot(reading.wall, reading.boot),
+            at: reading.monotonic,
+            wall_minus_mono: ClockOffset::from_monotonic(reading.wall, reading.monotonic),
         });
     }
 
@@ -256,8 +256,8 @@ impl Trust {
 
 impl Confirmation {
     fn holds(&self, reading: Reading) -> bool {
-        let now = ClockOffset::from_boot(reading.wall, reading.boot);
-        reading.boot.saturating_sub(self.at) < CONFIRMATION_LASTS
+        let now = ClockOffset::from_monotonic(reading.wall, reading.monotonic);
+        reading.monotonic.saturating_sub(self.at) < CONFIRMATION_LASTS
             && now.since(self.wall_minus_mono).magnitude() < WALL_STEP
     }
 }

@@ -318,7 +318,7 @@ fn headers(number: usize, signed_at: &str) -> HeaderMap {
 
 fn now(world: &World) -> Now {
     Now {
-        monotonic: world.machine.boot(),
+        monotonic: world.machine.monotonic(),
         local: world.machine_wall(),
         corrected: world.true_time(),
     }

@@ -125,7 +125,7 @@ impl LocalClock for TwoDaysBehind {
         true_time() - Duration::from_hours(48)
     }
 
-    fn boot(&self) -> Duration {
-        SystemClock::new().boot()
+    fn monotonic(&self) -> Duration {
+        SystemClock::new().monotonic()
     }
 }

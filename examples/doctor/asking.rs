@@ -70,9 +70,9 @@ pub(crate) async fn ask(machine: &dyn LocalClock, url: &str, pause: Duration) ->
         if question > 0 {
             tokio::time::sleep(pause).await;
         }
-        let (wall, boot) = (machine.wall(), machine.boot());
+        let (wall, mono) = (machine.wall(), machine.monotonic());
         let date = tokio::time::timeout(PATIENCE, date_of(&connector, url)).await;
-        let elapsed = machine.boot().saturating_sub(boot);
+        let elapsed = machine.monotonic().saturating_sub(mono);
         match date.unwrap_or_else(|_| Err("no response in time".into())) {
             Ok(date) => {
                 // It was stamped between the two readings. Seconds are cut off, and

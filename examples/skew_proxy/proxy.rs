@@ -86,7 +86,7 @@ impl Proxy {
             parts.headers.remove(name);
         }
         let now = Now {
-            monotonic: self.local.boot(),
+            monotonic: self.local.monotonic(),
             local: self.local.wall(),
             corrected: self.clock.now(),
         };

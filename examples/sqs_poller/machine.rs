@@ -27,8 +27,8 @@ impl LocalClock for Machine {
         self.skew.of(true_time())
     }
 
-    fn boot(&self) -> Duration {
-        SystemClock::new().boot()
+    fn monotonic(&self) -> Duration {
+        SystemClock::new().monotonic()
     }
 }
 

@@ -31,7 +31,7 @@ impl SkewClock {
             notices: events
                 .into_iter()
                 .map(|event| event.of_clock(self.0.origin.mode, &self.0.origin.clock))
-                .map(|event| state.throttle.admit(event, reading.boot))
+                .map(|event| state.throttle.admit(event, reading.monotonic))
                 .collect(),
             gauges: has_changed.then(|| gauges_of(&state.clock, reading)),
             version: state.version,
@@ -73,7 +73,7 @@ pub(super) struct Announcement {
 
 pub(super) fn gauges_of(clock: &ClockState, reading: Reading) -> (ClockOffset, Duration) {
     let uncertainty = clock.correction().map_or(Duration::ZERO, |correction| {
-        correction.uncertainty(reading.boot)
+        correction.uncertainty(reading.monotonic)
     });
     (clock.offset(reading), uncertainty)
 }

@@ -27,7 +27,7 @@ struct Machine {
 impl Machine {
     fn new() -> Self {
         let clocks = ManualClock::new(start());
-        clocks.advance_boot(Duration::from_secs(1_000));
+        clocks.advance_monotonic(Duration::from_secs(1_000));
         let clock = SkewClock::builder().local_clock(clocks.clone()).build();
         Self { clocks, clock }
     }

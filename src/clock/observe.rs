@@ -29,7 +29,7 @@ impl SkewClock {
                 && exchange.evidence.accepted()
                 && exchange.host.is_some_and(Host::is_aws)
             {
-                let received = exchange.trip.received.boot;
+                let received = exchange.trip.received.monotonic;
                 let next = received.saturating_add(BETWEEN_CONFIRMATIONS);
                 let next_confirmation = &self.0.next_confirmation;
                 next_confirmation.store(next.as_secs(), Ordering::Relaxed);
@@ -68,7 +68,7 @@ impl SkewClock {
     /// minute. A monotonic clock that goes back restarts that minute.
     fn wants_confirmation(&self, sent: Reading) -> bool {
         let next = self.0.next_confirmation.load(Ordering::Relaxed);
-        let wait = next.saturating_sub(sent.boot.as_secs());
+        let wait = next.saturating_sub(sent.monotonic.as_secs());
         wait == 0 || wait > BETWEEN_CONFIRMATIONS.as_secs()
     }
 

@@ -138,7 +138,7 @@ fn a_monotonic_clock_that_goes_back_does_not_put_off_the_confirmation() {
         let restored = ManualClock::new(site.clocks.wall());
         let sent = Reading::take(&restored);
         let sent = Reading {
-            boot: sent.boot - Duration::from_secs(back),
+            monotonic: sent.monotonic - Duration::from_secs(back),
             ..sent
         };
         assert!(site.clock.wants_accepted(sent, || None, || true), "{back}");

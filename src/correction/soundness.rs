@@ -9,7 +9,7 @@ use crate::judge::{Verdict, judge};
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 1_440 * MINUTE;
 
-/// An exchange on a machine whose boot clock counts everything, and runs less than
+/// An exchange on a machine whose monotonic clock counts everything, and runs less than
 /// 200 ppm too fast or too slow.
 fn exchanges() -> impl Strategy<Value = Known> {
     let manners = [
@@ -31,22 +31,22 @@ fn exchanges() -> impl Strategy<Value = Known> {
         prop::sample::select(manners.to_vec()),
     )
         .prop_map(
-            |(sent, there, back, skew, set, boot_ppm, tolerance, manner)| Known {
+            |(sent, there, back, skew, set, mono_ppm, tolerance, manner)| Known {
                 sent,
                 there,
                 back,
                 skew,
                 set,
-                boot_ppm,
+                mono_ppm,
                 tolerance,
                 manner,
             },
         )
 }
 
-/// The true time − the boot clock, so long after the request was sent.
+/// The true time − the monotonic clock, so long after the request was sent.
 fn true_offset(known: &Known, after: u64) -> ClockOffset {
-    ClockOffset::from_boot(known.truth(after), known.reading(after).boot)
+    ClockOffset::from_monotonic(known.truth(after), known.reading(after).monotonic)
 }
 
 proptest! {
@@ -76,7 +76,7 @@ proptest! {
         if let Some(correction) = state.correction() {
             let at = known.reading(head + age);
             let error = ClockOffset::between(state.now(at), known.truth(head + age)).magnitude();
-            prop_assert!(error <= correction.uncertainty(at.boot), "{error:?} {correction:?}");
+            prop_assert!(error <= correction.uncertainty(at.monotonic), "{error:?} {correction:?}");
         }
     }
 

@@ -5,22 +5,22 @@ use std::time::UNIX_EPOCH;
 
 const MINUTE: i64 = 60_000;
 
-fn reading(wall_ahead: i64, boot: u64) -> Reading {
-    let right = UNIX_EPOCH + Duration::from_secs(1_900_000_000 + boot);
+fn reading(wall_ahead: i64, mono: u64) -> Reading {
+    let right = UNIX_EPOCH + Duration::from_secs(1_900_000_000 + mono);
     Reading {
         wall: ClockOffset::from_millis(wall_ahead).shift(right),
-        boot: Duration::from_secs(boot),
+        monotonic: Duration::from_secs(mono),
     }
 }
 
-/// What a server says at `boot` whose clock is ahead by so many milliseconds.
-fn sample(ahead: i64, boot: u64) -> OffsetSample {
-    let server_time = reading(ahead, boot).wall;
-    let point = ClockOffset::from_boot(server_time, Duration::from_secs(boot));
+/// What a server says at `mono` whose clock is ahead by so many milliseconds.
+fn sample(ahead: i64, mono: u64) -> OffsetSample {
+    let server_time = reading(ahead, mono).wall;
+    let point = ClockOffset::from_monotonic(server_time, Duration::from_secs(mono));
     OffsetSample {
         point,
         interval: Interval::exactly(point).widened(Duration::from_secs(1)),
-        at: Duration::from_secs(boot),
+        at: Duration::from_secs(mono),
         stated: Sample {
             earliest: server_time,
             latest: server_time,
@@ -112,7 +112,7 @@ fn each_input_does_in_each_state_what_the_table_says() {
             };
             let before = state.generation();
             let at = reading(-20 * MINUTE, 200);
-            let wall = Interval::exactly(wall_on_boot(at)).widened(Duration::from_secs(1));
+            let wall = Interval::exactly(wall_on_monotonic(at)).widened(Duration::from_secs(1));
             match input {
                 Input::Sample => drop(state.learn(&sample(MINUTE, 200), Some(&aws()), at)),
                 Input::SampleOfTheWall => {
@@ -163,7 +163,7 @@ fn three_accepted_responses_in_a_row_end_a_correction() {
     let lie = sample(10 * MINUTE, 100);
     state.learn(&lie, Some(&aws()), reading(0, 100));
     let at = reading(0, 200);
-    let truth = Interval::exactly(wall_on_boot(at)).widened(Duration::from_secs(1));
+    let truth = Interval::exactly(wall_on_monotonic(at)).widened(Duration::from_secs(1));
     let agreeing = Interval::exactly(lie.point);
     let stranger = Host::new("lab.example", true).unwrap();
     let sibling = Host::new("kms.eu-west-1.amazonaws.com", true).unwrap();
@@ -247,7 +247,7 @@ fn a_reset_forgets_the_time_and_which_hosts_were_trusted() {
     let mut state = corrected(-20 * MINUTE);
     let at = reading(-20 * MINUTE, 200);
     state.trust.confirm(&aws(), at);
-    state.trust.back_off("lab.example", at.boot);
+    state.trust.back_off("lab.example", at.monotonic);
     let kind = HostTimeKind::Conflicting;
     state
         .trust
@@ -256,14 +256,14 @@ fn a_reset_forgets_the_time_and_which_hosts_were_trusted() {
     assert_eq!(state.correction(), None);
     assert_eq!(state.now(at), at.wall);
     assert_eq!(state.trust.objection_to(None, at), None);
-    assert!(!state.trust.is_backing_off("lab.example", at.boot));
+    assert!(!state.trust.is_backing_off("lab.example", at.monotonic));
     assert!(!state.trust.has_host_times());
 }
 
 #[test]
 fn a_response_that_fits_both_clocks_or_neither_contradicts_nothing() {
     let at = reading(0, 200);
-    let wall = wall_on_boot(at);
+    let wall = wall_on_monotonic(at);
     let seconds = |seconds: i64| ClockOffset::from_millis(wall.as_millis() + seconds * 1_000);
     let interval = |low, high| Interval::new(seconds(low), seconds(high)).unwrap();
     for (interval, point, is_contradicted) in [
@@ -277,8 +277,8 @@ fn a_response_that_fits_both_clocks_or_neither_contradicts_nothing() {
         state.correction = Some(Correction {
             point: seconds(point),
             interval: Interval::exactly(seconds(point)),
-            learned_at: at.boot,
-            since: at.boot,
+            learned_at: at.monotonic,
+            since: at.monotonic,
             host: Some(aws()),
         });
         state.contradict(interval, Some(&aws()), at);

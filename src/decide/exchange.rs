@@ -37,7 +37,7 @@ impl Exchange<'_> {
             offset: Some(state.offset(reading)),
             uncertainty: state
                 .correction()
-                .map(|correction| correction.uncertainty(reading.boot)),
+                .map(|correction| correction.uncertainty(reading.monotonic)),
             age: self.age(),
             time_source: evidence.sample().map(|sample| sample.source()),
             signed_at: self.trip.signed_at,

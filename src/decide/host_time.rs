@@ -52,7 +52,7 @@ impl Observation<'_> {
         if mode == Mode::Observe
             || !exchange.is_skew_error()
             || !is_by_correction
-            || self.state.trust.is_backing_off(name, reading.boot)
+            || self.state.trust.is_backing_off(name, reading.monotonic)
         {
             return Decision::Pass;
         }
@@ -69,7 +69,7 @@ impl Observation<'_> {
     /// Returns whether the clock shows what a sample says, give or take what is not worth a
     /// correction.
     pub(super) fn is_near(&self, sample: &OffsetSample) -> bool {
-        let sampled = sample.point.at_boot(self.reading.boot);
+        let sampled = sample.point.at_monotonic(self.reading.monotonic);
         let now = self.state.now(self.reading);
         ClockOffset::between(now, sampled).magnitude() < WORTH_A_CORRECTION
     }
@@ -107,7 +107,7 @@ impl Observation<'_> {
             });
         self.state.trust.forget_time(host);
         if exchange.is_resend || !is_newer {
-            self.state.trust.back_off(host, self.reading.boot);
+            self.state.trust.back_off(host, self.reading.monotonic);
         }
         self.report(EventKind::TrialRejected);
     }

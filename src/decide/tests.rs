@@ -49,7 +49,7 @@ impl Machine {
             state: ClockState::new(Limits::default()),
             reading: Reading {
                 wall: UNIX_EPOCH + Duration::from_secs(1_900_000_000),
-                boot: Duration::from_secs(100_000),
+                monotonic: Duration::from_secs(100_000),
             },
             mode: Mode::Correct,
             events: Vec::new(),
@@ -74,7 +74,7 @@ impl Machine {
 
     fn passes(&mut self, seconds: u64) {
         self.reading.wall += Duration::from_secs(seconds);
-        self.reading.boot += Duration::from_secs(seconds);
+        self.reading.monotonic += Duration::from_secs(seconds);
     }
 
     fn at(&self, seconds: i64) -> SystemTime {
@@ -313,7 +313,7 @@ fn each_response_does_in_each_state_of_a_host_what_the_table_says() {
             let what = format!("{answer:?}, {kind:?}");
             assert_eq!(machine.ahead(KMS), ahead, "{what}");
             let now = machine.state.trust.host_time(LAB).map(|known| {
-                let time = known.sample.point.at_boot(machine.reading.boot);
+                let time = known.sample.point.at_monotonic(machine.reading.monotonic);
                 let ahead = ClockOffset::between(machine.reading.wall, time);
                 (known.kind, ahead.as_millis().div_euclid(1_000))
             });
@@ -325,7 +325,7 @@ fn each_response_does_in_each_state_of_a_host_what_the_table_says() {
             let is_backing_off = machine
                 .state
                 .trust
-                .is_backing_off(LAB, machine.reading.boot);
+                .is_backing_off(LAB, machine.reading.monotonic);
             // Its `Date` fits the signature that it rejects, or is missing.
             let backs_off = kind == Trial && matches!(answer, Code(AHEAD) | CodeAlone | Message(_));
             assert_eq!(is_backing_off, backs_off, "{what}");
@@ -431,8 +431,8 @@ fn a_denial_removes_no_trial_and_starts_no_back_off() {
     let mut machine = Machine::trying(LAB, 20 * MINUTE);
     machine.resends(LAB, Status(403, 20 * MINUTE));
     assert_eq!(machine.kind(LAB), Some(HostTimeKind::Trial));
-    let boot = machine.reading.boot;
-    assert!(!machine.state.trust.is_backing_off(LAB, boot));
+    let mono = machine.reading.monotonic;
+    assert!(!machine.state.trust.is_backing_off(LAB, mono));
 }
 
 /// The trial was a lie that makes signatures look old, which is not the age of one.
@@ -659,7 +659,7 @@ fn a_monotonic_clock_that_goes_back_starts_all_periods_anew() {
     machine.sends(AWS, Status(200, 0));
     assert!(machine.is_confirmed());
     // A checkpoint of yesterday is restored.
-    machine.reading.boot -= Duration::from_secs(86_400);
+    machine.reading.monotonic -= Duration::from_secs(86_400);
     machine.reading.wall -= Duration::from_secs(86_400);
     assert_eq!(machine.sends(LAB, Code(20 * MINUTE)), Decision::Resign);
     assert!(machine.is_confirmed());

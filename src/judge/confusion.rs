@@ -106,7 +106,7 @@ impl Row {
         }
         self.resent += 1;
         let signed = match verdict {
-            Verdict::ClockSkew(sample) => sample.point.at_boot(received.boot),
+            Verdict::ClockSkew(sample) => sample.point.at_monotonic(received.monotonic),
             _ => received.wall,
         };
         let truth = known.truth(known.there + known.back);
@@ -191,7 +191,7 @@ impl Kind {
             back: back.unsigned_abs(),
             skew,
             set: 0,
-            boot_ppm: 0,
+            mono_ppm: 0,
             tolerance: tolerance.unsigned_abs(),
             manner: manners[rng.usize(..manners.len())],
         }

@@ -20,8 +20,8 @@ pub(crate) struct Known {
     /// on the way.
     pub(crate) skew: i64,
     pub(crate) set: i64,
-    /// By how many millionths the boot clock runs too fast.
-    pub(crate) boot_ppm: i64,
+    /// By how many millionths the monotonic clock runs too fast.
+    pub(crate) mono_ppm: i64,
     pub(crate) tolerance: u64,
     pub(crate) manner: Manner,
 }
@@ -64,12 +64,12 @@ impl Known {
     /// What the machine's clocks show so long after the request was sent.
     pub(crate) fn reading(&self, after: u64) -> Reading {
         let set = if after > 0 { self.set } else { 0 };
-        let boot = i64::try_from(self.sent + after).unwrap();
-        let boot =
-            boot + boot / 1_000_000 * self.boot_ppm + boot % 1_000_000 * self.boot_ppm / 1_000_000;
+        let mono = i64::try_from(self.sent + after).unwrap();
+        let mono =
+            mono + mono / 1_000_000 * self.mono_ppm + mono % 1_000_000 * self.mono_ppm / 1_000_000;
         Reading {
             wall: ClockOffset::from_millis(self.skew + set).shift(self.truth(after)),
-            boot: Duration::from_millis(boot.unsigned_abs()),
+            monotonic: Duration::from_millis(mono.unsigned_abs()),
         }
     }
 

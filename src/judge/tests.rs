@@ -6,10 +6,10 @@ fn at(seconds: i64) -> SystemTime {
         .shift(SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000))
 }
 
-fn reading(wall: i64, boot: u64) -> Reading {
+fn reading(wall: i64, mono: u64) -> Reading {
     Reading {
         wall: at(wall),
-        boot: Duration::from_secs(50_000 + boot),
+        monotonic: Duration::from_secs(50_000 + mono),
     }
 }
 
@@ -112,7 +112,7 @@ fn a_clock_far_from_the_server_is_skew() {
             panic!("{server} s is not called clock skew");
         };
         assert_eq!(
-            sample.point.at_boot(reading(0, 1).boot),
+            sample.point.at_monotonic(reading(0, 1).monotonic),
             at(server) + Duration::from_millis(500)
         );
         assert_eq!(sample.stated.strength, Strength::Message);
@@ -166,7 +166,7 @@ fn the_interval_allows_for_a_boot_clock_that_runs_slow_on_the_way() {
         received: reading(9_998, 9_998),
         ..ten_seconds()
     };
-    let truth = ClockOffset::from_boot(at(10_000), trip.received.boot);
+    let truth = ClockOffset::from_monotonic(at(10_000), trip.received.monotonic);
     let interval = trip.interval_of(at(0), at(0), Duration::ZERO).unwrap();
     assert!(interval.contains(truth), "{interval:?}");
 }
@@ -262,10 +262,10 @@ fn ten_seconds() -> RoundTrip {
 }
 
 /// The ends of an interval, in seconds that the server may be ahead, with the 2 ms that a
-/// boot clock 200 ppm slow loses in ten seconds, and 1 ms for what is cut off.
+/// monotonic clock 200 ppm slow loses in ten seconds, and 1 ms for what is cut off.
 #[track_caller]
 fn reaches(interval: Interval, low: i64, high: i64) {
-    let truth = ClockOffset::from_boot(at(0), reading(0, 0).boot);
+    let truth = ClockOffset::from_monotonic(at(0), reading(0, 0).monotonic);
     let ahead = |millis: i64| ClockOffset::from_millis(truth.as_millis() + millis);
     for (millis, is_in) in [
         (low * 1_000 - 1, false),

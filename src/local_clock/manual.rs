@@ -26,7 +26,7 @@ impl ManualClock {
     pub fn new(wall: SystemTime) -> Self {
         Self(Arc::new(Mutex::new(Reading {
             wall,
-            boot: Duration::from_secs(86_400),
+            monotonic: Duration::from_secs(86_400),
         })))
     }
 
@@ -38,7 +38,7 @@ impl ManualClock {
     pub fn advance(&self, by: Duration) {
         self.with(|clocks| {
             clocks.wall += by;
-            clocks.boot += by;
+            clocks.monotonic += by;
         });
     }
 
@@ -54,8 +54,8 @@ impl ManualClock {
     /// # Panics
     ///
     /// If `Duration` cannot hold the sum.
-    pub fn advance_boot(&self, by: Duration) {
-        self.with(|clocks| clocks.boot += by);
+    pub fn advance_monotonic(&self, by: Duration) {
+        self.with(|clocks| clocks.monotonic += by);
     }
 
     fn with<R>(&self, change: impl FnOnce(&mut Reading) -> R) -> R {
@@ -68,7 +68,7 @@ impl LocalClock for ManualClock {
         self.with(|clocks| clocks.wall)
     }
 
-    fn boot(&self) -> Duration {
-        self.with(|clocks| clocks.boot)
+    fn monotonic(&self) -> Duration {
+        self.with(|clocks| clocks.monotonic)
     }
 }

@@ -3,11 +3,11 @@ use super::*;
 fn _obj_safe(_: &dyn LocalClock) {}
 
 #[track_caller]
-fn does_not_go_back(boot: fn() -> Duration) {
-    let first = boot();
+fn does_not_go_back(mono: fn() -> Duration) {
+    let first = mono();
     let mut last = first;
     for _ in 0..10_000 {
-        let next = boot();
+        let next = mono();
         // The four readings that make one are not atomic.
         assert!(
             next + Duration::from_micros(500) >= last,
@@ -20,14 +20,14 @@ fn does_not_go_back(boot: fn() -> Duration) {
 
 #[test]
 fn the_boot_clock_does_not_go_back() {
-    does_not_go_back(|| SystemClock::new().boot());
+    does_not_go_back(|| SystemClock::new().monotonic());
 }
 
 #[test]
 fn nor_do_those_of_other_platforms() {
-    does_not_go_back(instant::boot);
+    does_not_go_back(instant::monotonic);
     #[cfg(any(target_os = "linux", target_os = "macos", target_os = "ios"))]
-    does_not_go_back(continuous::boot);
+    does_not_go_back(continuous::monotonic);
 }
 
 /// As `CLOCK_BOOTTIME` may not be there in a sandbox.
@@ -44,29 +44,29 @@ fn a_clock_that_is_not_there_is_replaced_by_the_monotonic_clock() {
         let nanos = unslewed::read_or_monotonic(DynamicClockId::Dynamic(not_a_clock.as_fd()));
         Duration::from_nanos(nanos)
     };
-    let (before, after) = (continuous::boot(), read());
+    let (before, after) = (continuous::monotonic(), read());
     assert!(after >= before && after - before < Duration::from_secs(60));
 }
 
 #[test]
 fn elapsed_time_is_bounded_by_both_clocks() {
     let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-    let at = |wall: i64, boot: u64| Reading {
+    let at = |wall: i64, mono: u64| Reading {
         wall: crate::ClockOffset::from_millis(wall * 1_000).shift(start),
-        boot: Duration::from_secs(1_000 + boot),
+        monotonic: Duration::from_secs(1_000 + mono),
     };
-    for (wall, boot, longest, shortest) in [
+    for (wall, mono, longest, shortest) in [
         (10, 10, 10, 10),
         (7_200, 3, 7_200, 3),
         (-50, 4, 4, 0),
         (4, 700, 700, 4),
     ] {
         assert_eq!(
-            at(wall, boot).longest_since(at(0, 0)),
+            at(wall, mono).longest_since(at(0, 0)),
             Duration::from_secs(longest)
         );
         assert_eq!(
-            at(wall, boot).shortest_since(at(0, 0)),
+            at(wall, mono).shortest_since(at(0, 0)),
             Duration::from_secs(shortest)
         );
     }

@@ -264,7 +264,7 @@ impl KeepingLast {
             .as_ref()
             .and_then(|previous| previous.data::<Credentials>());
         if let Some(previous) = previous {
-            let mono = self.clock.reading().boot;
+            let mono = self.clock.reading().monotonic;
             self.clock.recent_credentials().remember(previous, mono);
         }
         identity

@@ -198,7 +198,7 @@ impl SkewInterceptor {
         let sent = signed.sent.reading;
         let is_aws = || {
             let until = &self.no_confirmation_until;
-            let seconds = sent.boot.as_secs();
+            let seconds = sent.monotonic.as_secs();
             let wait = until.load(Ordering::Relaxed).saturating_sub(seconds);
             // A monotonic clock that goes back restarts the minute.
             if (1..=NO_CONFIRMATION).contains(&wait) {

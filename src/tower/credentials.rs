@@ -115,7 +115,7 @@ impl CachedCredentials {
         });
         self.0.loads.fetch_add(1, Ordering::Relaxed);
         if let Some(previous) = previous {
-            let mono = clock.reading().boot;
+            let mono = clock.reading().monotonic;
             self.0.recent.remember(&previous.credentials, mono);
         }
         new

@@ -7,7 +7,7 @@ fn host(name: &str, is_tls: bool) -> Host {
 fn reading(seconds: u64) -> Reading {
     Reading {
         wall: UNIX_EPOCH + Duration::from_secs(1_900_000_000 + seconds),
-        boot: Duration::from_secs(seconds),
+        monotonic: Duration::from_secs(seconds),
     }
 }
 
@@ -91,17 +91,17 @@ fn two_hosts_change_the_clock_once_a_second_at_most() {
 #[test]
 fn a_back_off_doubles_up_to_an_hour() {
     let mut trust = Trust::default();
-    let mut boot = Duration::from_secs(100);
+    let mut mono = Duration::from_secs(100);
     for minutes in [1, 2, 4, 8, 16, 32, 60, 60] {
-        trust.back_off("lab.example", boot);
+        trust.back_off("lab.example", mono);
         let period = Duration::from_secs(minutes * 60);
-        assert!(trust.is_backing_off("lab.example", boot + period - Duration::from_secs(1)));
-        assert!(!trust.is_backing_off("lab.example", boot + period));
-        boot += period;
+        assert!(trust.is_backing_off("lab.example", mono + period - Duration::from_secs(1)));
+        assert!(!trust.is_backing_off("lab.example", mono + period));
+        mono += period;
     }
     trust.end_back_off("lab.example");
-    trust.back_off("lab.example", boot);
-    assert!(!trust.is_backing_off("lab.example", boot + FIRST_BACK_OFF));
+    trust.back_off("lab.example", mono);
+    assert!(!trust.is_backing_off("lab.example", mono + FIRST_BACK_OFF));
 }
 
 fn sample() -> OffsetSample {
@@ -154,15 +154,18 @@ fn a_monotonic_clock_that_goes_back_restarts_each_period() {
     let back = |seconds: u64| reading(100 + seconds);
     let mut trust = Trust::default();
     trust.confirm(&aws, reading(900_000));
-    trust.back_off("lab.example", reading(900_000).boot);
-    trust.restart_periods(back(0).boot);
+    trust.back_off("lab.example", reading(900_000).monotonic);
+    trust.restart_periods(back(0).monotonic);
     let objects = |trust: &Trust, at| trust.objection_to(Some(&lab), at).is_some();
     assert!(objects(&trust, back(3_599)) && !objects(&trust, back(3_600)));
-    assert!(trust.is_backing_off("lab.example", back(59).boot));
-    assert!(!trust.is_backing_off("lab.example", back(60).boot));
+    assert!(trust.is_backing_off("lab.example", back(59).monotonic));
+    assert!(!trust.is_backing_off("lab.example", back(60).monotonic));
     let mut trust = Trust::default();
     trust.changed(Some(&aws), Duration::ZERO);
-    trust.changed(Some(&host("other.example", false)), reading(900_000).boot);
-    trust.restart_periods(back(0).boot);
+    trust.changed(
+        Some(&host("other.example", false)),
+        reading(900_000).monotonic,
+    );
+    trust.restart_periods(back(0).monotonic);
     assert!(objects(&trust, back(0)) && !objects(&trust, back(1)));
 }

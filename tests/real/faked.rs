@@ -59,7 +59,7 @@ async fn a_clock_that_is_set_costs_one_rejection_and_its_repair_none() {
         // NTP repairs it.
         ("+0", 1),
         ("+2h", 2),
-        // Corrected by the boot clock, whatever becomes of this one.
+        // Corrected by the monotonic clock, whatever becomes of this one.
         ("-3d", 2),
         ("+0", 2),
     ] {

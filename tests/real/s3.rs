@@ -28,8 +28,8 @@ impl LocalClock for Off {
         if self.0 < 0 { wall - by } else { wall + by }
     }
 
-    fn boot(&self) -> Duration {
-        SystemClock::new().boot()
+    fn monotonic(&self) -> Duration {
+        SystemClock::new().monotonic()
     }
 }
 

@@ -29,8 +29,8 @@ impl LocalClock for Moved {
         if self.ahead { wall + HOUR } else { wall - HOUR }
     }
 
-    fn boot(&self) -> Duration {
-        self.machine.boot()
+    fn monotonic(&self) -> Duration {
+        self.machine.monotonic()
     }
 }
 

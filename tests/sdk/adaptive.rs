@@ -56,9 +56,9 @@ impl Site {
 
     /// How long a call takes, however long the machine sleeps in it.
     async fn takes(&self) -> Duration {
-        let before = self.world.machine.boot();
+        let before = self.world.machine.monotonic();
         receive(&self.sqs, QUEUE).await.expect("no call is lost");
-        self.world.machine.boot() - before
+        self.world.machine.monotonic() - before
     }
 
     async fn is_throttled(&self) {
@@ -271,7 +271,7 @@ async fn fifty_calls_sleep(skew: i64, is_ours: bool) -> Duration {
     };
     // One of them is throttled, the others are rejected.
     site.wire.plan([Fate::from(Answer::throttled())]);
-    let before = site.world.machine.boot();
+    let before = site.world.machine.monotonic();
     let mut calls = JoinSet::new();
     for _ in 0..50 {
         let sqs = sqs.clone();
@@ -279,7 +279,7 @@ async fn fifty_calls_sleep(skew: i64, is_ours: bool) -> Duration {
     }
     let outcomes = calls.join_all().await;
     assert_eq!(outcomes.iter().filter(|call| call.is_err()).count(), 0);
-    site.world.machine.boot() - before
+    site.world.machine.monotonic() - before
 }
 
 /// The limiter has been told to slow down, and the resends are requests like others.

@@ -1,4 +1,4 @@
-//! What else reads the clocks: boot clocks that are slewed, and streams that are
+//! What else reads the clocks: monotonic clocks that are slewed, and streams that are
 //! watched for stalling.
 
 use std::pin::Pin;
@@ -27,7 +27,7 @@ use crate::world::{DAY, MINUTE, World, minutes};
 const URL: &str = "https://sqs.us-east-1.amazonaws.com";
 const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
 
-/// A boot clock that NTP slews together with the wall clock, as macOS has one.
+/// A monotonic clock that NTP slews together with the wall clock, as macOS has one.
 #[derive(Clone, Debug)]
 pub(crate) struct Slewed {
     pub(crate) machine: ManualClock,
@@ -39,8 +39,8 @@ impl LocalClock for Slewed {
         self.machine.wall()
     }
 
-    fn boot(&self) -> Duration {
-        self.machine.boot() - *self.behind.lock().expect("nobody panics with it")
+    fn monotonic(&self) -> Duration {
+        self.machine.monotonic() - *self.behind.lock().expect("nobody panics with it")
     }
 }
 

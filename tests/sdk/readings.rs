@@ -108,7 +108,7 @@ impl LocalClock for AtTheEnd {
         self.0.lock().expect("nobody panics with it").0
     }
 
-    fn boot(&self) -> Duration {
+    fn monotonic(&self) -> Duration {
         self.0.lock().expect("nobody panics with it").1
     }
 }

@@ -57,7 +57,7 @@ impl ProvideCredentials for Role {
         Self: 'a,
     {
         let load = self.loads.fetch_add(1, Ordering::Relaxed);
-        if !(self.answers)(load, self.world.machine.boot()) {
+        if !(self.answers)(load, self.world.machine.monotonic()) {
             let error = CredentialsError::provider_error("it cannot be had now");
             return future::ProvideCredentials::ready(Err(error));
         }

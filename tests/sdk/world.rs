@@ -6,7 +6,7 @@ use aws_clock_skew::{LocalClock, ManualClock, SkewClock};
 use aws_smithy_async::rt::sleep::{AsyncSleep, Sleep};
 use aws_smithy_async::time::TimeSource;
 
-/// A machine whose boot clock runs true and whose wall clock may be wrong.
+/// A machine whose monotonic clock runs true and whose wall clock may be wrong.
 #[derive(Clone, Debug)]
 pub(crate) struct World {
     pub(crate) machine: ManualClock,
@@ -26,7 +26,7 @@ impl World {
     }
 
     pub(crate) fn true_time(&self) -> SystemTime {
-        UNIX_EPOCH + TRUE_TIME_AT_BOOT + self.machine.boot()
+        UNIX_EPOCH + TRUE_TIME_AT_BOOT + self.machine.monotonic()
     }
 
     pub(crate) fn machine_wall(&self) -> SystemTime {

@@ -51,7 +51,7 @@ impl ProvideCredentials for Sts {
         future::ProvideCredentials::new(async {
             pause(self.takes).await;
             let load = self.loads.fetch_add(1, Ordering::Relaxed);
-            if !(self.answers)(load, self.world.machine.boot()) {
+            if !(self.answers)(load, self.world.machine.monotonic()) {
                 return Err(CredentialsError::provider_error("it cannot be had now"));
             }
             let (key, end) = (

@@ -56,7 +56,7 @@ impl LocalClock for Paused {
         shifted(self.true_time(), self.skew)
     }
 
-    fn boot(&self) -> Duration {
+    fn monotonic(&self) -> Duration {
         Duration::from_secs(1_000) + self.elapsed()
     }
 }

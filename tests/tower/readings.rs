@@ -15,19 +15,19 @@ use crate::world::{HOUR, World};
 #[derive(Clone, Debug)]
 struct Readings {
     world: World,
-    boot: Arc<Mutex<Duration>>,
+    mono: Arc<Mutex<Duration>>,
 }
 
 impl Readings {
-    fn new(world: &World, boot: Duration) -> Self {
+    fn new(world: &World, mono: Duration) -> Self {
         Self {
             world: world.clone(),
-            boot: Arc::new(Mutex::new(boot)),
+            mono: Arc::new(Mutex::new(mono)),
         }
     }
 
-    fn set(&self, boot: Duration) {
-        *self.boot.lock().expect("nobody panics with it") = boot;
+    fn set(&self, mono: Duration) {
+        *self.mono.lock().expect("nobody panics with it") = mono;
     }
 
     fn clock(&self) -> SkewClock {
@@ -40,8 +40,8 @@ impl LocalClock for Readings {
         self.world.machine_wall()
     }
 
-    fn boot(&self) -> Duration {
-        *self.boot.lock().expect("nobody panics with it")
+    fn monotonic(&self) -> Duration {
+        *self.mono.lock().expect("nobody panics with it")
     }
 }
 

@@ -76,7 +76,7 @@ async fn hears(arm: Arm, seed: u64, tally: &mut Tally) {
         ..Choice::default()
     };
     let station = Station::on(arm, &world, &wire, &clock, choice);
-    let anchor = millis_between(std::time::UNIX_EPOCH + world.boot(), clock.now());
+    let anchor = millis_between(std::time::UNIX_EPOCH + world.monotonic(), clock.now());
     let mut is_ended = false;
     // One lie, a few, or another each time.
     let lies: Vec<_> = (0..rng.u32(1..5))
@@ -118,7 +118,7 @@ async fn hears(arm: Arm, seed: u64, tally: &mut Tally) {
             is_ended = true;
             tally.count(ENDED);
         }
-        let stands = millis_between(std::time::UNIX_EPOCH + world.boot(), clock.now());
+        let stands = millis_between(std::time::UNIX_EPOCH + world.monotonic(), clock.now());
         let has_started = (is_ended || !was_corrected) && !is_by_wall;
         let has_moved = was_corrected && !is_ended && stands != anchor;
         tally.count_if(has_started, STARTED);

@@ -1,4 +1,4 @@
-//! Virtual time: the truth, and a machine with a wall clock and a boot clock of
+//! Virtual time: the truth, and a machine with a wall clock and a monotonic clock of
 //! its own.
 
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -16,8 +16,8 @@ pub(crate) struct World(Arc<Mutex<Clocks>>);
 struct Clocks {
     truth: SystemTime,
     wall: SystemTime,
-    boot: Duration,
-    /// By how much the wall clock and the boot clock run too fast, in millionths.
+    monotonic: Duration,
+    /// By how much the wall clock and the monotonic clock run too fast, in millionths.
     wall_ppm: i64,
     boot_ppm: i64,
     /// How fast NTP takes the wall clock to the truth, in millionths; 0 if it does
@@ -44,14 +44,14 @@ pub(crate) enum Event {
     /// The process stands still, and time passes: SIGSTOP, a laptop that is out of
     /// memory, a function that is frozen between two calls.
     Freezes(Duration),
-    /// The machine sleeps. Its boot clock counts that, as on Linux, or not.
+    /// The machine sleeps. Its monotonic clock counts that, as on Linux, or not.
     Suspends { time: Duration, is_counted: bool },
     /// The virtual machine is paused, or restored: both its clocks stand still.
     Pauses(Duration),
     /// NTP or a person sets the wall clock, to so many milliseconds ahead of the
     /// truth.
     IsSet(i64),
-    /// A checkpoint is restored, and the boot clock shows so much less.
+    /// A checkpoint is restored, and the monotonic clock shows so much less.
     #[cfg(feature = "sdk")]
     Restores(Duration),
 }
@@ -64,7 +64,7 @@ impl World {
         Self(Arc::new(Mutex::new(Clocks {
             truth,
             wall: shifted(truth, skew),
-            boot: Duration::from_secs(86_400),
+            monotonic: Duration::from_secs(86_400),
             wall_ppm: 0,
             boot_ppm: 0,
             slew_ppm: 0,
@@ -99,16 +99,16 @@ impl World {
         match event {
             Event::Passes(time) | Event::Freezes(time) => clocks.pass(time),
             Event::Suspends { time, is_counted } => {
-                let boot = clocks.boot;
+                let boot = clocks.monotonic;
                 clocks.pass(time);
                 if !is_counted {
-                    clocks.boot = boot;
+                    clocks.monotonic = boot;
                 }
             }
             Event::Pauses(time) => clocks.truth += time,
             Event::IsSet(skew) => clocks.wall = shifted(clocks.truth, skew),
             #[cfg(feature = "sdk")]
-            Event::Restores(less) => clocks.boot = clocks.boot.saturating_sub(less),
+            Event::Restores(less) => clocks.monotonic = clocks.monotonic.saturating_sub(less),
         }
     }
 
@@ -146,7 +146,7 @@ impl World {
 impl Clocks {
     fn pass(&mut self, time: Duration) {
         self.truth += time;
-        self.boot += time;
+        self.monotonic += time;
         self.wall += time;
         if (self.wall_ppm, self.boot_ppm, self.slew_ppm) == (0, 0, 0) {
             return;
@@ -162,9 +162,9 @@ impl Clocks {
             self.wall -= wall;
         }
         if self.boot_ppm >= 0 {
-            self.boot += boot;
+            self.monotonic += boot;
         } else {
-            self.boot -= boot;
+            self.monotonic -= boot;
         }
         let slewed = part(self.slew_ppm);
         match self.truth.duration_since(self.wall) {
@@ -187,8 +187,8 @@ impl LocalClock for World {
         }
     }
 
-    fn boot(&self) -> Duration {
-        self.clocks().boot
+    fn monotonic(&self) -> Duration {
+        self.clocks().monotonic
     }
 }
 

@@ -1,6 +1,6 @@
 //! The crate in a simulated world: the figures of `docs/verification.md`.
 //!
-//! Time is virtual, and a server, a machine's wall clock and its boot clock each
+//! Time is virtual, and a server, a machine's wall clock and its monotonic clock each
 //! have their own. What goes wrong is data, drawn from a seed that every failure
 //! names. With `CLOCK_SKEW_FULL=1` in the environment the SDK's clients, whose calls
 //! cost a millisecond each, make as many as the page says; the layers do so in
