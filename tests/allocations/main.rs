@@ -1,6 +1,6 @@
-//! What accepted requests allocate on their way through each door.
+//! What accepted requests allocate on their way through each integration.
 //!
 //! Exact figures: a change that costs more has to say so here.
 
-mod doors;
+mod integrations;
 mod layer;

@@ -2,14 +2,14 @@
 
 use futures_util::FutureExt;
 
-use crate::doors::Door;
-use crate::stories::{call, site, tell};
+use crate::integrations::Integration;
+use crate::scenarios::{call, site, tell};
 use crate::wire::Manner;
 use crate::world::{DAY, MINUTE};
 
 #[tokio::test]
 async fn every_change_is_told_to_every_listener() {
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         let site = site(-2 * DAY, Manner::InWords);
         let mut listeners = [site.clock.subscribe(), site.clock.subscribe()];
         for round in 0..5 {
@@ -19,15 +19,19 @@ async fn every_change_is_told_to_every_listener() {
                 (0, false)
             };
             site.world.set_skew(skew);
-            assert_eq!(call(door, &site).await, Ok(()));
+            assert_eq!(call(integration, &site).await, Ok(()));
             for listener in &mut listeners {
                 listener.changed().await;
                 assert_eq!(
                     listener.status().is_correcting(),
                     is_corrected,
-                    "{door:?} {round}"
+                    "{integration:?} {round}"
                 );
-                assert_eq!(listener.changed().now_or_never(), None, "{door:?} {round}");
+                assert_eq!(
+                    listener.changed().now_or_never(),
+                    None,
+                    "{integration:?} {round}"
+                );
             }
         }
         assert_eq!(site.clock.status().event_count(), 5);
@@ -36,7 +40,7 @@ async fn every_change_is_told_to_every_listener() {
 
 #[tokio::test]
 async fn an_event_that_moves_nothing_is_told_as_well() {
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         let site = site(0, Manner::InWords);
         let mut changes = site.clock.subscribe();
         let frozen = crate::wire::Fate {
@@ -44,7 +48,7 @@ async fn an_event_that_moves_nothing_is_told_as_well() {
             ..crate::wire::Fate::default()
         };
         site.line.wire.plan([frozen]);
-        assert_eq!(call(door, &site).await, Ok(()));
+        assert_eq!(call(integration, &site).await, Ok(()));
         changes.changed().await;
         let status = changes.status();
         assert!(!status.is_correcting());
@@ -55,7 +59,7 @@ async fn an_event_that_moves_nothing_is_told_as_well() {
 
 #[tokio::test]
 async fn a_listener_that_comes_late_sees_where_the_clock_stands() {
-    let site = tell("skew_detected", Door::HttpClient).await;
+    let site = tell("skew_detected", Integration::HttpClient).await;
     let mut late = site.clock.subscribe();
     assert!(late.status().is_correcting());
     assert_eq!(late.status(), site.clock.status());
@@ -68,14 +72,14 @@ async fn a_listener_that_comes_late_sees_where_the_clock_stands() {
 
 #[tokio::test]
 async fn listeners_that_are_dropped_or_never_listen_hold_nothing_up() {
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         let site = site(-20 * MINUTE, Manner::InWords);
         let idle: Vec<_> = (0..1_000).map(|_| site.clock.subscribe()).collect();
         drop(site.clock.subscribe());
         let mut cancelled = site.clock.subscribe();
         assert_eq!(cancelled.changed().now_or_never(), None);
         for _ in 0..3 {
-            assert_eq!(call(door, &site).await, Ok(()));
+            assert_eq!(call(integration, &site).await, Ok(()));
         }
         // A change is not lost with the future that waited for it.
         assert_eq!(cancelled.changed().now_or_never(), Some(()));
@@ -88,7 +92,7 @@ async fn listeners_that_are_dropped_or_never_listen_hold_nothing_up() {
 
 #[tokio::test]
 async fn a_listener_outlives_the_other_handles() {
-    let site = tell("skew_detected", Door::Interceptor).await;
+    let site = tell("skew_detected", Integration::Interceptor).await;
     let mut changes = site.clock.subscribe();
     drop(site);
     assert!(changes.status().is_correcting());

@@ -11,12 +11,12 @@ use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use tower::{ServiceBuilder, ServiceExt};
 
-use crate::doors::{Door, Site};
-use crate::stories::{SECRET, call, credentials, site};
+use crate::integrations::{Integration, Site};
+use crate::scenarios::{SECRET, call, credentials, site};
 use crate::wire::{Answer, Fate, Manner};
 use crate::world::{DAY, MINUTE, World, minutes, shifted};
 
-const SDK_DOORS: [Door; 2] = [Door::Interceptor, Door::HttpClient];
+const SDK_INTEGRATIONS: [Integration; 2] = [Integration::Interceptor, Integration::HttpClient];
 
 const LIMIT: &str = "nothing was corrected, since the server's time is too far ahead";
 const OBSERVED: &str = "nothing was corrected, since the clock only observes";
@@ -31,8 +31,8 @@ fn ends(diagnosis: Diagnosis, outcome: &str) {
 }
 
 /// Calls, and says what was wrong.
-async fn diagnosed(door: Door, site: &Site) -> Diagnosis {
-    let sqs = door.sqs(site, SharedCredentialsProvider::new(credentials(SECRET)));
+async fn diagnosed(integration: Integration, site: &Site) -> Diagnosis {
+    let sqs = integration.sqs(site, SharedCredentialsProvider::new(credentials(SECRET)));
     let received = sqs.receive_message().queue_url(site.queue()).send().await;
     site.clock
         .diagnose_error(&received.expect_err("the call fails"))
@@ -59,7 +59,7 @@ fn is_clock(diagnosis: Diagnosis, seconds: i64) {
 
 #[tokio::test]
 async fn a_wrong_clock_is_named_where_nothing_corrects_it() {
-    for door in SDK_DOORS {
+    for integration in SDK_INTEGRATIONS {
         for (skew, text) in [
             (
                 -2 * DAY,
@@ -78,7 +78,7 @@ async fn a_wrong_clock_is_named_where_nothing_corrects_it() {
             ] {
                 let site = observing(site(skew, manner));
                 for _ in 0..3 {
-                    let diagnosis = diagnosed(door, &site).await;
+                    let diagnosis = diagnosed(integration, &site).await;
                     is_clock(diagnosis, -skew);
                     ends(diagnosis, OBSERVED);
                     assert!(diagnosis.to_string().starts_with(text), "{diagnosis}");
@@ -107,11 +107,11 @@ async fn a_client_that_knows_nothing_of_the_clock_is_diagnosed_as_well() {
 
 #[tokio::test]
 async fn a_date_is_enough_where_nothing_else_is_said() {
-    for door in SDK_DOORS {
+    for integration in SDK_INTEGRATIONS {
         // Beyond the limits for a date, so that nothing is corrected.
         let site = site(-8 * DAY, Manner::Silently);
         site.world.advance(minutes(30 * 24 * 60));
-        let diagnosis = diagnosed(door, &site).await;
+        let diagnosis = diagnosed(integration, &site).await;
         is_clock(diagnosis, 8 * DAY);
         ends(diagnosis, LIMIT);
     }
@@ -119,21 +119,21 @@ async fn a_date_is_enough_where_nothing_else_is_said() {
 
 #[tokio::test]
 async fn a_signature_that_grew_old_twice_is_told_from_a_clock() {
-    for door in SDK_DOORS {
+    for integration in SDK_INTEGRATIONS {
         for skew in [0, -2 * DAY] {
             let site = site(0, Manner::InWords);
             site.world.set_skew(skew);
             if skew != 0 {
-                assert_eq!(call(door, &site).await, Ok(()));
+                assert_eq!(call(integration, &site).await, Ok(()));
             }
             let frozen = || Fate {
                 before: minutes(20),
                 ..Fate::default()
             };
             site.line.wire.plan([frozen(), frozen()]);
-            let diagnosis = diagnosed(door, &site).await;
+            let diagnosis = diagnosed(integration, &site).await;
             let Cause::ExpiredInTransit(Some(age)) = diagnosis.cause() else {
-                panic!("{door:?} {skew}: {diagnosis}");
+                panic!("{integration:?} {skew}: {diagnosis}");
             };
             assert!(
                 age.abs_diff(minutes(20)) <= Duration::from_secs(1),
@@ -161,7 +161,7 @@ async fn what_could_not_be_signed_again_says_why() {
         .build(),
     );
     let put = s3.put_object().bucket("b").key("k").content_length(4);
-    let error = put.body(crate::stories::stream()).send().await;
+    let error = put.body(crate::scenarios::stream()).send().await;
     let diagnosis = site.clock.diagnose_error(&error.expect_err("is a stream"));
     is_clock(diagnosis, 20 * MINUTE);
     assert_eq!(
@@ -169,15 +169,15 @@ async fn what_could_not_be_signed_again_says_why() {
         "the local clock is 20 min 1 s behind; it could not be re-signed (body)"
     );
     // Nor was it in vain.
-    assert_eq!(call(Door::Interceptor, &site).await, Ok(()));
+    assert_eq!(call(Integration::Interceptor, &site).await, Ok(()));
 }
 
 #[tokio::test]
 async fn a_time_too_far_ahead_is_said_to_be_refused() {
-    for door in SDK_DOORS {
+    for integration in SDK_INTEGRATIONS {
         let site = site(-500 * DAY, Manner::InWords);
         site.world.advance(minutes(600 * 24 * 60));
-        let diagnosis = diagnosed(door, &site).await;
+        let diagnosis = diagnosed(integration, &site).await;
         is_clock(diagnosis, 500 * DAY);
         ends(diagnosis, LIMIT);
     }
@@ -185,7 +185,7 @@ async fn a_time_too_far_ahead_is_said_to_be_refused() {
 
 #[tokio::test]
 async fn a_wrong_key_is_a_wrong_key_on_any_clock() {
-    for door in SDK_DOORS {
+    for integration in SDK_INTEGRATIONS {
         for skew in [0, -2 * DAY] {
             let site = site(skew, Manner::InWords);
             let wrong_key = Answer::new(
@@ -195,7 +195,7 @@ async fn a_wrong_key_is_a_wrong_key_on_any_clock() {
             let before = usize::from(skew != 0);
             let fates = (0..before).map(|_| Fate::default());
             site.line.wire.plan(fates.chain([wrong_key.into()]));
-            let diagnosis = diagnosed(door, &site).await;
+            let diagnosis = diagnosed(integration, &site).await;
             assert_eq!(diagnosis.cause(), Cause::Other(OtherCause::WrongKey));
             assert_eq!(
                 diagnosis.to_string(),
@@ -327,7 +327,7 @@ async fn a_role_that_could_not_be_had_is_diagnosed_as_well() {
 
 #[tokio::test]
 async fn what_was_done_about_another_request_is_not_said_of_this_one() {
-    let site = crate::stories::tell("resend_rejected", Door::HttpClient).await;
+    let site = crate::scenarios::tell("resend_rejected", Integration::HttpClient).await;
     let body = b"<Error><Code>RequestTimeTooSkewed</Code></Error>";
     for (request_id, expected) in [
         ("id-2", REJECTED_AGAIN),

@@ -1,19 +1,19 @@
 //! The last line of the log is true.
 
 use crate::capture::Capture;
-use crate::doors::Door;
-use crate::stories::{call, site};
+use crate::integrations::Integration;
+use crate::scenarios::{call, site};
 use crate::wire::Manner;
 use crate::world::DAY;
 
 #[tokio::test]
 async fn a_change_of_state_is_logged_however_soon_it_comes() {
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         let capture = Capture::start();
         let site = site(-2 * DAY, Manner::InWords);
         for skew in [-2 * DAY, 0, -3 * DAY, 0, 2 * DAY] {
             site.world.set_skew(skew);
-            assert_eq!(call(door, &site).await, Ok(()), "{door:?}");
+            assert_eq!(call(integration, &site).await, Ok(()), "{integration:?}");
             let last = capture.names().pop();
             let is_correcting = site.clock.status().is_correcting();
             assert_eq!(is_correcting, skew != 0);
@@ -22,15 +22,15 @@ async fn a_change_of_state_is_logged_however_soon_it_comes() {
             } else {
                 "correction_cleared"
             };
-            assert_eq!(last.as_deref(), Some(expected), "{door:?} {skew}");
+            assert_eq!(last.as_deref(), Some(expected), "{integration:?} {skew}");
         }
-        assert_eq!(capture.names().len(), 5, "{door:?}");
+        assert_eq!(capture.names().len(), 5, "{integration:?}");
     }
 }
 
 #[tokio::test]
 async fn a_cleared_correction_says_why() {
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         let capture = Capture::start();
         let site = site(-2 * DAY, Manner::InWords);
         let reasons = || {
@@ -41,12 +41,16 @@ async fn a_cleared_correction_says_why() {
         };
         site.clock.reset();
         assert!(reasons().is_empty(), "nothing ends by it");
-        assert_eq!(call(door, &site).await, Ok(()), "{door:?}");
+        assert_eq!(call(integration, &site).await, Ok(()), "{integration:?}");
         site.clock.reset();
-        assert_eq!(reasons(), ["reset"], "{door:?}");
-        assert_eq!(call(door, &site).await, Ok(()), "{door:?}");
+        assert_eq!(reasons(), ["reset"], "{integration:?}");
+        assert_eq!(call(integration, &site).await, Ok(()), "{integration:?}");
         site.world.set_skew(0);
-        assert_eq!(call(door, &site).await, Ok(()), "{door:?}");
-        assert_eq!(reasons(), ["reset", "local_clock_repaired"], "{door:?}");
+        assert_eq!(call(integration, &site).await, Ok(()), "{integration:?}");
+        assert_eq!(
+            reasons(),
+            ["reset", "local_clock_repaired"],
+            "{integration:?}"
+        );
     }
 }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use aws_clock_skew::event::EventKind;
 use aws_clock_skew::{SkewClock, SkewClockBuilder, SkewEvent};
 
-use crate::doors::{Door, Site};
-use crate::stories::{call, site};
+use crate::integrations::{Integration, Site};
+use crate::scenarios::{call, site};
 use crate::wire::{Answer, Fate, Manner};
 use crate::world::DAY;
 
@@ -27,7 +27,7 @@ fn error(code: &str, message: &str) -> Fate {
 
 #[tokio::test]
 async fn it_is_called_with_each_event_that_is_counted() {
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         let heard = Arc::new(Mutex::new(Vec::<SkewEvent>::new()));
         let ear = heard.clone();
         let site = with_clock(site(-2 * DAY, Manner::InWords), |builder| {
@@ -37,15 +37,15 @@ async fn it_is_called_with_each_event_that_is_counted() {
                     .push(event.clone());
             })
         });
-        assert_eq!(call(door, &site).await, Ok(()), "{door:?}");
+        assert_eq!(call(integration, &site).await, Ok(()), "{integration:?}");
         let wrong_key = "The request signature we calculated does not match the signature you \
             provided.";
         for _ in 0..3 {
             let wrong_key = error("InvalidSignatureException", wrong_key);
             site.line.wire.plan([wrong_key]);
-            assert!(call(door, &site).await.is_err());
+            assert!(call(integration, &site).await.is_err());
             site.line.wire.plan([error("AccessDeniedException", "no")]);
-            assert!(call(door, &site).await.is_err());
+            assert!(call(integration, &site).await.is_err());
         }
         let heard = heard.lock().expect("nobody panics with it");
         let names: Vec<_> = heard.iter().map(SkewEvent::name).collect();
@@ -56,7 +56,7 @@ async fn it_is_called_with_each_event_that_is_counted() {
             "not_clock_skew",
             "not_clock_skew",
         ];
-        assert_eq!(names, expected, "{door:?}");
+        assert_eq!(names, expected, "{integration:?}");
         assert_eq!(heard[0].kind(), EventKind::SkewDetected);
         let clock = heard[0].details().clock.as_ref().map(|name| name.as_str());
         assert_eq!(clock, Some("orders"));
@@ -66,20 +66,20 @@ async fn it_is_called_with_each_event_that_is_counted() {
 
 #[tokio::test]
 async fn one_that_panics_fails_no_call() {
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         let site = with_clock(site(-2 * DAY, Manner::InWords), |builder| {
             builder.on_event(|_| panic!("as it does"))
         });
         for _ in 0..3 {
-            assert_eq!(call(door, &site).await, Ok(()), "{door:?}");
+            assert_eq!(call(integration, &site).await, Ok(()), "{integration:?}");
         }
-        assert_eq!(site.line.wire.rejected(), 1, "{door:?}");
+        assert_eq!(site.line.wire.rejected(), 1, "{integration:?}");
     }
 }
 
 #[tokio::test]
 async fn one_that_asks_the_clock_and_resets_it_gets_an_answer() {
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         let clock = Arc::new(Mutex::new(None::<SkewClock>));
         let asked = clock.clone();
         let counts = Arc::new(Mutex::new(Vec::new()));
@@ -98,9 +98,9 @@ async fn one_that_asks_the_clock_and_resets_it_gets_an_answer() {
         });
         *clock.lock().expect("nobody panics with it") = Some(site.clock.clone());
         // The resend is signed by a clock that was reset.
-        let _fails_or_not = call(door, &site).await;
+        let _fails_or_not = call(integration, &site).await;
         let counts = counts.lock().expect("nobody panics with it");
-        assert_eq!(counts[0], ("skew_detected", 1), "{door:?}");
-        assert_eq!(counts[1], ("correction_cleared", 2), "{door:?}");
+        assert_eq!(counts[0], ("skew_detected", 1), "{integration:?}");
+        assert_eq!(counts[1], ("correction_cleared", 2), "{integration:?}");
     }
 }

@@ -3,8 +3,8 @@
 use aws_clock_skew::SkewClock;
 
 use crate::capture::{Capture, Emitted, Value};
-use crate::doors::{Door, Site};
-use crate::stories::{call, site};
+use crate::integrations::{Integration, Site};
+use crate::scenarios::{call, site};
 use crate::wire::{Answer, Fate, Manner};
 use crate::world::DAY;
 
@@ -18,11 +18,11 @@ fn observing(site: Site) -> Site {
 
 #[tokio::test]
 async fn an_observe_only_clock_never_says_that_it_corrects() {
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         let site = site(-2 * DAY, Manner::InWords);
         let capture = Capture::start();
         let site = observing(site);
-        assert!(call(door, &site).await.is_err(), "nothing corrects");
+        assert!(call(integration, &site).await.is_err(), "nothing corrects");
         let status = site.clock.status();
         assert!(site.clock.is_observe_only() && status.is_observe_only());
         assert!(!status.is_correcting());
@@ -33,11 +33,11 @@ async fn an_observe_only_clock_never_says_that_it_corrects() {
             (&false.into(), &"observe".into())
         );
         site.world.set_skew(0);
-        assert_eq!(call(door, &site).await, Ok(()));
+        assert_eq!(call(integration, &site).await, Ok(()));
         assert!(site.clock.status().offset().is_zero());
 
         let names = ["observe_only", "skew_detected", "correction_cleared"];
-        assert_eq!(capture.names(), names, "{door:?}");
+        assert_eq!(capture.names(), names, "{integration:?}");
         let log = capture.log();
         assert_eq!(log[0].level, tracing::Level::INFO);
         assert_eq!(log[0].text("reason"), Some("builder"));
@@ -59,7 +59,7 @@ async fn an_observe_only_clock_never_says_that_it_corrects() {
 async fn a_correcting_clock_says_so_where_it_starts() {
     let capture = Capture::start();
     let site = site(-2 * DAY, Manner::InWords);
-    assert_eq!(call(Door::HttpClient, &site).await, Ok(()));
+    assert_eq!(call(Integration::HttpClient, &site).await, Ok(()));
     let log = capture.log();
     assert_eq!(log.len(), 1, "{log:?}");
     assert_eq!(
@@ -101,7 +101,7 @@ fn each_clock_starts_its_counters_and_gauges_at_0() {
 #[tokio::test]
 async fn asking_for_the_status_refreshes_the_gauges() {
     let site = site(-2 * DAY, Manner::InWords);
-    assert_eq!(call(Door::HttpClient, &site).await, Ok(()));
+    assert_eq!(call(Integration::HttpClient, &site).await, Ok(()));
     let capture = Capture::start();
     let gauges = || {
         let metrics = capture.metrics().into_iter();
@@ -131,7 +131,7 @@ async fn asking_for_the_status_refreshes_the_gauges() {
 async fn a_denial_after_a_resend_is_no_rejection() {
     let wrong_key = "The request signature we calculated does not match the signature you \
         provided.";
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         for (code, message) in [
             ("AccessDeniedException", "no"),
             ("InvalidSignatureException", wrong_key),
@@ -141,13 +141,13 @@ async fn a_denial_after_a_resend_is_no_rejection() {
             let body = format!(r#"{{"__type":"{code}","message":"{message}"}}"#);
             let denied = Answer::new(403, &body).with("x-amzn-requestid", "id-1");
             site.line.wire.plan([Fate::default(), denied.into()]);
-            assert!(call(door, &site).await.is_err());
+            assert!(call(integration, &site).await.is_err());
             let resends: Vec<_> = capture
                 .increments()
                 .iter()
                 .filter_map(|event| event.text("outcome").map(str::to_owned))
                 .collect();
-            assert_eq!(resends, ["denied"], "{door:?} {code}");
+            assert_eq!(resends, ["denied"], "{integration:?} {code}");
             let names = capture.names();
             assert!(!names.contains(&"resend_rejected".to_owned()), "{names:?}");
         }

@@ -1,12 +1,12 @@
-//! The reference in `docs/observability.md` is what every door emits.
+//! The reference in `docs/observability.md` is what every integration emits.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_clock_skew_endpoint::Endpoint;
 
 use crate::capture::{Capture, Emitted, Value};
-use crate::doors::Door;
-use crate::stories::{KINDS, call, site, tell};
+use crate::integrations::Integration;
+use crate::scenarios::{KINDS, call, site, tell};
 use crate::wire::{Answer, Manner};
 use crate::world::{MINUTE, World, minutes};
 
@@ -61,7 +61,7 @@ fn fields() -> BTreeMap<String, Field> {
 }
 
 #[tokio::test]
-async fn every_event_is_as_the_reference_says_from_every_door() {
+async fn every_event_is_as_the_reference_says_from_every_integration() {
     let levels: BTreeMap<String, String> = table("| event | level")
         .into_iter()
         .map(|row| (row[0].clone(), row[1].clone()))
@@ -69,25 +69,25 @@ async fn every_event_is_as_the_reference_says_from_every_door() {
     let fields = fields();
     assert_eq!((levels.len(), fields.len()), (10, 21));
     let mut seen = BTreeSet::new();
-    for (kind, doors) in KINDS {
-        for door in doors {
+    for (kind, integrations) in KINDS {
+        for integration in integrations {
             let capture = Capture::start();
-            let site = tell(kind, *door).await;
+            let site = tell(kind, *integration).await;
             let log = capture.log();
             let is_it = |event: &&Emitted| event.text("event") == Some(kind);
             let events: Vec<_> = log.iter().filter(is_it).collect();
             let [event] = events[..] else {
-                panic!("{kind} {door:?}: {:?}", capture.names());
+                panic!("{kind} {integration:?}: {:?}", capture.names());
             };
-            assert_eq!(event.level.as_str(), levels[kind], "{kind} {door:?}");
-            assert!(event.message.is_some(), "{kind} {door:?}");
+            assert_eq!(event.level.as_str(), levels[kind], "{kind} {integration:?}");
+            assert!(event.message.is_some(), "{kind} {integration:?}");
             for (name, value) in &event.fields {
                 let field = fields.get(name);
                 let documented = field.map(|field| field.kind.as_str());
                 assert_eq!(
                     documented,
                     Some(value.type_name()),
-                    "{kind} {door:?} {name}"
+                    "{kind} {integration:?} {name}"
                 );
                 seen.insert(name.clone());
                 if LISTED.contains(&name.as_str()) {
@@ -98,11 +98,14 @@ async fn every_event_is_as_the_reference_says_from_every_door() {
             for (name, field) in &fields {
                 let is_there = event.fields.contains_key(name);
                 let has_to_be = field.always_in.contains(kind);
-                assert!(is_there || !has_to_be, "{kind} {door:?} lacks {name}");
+                assert!(
+                    is_there || !has_to_be,
+                    "{kind} {integration:?} lacks {name}"
+                );
             }
             let status = site.clock.status();
             let counted = status.event_counts().find(|(name, _)| *name == kind);
-            assert_eq!(counted, Some((kind, 1)), "{door:?}");
+            assert_eq!(counted, Some((kind, 1)), "{integration:?}");
         }
     }
     let documented: BTreeSet<String> = fields.into_keys().collect();
@@ -110,7 +113,7 @@ async fn every_event_is_as_the_reference_says_from_every_door() {
 }
 
 #[tokio::test]
-async fn every_metric_is_as_the_reference_says_from_every_door() {
+async fn every_metric_is_as_the_reference_says_from_every_integration() {
     let rows = table("| field | in Prometheus");
     for row in &rows {
         let (kind, name) = row[0].split_once('.').expect("has a type");
@@ -118,17 +121,17 @@ async fn every_metric_is_as_the_reference_says_from_every_door() {
         assert_eq!(row[1], format!("{}{suffix}", name.replace('.', "_")));
     }
     let mut seen = BTreeSet::new();
-    for (kind, doors) in KINDS {
-        for door in doors {
+    for (kind, integrations) in KINDS {
+        for integration in integrations {
             let capture = Capture::start();
-            let _site = tell(kind, *door).await;
+            let _site = tell(kind, *integration).await;
             for event in capture.metrics() {
                 assert_eq!((event.level, &event.message), (tracing::Level::INFO, &None));
                 let mut labels: BTreeSet<_> = event.fields.keys().cloned().collect();
                 // Both gauges come in one event.
                 let metrics = rows.iter().filter(|row| labels.contains(&row[0]));
                 let metrics: Vec<_> = metrics.cloned().collect();
-                assert!(!metrics.is_empty(), "{kind} {door:?}: {labels:?}");
+                assert!(!metrics.is_empty(), "{kind} {integration:?}: {labels:?}");
                 for metric in &metrics {
                     labels.remove(&metric[0]);
                     assert_eq!(metric[2], event.fields[&metric[0]].type_name());
@@ -158,7 +161,7 @@ async fn every_metric_is_as_the_reference_says_from_every_door() {
                     && event.fields.get("monotonic_counter.aws_clock_skew.events")
                         == Some(&Value::U64(1))
             });
-            assert_eq!(counted.count(), 1, "{kind} {door:?}");
+            assert_eq!(counted.count(), 1, "{kind} {integration:?}");
         }
     }
     let documented: BTreeSet<String> = rows.into_iter().map(|row| row[0].clone()).collect();
@@ -167,9 +170,9 @@ async fn every_metric_is_as_the_reference_says_from_every_door() {
 
 #[tokio::test]
 async fn the_numbers_are_those_of_the_machine() {
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         let capture = Capture::start();
-        let site = tell("skew_detected", door).await;
+        let site = tell("skew_detected", integration).await;
         let log = capture.log();
         let number = |field: &str| match log[0].fields.get(field) {
             Some(Value::I64(value)) => *value,
@@ -178,11 +181,17 @@ async fn the_numbers_are_those_of_the_machine() {
         };
         assert!(
             (number("offset_ms") - 172_800_000).abs() <= 1_000,
-            "{door:?}"
+            "{integration:?}"
         );
-        assert!((number("age_ms") - 172_800_000).abs() <= 1_000, "{door:?}");
+        assert!(
+            (number("age_ms") - 172_800_000).abs() <= 1_000,
+            "{integration:?}"
+        );
         assert_eq!(number("previous_offset_ms"), 0);
-        assert!((1..=1_500).contains(&number("uncertainty_ms")), "{door:?}");
+        assert!(
+            (1..=1_500).contains(&number("uncertainty_ms")),
+            "{integration:?}"
+        );
         assert_eq!(log[0].text("signed_at"), Some("2027-01-14T08:00:00.000Z"));
         assert_eq!(log[0].text("server_time"), Some("2027-01-16T08:00:00.000Z"));
         assert_eq!(
@@ -243,18 +252,22 @@ async fn two_hundred_rejections_of_one_clock_are_one_event_over_real_http() {
 
 #[tokio::test]
 async fn what_is_left_out_of_the_log_is_counted() {
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         let capture = Capture::start();
         let site = site(0, Manner::InWords);
         for after in [0, 0, 0, 0, 0, 1] {
             site.world.advance(minutes(after));
             site.line.wire.plan([denied()]);
-            assert!(call(door, &site).await.is_err());
+            assert!(call(integration, &site).await.is_err());
         }
         let log = capture.log();
         let suppressed = log.iter().map(|event| event.fields["suppressed"].clone());
         let suppressed: Vec<_> = suppressed.collect();
-        assert_eq!(suppressed, [Value::U64(0), Value::U64(4)], "{door:?}");
+        assert_eq!(
+            suppressed,
+            [Value::U64(0), Value::U64(4)],
+            "{integration:?}"
+        );
         let counted = capture.increments().into_iter();
         let counted = counted.filter(|event| event.text("event") == Some("not_clock_skew"));
         assert_eq!(counted.count(), 6, "metrics are never left out");
@@ -263,7 +276,7 @@ async fn what_is_left_out_of_the_log_is_counted() {
 
 #[tokio::test]
 async fn hostile_names_are_cut_to_64_visible_characters() {
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         let capture = Capture::start();
         let site = site(0, Manner::InWords);
         let hostile = format!("\u{1b}[31m{}", "x".repeat(300));
@@ -274,15 +287,18 @@ async fn hostile_names_are_cut_to_64_visible_characters() {
                 format!("SignatureDoesNotMatch{}", "z".repeat(300)),
             );
         site.line.wire.plan([answer.into(), denied()]);
-        drop(call(door, &site).await);
-        drop(call(door, &site).await);
+        drop(call(integration, &site).await);
+        drop(call(integration, &site).await);
         let log = capture.log();
         assert!(!log.is_empty());
         for (name, value) in log.iter().flat_map(|event| &event.fields) {
             if let Value::Text(text) = value {
-                assert!(text.len() <= 64, "{door:?} {name}: {text}");
+                assert!(text.len() <= 64, "{integration:?} {name}: {text}");
                 let is_visible = |c: char| c.is_ascii_graphic() || c == ' ';
-                assert!(text.chars().all(is_visible), "{door:?} {name}: {text:?}");
+                assert!(
+                    text.chars().all(is_visible),
+                    "{integration:?} {name}: {text:?}"
+                );
             }
         }
     }

@@ -12,7 +12,7 @@ use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
 
 use crate::capture::heed_everywhere;
-use crate::stories::{KINDS, OTHER_SECRET, SECRET, SESSION_TOKEN, credentials, tell};
+use crate::scenarios::{KINDS, OTHER_SECRET, SECRET, SESSION_TOKEN, credentials, tell};
 
 /// What all formatters have written.
 #[derive(Clone, Default)]
@@ -99,15 +99,15 @@ fn holds_none_of(output: &str, secrets: &[String]) {
 async fn no_event_and_no_debug_output_holds_a_secret_or_a_signature() {
     heed_everywhere();
     let mut events = 0;
-    for (kind, doors) in KINDS {
-        for door in doors {
+    for (kind, integrations) in KINDS {
+        for integration in integrations {
             let output = Output::default();
             let site = {
                 let _guard = written_while(&output);
-                tell(kind, *door).await
+                tell(kind, *integration).await
             };
             let mut text = output.text();
-            assert!(text.contains(kind), "{kind} {door:?}: {text}");
+            assert!(text.contains(kind), "{kind} {integration:?}: {text}");
             events += text.lines().count();
             let clock = &site.clock;
             let debug = write!(
@@ -128,7 +128,7 @@ async fn no_event_and_no_debug_output_holds_a_secret_or_a_signature() {
             );
             debug.expect("a string takes everything");
             let signatures = site.line.signatures();
-            assert!(!signatures.is_empty(), "{kind} {door:?}");
+            assert!(!signatures.is_empty(), "{kind} {integration:?}");
             holds_none_of(&text, &signatures);
             holds_none_of(
                 &text,

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::doors::Door;
-use crate::stories::{call, site, tell};
+use crate::integrations::Integration;
+use crate::scenarios::{call, site, tell};
 use crate::wire::Manner;
 use crate::world::{DAY, HOUR, minutes};
 
 #[tokio::test]
 async fn a_corrected_clock_says_since_when_and_by_how_much() {
-    for door in Door::ALL {
-        let site = tell("skew_detected", door).await;
+    for integration in Integration::ALL {
+        let site = tell("skew_detected", integration).await;
         let status = serde_json::to_value(site.clock.status()).expect("is JSON");
         assert_eq!(status["correcting"], true);
         assert_eq!(status["offset_ms"], 172_800_500);
@@ -34,7 +34,7 @@ async fn a_corrected_clock_says_since_when_and_by_how_much() {
         assert_eq!(last["age_ms"], 172_800_000);
         assert_eq!(last["server_time"], "2027-01-16T08:00:00.000Z");
         assert_eq!(last["aws.request_id"], "id-1");
-        let operation = (door == Door::Interceptor).then_some("ReceiveMessage");
+        let operation = (integration == Integration::Interceptor).then_some("ReceiveMessage");
         assert_eq!(last.get("rpc.method").and_then(Value::as_str), operation);
     }
 }
@@ -45,7 +45,7 @@ async fn the_answer_is_the_one_in_the_reference() {
     let (_, sample) = reference.split_once("```json").expect("has a sample");
     let (sample, _) = sample.split_once("```").expect("ends");
     let sample: Value = serde_json::from_str(sample).expect("is JSON");
-    let site = tell("skew_detected", Door::HttpClient).await;
+    let site = tell("skew_detected", Integration::HttpClient).await;
     let status = serde_json::to_value(site.clock.status()).expect("is JSON");
     for field in sample.as_object().expect("a map").keys() {
         match (&sample[field], &status[field]) {
@@ -66,7 +66,7 @@ async fn the_answer_is_the_one_in_the_reference() {
 #[tokio::test]
 async fn a_right_clock_has_nothing_to_say() {
     let site = site(0, Manner::InWords);
-    assert_eq!(call(Door::HttpClient, &site).await, Ok(()));
+    assert_eq!(call(Integration::HttpClient, &site).await, Ok(()));
     let status = serde_json::to_value(site.clock.status()).expect("is JSON");
     assert_eq!(status["correcting"], false);
     assert_eq!(status["offset_ms"], 0);
@@ -78,43 +78,48 @@ async fn a_right_clock_has_nothing_to_say() {
 #[tokio::test]
 async fn since_stays_while_the_correction_moves_and_ends_with_it() {
     let site = site(-2 * DAY, Manner::InWords);
-    assert_eq!(call(Door::HttpClient, &site).await, Ok(()));
+    assert_eq!(call(Integration::HttpClient, &site).await, Ok(()));
     let since = site.clock.status().since().expect("is corrected");
     assert_eq!(since, site.world.true_time() + Duration::from_millis(500));
     site.world.advance(minutes(60));
     assert_eq!(site.clock.status().since(), Some(since));
     // The servers' time moves by an hour, and the correction with it.
     site.line.wire.set_ahead(HOUR);
-    assert_eq!(call(Door::HttpClient, &site).await, Ok(()));
+    assert_eq!(call(Integration::HttpClient, &site).await, Ok(()));
     let moved = site.clock.status().since().expect("is corrected");
     let by = moved.duration_since(since).expect("is later");
     assert_eq!(by.as_secs(), 3_600);
     assert_eq!(site.clock.status().event_count(), 2);
     site.line.wire.set_ahead(0);
     site.world.set_skew(0);
-    assert_eq!(call(Door::HttpClient, &site).await, Ok(()));
+    assert_eq!(call(Integration::HttpClient, &site).await, Ok(()));
     assert_eq!(site.clock.status().since(), None);
 }
 
 #[tokio::test]
 async fn what_only_one_kind_has_is_told() {
-    for (kind, door, field, value) in [
-        ("resend_skipped", Door::BelowASigner, "reason", "proof"),
-        ("not_clock_skew", Door::Signing, "cause", "wrong_key"),
+    for (kind, integration, field, value) in [
+        (
+            "resend_skipped",
+            Integration::BelowASigner,
+            "reason",
+            "proof",
+        ),
+        ("not_clock_skew", Integration::Signing, "cause", "wrong_key"),
         (
             "incomplete_installation",
-            Door::Interceptor,
+            Integration::Interceptor,
             "missing",
             "auth_scheme",
         ),
         (
             "hosts_disagree",
-            Door::HttpClient,
+            Integration::HttpClient,
             "other.address",
             "sqs.us-east-1.amazonaws.com",
         ),
     ] {
-        let site = tell(kind, door).await;
+        let site = tell(kind, integration).await;
         let status = serde_json::to_value(site.clock.status()).expect("is JSON");
         assert_eq!(status["last_event"]["event"], kind);
         assert_eq!(status["last_event"][field], value, "{kind}");

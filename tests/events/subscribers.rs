@@ -10,8 +10,8 @@ use tracing::subscriber::NoSubscriber;
 use tracing::{Event, Metadata, Subscriber};
 
 use crate::capture::heed_everywhere;
-use crate::doors::{Door, Site};
-use crate::stories::{call, site};
+use crate::integrations::{Integration, Site};
+use crate::scenarios::{call, site};
 use crate::wire::Manner;
 use crate::world::{DAY, MINUTE};
 
@@ -41,34 +41,34 @@ impl<F: Fn() + Send + Sync + 'static> Subscriber for Rude<F> {
 }
 
 /// A lesson, calls by it, and the end of it.
-async fn lives_through_an_event(door: Door, site: &Site) {
+async fn lives_through_an_event(integration: Integration, site: &Site) {
     for _ in 0..3 {
-        assert_eq!(call(door, site).await, Ok(()), "{door:?}");
+        assert_eq!(call(integration, site).await, Ok(()), "{integration:?}");
     }
     assert!(site.clock.status().is_correcting());
     site.world.set_skew(0);
     for _ in 0..3 {
-        assert_eq!(call(door, site).await, Ok(()), "{door:?}");
+        assert_eq!(call(integration, site).await, Ok(()), "{integration:?}");
     }
-    assert_eq!(site.line.wire.rejected(), 1, "{door:?}");
+    assert_eq!(site.line.wire.rejected(), 1, "{integration:?}");
     assert_eq!(site.clock.now(), site.world.machine_wall());
     // The lesson and its end were counted, whoever heard of them.
-    assert_eq!(site.clock.status().event_count(), 2, "{door:?}");
+    assert_eq!(site.clock.status().event_count(), 2, "{integration:?}");
 }
 
 #[tokio::test]
 async fn one_that_panics_fails_no_call() {
     heed_everywhere();
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         let _guard = tracing::subscriber::set_default(Rude(|| panic!("as it does")));
-        lives_through_an_event(door, &site(-20 * MINUTE, Manner::InWords)).await;
+        lives_through_an_event(integration, &site(-20 * MINUTE, Manner::InWords)).await;
     }
 }
 
 #[tokio::test]
 async fn one_that_asks_the_clock_gets_an_answer() {
     heed_everywhere();
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         let site = site(-20 * MINUTE, Manner::InWords);
         let clock = site.clock.clone();
         let answers = Arc::new(Mutex::new(0));
@@ -78,7 +78,7 @@ async fn one_that_asks_the_clock_gets_an_answer() {
             drop((clock.status(), clock.subscribe().status()));
             *counted.lock().expect("nobody panics with it") += 1;
         }));
-        lives_through_an_event(door, &site).await;
+        lives_through_an_event(integration, &site).await;
         // Two events in the log and the metrics, two changes, one resend, and the gauges of
         // two statuses, which were asked for outside of an event.
         assert_eq!(*answers.lock().expect("nobody panics with it"), 9);
@@ -88,7 +88,7 @@ async fn one_that_asks_the_clock_gets_an_answer() {
 #[tokio::test]
 async fn one_that_resets_the_clock_at_every_event_fails_no_call() {
     heed_everywhere();
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         let site = site(-20 * MINUTE, Manner::InWords);
         let clock = site.clock.clone();
         let in_it = std::sync::atomic::AtomicBool::new(false);
@@ -99,21 +99,25 @@ async fn one_that_resets_the_clock_at_every_event_fails_no_call() {
                 in_it.store(false, std::sync::atomic::Ordering::Relaxed);
             }
         }));
-        let learned_for_nothing = call(door, &site).await;
+        let learned_for_nothing = call(integration, &site).await;
         drop(learned_for_nothing);
-        assert_eq!(site.clock.now(), site.world.machine_wall(), "{door:?}");
+        assert_eq!(
+            site.clock.now(),
+            site.world.machine_wall(),
+            "{integration:?}"
+        );
     }
 }
 
 #[tokio::test]
 async fn none_at_all_is_no_loss() {
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         let _guard = tracing::subscriber::set_default(NoSubscriber::default());
-        lives_through_an_event(door, &site(-20 * MINUTE, Manner::InWords)).await;
+        lives_through_an_event(integration, &site(-20 * MINUTE, Manner::InWords)).await;
     }
 }
 
-/// A door that opens once.
+/// An integration that opens once.
 #[derive(Clone, Default)]
 struct Latch(Arc<(Mutex<bool>, Condvar)>);
 
@@ -142,7 +146,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 #[test]
 fn one_that_blocks_delays_the_call_that_it_hears_of_and_no_other() {
     heed_everywhere();
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         let site = site(-2 * DAY, Manner::InWords);
         let (blocked, released) = (Latch::default(), Latch::default());
         let (tell, hear) = (blocked.clone(), released.clone());
@@ -153,18 +157,26 @@ fn one_that_blocks_delays_the_call_that_it_hears_of_and_no_other() {
                 tell.open();
                 hear.wait();
             }));
-            block_on(call(door, &behind))
+            block_on(call(integration, &behind))
         });
         blocked.wait();
         // The clock has learned, answers, and signs for everybody else.
-        assert!(site.clock.status().is_correcting(), "{door:?}");
+        assert!(site.clock.status().is_correcting(), "{integration:?}");
         assert!(site.clock.now() > site.world.machine_wall());
-        assert_eq!(changes.changed().now_or_never(), Some(()), "{door:?}");
+        assert_eq!(
+            changes.changed().now_or_never(),
+            Some(()),
+            "{integration:?}"
+        );
         assert!(changes.status().is_correcting());
         for _ in 0..3 {
-            assert_eq!(block_on(call(door, &site)), Ok(()), "{door:?}");
+            assert_eq!(
+                block_on(call(integration, &site)),
+                Ok(()),
+                "{integration:?}"
+            );
         }
-        assert_eq!(site.line.wire.rejected(), 1, "{door:?}");
+        assert_eq!(site.line.wire.rejected(), 1, "{integration:?}");
         assert!(!delayed.is_finished());
         released.open();
         assert_eq!(delayed.join().expect("it did not panic"), Ok(()));
@@ -177,7 +189,7 @@ fn a_clock_is_read_while_somebody_panics_in_an_event() {
     let site = site(-2 * DAY, Manner::InWords);
     let clock: SkewClock = site.clock.clone();
     let _guard = tracing::subscriber::set_default(Rude(|| panic!("as it does")));
-    assert_eq!(block_on(call(Door::HttpClient, &site)), Ok(()));
+    assert_eq!(block_on(call(Integration::HttpClient, &site)), Ok(()));
     clock.reset();
     assert!(!clock.status().is_correcting());
 }
@@ -253,7 +265,7 @@ fn a_gauge_that_is_set_late_is_set_right_at_the_next_scrape() {
     let behind = site.clone();
     let learning = thread::spawn(move || {
         let _guard = tracing::subscriber::set_default(slow);
-        block_on(call(Door::HttpClient, &behind))
+        block_on(call(Integration::HttpClient, &behind))
     });
     reached.wait();
     // The correction is on its way to the gauge, and its end overtakes it.

@@ -34,7 +34,7 @@ impl LocalClock for Off {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Door {
+enum Integration {
     Interceptor,
     HttpClient,
 }
@@ -52,13 +52,13 @@ fn config(relay: &Relay, (key, secret): (&str, &str)) -> SdkConfig {
         .build()
 }
 
-fn client(relay: &Relay, make: Make, clock: &SkewClock, door: Door) -> Client {
+fn client(relay: &Relay, make: Make, clock: &SkewClock, integration: Integration) -> Client {
     let config = config(relay, make.keys());
-    let builder = match door {
-        Door::Interceptor => {
+    let builder = match integration {
+        Integration::Interceptor => {
             aws_clock_skew::install!(aws_sdk_s3::config::Builder::from(&config), &clock)
         }
-        Door::HttpClient => {
+        Integration::HttpClient => {
             let inner = config.http_client().expect("was given");
             aws_sdk_s3::config::Builder::from(&config)
                 .http_client(clock.wrap_http_client(inner))
@@ -165,13 +165,13 @@ async fn works(client: &Client, objects: &[(&str, Vec<u8>)]) -> Tally {
     tally
 }
 
-/// Each door, behind and ahead, and with a HEAD as the first call, whose refusal
+/// Each integration, behind and ahead, and with a HEAD as the first call, whose refusal
 /// has no body.
 async fn one_rejection_a_process(make: Make) {
     let server = Server::start(make).await;
     let relay = Relay::start(server.port).await;
     let right = SkewClock::new();
-    let created = client(&relay, make, &right, Door::Interceptor)
+    let created = client(&relay, make, &right, Integration::Interceptor)
         .create_bucket()
         .bucket(BUCKET)
         .send()
@@ -180,7 +180,7 @@ async fn one_rejection_a_process(make: Make) {
         panic!("{}", DisplayErrorContext(&error));
     }
     let objects = objects();
-    for door in [Door::Interceptor, Door::HttpClient] {
+    for integration in [Integration::Interceptor, Integration::HttpClient] {
         for seconds in [-7_200, 32_400] {
             // Without a request id, a HEAD's refusal says too little to try anything.
             let begins = if make == Make::S3rver {
@@ -190,18 +190,18 @@ async fn one_rejection_a_process(make: Make) {
             };
             for &begins_with_head in begins {
                 let clock = SkewClock::builder().local_clock(Off(seconds)).build();
-                let client = client(&relay, make, &clock, door);
+                let client = client(&relay, make, &clock, integration);
                 let (rejected, answers) = (relay.rejected(), relay.answers());
                 if begins_with_head {
                     let head = client.head_bucket().bucket(BUCKET).send().await;
                     if let Err(error) = head {
-                        panic!("{door:?} {seconds}: {}", DisplayErrorContext(&error));
+                        panic!("{integration:?} {seconds}: {}", DisplayErrorContext(&error));
                     }
                 }
                 let tally = works(&client, &objects).await;
                 let rejected = relay.rejected() - rejected;
                 println!(
-                    "{make:?}, {door:?}, {}: calls {}, rejected {rejected}, failed {}",
+                    "{make:?}, {integration:?}, {}: calls {}, rejected {rejected}, failed {}",
                     ClockOffset::from_millis(-1_000 * seconds),
                     tally.calls,
                     tally.failed.len()

@@ -1,9 +1,9 @@
 //! Prove, then re-sign: what real SDK clients have signed, and what must not be
-//! touched, through the public door for requests that somebody else has signed.
+//! touched, through the public integration for requests that somebody else has signed.
 
 #![expect(clippy::expect_used, reason = "a test may panic")]
 
-mod door;
+mod integration;
 mod odd_headers;
 mod operations;
 mod refusals;

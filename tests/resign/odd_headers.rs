@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, Request};
 
-use crate::door::{Rejection, basic, pass, signed_at};
+use crate::integration::{Rejection, basic, pass, signed_at};
 use crate::signer::{SECRET, credentials};
 use crate::verifier::{signature, verify};
 

@@ -11,7 +11,7 @@ use http::{HeaderValue, Request, StatusCode};
 use http_body_util::Full;
 use proptest::prelude::*;
 
-use crate::door::{Passage, Rejection, basic, pass, signed_at};
+use crate::integration::{Passage, Rejection, basic, pass, signed_at};
 use crate::odd_headers::{SIGNER, Signer, URI, get, with};
 use crate::signer::{SECRET, Wire, credentials};
 use crate::verifier::verify;

@@ -9,7 +9,7 @@ use http::Request;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::door::{Rejection, basic, pass, signed_at};
+use crate::integration::{Rejection, basic, pass, signed_at};
 use crate::operations::{Given, all};
 use crate::scratchstack::{is_known_to_scratchstack, scratchstack};
 use crate::signer::{SECRET, Wire, credentials};

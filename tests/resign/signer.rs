@@ -20,7 +20,7 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::BodyExt;
 
-use crate::door::signed_at;
+use crate::integration::signed_at;
 
 /// Forty characters: what `scratchstack-aws-signature` wants.
 pub(crate) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";

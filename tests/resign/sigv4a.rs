@@ -13,7 +13,7 @@ use aws_sigv4::sign::v4a;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode};
 
-use crate::door::{Passage, Rejection, basic, pass, signed_at};
+use crate::integration::{Passage, Rejection, basic, pass, signed_at};
 use crate::odd_headers::{URI, get, with};
 use crate::signer::{SECRET, credentials};
 use crate::verifier::{Signed, public_key, sigv4a_key, verify};

@@ -13,12 +13,12 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use tokio::task::JoinSet;
 
-use crate::clients::{Door, encrypt, send};
+use crate::clients::{Integration, encrypt, send};
 use crate::log::Log;
 use crate::world::{DAY, HOUR, MINUTE, World, minutes};
 
 /// A machine whose role is assumed through another one, for an hour each.
-struct Story {
+struct Scenario {
     log: Log,
     world: World,
     /// Seconds for which the machine was paused, clocks and all.
@@ -29,7 +29,7 @@ struct Story {
     key: String,
 }
 
-impl Story {
+impl Scenario {
     async fn new(skew: i64) -> Self {
         let log = Log::start();
         let world = World::with_skew(skew);
@@ -110,78 +110,81 @@ const SKEWS: [i64; 4] = [-2 * DAY, -20 * MINUTE, 20 * MINUTE, 2 * DAY];
 #[tokio::test]
 async fn a_role_is_assumed_and_assumed_again_for_one_rejection() {
     for skew in SKEWS {
-        let story = Story::new(skew).await;
-        story.calls().await;
-        let loaded = story.sts().len();
+        let scenario = Scenario::new(skew).await;
+        scenario.calls().await;
+        let loaded = scenario.sts().len();
         for _ in 0..4 {
-            story.world.advance(minutes(61));
-            story.calls().await;
+            scenario.world.advance(minutes(61));
+            scenario.calls().await;
         }
         assert!(
-            story.sts().len() >= loaded + 8,
+            scenario.sts().len() >= loaded + 8,
             "it was loaded again each time"
         );
-        assert_eq!(story.endpoint.counts().rejected, 1, "{skew}");
-        assert_eq!(story.sts_rejections(), 1, "{skew}");
-        assert_eq!(story.log.names(), ["skew_detected"]);
+        assert_eq!(scenario.endpoint.counts().rejected, 1, "{skew}");
+        assert_eq!(scenario.sts_rejections(), 1, "{skew}");
+        assert_eq!(scenario.log.names(), ["skew_detected"]);
         // And a repaired clock goes unnoticed.
-        story.world.set_skew(0);
-        story.calls().await;
-        story.world.advance(minutes(61));
-        story.calls().await;
-        assert_eq!(story.endpoint.counts().rejected, 1, "{skew}");
-        assert_eq!(story.log.names(), ["skew_detected", "correction_cleared"]);
+        scenario.world.set_skew(0);
+        scenario.calls().await;
+        scenario.world.advance(minutes(61));
+        scenario.calls().await;
+        assert_eq!(scenario.endpoint.counts().rejected, 1, "{skew}");
+        assert_eq!(
+            scenario.log.names(),
+            ["skew_detected", "correction_cleared"]
+        );
     }
 }
 
 #[tokio::test]
 async fn credentials_that_expire_in_a_sleep_before_the_first_rejection_are_renewed() {
     for skew in SKEWS {
-        let story = Story::new(0).await;
-        story.calls().await;
-        assert_eq!(story.endpoint.counts().rejected, 0);
+        let scenario = Scenario::new(0).await;
+        scenario.calls().await;
+        assert_eq!(scenario.endpoint.counts().rejected, 0);
         // It sleeps, and wakes with another time.
-        story.world.advance(minutes(120));
-        story.world.set_skew(skew);
-        story.calls().await;
-        assert_eq!(story.endpoint.counts().rejected, 1, "{skew}");
-        assert!(story.sts_rejections() <= 1);
-        assert_eq!(story.log.names(), ["skew_detected"]);
-        assert_eq!(story.log.counted("resends", "outcome", "accepted"), 1);
+        scenario.world.advance(minutes(120));
+        scenario.world.set_skew(skew);
+        scenario.calls().await;
+        assert_eq!(scenario.endpoint.counts().rejected, 1, "{skew}");
+        assert!(scenario.sts_rejections() <= 1);
+        assert_eq!(scenario.log.names(), ["skew_detected"]);
+        assert_eq!(scenario.log.counted("resends", "outcome", "accepted"), 1);
     }
 }
 
 #[tokio::test]
 async fn the_first_call_after_a_pause_of_two_hours_succeeds() {
-    let story = Story::new(0).await;
-    story.calls().await;
-    let loads = story.sts().len();
-    story
+    let scenario = Scenario::new(0).await;
+    scenario.calls().await;
+    let loads = scenario.sts().len();
+    scenario
         .paused
         .store(2 * HOUR.unsigned_abs(), Ordering::Relaxed);
-    let sqs = aws_sdk_sqs::Client::new(&story.config);
-    assert_eq!(send(&sqs, &story.endpoint.queue_url("q")).await, Ok(()));
-    assert_eq!(story.endpoint.counts().rejected, 1);
-    assert_eq!(story.sts_rejections(), 0);
-    assert_eq!(story.sts().len(), loads + 2, "both roles, once");
-    assert_eq!(story.log.names(), ["skew_detected"]);
-    let offset = story.clock.status().offset().as_millis() - 2 * HOUR * 1_000;
+    let sqs = aws_sdk_sqs::Client::new(&scenario.config);
+    assert_eq!(send(&sqs, &scenario.endpoint.queue_url("q")).await, Ok(()));
+    assert_eq!(scenario.endpoint.counts().rejected, 1);
+    assert_eq!(scenario.sts_rejections(), 0);
+    assert_eq!(scenario.sts().len(), loads + 2, "both roles, once");
+    assert_eq!(scenario.log.names(), ["skew_detected"]);
+    let offset = scenario.clock.status().offset().as_millis() - 2 * HOUR * 1_000;
     assert!(offset.abs() <= 1_000, "{offset}");
-    story.calls().await;
-    assert_eq!(story.endpoint.counts().rejected, 1);
+    scenario.calls().await;
+    assert_eq!(scenario.endpoint.counts().rejected, 1);
 }
 
 #[tokio::test]
 async fn all_of_two_hundred_calls_in_flight_succeed_though_the_keys_change() {
     const CALLS: usize = 200;
     for (asleep, skew) in [(0, -20 * MINUTE), (0, 20 * MINUTE), (120, -2 * DAY)] {
-        let story = Story::new(0).await;
-        story.calls().await;
-        story.world.advance(minutes(asleep));
-        story.world.set_skew(skew);
-        let sqs = aws_sdk_sqs::Client::new(&story.config);
-        let queue = Arc::<str>::from(story.endpoint.queue_url("q"));
-        let hold = story.endpoint.hold(CALLS);
+        let scenario = Scenario::new(0).await;
+        scenario.calls().await;
+        scenario.world.advance(minutes(asleep));
+        scenario.world.set_skew(skew);
+        let sqs = aws_sdk_sqs::Client::new(&scenario.config);
+        let queue = Arc::<str>::from(scenario.endpoint.queue_url("q"));
+        let hold = scenario.endpoint.hold(CALLS);
         let mut calls = JoinSet::new();
         for _ in 0..CALLS {
             let (sqs, queue) = (sqs.clone(), queue.clone());
@@ -191,25 +194,25 @@ async fn all_of_two_hundred_calls_in_flight_succeed_though_the_keys_change() {
         let outcomes = calls.join_all().await;
         let failed = outcomes.into_iter().filter_map(Result::err).count();
         assert_eq!(failed, 0, "{asleep} min, {skew} s");
-        assert_eq!(story.endpoint.counts().rejected, CALLS as u64);
-        assert_eq!(story.sts_rejections(), 0);
-        assert_eq!(story.log.names(), ["skew_detected"]);
+        assert_eq!(scenario.endpoint.counts().rejected, CALLS as u64);
+        assert_eq!(scenario.sts_rejections(), 0);
+        assert_eq!(scenario.log.names(), ["skew_detected"]);
     }
 }
 
 #[tokio::test]
 async fn the_interceptor_beside_it_changes_nothing_of_that() {
     for skew in SKEWS {
-        let story = Story::new(skew).await;
-        let sqs = Door::Interceptor.sqs(&story.config, &story.clock);
+        let scenario = Scenario::new(skew).await;
+        let sqs = Integration::Interceptor.sqs(&scenario.config, &scenario.clock);
         for _ in 0..3 {
             for _ in 0..20 {
-                assert_eq!(send(&sqs, &story.endpoint.queue_url("q")).await, Ok(()));
+                assert_eq!(send(&sqs, &scenario.endpoint.queue_url("q")).await, Ok(()));
             }
-            story.world.advance(minutes(61));
+            scenario.world.advance(minutes(61));
         }
-        assert_eq!(story.endpoint.counts().rejected, 1, "{skew}");
-        assert_eq!(story.log.names(), ["skew_detected"]);
-        assert_eq!(story.log.counted("resends", "outcome", "accepted"), 1);
+        assert_eq!(scenario.endpoint.counts().rejected, 1, "{skew}");
+        assert_eq!(scenario.log.names(), ["skew_detected"]);
+        assert_eq!(scenario.log.counted("resends", "outcome", "accepted"), 1);
     }
 }

@@ -18,7 +18,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use tokio::time::{sleep, timeout};
 
-use crate::clients::{Door, SDK_AND_ALL, config, head, receive, s3_of, sqs_of};
+use crate::clients::{Integration, SDK_AND_ALL, config, head, receive, s3_of, sqs_of};
 use crate::site::QUEUE;
 use crate::wire::{Manner, Wire};
 use crate::world::{HOUR, MINUTE, World, minutes};
@@ -97,7 +97,7 @@ struct Scenario {
 
 impl Scenario {
     fn new(
-        door: Option<Door>,
+        integration: Option<Integration>,
         manner: Manner,
         skew: i64,
         [wire_takes, sts_takes]: [Duration; 2],
@@ -124,8 +124,8 @@ impl Scenario {
             .build();
         let (config, clock) = (prepare(config), world.skew_clock());
         Self {
-            sqs: sqs_of(door, &config, &clock),
-            s3: s3_of(door, &config, &clock),
+            sqs: sqs_of(integration, &config, &clock),
+            s3: s3_of(integration, &config, &clock),
             world,
             manner,
         }
@@ -205,7 +205,7 @@ struct Times {
 
 /// Of ten calls, how many fail.
 async fn lost(
-    door: Option<Door>,
+    integration: Option<Integration>,
     (manner, skew): (Manner, i64),
     times: &Times,
     how: GivenUp,
@@ -215,7 +215,7 @@ async fn lost(
         let config = config.into_builder().retry_config(retries.clone()).build();
         how.config(config, times.waits)
     };
-    let scenario = Scenario::new(door, manner, skew, times.takes, prepare);
+    let scenario = Scenario::new(integration, manner, skew, times.takes, prepare);
     let mut lost = 0;
     for _ in 0..10 {
         scenario.world.advance(SECOND);
@@ -247,12 +247,12 @@ async fn a_call_that_is_always_given_up_before_its_second_response_is_the_only_o
                 // The SDK alone does not know a HEAD for what it is.
                 let of_sdk = usize::from(!is_retried || server.0 == Manner::Silently);
                 assert_eq!(lost(None, server, &times, how, &retries).await, of_sdk);
-                for door in Door::ALL {
+                for integration in Integration::ALL {
                     // An attempt of its own has a time-out of its own.
-                    let is_first = how == GivenUp::Attempt && door.installs();
+                    let is_first = how == GivenUp::Attempt && integration.installs();
                     let expected = usize::from(!is_retried && !is_first);
-                    let lost = lost(Some(door), server, &times, how, &retries).await;
-                    assert_eq!(lost, expected, "{door:?}, {server:?}, {how:?}");
+                    let lost = lost(Some(integration), server, &times, how, &retries).await;
+                    assert_eq!(lost, expected, "{integration:?}, {server:?}, {how:?}");
                 }
             }
         }
@@ -276,13 +276,13 @@ async fn polled<F: Future>(times: usize, future: F) -> bool {
 /// A call that is dropped after so many polls, from the start or after the clock has stepped,
 /// and five after it. Returns how many of these fail, or `None` if it was done before.
 async fn lost_after(
-    door: Option<Door>,
+    integration: Option<Integration>,
     (manner, skew): (Manner, i64),
     steps: bool,
     polls: usize,
 ) -> Option<usize> {
     let first = if steps { 0 } else { skew };
-    let scenario = Scenario::new(door, manner, first, [Duration::ZERO; 2], |config| {
+    let scenario = Scenario::new(integration, manner, first, [Duration::ZERO; 2], |config| {
         config.into_builder().retry_config(quick_retries()).build()
     });
     if steps {
@@ -306,19 +306,19 @@ async fn a_call_that_is_dropped_at_any_poll_costs_the_next_ones_nothing() {
             (-20 * MINUTE, false),
             (2 * HOUR, false),
         ] {
-            for door in SDK_AND_ALL {
+            for integration in SDK_AND_ALL {
                 let mut polls = 0;
-                while let Some(lost) = lost_after(door, (manner, skew), steps, polls).await {
+                while let Some(lost) = lost_after(integration, (manner, skew), steps, polls).await {
                     // The SDK alone loses the first HEAD with a response.
-                    let most = usize::from(door.is_none() && manner == Manner::Silently);
+                    let most = usize::from(integration.is_none() && manner == Manner::Silently);
                     assert!(
                         lost <= most,
-                        "{door:?}, {manner:?}, {skew} s ahead, {polls} polls"
+                        "{integration:?}, {manner:?}, {skew} s ahead, {polls} polls"
                     );
                     polls += 1;
                 }
-                let least = if steps || door.is_none() { 3 } else { 5 };
-                assert!(polls >= least, "{polls} polls, {door:?}, {manner:?}");
+                let least = if steps || integration.is_none() { 3 } else { 5 };
+                assert!(polls >= least, "{polls} polls, {integration:?}, {manner:?}");
             }
         }
     }

@@ -8,7 +8,7 @@ use aws_sdk_cloudwatch::config::Builder;
 use aws_sdk_cloudwatch::types::MetricDatum;
 use tracing::Level;
 
-use crate::clients::{Door, config_on, in_words, receive};
+use crate::clients::{Integration, config_on, in_words, receive};
 use crate::log::Log;
 use crate::tap::Tap;
 use crate::wire::{Answer, Wire, basic};
@@ -18,9 +18,9 @@ const AWS: &str = "https://monitoring.us-east-1.amazonaws.com";
 const SQS: &str = "https://sqs.us-east-1.amazonaws.com";
 const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
 
-fn client(door: Door, config: &SdkConfig, clock: &SkewClock) -> Client {
-    let builder = Builder::from(&door.config(config, clock));
-    let builder = if door.installs() {
+fn client(integration: Integration, config: &SdkConfig, clock: &SkewClock) -> Client {
+    let builder = Builder::from(&integration.config(config, clock));
+    let builder = if integration.installs() {
         install!(builder, clock)
     } else {
         builder
@@ -54,7 +54,7 @@ fn error(code: &str, message: &str) -> Answer {
 
 #[tokio::test]
 async fn a_clock_skew_error_in_cbor_is_correcting() {
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         for skew in [-20 * MINUTE, 20 * MINUTE] {
             let log = Log::start();
             let world = World::with_skew(skew);
@@ -80,9 +80,9 @@ async fn a_clock_skew_error_in_cbor_is_correcting() {
             let tap = Tap::new(wire.clone());
             let config = config_on(&wire, AWS);
             let config = config.into_builder().http_client(tap.clone()).build();
-            let client = client(door, &config, &world.skew_clock());
-            assert_eq!(put(&client).await, Ok(()), "{door:?} {skew}");
-            assert_eq!(put(&client).await, Ok(()), "{door:?} {skew}");
+            let client = client(integration, &config, &world.skew_clock());
+            assert_eq!(put(&client).await, Ok(()), "{integration:?} {skew}");
+            assert_eq!(put(&client).await, Ok(()), "{integration:?} {skew}");
             assert_eq!(wire.seen(), [true, true]);
             assert_eq!(tap.sent()[0].header("smithy-protocol"), Some("rpc-v2-cbor"));
             assert_eq!(log.names(), ["skew_detected"]);
@@ -97,15 +97,15 @@ async fn a_clock_skew_error_in_cbor_is_correcting() {
 async fn a_wrong_key_in_cbor_is_reported_as_a_signature_error_and_not_retried() {
     let wrong_key = "The request signature we calculated does not match the signature you \
         provided. Check your AWS Secret Access Key and signing method.";
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         let log = Log::start();
         let world = World::with_skew(0);
         let wire = Wire::new(&world, minutes(5));
         let rejection = error("InvalidSignatureException", wrong_key);
         wire.plan([rejection.dated(world.true_time()).into()]);
-        let client = client(door, &config_on(&wire, AWS), &world.skew_clock());
+        let client = client(integration, &config_on(&wire, AWS), &world.skew_clock());
         put(&client).await.expect_err("the key is wrong");
-        assert_eq!(wire.sent(), 1, "{door:?}");
+        assert_eq!(wire.sent(), 1, "{integration:?}");
         assert_eq!(log.names(), ["not_clock_skew"]);
         let logged = &log.events()[0];
         // The code is what makes it more than a detail.
@@ -117,7 +117,7 @@ async fn a_wrong_key_in_cbor_is_reported_as_a_signature_error_and_not_retried() 
 
 #[tokio::test]
 async fn the_code_in_the_header_of_a_query_compatible_service_is_read() {
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         for (name, is_read) in [("x-amzn-query-error", true), ("x-amzn-other", false)] {
             let world = World::with_skew(-20 * MINUTE);
             let wire = Wire::new(&world, minutes(5));
@@ -126,11 +126,11 @@ async fn the_code_in_the_header_of_a_query_compatible_service_is_read() {
                 .with(name, "RequestExpired;Sender")
                 .with("x-amzn-request-id", "id-2");
             wire.plan([rejection.dated(world.true_time()).into()]);
-            let sqs = door.sqs(&config_on(&wire, SQS), &world.skew_clock());
+            let sqs = integration.sqs(&config_on(&wire, SQS), &world.skew_clock());
             assert_eq!(
                 receive(&sqs, QUEUE).await.is_ok(),
                 is_read,
-                "{door:?} {name}"
+                "{integration:?} {name}"
             );
         }
     }
@@ -139,7 +139,7 @@ async fn the_code_in_the_header_of_a_query_compatible_service_is_read() {
 /// Without the id the `Date` of a possible clock skew error is not tried.
 #[tokio::test]
 async fn the_request_id_in_each_of_three_headers_is_read() {
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         for (name, is_read) in [
             ("x-amzn-requestid", true),
             ("x-amz-request-id", true),
@@ -151,11 +151,11 @@ async fn the_request_id_in_each_of_three_headers_is_read() {
             let denied = Answer::new(403, r#"{"__type":"AccessDeniedException"}"#);
             let denied = denied.dated(world.true_time()).with(name, "id-2");
             wire.plan([denied.into()]);
-            let sqs = door.sqs(&config_on(&wire, SQS), &world.skew_clock());
+            let sqs = integration.sqs(&config_on(&wire, SQS), &world.skew_clock());
             assert_eq!(
                 receive(&sqs, QUEUE).await.is_ok(),
                 is_read,
-                "{door:?} {name}"
+                "{integration:?} {name}"
             );
         }
     }

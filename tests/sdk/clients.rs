@@ -55,7 +55,7 @@ pub(crate) fn config_in(world: &World, inner: impl HttpClient + 'static, url: &s
 
 /// How clients are given the clock.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Door {
+pub(crate) enum Integration {
     /// By `install!`.
     Interceptor,
     /// By what `configure` sets.
@@ -66,7 +66,7 @@ pub(crate) enum Door {
     Both,
 }
 
-impl Door {
+impl Integration {
     pub(crate) const ALL: [Self; 4] =
         [Self::Interceptor, Self::HttpClient, Self::Apply, Self::Both];
     /// The SDK alone first, to compare the others with.
@@ -108,32 +108,36 @@ impl Door {
 }
 
 /// Every integration, and the SDK alone before them.
-pub(crate) const SDK_AND_ALL: [Option<Door>; 5] = [
+pub(crate) const SDK_AND_ALL: [Option<Integration>; 5] = [
     None,
-    Some(Door::Interceptor),
-    Some(Door::HttpClient),
-    Some(Door::Apply),
-    Some(Door::Both),
+    Some(Integration::Interceptor),
+    Some(Integration::HttpClient),
+    Some(Integration::Apply),
+    Some(Integration::Both),
 ];
 
 /// The config for clients with this integration, or of the SDK alone, with the retries that
 /// it has.
-pub(crate) fn config_of(door: Option<Door>, config: &SdkConfig, skew: &SkewClock) -> SdkConfig {
-    let Some(door) = door else {
+pub(crate) fn config_of(
+    integration: Option<Integration>,
+    config: &SdkConfig,
+    skew: &SkewClock,
+) -> SdkConfig {
+    let Some(integration) = integration else {
         return config.clone();
     };
     let retries = config.retry_config().expect("was given").clone();
-    let config = door.config(config, skew).into_builder();
+    let config = integration.config(config, skew).into_builder();
     config.retry_config(retries).build()
 }
 
 pub(crate) fn sqs_of(
-    door: Option<Door>,
+    integration: Option<Integration>,
     config: &SdkConfig,
     skew: &SkewClock,
 ) -> aws_sdk_sqs::Client {
-    let builder = aws_sdk_sqs::config::Builder::from(&config_of(door, config, skew));
-    let builder = if door.is_some_and(Door::installs) {
+    let builder = aws_sdk_sqs::config::Builder::from(&config_of(integration, config, skew));
+    let builder = if integration.is_some_and(Integration::installs) {
         aws_clock_skew::install!(builder, skew)
     } else {
         builder
@@ -142,12 +146,12 @@ pub(crate) fn sqs_of(
 }
 
 pub(crate) fn s3_of(
-    door: Option<Door>,
+    integration: Option<Integration>,
     config: &SdkConfig,
     skew: &SkewClock,
 ) -> aws_sdk_s3::Client {
-    let config = config_of(door, config, skew);
-    if door.is_some_and(Door::installs) {
+    let config = config_of(integration, config, skew);
+    if integration.is_some_and(Integration::installs) {
         return s3(&config, skew);
     }
     let builder = aws_sdk_s3::config::Builder::from(&config);

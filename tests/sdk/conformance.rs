@@ -1,5 +1,5 @@
 //! The cases that all of AWS's SDKs share for their own correction, through our
-//! doors. See `conformance/NOTICE` for where they come from.
+//! integrations. See `conformance/NOTICE` for where they come from.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,7 +8,7 @@ use aws_config::retry::RetryConfig;
 use aws_smithy_types::date_time::{DateTime, Format};
 use serde_json::Value;
 
-use crate::clients::{Door, config, receive};
+use crate::clients::{Integration, config, receive};
 use crate::tap::Tap;
 use crate::wire::{Answer, Fate, Wire, http_date};
 use crate::world::{World, minutes, shifted};
@@ -101,13 +101,16 @@ const DIFFERENCES: [Difference; 6] = [
 async fn the_cases_of_all_sdks_come_out_but_where_we_differ_on_purpose() {
     let cases = cases();
     assert_eq!(cases.len(), 10);
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         for has_id in [true, false] {
             for case in &cases {
                 let name = text(case, "description");
                 let expected = expected(case, has_id);
-                let observed = play(case, door, has_id).await;
-                assert_eq!(observed, expected, "{name}; {door:?}, request id: {has_id}");
+                let observed = play(case, integration, has_id).await;
+                assert_eq!(
+                    observed, expected,
+                    "{name}; {integration:?}, request id: {has_id}"
+                );
             }
         }
     }
@@ -130,14 +133,14 @@ fn each_difference_is_one() {
 
 #[tokio::test]
 async fn a_correction_that_went_stale_is_ended_by_three_accepted_answers() {
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         let cases = cases();
         let case = cases
             .iter()
             .find(|case| text(case, "description") == DIFFERENCES[2].case)
             .expect("a case of the suite");
         let operation = &list(case, "operations")[0];
-        let client = Client::new(case, door);
+        let client = Client::new(case, integration);
         let mut skews = Vec::new();
         for _ in 0..3 {
             let mut fates = fates(operation, true);
@@ -150,7 +153,7 @@ async fn a_correction_that_went_stale_is_ended_by_three_accepted_answers() {
             }
             skews.push(client.calls(&fates, &[]).await.skew);
         }
-        assert_eq!(skews, [300, 300, 0], "{door:?}");
+        assert_eq!(skews, [300, 300, 0], "{integration:?}");
     }
 }
 
@@ -164,7 +167,7 @@ struct Client {
 }
 
 impl Client {
-    fn new(case: &Value, door: Door) -> Self {
+    fn new(case: &Value, integration: Integration) -> Self {
         let first = &list(case, "operations")[0];
         let world = World {
             machine: ManualClock::new(time(&list(first, "attempts")[0], "clientTimeAtSend")),
@@ -184,7 +187,7 @@ impl Client {
             .retry_config(RetryConfig::standard().with_max_attempts(attempts))
             .build();
         Self {
-            sqs: door.sqs(&config, &clock),
+            sqs: integration.sqs(&config, &clock),
             world,
             wire,
             tap,
@@ -220,8 +223,8 @@ impl Client {
 }
 
 /// Runs a case and says what came of it.
-async fn play(case: &Value, door: Door, has_id: bool) -> Vec<Operation> {
-    let client = Client::new(case, door);
+async fn play(case: &Value, integration: Integration, has_id: bool) -> Vec<Operation> {
+    let client = Client::new(case, integration);
     let mut outcomes = Vec::new();
     for operation in list(case, "operations") {
         let attempts = list(operation, "attempts");

@@ -7,7 +7,7 @@ use aws_config::retry::RetryConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 
-use crate::clients::{Door, SDK_AND_ALL, config, config_on, encrypt, kms, s3_of, send, sqs};
+use crate::clients::{Integration, SDK_AND_ALL, config, config_on, encrypt, kms, s3_of, send, sqs};
 use crate::log::Log;
 use crate::suspects::S3;
 use crate::wire::{Fate, Manner, Wire};
@@ -89,7 +89,7 @@ struct Scenario {
 }
 
 impl Scenario {
-    fn new(door: Option<Door>, manner: Manner, skew: i64) -> Self {
+    fn new(integration: Option<Integration>, manner: Manner, skew: i64) -> Self {
         let world = World::with_skew(skew);
         let wire = Wire::with_manner(&world, minutes(15), manner);
         let clock = world.skew_clock();
@@ -105,8 +105,8 @@ impl Scenario {
             .credentials_provider(SharedCredentialsProvider::new(wrong));
         wire.deny("denied");
         Self {
-            s3: s3_of(door, &config, &clock),
-            with_wrong_key: s3_of(door, &wrong.build(), &clock),
+            s3: s3_of(integration, &config, &clock),
+            with_wrong_key: s3_of(integration, &wrong.build(), &clock),
             world,
             wire,
         }
@@ -141,18 +141,22 @@ const SKEWS: [(i64, usize); 4] = [
 #[tokio::test]
 async fn keys_that_are_there_are_found_beside_missing_ones() {
     for (skew, pairs) in SKEWS {
-        for door in SDK_AND_ALL {
-            let scenario = Scenario::new(door, Manner::Silently, skew);
+        for integration in SDK_AND_ALL {
+            let scenario = Scenario::new(integration, Manner::Silently, skew);
             assert!(!scenario.finds("denied").await);
-            assert_eq!(scenario.lost(20).await, 0, "{door:?}, {skew} s ahead");
+            assert_eq!(
+                scenario.lost(20).await,
+                0,
+                "{integration:?}, {skew} s ahead"
+            );
             // Every second key.
-            let scenario = Scenario::new(door, Manner::Silently, skew);
+            let scenario = Scenario::new(integration, Manner::Silently, skew);
             let mut lost = 0;
             for _ in 0..pairs {
                 assert!(!scenario.finds("denied").await);
                 lost += scenario.lost(1).await;
             }
-            assert_eq!(lost, 0, "{door:?}, {skew} s ahead");
+            assert_eq!(lost, 0, "{integration:?}, {skew} s ahead");
         }
     }
 }
@@ -161,8 +165,8 @@ async fn keys_that_are_there_are_found_beside_missing_ones() {
 #[tokio::test]
 async fn a_wrong_key_costs_the_calls_with_the_correct_one_nothing() {
     for (skew, pairs) in SKEWS {
-        for door in SDK_AND_ALL {
-            let scenario = Scenario::new(door, Manner::AuthFailure, skew);
+        for integration in SDK_AND_ALL {
+            let scenario = Scenario::new(integration, Manner::AuthFailure, skew);
             let mut lost = 0;
             for _ in 0..pairs {
                 let head = scenario.with_wrong_key.head_object().bucket("b").key("k");
@@ -171,8 +175,8 @@ async fn a_wrong_key_costs_the_calls_with_the_correct_one_nothing() {
                 scenario.world.advance(Duration::from_secs(10));
             }
             // Each client of the SDK alone loses a call to a wrong clock.
-            let expected = usize::from(door.is_none() && skew != 0);
-            assert_eq!(lost, expected, "{door:?}, {skew} s ahead");
+            let expected = usize::from(integration.is_none() && skew != 0);
+            assert_eq!(lost, expected, "{integration:?}, {skew} s ahead");
         }
     }
 }
@@ -181,8 +185,8 @@ async fn a_wrong_key_costs_the_calls_with_the_correct_one_nothing() {
 async fn a_resend_that_is_accepted_after_a_minute_costs_the_next_calls_nothing() {
     for manner in Manner::WITHOUT_WORDS {
         for skew in [-20 * MINUTE, 20 * MINUTE] {
-            for door in SDK_AND_ALL {
-                let scenario = Scenario::new(door, manner, skew);
+            for integration in SDK_AND_ALL {
+                let scenario = Scenario::new(integration, manner, skew);
                 let slow = Fate {
                     after: Duration::from_secs(61),
                     ..Fate::default()
@@ -190,8 +194,11 @@ async fn a_resend_that_is_accepted_after_a_minute_costs_the_next_calls_nothing()
                 scenario.wire.plan([Fate::default(), slow]);
                 let lost = scenario.lost(20).await;
                 // The SDK alone retries nothing that does not say so.
-                let expected = usize::from(door.is_none() && manner != Manner::ByCode);
-                assert_eq!(lost, expected, "{door:?}, {manner:?}, {skew} s ahead");
+                let expected = usize::from(integration.is_none() && manner != Manner::ByCode);
+                assert_eq!(
+                    lost, expected,
+                    "{integration:?}, {manner:?}, {skew} s ahead"
+                );
             }
         }
     }

@@ -14,7 +14,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::date_time::{DateTime, Format};
 use tokio::task::JoinSet;
 
-use crate::clients::{Door, config};
+use crate::clients::{Integration, config};
 use crate::tap::Tap;
 use crate::wire::{Manner, Wire};
 use crate::world::{HOUR, MINUTE, World, minutes};
@@ -66,7 +66,7 @@ const BUCKET: &str = "bucket--use1-az4--x-s3";
 impl Site {
     /// With the SDK's own correction alone, if there is no integration. Without retries
     /// only the HTTP client signs again.
-    fn new(door: Option<Door>, skew: i64, has_retries: bool) -> Self {
+    fn new(integration: Option<Integration>, skew: i64, has_retries: bool) -> Self {
         let world = World::with_skew(skew);
         let wire = Wire::with_manner(&world, minutes(15), Manner::InFields);
         let tap = Tap::new(Express(wire.clone(), world.clone()));
@@ -78,7 +78,9 @@ impl Site {
             .sleep_impl(world.clone());
         base.set_endpoint_url(None);
         let base = base.build();
-        let config = door.map_or(base.clone(), |door| door.config(&base, &clock));
+        let config = integration.map_or(base.clone(), |integration| {
+            integration.config(&base, &clock)
+        });
         let mut retries = base.retry_config().expect("was given").clone();
         if !has_retries {
             retries = RetryConfig::disabled();
@@ -87,8 +89,8 @@ impl Site {
         let builder = aws_sdk_s3::config::Builder::from(&config)
             // A partition has a retry quota of its own, which no other test uses up.
             .retry_partition(RetryPartition::custom("own").build());
-        let builder = match door {
-            Some(door) if door.installs() => install!(builder, &clock),
+        let builder = match integration {
+            Some(integration) if integration.installs() => install!(builder, &clock),
             _ => builder,
         };
         Self {
@@ -121,8 +123,8 @@ async fn gets(s3: aws_sdk_s3::Client, bucket: String) -> bool {
 
 /// How many of twenty calls fail, of requests to a directory bucket, and to an ordinary
 /// one in turn with it.
-async fn lost(door: Option<Door>, skew: i64, is_mixed: bool) -> usize {
-    let site = Site::new(door, skew, true);
+async fn lost(integration: Option<Integration>, skew: i64, is_mixed: bool) -> usize {
+    let site = Site::new(integration, skew, true);
     let mut lost = 0;
     for call in 0..20 {
         let bucket = if is_mixed && call % 2 == 1 {
@@ -141,9 +143,9 @@ async fn no_integration_loses_more_calls_to_directory_buckets_than_the_sdk_alone
     for skew in [-20 * MINUTE, 20 * MINUTE, 0] {
         for is_mixed in [false, true] {
             assert_eq!(lost(None, skew, is_mixed).await, 0, "the SDK alone, {skew}");
-            for door in Door::ALL {
-                let lost = lost(Some(door), skew, is_mixed).await;
-                assert_eq!(lost, 0, "{door:?}, {skew} s, mixed: {is_mixed}");
+            for integration in Integration::ALL {
+                let lost = lost(Some(integration), skew, is_mixed).await;
+                assert_eq!(lost, 0, "{integration:?}, {skew} s, mixed: {is_mixed}");
             }
         }
     }
@@ -152,24 +154,32 @@ async fn no_integration_loses_more_calls_to_directory_buckets_than_the_sdk_alone
 /// The key of a session is the SDK's; that of the request for one is the client's own.
 #[tokio::test]
 async fn the_http_client_signs_the_request_for_a_session_again() {
-    for door in [Door::HttpClient, Door::Apply, Door::Both] {
+    for integration in [
+        Integration::HttpClient,
+        Integration::Apply,
+        Integration::Both,
+    ] {
         for skew in [-2 * HOUR, 9 * HOUR] {
-            let site = Site::new(Some(door), skew, false);
+            let site = Site::new(Some(integration), skew, false);
             let got = site.s3.get_object().bucket(BUCKET).key("k").send().await;
             let sent = site.tap.sent();
             let for_session: Vec<_> = sent
                 .iter()
                 .map(|sent| sent.uri.contains("?session"))
                 .collect();
-            assert_eq!(for_session, [true, true, false], "{door:?} {skew}");
-            assert_eq!(site.wire.seen(), [false, true, false], "{door:?} {skew}");
+            assert_eq!(for_session, [true, true, false], "{integration:?} {skew}");
+            assert_eq!(
+                site.wire.seen(),
+                [false, true, false],
+                "{integration:?} {skew}"
+            );
             // Its first request is left to the SDK, which is not allowed a retry here, with
             // the response as it came: the SDK's own correction reads its date.
             let error = got.expect_err("there is no retry");
             let response = error.raw_response().expect("there is a response");
             assert_eq!(response.status().as_u16(), 403);
             assert!(response.headers().contains_key("date"));
-            assert!(!response.headers().contains_key("age"), "{door:?}");
+            assert!(!response.headers().contains_key("age"), "{integration:?}");
         }
     }
 }
@@ -177,22 +187,22 @@ async fn the_http_client_signs_the_request_for_a_session_again() {
 #[tokio::test]
 async fn a_session_that_is_known_when_the_local_clock_is_set_loses_no_call() {
     let mut rejected = Vec::new();
-    for door in [None].into_iter().chain(Door::ALL.map(Some)) {
+    for integration in [None].into_iter().chain(Integration::ALL.map(Some)) {
         let mut all = 0;
         for skew in [-2 * HOUR, 9 * HOUR] {
-            let site = Site::new(door, 0, true);
+            let site = Site::new(integration, 0, true);
             assert!(site.gets(BUCKET).await);
             site.world.set_skew(skew);
             for _ in 0..5 {
-                assert!(site.gets(BUCKET).await, "{door:?} {skew}");
+                assert!(site.gets(BUCKET).await, "{integration:?} {skew}");
             }
             all += site.wire.rejected();
         }
         // Behind, so that the SDK does not take the session for over.
-        let site = Site::new(door, 0, true);
+        let site = Site::new(integration, 0, true);
         assert!(site.gets(BUCKET).await);
         site.world.set_skew(-2 * HOUR);
-        assert_eq!(site.failed_in_flight(50).await, 0, "{door:?}");
+        assert_eq!(site.failed_in_flight(50).await, 0, "{integration:?}");
         rejected.push(all + site.wire.rejected());
     }
     let alone = rejected[0];

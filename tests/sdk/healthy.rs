@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterce
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 
-use crate::clients::{Door, config_on, receive};
+use crate::clients::{Integration, config_on, receive};
 use crate::log::Log;
 use crate::wire::{Answer, Fate, Wire, http_date};
 use crate::world::{MINUTE, World, minutes};
@@ -48,7 +48,7 @@ struct Healthy {
 }
 
 impl Healthy {
-    fn new(door: Door) -> Self {
+    fn new(integration: Integration) -> Self {
         let log = Log::start();
         let world = World::with_skew(0);
         let wire = Wire::new(&world, minutes(5));
@@ -58,12 +58,12 @@ impl Healthy {
             world: world.clone(),
             reads: Arc::default(),
         };
-        let config = door.config(&config_on(&wire, URL), &clock);
+        let config = integration.config(&config_on(&wire, URL), &clock);
         // For what is not about the time.
         let retries = RetryConfig::standard();
         let config = config.into_builder().retry_config(retries).build();
         let config = aws_sdk_sqs::config::Builder::from(&config);
-        let config = if door.installs() {
+        let config = if integration.installs() {
             install!(config, &clock)
         } else {
             config
@@ -96,8 +96,8 @@ impl Healthy {
 
 #[tokio::test]
 async fn a_call_of_fourteen_minutes_is_no_skew() {
-    for door in Door::ALL {
-        let healthy = Healthy::new(door);
+    for integration in Integration::ALL {
+        let healthy = Healthy::new(integration);
         healthy
             .meets([Fate {
                 after: minutes(14),
@@ -111,8 +111,8 @@ async fn a_call_of_fourteen_minutes_is_no_skew() {
 
 #[tokio::test]
 async fn long_polls_are_no_skew() {
-    for door in Door::ALL {
-        let healthy = Healthy::new(door);
+    for integration in Integration::ALL {
+        let healthy = Healthy::new(integration);
         let poll = Fate {
             after: Duration::from_secs(20),
             ..Fate::default()
@@ -125,9 +125,9 @@ async fn long_polls_are_no_skew() {
 
 #[tokio::test]
 async fn a_freeze_between_signing_and_arrival_costs_a_new_signature() {
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         for frozen in [7, 12, 50] {
-            let healthy = Healthy::new(door);
+            let healthy = Healthy::new(integration);
             healthy
                 .meets([Fate {
                     before: minutes(frozen),
@@ -173,7 +173,7 @@ async fn a_freeze_between_signing_and_sending_is_told_as_one() {
         let wire = Wire::new(&world, minutes(5));
         let clock = world.skew_clock();
         let config = config_on(&wire, "https://sqs.us-east-1.amazonaws.com");
-        let sqs = Door::Interceptor.sqs(&config, &clock);
+        let sqs = Integration::Interceptor.sqs(&config, &clock);
         assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
         let freezes = FreezesOnce {
             world: world.clone(),
@@ -193,8 +193,8 @@ async fn a_freeze_between_signing_and_sending_is_told_as_one() {
 
 #[tokio::test]
 async fn a_freeze_with_the_answer_on_its_way_costs_a_new_signature() {
-    for door in Door::ALL {
-        let healthy = Healthy::new(door);
+    for integration in Integration::ALL {
+        let healthy = Healthy::new(integration);
         healthy
             .meets([Fate {
                 before: minutes(6),
@@ -209,8 +209,8 @@ async fn a_freeze_with_the_answer_on_its_way_costs_a_new_signature() {
 
 #[tokio::test]
 async fn cached_answers_and_lying_dates_on_accepted_ones_teach_nothing() {
-    for door in Door::ALL {
-        let healthy = Healthy::new(door);
+    for integration in Integration::ALL {
+        let healthy = Healthy::new(integration);
         let now = healthy.world.true_time();
         let with = |headers| {
             let answer = Answer {
@@ -245,18 +245,18 @@ async fn cached_answers_and_lying_dates_on_accepted_ones_teach_nothing() {
 async fn a_page_that_quotes_the_answer_to_another_request_teaches_nothing() {
     let quoted = "InvalidSignatureException: Signature expired: 20270101T060000Z is now earlier \
         than 20270101T062500Z (20270101T063000Z - 5 min.)";
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         for page in [
             Answer::new(500, quoted),
             Answer::new(502, quoted),
             Answer::new(503, quoted).with("age", "7"),
         ] {
-            let healthy = Healthy::new(door);
+            let healthy = Healthy::new(integration);
             healthy.meets([page.into()]).await;
             assert_eq!(healthy.wire.seen(), [true; 5], "the SDK itself retried it");
             assert_eq!(healthy.log.names(), Vec::<String>::new());
         }
-        let healthy = Healthy::new(door);
+        let healthy = Healthy::new(integration);
         let cached = Answer::new(403, quoted).with("age", "7");
         healthy.wire.plan([cached.into()]);
         receive(&healthy.sqs, QUEUE).await.expect_err("is refused");
@@ -268,8 +268,8 @@ async fn a_page_that_quotes_the_answer_to_another_request_teaches_nothing() {
 
 #[tokio::test]
 async fn a_proxys_503_of_1970_teaches_nothing() {
-    for door in Door::ALL {
-        let healthy = Healthy::new(door);
+    for integration in Integration::ALL {
+        let healthy = Healthy::new(integration);
         let proxy = Answer {
             status: 503,
             headers: vec![("date", "Thu, 01 Jan 1970 00:00:00 GMT".to_owned())],

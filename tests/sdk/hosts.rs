@@ -1,4 +1,4 @@
-//! Whom the clock believes, where the door signs by itself: each host gets
+//! Whom the clock believes, where the integration signs by itself: each host gets
 //! signatures by its own time.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use tokio::task::JoinSet;
 
-use crate::clients::{Door, config, config_on, head, receive, through, without_retries};
+use crate::clients::{Integration, config, config_on, head, receive, through, without_retries};
 use crate::log::Log;
 use crate::net::Net;
 use crate::tap::Tap;
@@ -22,7 +22,7 @@ const LAB: &str = "https://minio.lab.example";
 
 /// A machine, AWS with the right time, a box in the lab with its own, and one
 /// config, without retries, for both.
-struct Story {
+struct Scenario {
     log: Log,
     world: World,
     clock: SkewClock,
@@ -32,7 +32,7 @@ struct Story {
     minio: aws_sdk_s3::Client,
 }
 
-impl Story {
+impl Scenario {
     fn new(skew: i64, labs_manner: Manner) -> Self {
         let log = Log::start();
         let world = World::with_skew(skew);
@@ -106,15 +106,19 @@ const CASES: [(Manner, i64, i64); 6] = [
 #[tokio::test]
 async fn a_lab_with_a_wrong_clock_costs_aws_nothing() {
     for (manner, skew, labs) in CASES {
-        let story = Story::new(skew, manner);
-        story.lab.set_ahead(labs);
-        story.interleaves(true).await;
+        let scenario = Scenario::new(skew, manner);
+        scenario.lab.set_ahead(labs);
+        scenario.interleaves(true).await;
         let expected = usize::from(skew != 0);
-        assert_eq!(story.aws.rejected(), expected, "{manner:?} {skew} {labs}");
-        assert_eq!(story.lab.rejected(), 1, "{manner:?} {skew} {labs}");
-        story.knows_the_time();
-        let names = story.log.names();
-        let warnings: Vec<_> = story.log.events();
+        assert_eq!(
+            scenario.aws.rejected(),
+            expected,
+            "{manner:?} {skew} {labs}"
+        );
+        assert_eq!(scenario.lab.rejected(), 1, "{manner:?} {skew} {labs}");
+        scenario.knows_the_time();
+        let names = scenario.log.names();
+        let warnings: Vec<_> = scenario.log.events();
         let warnings: Vec<_> = warnings
             .iter()
             .filter(|event| event.get("event") == Some("hosts_disagree"))
@@ -134,14 +138,14 @@ async fn a_lab_with_a_wrong_clock_costs_aws_nothing() {
 #[tokio::test]
 async fn a_lab_that_is_heard_first_costs_aws_one_rejection() {
     for (manner, skew, labs) in CASES {
-        let story = Story::new(skew, manner);
-        story.lab.set_ahead(labs);
-        story.interleaves(false).await;
-        assert_eq!(story.aws.rejected(), 1, "{manner:?} {skew} {labs}");
+        let scenario = Scenario::new(skew, manner);
+        scenario.lab.set_ahead(labs);
+        scenario.interleaves(false).await;
+        assert_eq!(scenario.aws.rejected(), 1, "{manner:?} {skew} {labs}");
         // Once before anybody has vouched, and once after.
-        assert_eq!(story.lab.rejected(), 2, "{manner:?} {skew} {labs}");
-        story.knows_the_time();
-        let names = story.log.names();
+        assert_eq!(scenario.lab.rejected(), 2, "{manner:?} {skew} {labs}");
+        scenario.knows_the_time();
+        let names = scenario.log.names();
         let warnings = names.iter().filter(|name| *name == "hosts_disagree");
         assert_eq!(warnings.count(), 1, "{names:?}");
     }
@@ -162,54 +166,54 @@ async fn a_lab_that_is_repaired_and_sends_no_dates_costs_one_rejection() {
 }
 
 async fn a_repair_costs_one_rejection(manner: Manner, has_dates: bool) {
-    let story = Story::new(0, manner);
+    let scenario = Scenario::new(0, manner);
     if !has_dates {
-        story.lab.leave_out_dates();
+        scenario.lab.leave_out_dates();
     }
-    story.lab.set_ahead(HOUR);
-    story.interleaves(true).await;
-    assert_eq!(story.lab.rejected(), 1);
-    story.lab.set_ahead(0);
-    story.interleaves(true).await;
-    assert_eq!(story.lab.rejected(), 2, "{manner:?}, {has_dates}");
-    assert_eq!(story.aws.rejected(), 0);
-    story.is_the_machines();
+    scenario.lab.set_ahead(HOUR);
+    scenario.interleaves(true).await;
+    assert_eq!(scenario.lab.rejected(), 1);
+    scenario.lab.set_ahead(0);
+    scenario.interleaves(true).await;
+    assert_eq!(scenario.lab.rejected(), 2, "{manner:?}, {has_dates}");
+    assert_eq!(scenario.aws.rejected(), 0);
+    scenario.is_the_machines();
 }
 
 #[tokio::test]
 async fn a_lab_that_the_clock_follows_at_last_is_in_dispute_no_more() {
-    let story = Story::new(0, Manner::InFields);
-    story.lab.leave_out_dates();
-    story.lab.set_ahead(HOUR);
-    assert_eq!(story.calls_aws().await, Ok(()));
-    assert_eq!(story.calls_lab().await, Ok(()));
+    let scenario = Scenario::new(0, Manner::InFields);
+    scenario.lab.leave_out_dates();
+    scenario.lab.set_ahead(HOUR);
+    assert_eq!(scenario.calls_aws().await, Ok(()));
+    assert_eq!(scenario.calls_lab().await, Ok(()));
     // Nobody has vouched for the clock for long, and the lab's was set.
-    story.world.advance(minutes(120));
-    story.lab.set_ahead(2 * HOUR);
+    scenario.world.advance(minutes(120));
+    scenario.lab.set_ahead(2 * HOUR);
     for _ in 0..10 {
-        assert_eq!(story.calls_lab().await, Ok(()));
+        assert_eq!(scenario.calls_lab().await, Ok(()));
     }
-    assert_eq!(story.lab.rejected(), 2);
+    assert_eq!(scenario.lab.rejected(), 2);
 }
 
 #[tokio::test]
 async fn a_signature_by_the_labs_time_confirms_nobody_elses() {
-    let story = Story::new(0, Manner::InFields);
-    story.lab.set_ahead(HOUR);
-    assert_eq!(story.calls_aws().await, Ok(()));
-    assert_eq!(story.calls_lab().await, Ok(()));
+    let scenario = Scenario::new(0, Manner::InFields);
+    scenario.lab.set_ahead(HOUR);
+    assert_eq!(scenario.calls_aws().await, Ok(()));
+    assert_eq!(scenario.calls_lab().await, Ok(()));
     // A wrong `Date` is tried, and no response comes.
-    let ec2 = Wire::with_manner(&story.world, minutes(5), Manner::AuthFailure);
-    let lie = Answer::empty_403(shifted(story.world.true_time(), 20 * MINUTE));
+    let ec2 = Wire::with_manner(&scenario.world, minutes(5), Manner::AuthFailure);
+    let lie = Answer::empty_403(shifted(scenario.world.true_time(), 20 * MINUTE));
     ec2.plan([Fate::answered(lie), Fate::lost()]);
     let tried = without_retries(config_on(&ec2, AWS));
-    let tried = Door::Interceptor.sqs(&tried, &story.clock);
+    let tried = Integration::Interceptor.sqs(&tried, &scenario.clock);
     assert!(receive(&tried, &format!("{AWS}/1/q")).await.is_err());
-    story.is_the_machines();
-    assert_eq!(story.calls_lab().await, Ok(()));
-    story.world.advance(minutes(2));
-    story.is_the_machines();
-    assert_eq!(story.log.names(), ["hosts_disagree"]);
+    scenario.is_the_machines();
+    assert_eq!(scenario.calls_lab().await, Ok(()));
+    scenario.world.advance(minutes(2));
+    scenario.is_the_machines();
+    assert_eq!(scenario.log.names(), ["hosts_disagree"]);
 }
 
 // ---- Evidence by `Date` alone.
@@ -220,14 +224,14 @@ const BY_CODE: &str = "<Error><Code>RequestTimeTooSkewed</Code></Error>";
 async fn a_date_moves_the_clock_when_its_signature_is_let_through() {
     for manner in Manner::WITHOUT_WORDS {
         for skew in [-2 * DAY, -20 * MINUTE, 20 * MINUTE, 9 * HOUR] {
-            let story = Story::new(skew, manner);
+            let scenario = Scenario::new(skew, manner);
             for _ in 0..20 {
-                assert_eq!(story.calls_lab().await, Ok(()), "{manner:?} {skew}");
+                assert_eq!(scenario.calls_lab().await, Ok(()), "{manner:?} {skew}");
             }
-            assert_eq!(story.lab.sent(), 21);
-            story.knows_the_time();
-            assert_eq!(story.log.names(), ["skew_detected"]);
-            assert_eq!(story.log.events()[0].get("time_source"), Some("date"));
+            assert_eq!(scenario.lab.sent(), 21);
+            scenario.knows_the_time();
+            assert_eq!(scenario.log.names(), ["skew_detected"]);
+            assert_eq!(scenario.log.events()[0].get("time_source"), Some("date"));
         }
     }
 }
@@ -236,30 +240,30 @@ async fn a_date_moves_the_clock_when_its_signature_is_let_through() {
 async fn fifty_in_flight_that_learn_by_date_are_one_lesson() {
     const CALLS: usize = 50;
     for manner in Manner::WITHOUT_WORDS {
-        let story = Story::new(-20 * MINUTE, manner);
-        story.lab.hold(CALLS);
+        let scenario = Scenario::new(-20 * MINUTE, manner);
+        scenario.lab.hold(CALLS);
         let mut calls = JoinSet::new();
         for _ in 0..CALLS {
-            let minio = story.minio.clone();
+            let minio = scenario.minio.clone();
             calls.spawn(async move { head(&minio).await });
         }
         assert!(calls.join_all().await.iter().all(Result::is_ok));
-        assert_eq!(story.lab.sent(), 2 * CALLS, "{manner:?}");
-        assert_eq!(story.log.names(), ["skew_detected"]);
-        assert_eq!(story.clock.status().event_count(), 1);
-        story.knows_the_time();
+        assert_eq!(scenario.lab.sent(), 2 * CALLS, "{manner:?}");
+        assert_eq!(scenario.log.names(), ["skew_detected"]);
+        assert_eq!(scenario.clock.status().event_count(), 1);
+        scenario.knows_the_time();
     }
 }
 
 #[tokio::test]
 async fn what_is_found_missing_was_let_through() {
     for status in [404, 405, 409, 412, 416] {
-        let story = Story::new(-20 * MINUTE, Manner::ByCode);
-        let found = Answer::new(status, "").dated(story.world.true_time());
-        story.lab.plan([Fate::default(), Fate::answered(found)]);
-        assert!(story.calls_lab().await.is_err());
-        story.knows_the_time();
-        assert_eq!(story.log.names(), ["skew_detected"], "{status}");
+        let scenario = Scenario::new(-20 * MINUTE, Manner::ByCode);
+        let found = Answer::new(status, "").dated(scenario.world.true_time());
+        scenario.lab.plan([Fate::default(), Fate::answered(found)]);
+        assert!(scenario.calls_lab().await.is_err());
+        scenario.knows_the_time();
+        assert_eq!(scenario.log.names(), ["skew_detected"], "{status}");
     }
 }
 
@@ -267,73 +271,73 @@ async fn what_is_found_missing_was_let_through() {
 async fn a_date_whose_signature_is_refused_as_well_moves_nothing_and_is_seldom_tried() {
     const CALLS: usize = 1_000;
     for (skew, body) in [(0, ""), (0, BY_CODE), (-20 * MINUTE, BY_CODE)] {
-        let story = Story::new(skew, Manner::Silently);
+        let scenario = Scenario::new(skew, Manner::Silently);
         for _ in 0..CALLS {
             let lie = Answer {
                 body: body.into(),
-                ..Answer::empty_403(shifted(story.world.true_time(), 2 * HOUR))
+                ..Answer::empty_403(shifted(scenario.world.true_time(), 2 * HOUR))
             };
-            story.lab.plan(vec![Fate::answered(lie); 2]);
-            assert!(story.calls_lab().await.is_err());
-            story.lab.forget_plans();
-            story.is_the_machines();
-            story.world.advance(Duration::from_secs(7));
+            scenario.lab.plan(vec![Fate::answered(lie); 2]);
+            assert!(scenario.calls_lab().await.is_err());
+            scenario.lab.forget_plans();
+            scenario.is_the_machines();
+            scenario.world.advance(Duration::from_secs(7));
         }
         // 7,000 s: after 1, 2, 4, 8, 16, 32 and 60 minutes. A response that does not
         // say that the time is wrong may be a denial: that time is used on.
         let resent = if body.is_empty() { 1 } else { 7 };
-        assert_eq!(story.lab.sent(), CALLS + resent, "{skew} {body}");
-        assert_eq!(story.log.counted("events", "event", "skew_detected"), 0);
+        assert_eq!(scenario.lab.sent(), CALLS + resent, "{skew} {body}");
+        assert_eq!(scenario.log.counted("events", "event", "skew_detected"), 0);
     }
 }
 
 #[tokio::test]
 async fn a_second_send_that_ends_otherwise_says_nothing_of_the_date() {
-    let story = Story::new(-20 * MINUTE, Manner::ByCode);
+    let scenario = Scenario::new(-20 * MINUTE, Manner::ByCode);
     for failures in 1..=3 {
-        let down = Answer::new(503, "").dated(story.world.true_time());
+        let down = Answer::new(503, "").dated(scenario.world.true_time());
         let first = (failures == 1).then_some(Fate::default());
-        story
+        scenario
             .lab
             .plan(first.into_iter().chain([Fate::answered(down)]));
-        assert!(story.calls_lab().await.is_err());
-        story.is_the_machines();
+        assert!(scenario.calls_lab().await.is_err());
+        scenario.is_the_machines();
     }
     // The trial still stands.
-    assert_eq!(story.calls_lab().await, Ok(()));
-    assert_eq!(story.lab.rejected(), 1);
-    story.knows_the_time();
+    assert_eq!(scenario.calls_lab().await, Ok(()));
+    assert_eq!(scenario.lab.rejected(), 1);
+    scenario.knows_the_time();
 }
 
 #[tokio::test]
 async fn a_second_date_that_differs_from_the_first_moves_nothing() {
-    let story = Story::new(0, Manner::ByCode);
+    let scenario = Scenario::new(0, Manner::ByCode);
     let lie = |hours| Answer {
         body: BY_CODE.into(),
-        ..Answer::empty_403(shifted(story.world.true_time(), hours * HOUR))
+        ..Answer::empty_403(shifted(scenario.world.true_time(), hours * HOUR))
     };
-    story
+    scenario
         .lab
         .plan([Fate::answered(lie(2)), Fate::answered(lie(5))]);
-    assert!(story.calls_lab().await.is_err());
-    story.is_the_machines();
-    assert_eq!(story.log.names(), ["trial_rejected", "resend_rejected"]);
+    assert!(scenario.calls_lab().await.is_err());
+    scenario.is_the_machines();
+    assert_eq!(scenario.log.names(), ["trial_rejected", "resend_rejected"]);
 }
 
 #[tokio::test]
 async fn no_signature_is_dated_further_ahead_than_a_date_may_say() {
     for (days, sent) in [(6, 2), (8, 1), (3_650, 1)] {
         for manner in Manner::WITHOUT_WORDS {
-            let story = Story::new(0, manner);
-            story.lab.set_ahead(days * DAY);
+            let scenario = Scenario::new(0, manner);
+            scenario.lab.set_ahead(days * DAY);
             assert_eq!(
-                story.calls_lab().await.is_ok(),
+                scenario.calls_lab().await.is_ok(),
                 sent == 2,
                 "{manner:?} {days}"
             );
-            assert_eq!(story.lab.sent(), sent, "{manner:?} {days}");
+            assert_eq!(scenario.lab.sent(), sent, "{manner:?} {days}");
             let refused = matches!(
-                story.clock.status().last_event().map(SkewEvent::kind),
+                scenario.clock.status().last_event().map(SkewEvent::kind),
                 Some(EventKind::OffsetLimitExceeded)
             );
             assert_eq!(refused, sent == 1);
@@ -344,14 +348,14 @@ async fn no_signature_is_dated_further_ahead_than_a_date_may_say() {
 #[tokio::test]
 async fn no_signature_for_a_host_in_dispute_is_dated_further_ahead_either() {
     for manner in MANNERS {
-        let story = Story::new(0, manner);
-        story.lab.set_ahead(3_650 * DAY);
+        let scenario = Scenario::new(0, manner);
+        scenario.lab.set_ahead(3_650 * DAY);
         for calls in 1..=5 {
-            assert_eq!(story.calls_aws().await, Ok(()));
-            assert!(story.calls_lab().await.is_err());
-            assert_eq!(story.lab.sent(), calls, "{manner:?}");
+            assert_eq!(scenario.calls_aws().await, Ok(()));
+            assert!(scenario.calls_lab().await.is_err());
+            assert_eq!(scenario.lab.sent(), calls, "{manner:?}");
         }
-        story.is_the_machines();
+        scenario.is_the_machines();
     }
 }
 

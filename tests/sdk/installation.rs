@@ -16,7 +16,7 @@ use aws_smithy_runtime_api::client::retries::classifiers::{
 };
 use tokio::task::JoinSet;
 
-use crate::clients::{Door, config, config_in, receive, send, sqs, without_retries};
+use crate::clients::{Integration, config, config_in, receive, send, sqs, without_retries};
 use crate::log::Log;
 use crate::observer::observer;
 use crate::site::{INCOMPLETE, Parts, QUEUE, Site, URL};
@@ -25,7 +25,7 @@ use crate::world::{DAY, MINUTE, World, minutes};
 
 /// Things that happen to a machine; each returns how many calls are lost.
 #[derive(Clone, Copy, Debug)]
-enum Story {
+enum Scenario {
     WrongFromTheStart,
     SetWrongAndRepaired,
     Frozen,
@@ -34,16 +34,16 @@ enum Story {
     WrongKeyAnswer,
 }
 
-const STORIES: [Story; 6] = [
-    Story::WrongFromTheStart,
-    Story::SetWrongAndRepaired,
-    Story::Frozen,
-    Story::LongCall,
-    Story::ProxyOf1970,
-    Story::WrongKeyAnswer,
+const SCENARIOS: [Scenario; 6] = [
+    Scenario::WrongFromTheStart,
+    Scenario::SetWrongAndRepaired,
+    Scenario::Frozen,
+    Scenario::LongCall,
+    Scenario::ProxyOf1970,
+    Scenario::WrongKeyAnswer,
 ];
 
-impl Story {
+impl Scenario {
     async fn lost(self, site: &Site, skew: i64) -> usize {
         match self {
             Self::WrongFromTheStart => {
@@ -94,18 +94,22 @@ impl Story {
 #[tokio::test]
 async fn a_client_wired_in_part_loses_no_more_calls_than_one_without_us() {
     for prepare in [|config| config, without_retries] as [fn(SdkConfig) -> SdkConfig; 2] {
-        for story in STORIES {
+        for scenario in SCENARIOS {
             for skew in [-2 * DAY, -20 * MINUTE, 20 * MINUTE] {
                 let native = Site::new(Parts::None, 0, prepare);
-                let lost_without_us = story.lost(&native, skew).await;
+                let lost_without_us = scenario.lost(&native, skew).await;
                 for parts in INCOMPLETE {
                     let site = Site::new(parts, 0, prepare);
-                    let lost = story.lost(&site, skew).await;
+                    let lost = scenario.lost(&site, skew).await;
                     assert!(
                         lost <= lost_without_us,
-                        "{parts:?} loses {lost} calls, native {lost_without_us}: {story:?}, {skew} s"
+                        "{parts:?} loses {lost} calls, native {lost_without_us}: {scenario:?}, {skew} s"
                     );
-                    assert_eq!(site.rejected(), native.rejected(), "{parts:?}, {story:?}");
+                    assert_eq!(
+                        site.rejected(),
+                        native.rejected(),
+                        "{parts:?}, {scenario:?}"
+                    );
                     assert!(!site.clock.status().is_correcting(), "learns nothing");
                 }
             }
@@ -190,7 +194,7 @@ async fn fifty_in_flight_of_a_client_wired_in_part_fare_as_without_us() {
 /// somebody sets the local clock wrong, or repairs it.
 #[tokio::test]
 async fn a_client_wired_in_part_beside_a_whole_one_loses_no_more_than_without_us() {
-    let story = |parts: Parts, skew: i64, events: String| async move {
+    let scenario = |parts: Parts, skew: i64, events: String| async move {
         let site = Site::new(parts, 0, without_retries);
         let whole = sqs(&site.config, &site.signs);
         let mut lost = 0;
@@ -216,9 +220,9 @@ async fn a_client_wired_in_part_beside_a_whole_one_loses_no_more_than_without_us
     let long = ["swshshhh", "hswhshshhh"].map(str::to_owned);
     for events in any_five.chain(long) {
         for skew in [-20 * MINUTE, 10 * MINUTE] {
-            let native = story(Parts::None, skew, events.clone()).await;
+            let native = scenario(Parts::None, skew, events.clone()).await;
             for parts in INCOMPLETE {
-                let half = story(parts, skew, events.clone()).await;
+                let half = scenario(parts, skew, events.clone()).await;
                 assert!(
                     half <= native,
                     "{half} lost by {parts:?}, {native} by native: {skew} s, {events}"
@@ -409,19 +413,22 @@ impl ClassifyRetry for NeverAClientError {
 #[tokio::test]
 async fn a_classifier_that_forbids_the_retry_is_honoured_and_the_next_call_succeeds() {
     for skew in [-2 * DAY, -20 * MINUTE, 20 * MINUTE] {
-        for door in Door::ALONE_AND_ALL {
+        for integration in Integration::ALONE_AND_ALL {
             let log = Log::start();
             let world = World::with_skew(skew);
             let wire = Wire::new(&world, minutes(5));
             let clock = world.skew_clock();
             let base = config_in(&world, wire.clone(), URL);
-            let config = door.map_or_else(|| base.clone(), |door| door.config(&base, &clock));
+            let config = integration.map_or_else(
+                || base.clone(),
+                |integration| integration.config(&base, &clock),
+            );
             let config = config
                 .into_builder()
                 .retry_config(RetryConfig::standard())
                 .build();
             let builder = Builder::from(&config).retry_classifier(NeverAClientError);
-            let is_installed = door.is_some_and(Door::installs);
+            let is_installed = integration.is_some_and(Integration::installs);
             let builder = if is_installed {
                 install!(builder, &clock)
             } else {
@@ -429,22 +436,26 @@ async fn a_classifier_that_forbids_the_retry_is_honoured_and_the_next_call_succe
             };
             let sqs = aws_sdk_sqs::Client::from_conf(builder.build());
             let first = receive(&sqs, QUEUE).await;
-            let is_lost = is_installed || door.is_none();
+            let is_lost = is_installed || integration.is_none();
             match first {
-                Ok(()) => assert!(!is_lost, "{skew} {door:?}"),
+                Ok(()) => assert!(!is_lost, "{skew} {integration:?}"),
                 Err(error) => assert!(is_lost && error.contains("Signature"), "{error}"),
             }
-            assert_eq!(wire.sent(), if is_lost { 1 } else { 2 }, "{skew} {door:?}");
+            assert_eq!(
+                wire.sent(),
+                if is_lost { 1 } else { 2 },
+                "{skew} {integration:?}"
+            );
             for _ in 0..5 {
-                assert_eq!(receive(&sqs, QUEUE).await, Ok(()), "{skew} {door:?}");
+                assert_eq!(receive(&sqs, QUEUE).await, Ok(()), "{skew} {integration:?}");
             }
-            assert_eq!(wire.rejected(), 1, "{skew} {door:?}");
-            let expected: &[&str] = if door.is_some() {
+            assert_eq!(wire.rejected(), 1, "{skew} {integration:?}");
+            let expected: &[&str] = if integration.is_some() {
                 &["skew_detected"]
             } else {
                 &[]
             };
-            assert_eq!(log.names(), expected, "{skew} {door:?}");
+            assert_eq!(log.names(), expected, "{skew} {integration:?}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_clock_skew::event::{ClearReason, EventKind};
 use aws_clock_skew::{ClockOffset, SkewClock, SkewEvent};
 
-use crate::clients::{Door, config_on, head, s3, without_retries};
+use crate::clients::{Integration, config_on, head, s3, without_retries};
 use crate::log::Log;
 use crate::site::{Parts, Site};
 use crate::suspects::S3;
@@ -79,7 +79,7 @@ async fn a_wrong_known_offset_on_a_right_machine_is_withdrawn() {
 
 #[tokio::test]
 async fn a_wrong_known_offset_gives_way_to_the_local_clock_where_no_time_is_stated() {
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         // The service tolerates 15 minutes, so the SDK alone loses no call.
         let world = World::with_skew(5 * MINUTE);
         let wire = Wire::with_manner(&world, minutes(15), Manner::ByCode);
@@ -90,17 +90,17 @@ async fn a_wrong_known_offset_gives_way_to_the_local_clock_where_no_time_is_stat
         let alone = aws_sdk_s3::Client::from_conf(alone.build());
         assert_eq!(head(&alone).await, Ok(()));
         let clock = knowing(&world, 3 * HOUR);
-        let config = door.config(&config, &clock);
-        let s3 = if door.installs() {
+        let config = integration.config(&config, &clock);
+        let s3 = if integration.installs() {
             s3(&config, &clock)
         } else {
             let builder = aws_sdk_s3::config::Builder::from(&config).force_path_style(true);
             aws_sdk_s3::Client::from_conf(builder.build())
         };
         for call in 0..5 {
-            assert_eq!(head(&s3).await, Ok(()), "{door:?}, call {call}");
+            assert_eq!(head(&s3).await, Ok(()), "{integration:?}, call {call}");
         }
-        assert_eq!(wire.rejected(), 1, "{door:?}");
+        assert_eq!(wire.rejected(), 1, "{integration:?}");
         assert_eq!(clock.now(), world.machine_wall());
     }
 }

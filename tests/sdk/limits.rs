@@ -7,7 +7,7 @@ use aws_clock_skew::event::EventKind;
 
 use crate::clients::{config_on, head, receive, s3, sqs, without_retries};
 use crate::log::Log;
-use crate::trust::{AWS, LAB, Story};
+use crate::trust::{AWS, LAB, Scenario};
 use crate::wire::{Answer, Fate, Manner, Wire};
 use crate::world::{DAY, World, minutes, shifted};
 
@@ -67,15 +67,15 @@ async fn backward_is_not_limited_before_2020() {
 
 #[tokio::test]
 async fn the_limit_is_measured_from_the_machine_and_not_from_a_correction() {
-    let story = Story::new(0, Manner::InWords);
+    let scenario = Scenario::new(0, Manner::InWords);
     // Steps of 390 days: each is in reach of the one before.
-    story.lab.set_ahead(390 * DAY);
-    assert_eq!(story.calls_lab().await, Ok(()));
-    story.world.advance(minutes(1));
-    story.lab.set_ahead(780 * DAY);
-    assert!(story.calls_lab().await.is_err());
+    scenario.lab.set_ahead(390 * DAY);
+    assert_eq!(scenario.calls_lab().await, Ok(()));
+    scenario.world.advance(minutes(1));
+    scenario.lab.set_ahead(780 * DAY);
+    assert!(scenario.calls_lab().await.is_err());
     assert!(matches!(
-        story.clock.status().last_event().map(SkewEvent::kind),
+        scenario.clock.status().last_event().map(SkewEvent::kind),
         Some(EventKind::OffsetLimitExceeded)
     ));
 }
@@ -97,27 +97,27 @@ async fn a_machine_that_boots_in_1970_is_measured_from_the_release() {
 
 #[tokio::test]
 async fn texts_forged_ten_years_ahead_move_nothing() {
-    let story = Story::new(0, Manner::InWords);
+    let scenario = Scenario::new(0, Manner::InWords);
     for forged in 0..50 {
-        let date = shifted(story.world.true_time(), 3_650 * DAY);
+        let date = shifted(scenario.world.true_time(), 3_650 * DAY);
         let text = "Signature expired: 20270116T080000Z is now earlier than 20370116T074500Z \
             (20370116T080000Z - 15 min.)";
         let body = format!(r#"{{"__type":"InvalidSignatureException","message":"{text}"}}"#);
         let forgery = Answer::new(400, &body)
             .dated(date)
             .with("x-amzn-requestid", "1");
-        story.aws.plan([Fate::answered(forgery)]);
-        assert!(story.calls_aws().await.is_err(), "{forged}");
-        assert_eq!(story.clock.now(), story.world.machine_wall());
-        assert_eq!(story.aws.sent(), forged + 1);
+        scenario.aws.plan([Fate::answered(forgery)]);
+        assert!(scenario.calls_aws().await.is_err(), "{forged}");
+        assert_eq!(scenario.clock.now(), scenario.world.machine_wall());
+        assert_eq!(scenario.aws.sent(), forged + 1);
     }
     assert_eq!(
-        story.log.names(),
+        scenario.log.names(),
         ["offset_limit_exceeded"],
         "once a minute"
     );
     assert_eq!(
-        story
+        scenario
             .log
             .counted("events", "event", "offset_limit_exceeded"),
         50

@@ -1,11 +1,11 @@
-//! The doors for the AWS SDK, under real `aws-sdk-sqs` and `aws-sdk-kms` clients.
+//! The integrations for the AWS SDK, under real `aws-sdk-sqs` and `aws-sdk-kms` clients.
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up fails")]
 
 mod adaptive;
 mod assumed_role;
 mod bad_input;
-mod both_doors;
+mod both_integrations;
 mod cancelled;
 mod cbor;
 mod changes;

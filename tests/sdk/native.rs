@@ -163,7 +163,7 @@ async fn who_only_observes_leaves_the_sdks_own_correction_as_it_is() {
     let endpoint = endpoint(&world).await;
     let clock = observer(&world);
     // The time source is left as it was: the clock of the machine that the test
-    // runs on. This gives the client that of the story's.
+    // runs on. This gives the client that of the scenario's.
     let config = configured(&endpoint.url(), &clock).await;
     let given = format!("{:?} {:?}", config.time_source(), config.identity_cache());
     assert!(!given.contains("Skew"), "{given}");

@@ -6,7 +6,7 @@ use aws_clock_skew::{SkewClock, SkewEvent};
 use aws_clock_skew_endpoint::Endpoint;
 use aws_config::SdkConfig;
 
-use crate::clients::{Door, config, encrypt, kms, send, sqs, without_retries};
+use crate::clients::{Integration, config, encrypt, kms, send, sqs, without_retries};
 use crate::log::Log;
 use crate::world::{DAY, HOUR, MINUTE, World};
 
@@ -108,7 +108,7 @@ async fn no_retries_need_be_configured() {
 
 #[tokio::test]
 async fn a_sentence_without_the_servers_time_will_do() {
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         for skew in [-2 * DAY, 9 * HOUR] {
             for tolerance in [5, 15] {
                 let world = World::with_skew(skew);
@@ -120,7 +120,7 @@ async fn a_sentence_without_the_servers_time_will_do() {
                     .await
                     .expect("loopback can be bound");
                 let clock = world.skew_clock();
-                let sqs = door.sqs(&config(&endpoint.url()), &clock);
+                let sqs = integration.sqs(&config(&endpoint.url()), &clock);
                 let queue = endpoint.queue_url("q");
                 endpoint.feed("q", "first");
                 for _ in 0..CALLS {
@@ -171,13 +171,13 @@ async fn the_log_says_what_happened_once() {
 
 #[tokio::test]
 async fn beyond_the_limit_the_caller_gets_the_services_own_error() {
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         let log = Log::start();
         // Over plain HTTP the limit is seven days.
         let world = World::with_skew(-8 * DAY);
         let endpoint = endpoint(&world, true).await;
         let clock = world.skew_clock();
-        let sqs = door.sqs(&without_retries(config(&endpoint.url())), &clock);
+        let sqs = integration.sqs(&without_retries(config(&endpoint.url())), &clock);
         let error = send(&sqs, &endpoint.queue_url("q"))
             .await
             .expect_err("the clock is wrong");

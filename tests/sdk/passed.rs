@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::clients::{Door, SDK_AND_ALL, config_on, head, s3_of, without_retries};
+use crate::clients::{Integration, SDK_AND_ALL, config_on, head, s3_of, without_retries};
 use crate::log::Log;
 use crate::suspects::S3;
 use crate::wire::{Answer, Fate, Manner, Wire};
@@ -12,13 +12,17 @@ use crate::world::{MINUTE, World, minutes, shifted};
 /// One empty 403 that states a time `ahead` of the true one, and then the same response to
 /// everything, with the correct `Date`. Returns how many of the signatures of twenty calls
 /// after them are 10 seconds or more from the true time.
-async fn wrong_signatures(door: Option<Door>, status: u16, ahead: i64) -> usize {
+async fn wrong_signatures(integration: Option<Integration>, status: u16, ahead: i64) -> usize {
     let log = Log::start();
     let world = World::with_skew(0);
     let wire = Wire::with_manner(&world, minutes(15), Manner::Silently);
     let clock = world.skew_clock();
     let config = without_retries(config_on(&wire, S3)).into_builder();
-    let s3 = s3_of(door, &config.time_source(world.clone()).build(), &clock);
+    let s3 = s3_of(
+        integration,
+        &config.time_source(world.clone()).build(),
+        &clock,
+    );
     let passed = || Fate::answered(Answer::new(status, "").dated(world.true_time()));
     let lie = Answer::empty_403(shifted(world.true_time(), ahead));
     wire.plan([Fate::answered(lie), passed(), passed()]);
@@ -35,8 +39,12 @@ async fn wrong_signatures(door: Option<Door>, status: u16, ahead: i64) -> usize 
         wrong += usize::from(error >= Duration::from_secs(10));
         wire.forget_plans();
     }
-    assert_eq!(clock.now(), world.machine_wall(), "{door:?}, {status}");
-    assert!(log.names().is_empty(), "{door:?}, {status}");
+    assert_eq!(
+        clock.now(),
+        world.machine_wall(),
+        "{integration:?}, {status}"
+    );
+    assert!(log.names().is_empty(), "{integration:?}, {status}");
     wrong
 }
 
@@ -44,11 +52,14 @@ async fn wrong_signatures(door: Option<Door>, status: u16, ahead: i64) -> usize 
 async fn a_response_whose_date_contradicts_a_trial_ends_it_whatever_its_status() {
     for status in [200, 304, 301, 302, 307, 404, 405, 409, 412, 416] {
         for ahead in [-10 * MINUTE, 10 * MINUTE] {
-            for door in SDK_AND_ALL {
-                let wrong = wrong_signatures(door, status, ahead).await;
+            for integration in SDK_AND_ALL {
+                let wrong = wrong_signatures(integration, status, ahead).await;
                 // The SDK alone signs the next request with it.
-                let expected = usize::from(door.is_none());
-                assert_eq!(wrong, expected, "{door:?}, {status}, {ahead} s ahead");
+                let expected = usize::from(integration.is_none());
+                assert_eq!(
+                    wrong, expected,
+                    "{integration:?}, {status}, {ahead} s ahead"
+                );
             }
         }
     }
@@ -59,13 +70,13 @@ async fn a_response_whose_date_contradicts_a_trial_ends_it_whatever_its_status()
 #[tokio::test]
 async fn a_correction_that_a_404_has_started_ends_as_any_other() {
     for ends_by_repair in [true, false] {
-        for door in Door::ALL {
+        for integration in Integration::ALL {
             let world = World::with_skew(0);
             let wire = Wire::with_manner(&world, minutes(15), Manner::Silently);
             let clock = world.skew_clock();
             let config = without_retries(config_on(&wire, S3)).into_builder();
             let s3 = s3_of(
-                Some(door),
+                Some(integration),
                 &config.time_source(world.clone()).build(),
                 &clock,
             );
@@ -74,17 +85,17 @@ async fn a_correction_that_a_404_has_started_ends_as_any_other() {
             let missing = Answer::new(404, "").dated(wrong);
             wire.plan([Answer::empty_403(wrong).into(), missing.into()]);
             assert!(head(&s3).await.is_err());
-            assert!(clock.status().is_correcting(), "{door:?}");
+            assert!(clock.status().is_correcting(), "{integration:?}");
             if ends_by_repair {
                 world.set_skew(10 * MINUTE);
             } else {
                 for _ in 0..3 {
-                    assert_eq!(head(&s3).await, Ok(()), "{door:?}");
+                    assert_eq!(head(&s3).await, Ok(()), "{integration:?}");
                 }
             }
-            assert_eq!(clock.now(), world.machine_wall(), "{door:?}");
-            assert_eq!(head(&s3).await, Ok(()), "{door:?}");
-            assert_eq!(wire.rejected(), 0, "{door:?}");
+            assert_eq!(clock.now(), world.machine_wall(), "{integration:?}");
+            assert_eq!(head(&s3).await, Ok(()), "{integration:?}");
+            assert_eq!(wire.rejected(), 0, "{integration:?}");
         }
     }
 }

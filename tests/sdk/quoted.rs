@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_types::DateTime;
 
-use crate::clients::{Door, config_in, config_on, receive, sqs_of};
+use crate::clients::{Integration, config_in, config_on, receive, sqs_of};
 use crate::log::Log;
 use crate::trial::Loads;
 use crate::wire::{Answer, Wire, basic, extended};
@@ -100,7 +100,11 @@ fn quotes(time: SystemTime, kept: SystemTime) -> Vec<(&'static str, u16, String)
 
 /// What a caller, a server and a provider of credentials see of a call that is answered so, and of
 /// the call after it.
-async fn outcome(url: &'static str, answer: &Answer, door: Option<Door>) -> (String, usize, usize) {
+async fn outcome(
+    url: &'static str,
+    answer: &Answer,
+    integration: Option<Integration>,
+) -> (String, usize, usize) {
     let log = Log::start();
     let world = World::with_skew(0);
     let wire = Wire::new(&world, minutes(15));
@@ -108,17 +112,29 @@ async fn outcome(url: &'static str, answer: &Answer, door: Option<Door>) -> (Str
     let loads = Loads(Arc::default(), world.true_time() + Duration::from_hours(24));
     let config = config_in(&world, wire.clone(), url).into_builder();
     let config = config.credentials_provider(SharedCredentialsProvider::new(loads.clone()));
-    let sqs = sqs_of(door, &config.build(), &clock);
+    let sqs = sqs_of(integration, &config.build(), &clock);
     let queue = format!("{url}/1/q");
     assert_eq!(receive(&sqs, &queue).await, Ok(()));
     world.advance(minutes(4));
     let answer = answer.clone().dated(world.true_time());
     wire.plan([answer.with("x-amzn-requestid", "id-9").into()]);
     let error = receive(&sqs, &queue).await.expect_err("is the answer");
-    assert_eq!(clock.now(), world.machine_wall(), "{error}, {door:?}");
-    assert_eq!(log.names(), Vec::<String>::new(), "{error}, {door:?}");
+    assert_eq!(
+        clock.now(),
+        world.machine_wall(),
+        "{error}, {integration:?}"
+    );
+    assert_eq!(
+        log.names(),
+        Vec::<String>::new(),
+        "{error}, {integration:?}"
+    );
     assert_eq!(clock.status().event_count(), 0);
-    assert_eq!(receive(&sqs, &queue).await, Ok(()), "{error}, {door:?}");
+    assert_eq!(
+        receive(&sqs, &queue).await,
+        Ok(()),
+        "{error}, {integration:?}"
+    );
     // The response itself follows, with what each integration has noted on it.
     let error = error.split(", raw: ").next().unwrap_or_default();
     (error.to_owned(), wire.sent(), loads.count())
@@ -133,9 +149,9 @@ async fn a_message_about_another_request_changes_nothing() {
         let answer = Answer::new(status, &body);
         for url in [AWS, "https://api.lab.example"] {
             let alone = outcome(url, &answer, None).await;
-            for door in Door::ALL {
-                let ours = outcome(url, &answer, Some(door)).await;
-                assert_eq!(ours, alone, "{name}, {url}, {door:?}");
+            for integration in Integration::ALL {
+                let ours = outcome(url, &answer, Some(integration)).await;
+                assert_eq!(ours, alone, "{name}, {url}, {integration:?}");
             }
         }
     }
@@ -153,12 +169,12 @@ async fn a_message_about_this_request_counts_whatever_its_status_and_code() {
             r#"{"message":"Label 'code: InvalidSignature |' is too long"}"#,
         ),
     ] {
-        for door in Door::ALL {
+        for integration in Integration::ALL {
             let log = Log::start();
             let world = World::with_skew(-3_600);
             let wire = Wire::new(&world, minutes(15));
             let clock = world.skew_clock();
-            let sqs = door.sqs(&config_on(&wire, AWS), &clock);
+            let sqs = integration.sqs(&config_on(&wire, AWS), &clock);
             let [signed, now] =
                 [world.machine_wall(), world.true_time()].map(|time| DateTime::from(time).secs());
             let said = format!(
@@ -169,11 +185,15 @@ async fn a_message_about_this_request_counts_whatever_its_status_and_code() {
             );
             wire.plan([Answer::new(status, body.replace('|', &said)).into()]);
             drop(receive(&sqs, QUEUE).await);
-            assert_eq!(log.names(), ["skew_detected"], "{status} {body} {door:?}");
+            assert_eq!(
+                log.names(),
+                ["skew_detected"],
+                "{status} {body} {integration:?}"
+            );
             assert_eq!(
                 receive(&sqs, QUEUE).await,
                 Ok(()),
-                "{status} {body} {door:?}"
+                "{status} {body} {integration:?}"
             );
         }
     }

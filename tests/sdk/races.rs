@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 
-use crate::clients::{Door, config_in, config_on, receive, sqs_of};
+use crate::clients::{Integration, config_in, config_on, receive, sqs_of};
 use crate::wire::{Manner, Wire};
 use crate::world::{HOUR, MINUTE, World, minutes};
 
@@ -57,12 +57,12 @@ async fn a_resend_is_signed_with_the_correction_as_it_is_then() {
         Change::LocalClockIsRepaired,
         Change::LocalClockIsSet,
     ] {
-        for door in Door::ALONE_AND_ALL {
+        for integration in Integration::ALONE_AND_ALL {
             let world = World::with_skew(-20 * MINUTE);
             let wire = Wire::new(&world, minutes(5));
             let clock = world.skew_clock();
             let base = config_in(&world, wire.clone(), AWS);
-            let other = sqs_of(door, &base, &clock);
+            let other = sqs_of(integration, &base, &clock);
             let (there, here) = (wire.clone(), world.clone());
             let hook = move || -> Pin<Box<dyn Future<Output = ()> + Send>> {
                 match change {
@@ -77,15 +77,23 @@ async fn a_resend_is_signed_with_the_correction_as_it_is_then() {
             let config = base.into_builder();
             let provider_of = SharedCredentialsProvider::new(provider.clone());
             let config = config.credentials_provider(provider_of).build();
-            let sqs = sqs_of(door, &config, &clock);
-            assert_eq!(receive(&sqs, QUEUE).await, Ok(()), "{change:?} {door:?}");
+            let sqs = sqs_of(integration, &config, &clock);
+            assert_eq!(
+                receive(&sqs, QUEUE).await,
+                Ok(()),
+                "{change:?} {integration:?}"
+            );
             let loads = provider.0.load(Ordering::Relaxed);
-            assert_eq!(loads > 1, door.is_some(), "{change:?} {door:?}");
-            let again = door.is_some() && matches!(change, Change::ServersClockIsSet);
+            assert_eq!(
+                loads > 1,
+                integration.is_some(),
+                "{change:?} {integration:?}"
+            );
+            let again = integration.is_some() && matches!(change, Change::ServersClockIsSet);
             assert_eq!(
                 wire.rejected(),
                 1 + usize::from(again),
-                "{change:?} {door:?}"
+                "{change:?} {integration:?}"
             );
         }
     }
@@ -94,18 +102,18 @@ async fn a_resend_is_signed_with_the_correction_as_it_is_then() {
 /// A server that states no time answers a request that was signed before AWS stated it.
 #[tokio::test(start_paused = true)]
 async fn an_error_without_a_time_is_judged_by_a_correction_that_came_in_between() {
-    for door in Door::ALONE_AND_ALL {
+    for integration in Integration::ALONE_AND_ALL {
         let world = World::with_skew(-20 * MINUTE);
         let clock = world.skew_clock();
         let aws = Wire::new(&world, minutes(5));
         let lab = Wire::with_manner(&world, minutes(5), Manner::ByCode);
         lab.leave_out_dates();
-        let sqs = sqs_of(door, &config_in(&world, aws, AWS), &clock);
+        let sqs = sqs_of(integration, &config_in(&world, aws, AWS), &clock);
         // With tokio's sleep: a wait that takes no time would time the held request out.
         let on_lab = config_on(&lab, LAB)
             .into_builder()
             .time_source(world.clone());
-        let elsewhere = sqs_of(door, &on_lab.build(), &clock);
+        let elsewhere = sqs_of(integration, &on_lab.build(), &clock);
         lab.hold(2);
         let held = elsewhere.clone();
         let held = tokio::spawn(async move { receive(&held, QUEUE).await.is_ok() });
@@ -115,8 +123,8 @@ async fn an_error_without_a_time_is_judged_by_a_correction_that_came_in_between(
         assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
         let after = receive(&elsewhere, QUEUE).await.is_ok();
         let before = held.await.expect("it does not panic");
-        let kept = door.is_some();
-        assert_eq!((before, after), (kept, kept), "{door:?}");
-        assert_eq!(lab.rejected(), if kept { 1 } else { 2 }, "{door:?}");
+        let kept = integration.is_some();
+        assert_eq!((before, after), (kept, kept), "{integration:?}");
+        assert_eq!(lab.rejected(), if kept { 1 } else { 2 }, "{integration:?}");
     }
 }

@@ -9,7 +9,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_types::byte_stream::ByteStream;
 use tokio::task::JoinSet;
 
-use crate::clients::{Door, config_in, config_on, head, in_words, receive, s3_of, sqs_of};
+use crate::clients::{Integration, config_in, config_on, head, in_words, receive, s3_of, sqs_of};
 use crate::credentials::{Issuer, Says};
 use crate::hazards::Slewed;
 use crate::log::Log;
@@ -34,20 +34,20 @@ async fn lost(world: &World, sqs: &aws_sdk_sqs::Client, calls: usize) -> usize {
 #[tokio::test]
 async fn a_stated_tolerance_of_a_minute_costs_one_rejection_for_a_clock_100_s_off() {
     for skew in [-100, 100] {
-        for door in Door::ALONE_AND_ALL {
+        for integration in Integration::ALONE_AND_ALL {
             let log = Log::start();
             let world = World::with_skew(skew);
             let wire = Wire::new(&world, minutes(1));
             let clock = world.skew_clock();
-            let sqs = sqs_of(door, &config_in(&world, wire.clone(), AWS), &clock);
+            let sqs = sqs_of(integration, &config_in(&world, wire.clone(), AWS), &clock);
             let lost = lost(&world, &sqs, 20).await;
-            let (expected, names): (_, &[&str]) = match door {
+            let (expected, names): (_, &[&str]) = match integration {
                 // It remembers what every response says, but does not retry for so little.
                 None => ((1, 1), &[]),
                 Some(_) => ((0, 1), &["skew_detected"]),
             };
-            assert_eq!((lost, wire.rejected()), expected, "{skew} {door:?}");
-            assert_eq!(log.names(), names, "{skew} {door:?}");
+            assert_eq!((lost, wire.rejected()), expected, "{skew} {integration:?}");
+            assert_eq!(log.names(), names, "{skew} {integration:?}");
         }
     }
 }
@@ -62,25 +62,25 @@ async fn a_date_by_the_local_clock_costs_every_third_call_a_resend_and_no_call()
         (-10 * MINUTE, 7),
         (10 * MINUTE, 7),
     ] {
-        for door in Door::ALONE_AND_ALL {
+        for integration in Integration::ALONE_AND_ALL {
             let world = World::with_skew(skew);
             let wire = Wire::new(&world, minutes(5));
             wire.date_by_local_clock();
             let clock = world.skew_clock();
-            let sqs = sqs_of(door, &config_in(&world, wire.clone(), AWS), &clock);
+            let sqs = sqs_of(integration, &config_in(&world, wire.clone(), AWS), &clock);
             let lost = lost(&world, &sqs, 20).await;
-            let expected = match door {
+            let expected = match integration {
                 Some(_) => (0, rejected),
                 None => (20, 20),
             };
-            assert_eq!((lost, wire.rejected()), expected, "{skew} {door:?}");
+            assert_eq!((lost, wire.rejected()), expected, "{skew} {integration:?}");
         }
     }
 }
 
 #[tokio::test]
 async fn a_wall_clock_before_1970_is_read_as_1970() {
-    for door in Door::ALONE_AND_ALL {
+    for integration in Integration::ALONE_AND_ALL {
         let world = World::with_skew(0);
         world
             .machine
@@ -92,10 +92,10 @@ async fn a_wall_clock_before_1970_is_read_as_1970() {
         // What the SDK does with a time before 1970 is not the question.
         let base = config_in(&world, wire.clone(), AWS);
         let base = base.into_builder().time_source(clock.local_time()).build();
-        let sqs = sqs_of(door, &base, &clock);
+        let sqs = sqs_of(integration, &base, &clock);
         let lost = lost(&world, &sqs, 20).await;
-        assert_eq!((lost, wire.rejected()), (0, 1), "{door:?}");
-        assert_eq!(clock.status().is_correcting(), door.is_some());
+        assert_eq!((lost, wire.rejected()), (0, 1), "{integration:?}");
+        assert_eq!(clock.status().is_correcting(), integration.is_some());
     }
 }
 
@@ -120,17 +120,17 @@ async fn no_reading_of_a_local_clock_makes_a_call_panic() {
     let truth = world.machine_wall();
     for wall in [UNIX_EPOCH, truth, far] {
         for boot in [Duration::ZERO, Duration::MAX, Duration::MAX - minutes(1)] {
-            for door in Door::ALL {
+            for integration in Integration::ALL {
                 for manner in [Manner::InWords, Manner::ByCode] {
                     let wire = Wire::with_manner(&world, minutes(5), manner);
                     let readings = AtTheEnd(Arc::new(Mutex::new((wall, boot))));
                     let clock = SkewClock::builder().local_clock(readings.clone()).build();
                     let base = config_in(&world, wire.clone(), AWS);
                     let base = base.into_builder().time_source(clock.local_time()).build();
-                    let sqs = sqs_of(Some(door), &base, &clock);
+                    let sqs = sqs_of(Some(integration), &base, &clock);
                     for next in [Duration::MAX, Duration::ZERO] {
                         let first = receive(&sqs, QUEUE).await;
-                        assert!(wall != truth || first.is_ok(), "{boot:?} {door:?}");
+                        assert!(wall != truth || first.is_ok(), "{boot:?} {integration:?}");
                         readings.0.lock().expect("nobody panics with it").1 = next;
                         wire.set_ahead(HOUR);
                         drop(receive(&sqs, QUEUE).await);
@@ -159,7 +159,11 @@ enum Before {
 /// A checkpoint is restored on another machine, which is `skew` seconds ahead, and whose
 /// monotonic clock shows 20 hours less. Returns how many of 30 calls to AWS and to the lab fail
 /// from a minute later on, and how many requests are rejected.
-async fn after_a_restore(before: Before, skew: i64, door: Option<Door>) -> (usize, usize) {
+async fn after_a_restore(
+    before: Before,
+    skew: i64,
+    integration: Option<Integration>,
+) -> (usize, usize) {
     let world = World::with_skew(0);
     let clocks = Slewed {
         machine: world.machine.clone(),
@@ -170,8 +174,12 @@ async fn after_a_restore(before: Before, skew: i64, door: Option<Door>) -> (usiz
     let lab = Wire::with_manner(&world, minutes(5), Manner::ByCode);
     let hourly = SharedCredentialsProvider::new(Issuer::new(&world, 1, Says::Truth));
     let on_aws = config_in(&world, aws.clone(), AWS).into_builder();
-    let sqs = sqs_of(door, &on_aws.credentials_provider(hourly).build(), &clock);
-    let minio = s3_of(door, &config_in(&world, lab.clone(), LAB), &clock);
+    let sqs = sqs_of(
+        integration,
+        &on_aws.credentials_provider(hourly).build(),
+        &clock,
+    );
+    let minio = s3_of(integration, &config_in(&world, lab.clone(), LAB), &clock);
     let skew_error = |ahead| {
         Fate::answered(Answer {
             body: "<Error><Code>RequestTimeTooSkewed</Code></Error>".into(),
@@ -229,10 +237,10 @@ async fn a_monotonic_clock_that_goes_back_leaves_nothing_behind() {
             // By a clock that is behind the SDK alone uses credentials that have ended.
             (-20 * MINUTE, (3, 5), (0, 1)),
         ] {
-            for door in Door::ALONE_AND_ALL {
-                let outcome = after_a_restore(before, skew, door).await;
-                let expected = if door.is_some() { ours } else { alone };
-                assert_eq!(outcome, expected, "{before:?} {skew} {door:?}");
+            for integration in Integration::ALONE_AND_ALL {
+                let outcome = after_a_restore(before, skew, integration).await;
+                let expected = if integration.is_some() { ours } else { alone };
+                assert_eq!(outcome, expected, "{before:?} {skew} {integration:?}");
             }
         }
     }
@@ -242,14 +250,14 @@ async fn a_monotonic_clock_that_goes_back_leaves_nothing_behind() {
 /// of a second, in each stream: the time that it reads does not jump with the correction.
 #[tokio::test(start_paused = true)]
 async fn uploads_in_flight_when_the_clock_goes_far_forward_read_a_time_that_does_not_jump() {
-    for door in Door::ALONE_AND_ALL {
+    for integration in Integration::ALONE_AND_ALL {
         let world = World::with_skew(-399 * DAY);
         let wire = Wire::with_manner(&world, minutes(15), Manner::InFields);
         let clock = world.skew_clock();
         let config = config_on(&wire, LAB)
             .into_builder()
             .time_source(world.clone());
-        let s3 = s3_of(door, &config.build(), &clock);
+        let s3 = s3_of(integration, &config.build(), &clock);
         let time = s3.config().time_source().expect("was given");
         let before = time.now();
         wire.hold(10);
@@ -264,10 +272,10 @@ async fn uploads_in_flight_when_the_clock_goes_far_forward_read_a_time_that_does
             });
         }
         for outcome in calls.join_all().await {
-            assert_eq!(outcome, Ok(()), "{door:?}");
+            assert_eq!(outcome, Ok(()), "{integration:?}");
         }
-        assert_eq!((wire.rejected(), wire.sent()), (10, 20), "{door:?}");
-        assert_eq!(clock.status().is_correcting(), door.is_some());
-        assert_eq!(time.now(), before, "{door:?}");
+        assert_eq!((wire.rejected(), wire.sent()), (10, 20), "{integration:?}");
+        assert_eq!(clock.status().is_correcting(), integration.is_some());
+        assert_eq!(time.now(), before, "{integration:?}");
     }
 }

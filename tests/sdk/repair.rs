@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_clock_skew_endpoint::Endpoint;
 use tokio::task::JoinSet;
 
-use crate::clients::{Door, config, send};
+use crate::clients::{Integration, config, send};
 use crate::log::Log;
 use crate::world::{DAY, MINUTE, World};
 
@@ -35,7 +35,7 @@ impl Repair {
     }
 }
 
-async fn repaired(door: Door, repair: Repair, skew: i64) {
+async fn repaired(integration: Integration, repair: Repair, skew: i64) {
     let log = Log::start();
     let world = World::with_skew(skew);
     let endpoint = Endpoint::builder(world.clock())
@@ -45,7 +45,7 @@ async fn repaired(door: Door, repair: Repair, skew: i64) {
     endpoint.feed("q", "first");
     let queue = Arc::<str>::from(endpoint.queue_url("q"));
     let clock = world.skew_clock();
-    let sqs = door.sqs(&config(&endpoint.url()), &clock);
+    let sqs = integration.sqs(&config(&endpoint.url()), &clock);
     assert_eq!(send(&sqs, &queue).await, Ok(()));
     assert_eq!(endpoint.counts().rejected, 1);
 
@@ -88,7 +88,7 @@ async fn repaired(door: Door, repair: Repair, skew: i64) {
     assert_eq!(
         endpoint.counts().rejected,
         before.rejected,
-        "{door:?}, {repair:?} of {skew} s"
+        "{integration:?}, {repair:?} of {skew} s"
     );
     let names = log.names();
     assert_eq!(
@@ -110,8 +110,8 @@ async fn repaired(door: Door, repair: Repair, skew: i64) {
 #[tokio::test]
 async fn the_next_request_is_right_after_a_step() {
     for skew in [-2 * DAY, -20 * MINUTE, 20 * MINUTE] {
-        for door in Door::ALL {
-            repaired(door, Repair::Step, skew).await;
+        for integration in Integration::ALL {
+            repaired(integration, Repair::Step, skew).await;
         }
     }
 }
@@ -119,8 +119,8 @@ async fn the_next_request_is_right_after_a_step() {
 #[tokio::test]
 async fn the_next_request_is_right_after_a_slew() {
     for skew in [-20 * MINUTE, 20 * MINUTE] {
-        for door in Door::ALL {
-            repaired(door, Repair::Slew, skew).await;
+        for integration in Integration::ALL {
+            repaired(integration, Repair::Slew, skew).await;
         }
     }
 }

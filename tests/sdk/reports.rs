@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_smithy_types::DateTime;
 
-use crate::clients::{Door, behind, config_on, head, receive, s3, send, without_retries};
+use crate::clients::{Integration, behind, config_on, head, receive, s3, send, without_retries};
 use crate::log::Log;
 use crate::wire::{Answer, Fate, Manner, Wire, basic};
 use crate::world::{DAY, HOUR, MINUTE, World, minutes, shifted};
@@ -18,7 +18,7 @@ const BOX: &str = "https://s3.lab.example";
 /// it: it is computed from the bound and the tolerance.
 #[tokio::test]
 async fn words_in_the_place_of_the_servers_time_do_not_keep_it_from_being_computed() {
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         let log = Log::start();
         let world = World::with_skew(30 * MINUTE);
         let wire = Wire::new(&world, minutes(15));
@@ -31,14 +31,14 @@ async fn words_in_the_place_of_the_servers_time_do_not_keep_it_from_being_comput
         );
         wire.plan([Answer::new(400, body).into()]);
         let clock = world.skew_clock();
-        let sqs = door.sqs(&config_on(&wire, "https://scylla.example"), &clock);
+        let sqs = integration.sqs(&config_on(&wire, "https://scylla.example"), &clock);
         for _ in 0..3 {
-            assert_eq!(receive(&sqs, QUEUE).await, Ok(()), "{door:?}");
+            assert_eq!(receive(&sqs, QUEUE).await, Ok(()), "{integration:?}");
         }
-        assert_eq!((wire.sent(), wire.rejected()), (4, 0), "{door:?}");
+        assert_eq!((wire.sent(), wire.rejected()), (4, 0), "{integration:?}");
         let error = clock.now().duration_since(world.true_time());
         assert!(error.unwrap_or_else(|e| e.duration()) <= Duration::from_millis(1_500));
-        assert_eq!(log.names(), ["skew_detected"], "{door:?}");
+        assert_eq!(log.names(), ["skew_detected"], "{integration:?}");
     }
 }
 
@@ -86,12 +86,12 @@ async fn the_offset_never_comes_from_the_requests_time() {
 /// LocalStack sends `Date` twice, and a client may join the two.
 #[tokio::test]
 async fn a_date_that_came_twice_is_not_used() {
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         let log = Log::start();
         let world = World::with_skew(0);
         let wire = Wire::new(&world, minutes(5));
         let clock = world.skew_clock();
-        let sqs = door.sqs(&config_on(&wire, AWS), &clock);
+        let sqs = integration.sqs(&config_on(&wire, AWS), &clock);
         let date = shifted(world.true_time(), 3 * HOUR);
         let one = crate::wire::http_date(date);
         for (status, body) in [
@@ -108,7 +108,11 @@ async fn a_date_that_came_twice_is_not_used() {
             ] {
                 wire.plan([answer.with("x-amz-request-id", "id-1").into()]);
                 drop(receive(&sqs, QUEUE).await);
-                assert_eq!(clock.now(), world.machine_wall(), "{door:?} {status}");
+                assert_eq!(
+                    clock.now(),
+                    world.machine_wall(),
+                    "{integration:?} {status}"
+                );
             }
         }
         wire.forget_plans();
@@ -124,34 +128,34 @@ async fn a_date_that_came_twice_is_not_used() {
 /// Amazon Location's style descriptor comes from CloudFront, with a `Date` hours old.
 #[tokio::test]
 async fn an_accepted_response_from_a_cache_changes_nothing() {
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         let log = Log::start();
         let world = World::with_skew(0);
         let wire = Wire::new(&world, minutes(5));
         let clock = world.skew_clock();
-        let sqs = door.sqs(&config_on(&wire, AWS), &clock);
+        let sqs = integration.sqs(&config_on(&wire, AWS), &clock);
         let kept = Answer::new(200, "{}").dated(shifted(world.true_time(), -11_288));
         let kept = kept
             .with("age", "11288")
             .with("x-cache", "Hit from cloudfront");
         wire.plan(vec![Fate::answered(kept); 5]);
         for _ in 0..6 {
-            assert_eq!(receive(&sqs, QUEUE).await, Ok(()), "{door:?}");
+            assert_eq!(receive(&sqs, QUEUE).await, Ok(()), "{integration:?}");
             assert_eq!(clock.now(), world.machine_wall());
         }
-        assert_eq!((wire.sent(), log.names().len()), (6, 0), "{door:?}");
+        assert_eq!((wire.sent(), log.names().len()), (6, 0), "{integration:?}");
     }
 }
 
 /// IAM Roles Anywhere says "Invalid signature" under `AccessDeniedException`: it may be the clock.
 #[tokio::test]
 async fn an_invalid_signature_under_an_access_code_is_tried_with_the_date_if_that_is_off() {
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         for (skew, sends) in [(0, 1), (-20 * MINUTE, 2)] {
             let world = World::with_skew(skew);
             let wire = Wire::new(&world, minutes(5));
             let clock = world.skew_clock();
-            let sqs = door.sqs(&config_on(&wire, AWS), &clock);
+            let sqs = integration.sqs(&config_on(&wire, AWS), &clock);
             let denied = Answer::new(403, r#"{"message":"Invalid signature"}"#)
                 .with("x-amzn-errortype", "AccessDeniedException")
                 .with("x-amzn-requestid", "id-1");
@@ -159,9 +163,9 @@ async fn an_invalid_signature_under_an_access_code_is_tried_with_the_date_if_tha
             assert_eq!(
                 receive(&sqs, QUEUE).await.is_ok(),
                 sends == 2,
-                "{door:?} {skew}"
+                "{integration:?} {skew}"
             );
-            assert_eq!(wire.sent(), sends, "{door:?} {skew}");
+            assert_eq!(wire.sent(), sends, "{integration:?} {skew}");
             assert_eq!(clock.status().is_correcting(), sends == 2);
         }
     }
@@ -170,18 +174,18 @@ async fn an_invalid_signature_under_an_access_code_is_tried_with_the_date_if_tha
 /// MinIO cannot read the date: that is another cause, and no second try helps.
 #[tokio::test]
 async fn an_unreadable_date_is_not_sent_again() {
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         let world = World::with_skew(-20 * MINUTE);
         let wire = Wire::new(&world, minutes(5));
         let clock = world.skew_clock();
-        let sqs = door.sqs(&config_on(&wire, BOX), &clock);
+        let sqs = integration.sqs(&config_on(&wire, BOX), &clock);
         let body = "<Error><Code>MalformedDate</Code><Message>Invalid date format header, \
             expected to be in ISO8601, RFC1123 or RFC1123Z time format.</Message></Error>";
         wire.plan([Answer::new(400, body).dated(world.true_time()).into()]);
         receive(&sqs, QUEUE)
             .await
             .expect_err("the date is malformed");
-        assert_eq!(wire.sent(), 1, "{door:?}");
+        assert_eq!(wire.sent(), 1, "{integration:?}");
         assert_eq!(clock.now(), world.machine_wall());
     }
 }

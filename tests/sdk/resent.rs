@@ -26,9 +26,9 @@ use crate::world::{DAY, HOUR, MINUTE, World, minutes};
 const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
 pub(crate) const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
 
-/// A machine twenty minutes behind, a wire, and a client behind the door that
+/// A machine twenty minutes behind, a wire, and a client behind the integration that
 /// retries nothing.
-pub(crate) struct Story {
+pub(crate) struct Scenario {
     pub(crate) log: Log,
     pub(crate) world: World,
     pub(crate) wire: Wire,
@@ -37,7 +37,7 @@ pub(crate) struct Story {
     pub(crate) config: SdkConfig,
 }
 
-impl Story {
+impl Scenario {
     pub(crate) fn new() -> Self {
         Self::with_manner(Manner::InWords)
     }
@@ -133,28 +133,31 @@ async fn a_body_arrives_the_second_time_byte_for_byte() {
 
 #[tokio::test]
 async fn settings_and_the_name_of_the_inner_client_are_passed_on() {
-    let story = Story::new();
+    let scenario = Scenario::new();
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(11))
         .read_timeout(Duration::from_secs(13));
-    let config = story.config.to_builder().timeout_config(timeouts.build());
+    let config = scenario
+        .config
+        .to_builder()
+        .timeout_config(timeouts.build());
     let sqs = aws_sdk_sqs::Client::new(&config.build());
     assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
     let expected = (Some(Duration::from_secs(11)), Some(Duration::from_secs(13)));
-    let settings = story.tap.settings();
+    let settings = scenario.tap.settings();
     assert!(!settings.is_empty());
     assert!(
         settings.iter().all(|seen| *seen == expected),
         "{settings:?}"
     );
-    let metadata = story
+    let metadata = scenario
         .clock
-        .wrap_http_client(story.tap.clone())
+        .wrap_http_client(scenario.tap.clone())
         .connector_metadata();
     let metadata = metadata.expect("the inner client has it");
     assert_eq!(metadata.name(), "tap");
     assert_eq!(metadata.version().as_deref(), Some("7"));
-    let user_agent = story.tap.sent()[0]
+    let user_agent = scenario.tap.sent()[0]
         .header("x-amz-user-agent")
         .map(str::to_owned);
     let user_agent = user_agent.expect("the SDK sends one");
@@ -163,15 +166,15 @@ async fn settings_and_the_name_of_the_inner_client_are_passed_on() {
 
 #[tokio::test]
 async fn nothing_but_the_signature_differs_in_the_second_send() {
-    let story = Story::new();
+    let scenario = Scenario::new();
     let body: Vec<u8> = (0..1_000_000_u32).map(|n| n.to_le_bytes()[1]).collect();
     let hash = Sha256::digest(&body);
-    let put = story.s3().put_object().bucket("b").key("a key/with ö");
+    let put = scenario.s3().put_object().bucket("b").key("a key/with ö");
     put.body(ByteStream::from(body))
         .send()
         .await
         .expect("let through");
-    let sent = story.tap.sent();
+    let sent = scenario.tap.sent();
     let [first, second] = &sent[..] else {
         panic!("{} requests", sent.len());
     };
@@ -192,9 +195,9 @@ async fn nothing_but_the_signature_differs_in_the_second_send() {
 
 #[tokio::test]
 async fn the_second_send_lets_the_sdk_close_a_broken_connection() {
-    let story = Story::new();
-    assert_eq!(receive(&story.sqs(), QUEUE).await, Ok(()));
-    let connections: Vec<_> = story
+    let scenario = Scenario::new();
+    assert_eq!(receive(&scenario.sqs(), QUEUE).await, Ok(()));
+    let connections: Vec<_> = scenario
         .tap
         .sent()
         .into_iter()
@@ -219,50 +222,52 @@ async fn the_second_send_lets_the_sdk_close_a_broken_connection() {
 
 #[tokio::test]
 async fn a_connection_lost_on_the_second_send_is_that_error() {
-    let story = Story::new();
-    story.wire.plan([Fate::default(), Fate::lost()]);
-    let error = receive(&story.sqs(), QUEUE).await.expect_err("it was lost");
+    let scenario = Scenario::new();
+    scenario.wire.plan([Fate::default(), Fate::lost()]);
+    let error = receive(&scenario.sqs(), QUEUE)
+        .await
+        .expect_err("it was lost");
     assert!(error.contains("connection reset"), "{error}");
-    assert_eq!(story.wire.sent(), 2);
-    assert_eq!(story.log.names(), ["skew_detected"]);
-    assert_eq!(story.log.counted("resends", "outcome", "failed"), 1);
-    assert_eq!(receive(&story.sqs(), QUEUE).await, Ok(()));
-    assert_eq!(story.wire.sent(), 3);
+    assert_eq!(scenario.wire.sent(), 2);
+    assert_eq!(scenario.log.names(), ["skew_detected"]);
+    assert_eq!(scenario.log.counted("resends", "outcome", "failed"), 1);
+    assert_eq!(receive(&scenario.sqs(), QUEUE).await, Ok(()));
+    assert_eq!(scenario.wire.sent(), 3);
 }
 
 #[tokio::test]
 async fn a_connection_lost_on_the_second_send_is_retried_by_the_sdk_as_usual() {
-    let story = Story::new();
+    let scenario = Scenario::new();
     let retries = RetryConfig::standard().with_initial_backoff(Duration::from_millis(1));
-    let config = story.config.to_builder().retry_config(retries).build();
-    story.wire.plan([Fate::default(), Fate::lost()]);
+    let config = scenario.config.to_builder().retry_config(retries).build();
+    scenario.wire.plan([Fate::default(), Fate::lost()]);
     assert_eq!(
         receive(&aws_sdk_sqs::Client::new(&config), QUEUE).await,
         Ok(())
     );
-    assert_eq!(story.wire.seen(), [false, true, true]);
+    assert_eq!(scenario.wire.seen(), [false, true, true]);
 }
 
 #[tokio::test]
 async fn a_second_rejection_is_the_answer_and_nothing_is_sent_a_third_time() {
-    let story = Story::new();
+    let scenario = Scenario::new();
     let frozen = Fate {
         before: minutes(25),
         ..Fate::default()
     };
-    story.wire.plan([Fate::default(), frozen]);
-    let error = receive(&story.sqs(), QUEUE)
+    scenario.wire.plan([Fate::default(), frozen]);
+    let error = receive(&scenario.sqs(), QUEUE)
         .await
         .expect_err("twice too late");
     assert!(error.contains("Signature expired"), "{error}");
-    assert_eq!(story.wire.seen(), [false, false]);
-    assert_eq!(story.wire.sent(), 2);
-    assert_eq!(story.log.names(), ["skew_detected", "resend_rejected"]);
-    let failed = story.log.events().pop().expect("just seen");
+    assert_eq!(scenario.wire.seen(), [false, false]);
+    assert_eq!(scenario.wire.sent(), 2);
+    assert_eq!(scenario.log.names(), ["skew_detected", "resend_rejected"]);
+    let failed = scenario.log.events().pop().expect("just seen");
     assert_eq!(failed.level, tracing::Level::WARN);
-    assert_eq!(story.log.counted("resends", "outcome", "rejected"), 1);
-    assert_eq!(receive(&story.sqs(), QUEUE).await, Ok(()));
-    assert_eq!(story.wire.sent(), 3);
+    assert_eq!(scenario.log.counted("resends", "outcome", "rejected"), 1);
+    assert_eq!(receive(&scenario.sqs(), QUEUE).await, Ok(()));
+    assert_eq!(scenario.wire.sent(), 3);
 }
 
 /// A body that can be read once.
@@ -275,9 +280,9 @@ pub(crate) fn once(body: &'static [u8]) -> ByteStream {
 #[tokio::test]
 async fn a_body_that_cannot_be_sent_again_passes_once_and_teaches() {
     for manner in [Manner::InFields, Manner::ByCode] {
-        let story = Story::with_manner(manner);
+        let scenario = Scenario::with_manner(manner);
         let put = |body| {
-            story
+            scenario
                 .s3()
                 .put_object()
                 .bucket("b")
@@ -287,41 +292,41 @@ async fn a_body_that_cannot_be_sent_again_passes_once_and_teaches() {
         };
         let error = put(once(b"hello")).send().await.expect_err("is lost");
         assert!(in_words(error).contains("RequestTimeTooSkewed"));
-        assert_eq!(story.wire.sent(), 1);
+        assert_eq!(scenario.wire.sent(), 1);
         // A `Date` alone is tried first.
         let names: &[&str] = match manner {
             Manner::InFields => &["skew_detected", "resend_skipped"],
             _ => &["resend_skipped"],
         };
-        assert_eq!(story.log.names(), names);
-        let refusal = story.log.events().pop().expect("just seen");
+        assert_eq!(scenario.log.names(), names);
+        let refusal = scenario.log.events().pop().expect("just seen");
         assert_eq!(refusal.get("reason"), Some("body"));
-        assert_eq!(story.log.counted("resends_skipped", "reason", "body"), 1);
+        assert_eq!(scenario.log.counted("resends_skipped", "reason", "body"), 1);
         assert!(put(once(b"hello")).send().await.is_ok());
-        assert_eq!(story.wire.sent(), 2);
-        assert!(story.log.names().contains(&"skew_detected".to_owned()));
+        assert_eq!(scenario.wire.sent(), 2);
+        assert!(scenario.log.names().contains(&"skew_detected".to_owned()));
     }
 }
 
 #[tokio::test]
 async fn what_another_clock_has_signed_is_signed_anew_before_it_is_sent() {
-    let story = Story::new();
+    let scenario = Scenario::new();
     // A client that was given the HTTP client and nothing else.
-    let own = StaticTimeSource::new(story.world.machine_wall());
-    let config = story.config.to_builder().time_source(own);
+    let own = StaticTimeSource::new(scenario.world.machine_wall());
+    let config = scenario.config.to_builder().time_source(own);
     let config = config.identity_cache(IdentityCache::lazy().build());
     let retries = RetryConfig::standard().with_initial_backoff(Duration::from_millis(1));
     let sqs = aws_sdk_sqs::Client::new(&config.retry_config(retries).build());
     for _ in 0..20 {
         assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
     }
-    assert_eq!(story.wire.rejected(), 1);
-    assert_eq!(story.wire.sent(), 21);
-    assert_eq!(story.log.names(), ["skew_detected"]);
+    assert_eq!(scenario.wire.rejected(), 1);
+    assert_eq!(scenario.wire.sent(), 21);
+    assert_eq!(scenario.log.names(), ["skew_detected"]);
     // And once the machine is right again, it is sent as it comes.
-    story.world.set_skew(0);
-    let own = StaticTimeSource::new(story.world.machine_wall());
-    let sqs = aws_sdk_sqs::Client::new(&story.config.to_builder().time_source(own).build());
+    scenario.world.set_skew(0);
+    let own = StaticTimeSource::new(scenario.world.machine_wall());
+    let sqs = aws_sdk_sqs::Client::new(&scenario.config.to_builder().time_source(own).build());
     assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
-    assert_eq!(story.wire.sent(), 22);
+    assert_eq!(scenario.wire.sent(), 22);
 }

@@ -18,7 +18,7 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 use tokio::task::JoinSet;
 
-use crate::clients::{Door, config, in_words};
+use crate::clients::{Integration, config, in_words};
 use crate::log::Log;
 use crate::wire::{Manner, Wire};
 use crate::world::{DAY, HOUR, MINUTE, World, minutes};
@@ -103,7 +103,7 @@ struct Site {
 
 impl Site {
     /// With the SDK's own correction alone, if there is no integration.
-    fn new(door: Option<Door>, skew: i64, manner: Manner, upload: Upload) -> Self {
+    fn new(integration: Option<Integration>, skew: i64, manner: Manner, upload: Upload) -> Self {
         let world = World::with_skew(skew);
         let server = Server {
             wire: Wire::with_manner(&world, minutes(15), manner),
@@ -116,13 +116,15 @@ impl Site {
             .time_source(world.clone())
             .sleep_impl(world.clone())
             .build();
-        let config = door.map_or(config.clone(), |door| door.config(&config, &clock));
+        let config = integration.map_or(config.clone(), |integration| {
+            integration.config(&config, &clock)
+        });
         let builder = aws_sdk_s3::config::Builder::from(&config)
             // A partition has a retry quota of its own, which no other test uses up.
             .retry_partition(RetryPartition::custom("own").build())
             .force_path_style(true);
-        let builder = match door {
-            Some(door) if door.installs() => install!(builder, &clock),
+        let builder = match integration {
+            Some(integration) if integration.installs() => install!(builder, &clock),
             _ => builder,
         };
         Self {
@@ -204,7 +206,12 @@ async fn chunks_are_signed_as_by_a_correct_local_clock() {
         let [expected] = &oracle.sent()[..] else {
             panic!("{length} bytes were not sent once");
         };
-        let site = Site::new(Some(Door::HttpClient), -2 * HOUR, Manner::InFields, upload);
+        let site = Site::new(
+            Some(Integration::HttpClient),
+            -2 * HOUR,
+            Manner::InFields,
+            upload,
+        );
         // The first is sent twice, and the second signed again before it is sent.
         for _ in 0..2 {
             assert_eq!(site.puts().await, Ok(()), "{length}");
@@ -222,15 +229,19 @@ async fn chunks_are_signed_as_by_a_correct_local_clock() {
 
 #[tokio::test]
 async fn a_stream_over_plain_http_costs_one_rejection_and_no_call() {
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         for manner in MANNERS {
             for skew in SKEWS {
                 let log = Log::start();
-                let site = Site::new(Some(door), skew, manner, SMALL);
+                let site = Site::new(Some(integration), skew, manner, SMALL);
                 for _ in 0..5 {
-                    assert_eq!(site.puts().await, Ok(()), "{door:?} {manner:?} {skew}");
+                    assert_eq!(
+                        site.puts().await,
+                        Ok(()),
+                        "{integration:?} {manner:?} {skew}"
+                    );
                 }
-                assert_eq!(site.rejected(), 1, "{door:?} {manner:?} {skew}");
+                assert_eq!(site.rejected(), 1, "{integration:?} {manner:?} {skew}");
                 assert_eq!(site.sent().len(), 6);
                 assert_eq!(log.names(), ["skew_detected"]);
             }
@@ -240,10 +251,10 @@ async fn a_stream_over_plain_http_costs_one_rejection_and_no_call() {
 
 #[tokio::test]
 async fn of_fifty_streams_in_flight_over_plain_http_none_fails() {
-    for door in [None].into_iter().chain(Door::ALL.map(Some)) {
+    for integration in [None].into_iter().chain(Integration::ALL.map(Some)) {
         for skew in [-2 * HOUR, 9 * HOUR] {
-            let site = Site::new(door, skew, Manner::InFields, SMALL);
-            assert_eq!(site.failed_in_flight(50).await, 0, "{door:?} {skew}");
+            let site = Site::new(integration, skew, Manner::InFields, SMALL);
+            assert_eq!(site.failed_in_flight(50).await, 0, "{integration:?} {skew}");
             assert_eq!(site.rejected(), 50);
         }
     }
@@ -251,27 +262,33 @@ async fn of_fifty_streams_in_flight_over_plain_http_none_fails() {
 
 #[tokio::test]
 async fn more_streams_in_flight_than_the_retry_quota_allows_for_succeed() {
-    for (door, expected) in [(None, 20), (Some(Door::HttpClient), 0)] {
-        let site = Site::new(door, -2 * HOUR, Manner::InFields, SMALL);
-        assert_eq!(site.failed_in_flight(120).await, expected, "{door:?}");
+    for (integration, expected) in [(None, 20), (Some(Integration::HttpClient), 0)] {
+        let site = Site::new(integration, -2 * HOUR, Manner::InFields, SMALL);
+        assert_eq!(
+            site.failed_in_flight(120).await,
+            expected,
+            "{integration:?}"
+        );
     }
 }
 
 /// The SDK's own correction would have seen the time in the response to any request.
 #[tokio::test]
 async fn streams_after_other_requests_are_not_rejected() {
-    for door in [None].into_iter().chain(Door::ALL.map(Some)) {
+    for integration in [None].into_iter().chain(Integration::ALL.map(Some)) {
         for skew in [-2 * HOUR, 9 * HOUR] {
-            let site = Site::new(door, skew, Manner::InFields, SMALL);
-            assert_eq!(site.gets().await, Ok(()), "{door:?} {skew}");
-            assert_eq!(site.failed_in_flight(20).await, 0, "{door:?} {skew}");
-            assert_eq!(site.rejected(), 1, "{door:?} {skew}");
-            let Some(door) = door else { continue };
+            let site = Site::new(integration, skew, Manner::InFields, SMALL);
+            assert_eq!(site.gets().await, Ok(()), "{integration:?} {skew}");
+            assert_eq!(site.failed_in_flight(20).await, 0, "{integration:?} {skew}");
+            assert_eq!(site.rejected(), 1, "{integration:?} {skew}");
+            let Some(integration) = integration else {
+                continue;
+            };
             // And once the local clock is correct, where the SDK alone loses a call.
             site.world.set_skew(0);
-            assert_eq!(site.gets().await, Ok(()), "{door:?} {skew}");
-            assert_eq!(site.failed_in_flight(20).await, 0, "{door:?} {skew}");
-            assert_eq!(site.rejected(), 1, "{door:?} {skew}");
+            assert_eq!(site.gets().await, Ok(()), "{integration:?} {skew}");
+            assert_eq!(site.failed_in_flight(20).await, 0, "{integration:?} {skew}");
+            assert_eq!(site.rejected(), 1, "{integration:?} {skew}");
         }
     }
 }
@@ -282,14 +299,14 @@ async fn a_stream_that_is_gone_fails_once_and_the_next_is_not_rejected() {
         is_replayable: false,
         ..UPLOAD
     };
-    for door in [None].into_iter().chain(Door::ALL.map(Some)) {
+    for integration in [None].into_iter().chain(Integration::ALL.map(Some)) {
         for skew in [-2 * HOUR, 9 * HOUR] {
-            let site = Site::new(door, skew, Manner::InFields, upload);
-            assert!(site.puts().await.is_err(), "{door:?}");
+            let site = Site::new(integration, skew, Manner::InFields, upload);
+            assert!(site.puts().await.is_err(), "{integration:?}");
             for _ in 0..3 {
-                assert_eq!(site.puts().await, Ok(()), "{door:?} {skew}");
+                assert_eq!(site.puts().await, Ok(()), "{integration:?} {skew}");
             }
-            assert_eq!(site.rejected(), 1, "{door:?} {skew}");
+            assert_eq!(site.rejected(), 1, "{integration:?} {skew}");
             assert_eq!(site.sent().len(), 4);
         }
     }
@@ -297,13 +314,13 @@ async fn a_stream_that_is_gone_fails_once_and_the_next_is_not_rejected() {
 
 #[tokio::test]
 async fn on_a_correct_local_clock_a_stream_is_left_as_it_is() {
-    for door in Door::ALL {
-        let site = Site::new(Some(door), 0, Manner::InFields, UPLOAD);
+    for integration in Integration::ALL {
+        let site = Site::new(Some(integration), 0, Manner::InFields, UPLOAD);
         let oracle = Site::new(None, 0, Manner::InFields, UPLOAD);
         for _ in 0..3 {
             assert_eq!(site.puts().await, Ok(()));
             assert_eq!(oracle.puts().await, Ok(()));
         }
-        assert_eq!(site.sent(), oracle.sent(), "{door:?}");
+        assert_eq!(site.sent(), oracle.sent(), "{integration:?}");
     }
 }

@@ -3,7 +3,7 @@
 use aws_clock_skew::install;
 use tokio::task::JoinSet;
 
-use crate::clients::{Door, config_on, in_words};
+use crate::clients::{Integration, config_on, in_words};
 use crate::log::Log;
 use crate::tap::Tap;
 use crate::wire::{Manner, Wire};
@@ -21,7 +21,7 @@ struct Site {
 
 impl Site {
     /// With the SDK's own correction alone, if it is `None`.
-    fn new(door: Option<Door>, skew: i64, manner: Manner) -> Self {
+    fn new(integration: Option<Integration>, skew: i64, manner: Manner) -> Self {
         let world = World::with_skew(skew);
         let wire = Wire::with_manner(&world, minutes(15), manner);
         let tap = Tap::new(wire.clone());
@@ -32,7 +32,9 @@ impl Site {
             .time_source(world.clone());
         config.set_endpoint_url(None);
         let config = config.build();
-        let mut retried = door.map_or(config.clone(), |door| door.config(&config, &clock));
+        let mut retried = integration.map_or(config.clone(), |integration| {
+            integration.config(&config, &clock)
+        });
         if cfg!(not(feature = "sigv4a")) {
             // Only the SDK can sign these requests again, and needs its retries for it.
             let retries = config.retry_config().cloned();
@@ -42,8 +44,8 @@ impl Site {
         }
         let config = retried;
         let builder = aws_sdk_s3::config::Builder::from(&config);
-        let builder = match door {
-            Some(door) if door.installs() => install!(builder, &clock),
+        let builder = match integration {
+            Some(integration) if integration.installs() => install!(builder, &clock),
             _ => builder,
         };
         Self {
@@ -101,14 +103,18 @@ const MANNERS: [Manner; 3] = [Manner::InFields, Manner::ByCode, Manner::Silently
 #[cfg_attr(not(feature = "sigv4a"), ignore = "needs the feature")]
 #[tokio::test]
 async fn a_multi_region_access_point_costs_one_rejection_and_no_call() {
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         for manner in MANNERS {
             for skew in [-2 * DAY, -2 * HOUR, -20 * MINUTE, 9 * HOUR] {
                 let log = Log::start();
-                let site = Site::new(Some(door), skew, manner);
-                assert_eq!(site.failed(5).await, 0, "{door:?} {manner:?} {skew}");
+                let site = Site::new(Some(integration), skew, manner);
+                assert_eq!(site.failed(5).await, 0, "{integration:?} {manner:?} {skew}");
                 let seen = site.wire.seen();
-                assert_eq!(seen, [false, true, true, true, true, true], "{door:?}");
+                assert_eq!(
+                    seen,
+                    [false, true, true, true, true, true],
+                    "{integration:?}"
+                );
                 assert_eq!(log.names(), ["skew_detected"]);
                 site.has_signed_with_sigv4a();
             }
@@ -119,13 +125,17 @@ async fn a_multi_region_access_point_costs_one_rejection_and_no_call() {
 #[cfg_attr(not(feature = "sigv4a"), ignore = "needs the feature")]
 #[tokio::test]
 async fn of_fifty_requests_in_flight_to_a_multi_region_access_point_none_fails() {
-    for door in Door::ALL {
+    for integration in Integration::ALL {
         for skew in [-2 * HOUR, 9 * HOUR] {
-            let site = Site::new(Some(door), skew, Manner::InFields);
+            let site = Site::new(Some(integration), skew, Manner::InFields);
             let failed = site.failed_in_flight(50).await;
-            assert_eq!((failed, site.wire.rejected()), (0, 50), "{door:?} {skew}");
+            assert_eq!(
+                (failed, site.wire.rejected()),
+                (0, 50),
+                "{integration:?} {skew}"
+            );
             assert_eq!(site.failed(5).await, 0);
-            assert_eq!(site.wire.rejected(), 50, "{door:?} {skew}");
+            assert_eq!(site.wire.rejected(), 50, "{integration:?} {skew}");
         }
     }
 }
@@ -135,8 +145,8 @@ async fn of_fifty_requests_in_flight_to_a_multi_region_access_point_none_fails()
 async fn no_integration_loses_more_calls_to_a_multi_region_access_point_than_the_sdk_alone() {
     for manner in MANNERS {
         let mut failed = Vec::new();
-        for door in [None].into_iter().chain(Door::ALL.map(Some)) {
-            let site = Site::new(door, 0, manner);
+        for integration in [None].into_iter().chain(Integration::ALL.map(Some)) {
+            let site = Site::new(integration, 0, manner);
             let mut all = 0;
             for skew in [-2 * HOUR, 0, 9 * HOUR, 0] {
                 site.world.set_skew(skew);

@@ -13,7 +13,7 @@ use crate::world::{DAY, HOUR, MINUTE, World, minutes, shifted};
 pub(crate) const S3: &str = "https://s3.us-east-1.amazonaws.com";
 
 /// A machine, S3 and a client of it.
-pub(crate) struct Story {
+pub(crate) struct Scenario {
     pub(crate) log: Log,
     pub(crate) world: World,
     pub(crate) wire: Wire,
@@ -21,7 +21,7 @@ pub(crate) struct Story {
     pub(crate) s3: aws_sdk_s3::Client,
 }
 
-impl Story {
+impl Scenario {
     pub(crate) fn new(skew: i64, manner: Manner) -> Self {
         let log = Log::start();
         let world = World::with_skew(skew);
@@ -71,16 +71,16 @@ impl Story {
 async fn suspects_and_wordless_rejections_are_corrected_by_their_date() {
     for manner in Manner::WITHOUT_WORDS {
         for skew in [-2 * DAY, -20 * MINUTE, 20 * MINUTE, 9 * HOUR] {
-            let story = Story::new(skew, manner);
+            let scenario = Scenario::new(skew, manner);
             for call in 0..5 {
-                assert_eq!(head(&story.s3).await, Ok(()), "{manner:?} {skew} {call}");
-                story.world.advance(Duration::from_secs(61));
+                assert_eq!(head(&scenario.s3).await, Ok(()), "{manner:?} {skew} {call}");
+                scenario.world.advance(Duration::from_secs(61));
             }
-            story.knows_the_time();
-            assert_eq!(story.wire.sent(), 6, "{manner:?} {skew}");
-            assert_eq!(story.wire.rejected(), 1, "{manner:?} {skew}");
-            assert_eq!(story.log.names(), ["skew_detected"]);
-            assert_eq!(story.log.events()[0].get("time_source"), Some("date"));
+            scenario.knows_the_time();
+            assert_eq!(scenario.wire.sent(), 6, "{manner:?} {skew}");
+            assert_eq!(scenario.wire.rejected(), 1, "{manner:?} {skew}");
+            assert_eq!(scenario.log.names(), ["skew_detected"]);
+            assert_eq!(scenario.log.events()[0].get("time_source"), Some("date"));
         }
     }
 }
@@ -89,27 +89,27 @@ async fn suspects_and_wordless_rejections_are_corrected_by_their_date() {
 async fn fifty_suspects_in_flight_lose_no_call_and_are_one_lesson() {
     const CALLS: usize = 50;
     for manner in Manner::WITHOUT_WORDS {
-        let story = Story::new(-20 * MINUTE, manner);
-        story.wire.hold(CALLS);
+        let scenario = Scenario::new(-20 * MINUTE, manner);
+        scenario.wire.hold(CALLS);
         let mut calls = JoinSet::new();
         for _ in 0..CALLS {
-            let s3 = story.s3.clone();
+            let s3 = scenario.s3.clone();
             calls.spawn(async move { head(&s3).await });
         }
         assert!(calls.join_all().await.iter().all(Result::is_ok));
-        assert_eq!(story.wire.rejected(), CALLS, "{manner:?}");
-        assert_eq!(story.wire.sent(), 2 * CALLS);
-        assert_eq!(story.log.names(), ["skew_detected"]);
-        assert_eq!(story.log.counted("events", "event", "skew_detected"), 1);
-        story.knows_the_time();
+        assert_eq!(scenario.wire.rejected(), CALLS, "{manner:?}");
+        assert_eq!(scenario.wire.sent(), 2 * CALLS);
+        assert_eq!(scenario.log.names(), ["skew_detected"]);
+        assert_eq!(scenario.log.counted("events", "event", "skew_detected"), 1);
+        scenario.knows_the_time();
     }
 }
 
 #[tokio::test]
 async fn what_is_no_evidence_of_a_servers_time_teaches_nothing() {
     for skew in [0, -20 * MINUTE] {
-        let story = Story::new(skew, Manner::Silently);
-        let date = shifted(story.world.true_time(), 2 * HOUR);
+        let scenario = Scenario::new(skew, Manner::Silently);
+        let date = shifted(scenario.world.true_time(), 2 * HOUR);
         let id = ("x-amz-request-id", "id-1");
         for answer in [
             Answer::new(403, "").dated(date),
@@ -129,10 +129,10 @@ async fn what_is_no_evidence_of_a_servers_time_teaches_nothing() {
             Answer::new(416, "").dated(date).with(id.0, id.1),
         ] {
             let shown = format!("{answer:?}");
-            story.wire.plan([Fate::answered(answer)]);
-            assert_eq!(story.cost().await, 1, "{shown}");
-            story.is_the_machines();
+            scenario.wire.plan([Fate::answered(answer)]);
+            assert_eq!(scenario.cost().await, 1, "{shown}");
+            scenario.is_the_machines();
         }
-        assert_eq!(story.log.names(), Vec::<String>::new());
+        assert_eq!(scenario.log.names(), Vec::<String>::new());
     }
 }

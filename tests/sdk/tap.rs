@@ -1,4 +1,4 @@
-//! What passes between the door and the HTTP client inside it.
+//! What passes between the integration and the HTTP client inside it.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

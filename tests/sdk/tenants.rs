@@ -9,7 +9,7 @@ use aws_sdk_sqs::config::retry::RetryPartition;
 use aws_sdk_sqs::config::{Builder, IdentityCache};
 use tokio::task::JoinSet;
 
-use crate::clients::{Door, SDK_AND_ALL, config, config_of, receive};
+use crate::clients::{Integration, SDK_AND_ALL, config, config_of, receive};
 use crate::site::QUEUE;
 use crate::unrepeatable::Role;
 use crate::wire::Wire;
@@ -39,20 +39,20 @@ async fn a_call_of_each_of_hundreds_of_tenants_in_flight_succeeds() {
         (300, &[-20 * MINUTE]),
     ] {
         for &skew in skews {
-            for door in SDK_AND_ALL {
+            for integration in SDK_AND_ALL {
                 let world = World::with_skew(skew);
                 let wire = Wire::new(&world, minutes(5));
                 wire.hold(tenants);
                 let clock = world.skew_clock();
-                let config = config_of(door, &base(&world, &wire), &clock);
+                let config = config_of(integration, &base(&world, &wire), &clock);
                 let mut calls = JoinSet::new();
                 for tenant in 0..tenants {
                     // Their retry quotas are their own as well.
-                    let partition = RetryPartition::custom(format!("{tenant} of {door:?}"));
+                    let partition = RetryPartition::custom(format!("{tenant} of {integration:?}"));
                     let builder = Builder::from(&config)
                         .credentials_provider(role(&world, format!("ASIA{tenant}N")))
                         .retry_partition(partition.build());
-                    let builder = if door.is_some_and(Door::installs) {
+                    let builder = if integration.is_some_and(Integration::installs) {
                         aws_clock_skew::install!(builder, &clock)
                     } else {
                         builder
@@ -66,8 +66,11 @@ async fn a_call_of_each_of_hundreds_of_tenants_in_flight_succeeds() {
                     .iter()
                     .filter(|call| call.is_err())
                     .count();
-                assert_eq!(lost, 0, "{tenants} tenants, {door:?}, {skew} s ahead");
-                assert_eq!(wire.sent(), 2 * tenants, "{door:?}");
+                assert_eq!(
+                    lost, 0,
+                    "{tenants} tenants, {integration:?}, {skew} s ahead"
+                );
+                assert_eq!(wire.sent(), 2 * tenants, "{integration:?}");
             }
         }
     }
@@ -75,16 +78,16 @@ async fn a_call_of_each_of_hundreds_of_tenants_in_flight_succeeds() {
 
 /// How many of 200 calls in flight fail, and of twenty after them, of a client with an
 /// identity cache of the user's own.
-async fn lost(door: Option<Door>, is_caching: bool, skew: i64) -> (usize, usize) {
+async fn lost(integration: Option<Integration>, is_caching: bool, skew: i64) -> (usize, usize) {
     let world = World::with_skew(skew);
     let wire = Wire::new(&world, minutes(5));
     wire.hold(200);
     let clock = world.skew_clock();
-    let partition = RetryPartition::custom(format!("{door:?} {is_caching} {skew}"));
-    let builder = Builder::from(&config_of(door, &base(&world, &wire), &clock))
+    let partition = RetryPartition::custom(format!("{integration:?} {is_caching} {skew}"));
+    let builder = Builder::from(&config_of(integration, &base(&world, &wire), &clock))
         .credentials_provider(role(&world, "ASIA".to_owned()))
         .retry_partition(partition.build());
-    let builder = if door.is_some_and(Door::installs) {
+    let builder = if integration.is_some_and(Integration::installs) {
         aws_clock_skew::install!(builder, &clock)
     } else {
         builder
@@ -118,14 +121,14 @@ async fn keys_that_rotate_at_every_load_lose_no_more_calls_than_without_us() {
         for is_caching in [false, true] {
             let of_sdk = lost(None, is_caching, skew).await;
             assert_eq!(of_sdk, (100, 0));
-            for door in Door::ALL {
-                let (in_flight, later) = lost(Some(door), is_caching, skew).await;
-                let most = if door.installs() { 0 } else { of_sdk.0 };
+            for integration in Integration::ALL {
+                let (in_flight, later) = lost(Some(integration), is_caching, skew).await;
+                let most = if integration.installs() { 0 } else { of_sdk.0 };
                 assert!(
                     in_flight <= most,
-                    "{in_flight} lost, {door:?}, {skew} s ahead"
+                    "{in_flight} lost, {integration:?}, {skew} s ahead"
                 );
-                assert_eq!(later, 0, "{door:?}, {skew} s ahead");
+                assert_eq!(later, 0, "{integration:?}, {skew} s ahead");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Many threads, all services and doors at once, and one clock.
+//! Many threads, all services and integrations at once, and one clock.
 
 use std::sync::Arc;
 

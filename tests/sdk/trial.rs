@@ -12,91 +12,91 @@ use aws_smithy_runtime_api::client::auth::AuthSchemeId;
 
 use crate::clients::{config_on, head, s3, without_retries};
 use crate::resent::once;
-use crate::suspects::{S3, Story};
+use crate::suspects::{S3, Scenario};
 use crate::wire::{Answer, Fate, Manner};
 use crate::world::{DAY, HOUR, MINUTE, minutes, shifted};
 
 /// A clock skew error without times, by a clock that is ahead of the true time.
-fn skew_error(story: &Story, ahead: i64) -> Fate {
+fn skew_error(scenario: &Scenario, ahead: i64) -> Fate {
     Fate::answered(Answer {
         body: "<Error><Code>RequestTimeTooSkewed</Code></Error>".into(),
-        ..Answer::empty_403(shifted(story.world.true_time(), ahead))
+        ..Answer::empty_403(shifted(scenario.world.true_time(), ahead))
     })
 }
 
 #[tokio::test]
 async fn a_denial_of_a_trial_changes_no_clock_and_says_nothing_about_the_time() {
     for ahead in [-20 * MINUTE, 20 * MINUTE, 6 * DAY] {
-        let story = Story::new(0, Manner::Silently);
-        story.lies(ahead, 2);
-        assert_eq!(story.cost().await, 2);
-        story.is_the_machines();
-        assert_eq!(story.log.names(), ["not_clock_skew"]);
+        let scenario = Scenario::new(0, Manner::Silently);
+        scenario.lies(ahead, 2);
+        assert_eq!(scenario.cost().await, 2);
+        scenario.is_the_machines();
+        assert_eq!(scenario.log.names(), ["not_clock_skew"]);
         // The server knows the time after all: signed by the trial once, then right.
-        assert_eq!(head(&story.s3).await, Ok(()));
-        assert_eq!(story.wire.sent(), 4);
-        assert_eq!(story.cost().await, 1);
-        story.is_the_machines();
+        assert_eq!(head(&scenario.s3).await, Ok(()));
+        assert_eq!(scenario.wire.sent(), 4);
+        assert_eq!(scenario.cost().await, 1);
+        scenario.is_the_machines();
     }
 }
 
 #[tokio::test]
 async fn a_trial_that_is_rejected_ends_with_a_back_off() {
-    let story = Story::new(0, Manner::ByCode);
+    let scenario = Scenario::new(0, Manner::ByCode);
     // MinIO's clock jumps: its second response contradicts its first.
-    story.wire.set_ahead(2 * HOUR);
-    story.wire.plan([skew_error(&story, HOUR)]);
-    assert_eq!(story.cost().await, 2);
-    story.is_the_machines();
-    assert_eq!(story.log.names(), ["trial_rejected", "resend_rejected"]);
-    let rejected = &story.log.events()[0];
+    scenario.wire.set_ahead(2 * HOUR);
+    scenario.wire.plan([skew_error(&scenario, HOUR)]);
+    assert_eq!(scenario.cost().await, 2);
+    scenario.is_the_machines();
+    assert_eq!(scenario.log.names(), ["trial_rejected", "resend_rejected"]);
+    let rejected = &scenario.log.events()[0];
     assert_eq!(rejected.level, tracing::Level::DEBUG);
     assert_eq!(rejected.get("offset_ms"), Some("0"));
     // Its `Date` is ignored for a minute, and then tried again.
-    assert_eq!(story.cost().await, 1);
-    story.world.advance(minutes(1));
-    assert_eq!(head(&story.s3).await, Ok(()));
+    assert_eq!(scenario.cost().await, 1);
+    scenario.world.advance(minutes(1));
+    assert_eq!(head(&scenario.s3).await, Ok(()));
 }
 
 #[tokio::test]
 async fn a_trial_that_is_denied_at_a_later_attempt_changes_no_clock_either() {
     for between in [Fate::lost(), Fate::answered(Answer::new(503, ""))] {
-        let story = Story::new(0, Manner::Silently);
+        let scenario = Scenario::new(0, Manner::Silently);
         let retries = RetryConfig::standard().with_initial_backoff(Duration::from_millis(1));
-        let config = config_on(&story.wire, S3)
+        let config = config_on(&scenario.wire, S3)
             .into_builder()
             .retry_config(retries)
             .build();
-        let s3 = s3(&config, &story.clock);
+        let s3 = s3(&config, &scenario.clock);
         let lie = || {
-            let date = shifted(story.world.true_time(), 20 * MINUTE);
+            let date = shifted(scenario.world.true_time(), 20 * MINUTE);
             Fate::answered(Answer::empty_403(date))
         };
-        story.wire.plan([lie(), between, lie()]);
+        scenario.wire.plan([lie(), between, lie()]);
         assert!(head(&s3).await.is_err());
-        assert_eq!(story.wire.sent(), 3);
-        story.is_the_machines();
+        assert_eq!(scenario.wire.sent(), 3);
+        scenario.is_the_machines();
     }
 }
 
 #[tokio::test]
 async fn a_trial_leaves_the_correction_as_it_is() {
-    let story = Story::new(-3 * HOUR, Manner::InWords);
-    assert_eq!(head(&story.s3).await, Ok(()));
-    let before = story.clock.status().offset();
-    story.lies(20 * MINUTE, 2);
-    assert_eq!(story.cost().await, 2);
-    assert_eq!(story.clock.status().offset(), before);
-    story.knows_the_time();
+    let scenario = Scenario::new(-3 * HOUR, Manner::InWords);
+    assert_eq!(head(&scenario.s3).await, Ok(()));
+    let before = scenario.clock.status().offset();
+    scenario.lies(20 * MINUTE, 2);
+    assert_eq!(scenario.cost().await, 2);
+    assert_eq!(scenario.clock.status().offset(), before);
+    scenario.knows_the_time();
     // A `Date` that agrees with the local clock is one like the others.
-    story.world.advance(minutes(2));
-    story.lies(-3 * HOUR, 2);
-    story.cost().await;
-    assert_eq!(story.clock.status().offset(), before);
-    story.wire.forget_plans();
-    assert_eq!(head(&story.s3).await, Ok(()));
-    assert_eq!(story.cost().await, 1);
-    story.knows_the_time();
+    scenario.world.advance(minutes(2));
+    scenario.lies(-3 * HOUR, 2);
+    scenario.cost().await;
+    assert_eq!(scenario.clock.status().offset(), before);
+    scenario.wire.forget_plans();
+    assert_eq!(head(&scenario.s3).await, Ok(()));
+    assert_eq!(scenario.cost().await, 1);
+    scenario.knows_the_time();
 }
 
 #[tokio::test]
@@ -106,33 +106,33 @@ async fn a_trial_without_an_answer_waits_for_its_host() {
         (-3 * HOUR, 20 * MINUTE),
         (-3 * HOUR, -3 * HOUR),
     ] {
-        let story = Story::new(skew, Manner::InWords);
-        assert_eq!(head(&story.s3).await, Ok(()));
-        let before = story.clock.status().offset();
-        story.lies(lie, 1);
-        story.wire.plan([Fate::lost()]);
-        assert!(head(&story.s3).await.is_err());
-        assert_eq!(story.clock.status().offset(), before);
-        story.world.advance(minutes(60));
-        assert_eq!(story.clock.status().offset(), before);
-        assert_eq!(head(&story.s3).await, Ok(()));
-        story.knows_the_time();
-        assert_eq!(story.cost().await, 1);
+        let scenario = Scenario::new(skew, Manner::InWords);
+        assert_eq!(head(&scenario.s3).await, Ok(()));
+        let before = scenario.clock.status().offset();
+        scenario.lies(lie, 1);
+        scenario.wire.plan([Fate::lost()]);
+        assert!(head(&scenario.s3).await.is_err());
+        assert_eq!(scenario.clock.status().offset(), before);
+        scenario.world.advance(minutes(60));
+        assert_eq!(scenario.clock.status().offset(), before);
+        assert_eq!(head(&scenario.s3).await, Ok(()));
+        scenario.knows_the_time();
+        assert_eq!(scenario.cost().await, 1);
     }
 }
 
 #[tokio::test]
 async fn a_trial_whose_answer_is_lost_is_accepted_by_another_call() {
-    let story = Story::new(-20 * MINUTE, Manner::Silently);
-    story.wire.plan([Fate::default(), Fate::lost()]);
-    assert!(head(&story.s3).await.is_err(), "the connection broke");
-    story.world.advance(Duration::from_secs(59));
-    assert_eq!(head(&story.s3).await, Ok(()));
-    story.world.advance(minutes(60));
-    story.knows_the_time();
-    assert_eq!(story.cost().await, 1);
-    assert_eq!(story.log.names(), ["skew_detected"]);
-    assert_eq!(story.log.counted("resends", "outcome", "failed"), 1);
+    let scenario = Scenario::new(-20 * MINUTE, Manner::Silently);
+    scenario.wire.plan([Fate::default(), Fate::lost()]);
+    assert!(head(&scenario.s3).await.is_err(), "the connection broke");
+    scenario.world.advance(Duration::from_secs(59));
+    assert_eq!(head(&scenario.s3).await, Ok(()));
+    scenario.world.advance(minutes(60));
+    scenario.knows_the_time();
+    assert_eq!(scenario.cost().await, 1);
+    assert_eq!(scenario.log.names(), ["skew_detected"]);
+    assert_eq!(scenario.log.counted("resends", "outcome", "failed"), 1);
 }
 
 #[tokio::test]
@@ -151,52 +151,54 @@ async fn an_answer_that_passed_the_timestamp_check_accepts_a_trial() {
         (429, "", false),
         (400, expired, false),
     ] {
-        let story = Story::new(-20 * MINUTE, Manner::Silently);
+        let scenario = Scenario::new(-20 * MINUTE, Manner::Silently);
         let second = Answer::new(status, body);
-        story.wire.plan([Fate::default(), Fate::answered(second)]);
-        assert_eq!(story.cost().await, 2);
-        let is_correcting = story.clock.status().is_correcting();
+        scenario
+            .wire
+            .plan([Fate::default(), Fate::answered(second)]);
+        assert_eq!(scenario.cost().await, 2);
+        let is_correcting = scenario.clock.status().is_correcting();
         assert_eq!(is_correcting, accepts, "{status} {body}");
         if accepts {
-            story.knows_the_time();
+            scenario.knows_the_time();
         }
         // Either way the next request to this host is signed with it.
-        assert_eq!(story.cost().await, 1, "{status} {body}");
-        story.knows_the_time();
+        assert_eq!(scenario.cost().await, 1, "{status} {body}");
+        scenario.knows_the_time();
     }
 }
 
 #[tokio::test]
 async fn the_back_off_doubles_from_a_minute_up_to_an_hour() {
-    let story = Story::new(0, Manner::ByCode);
+    let scenario = Scenario::new(0, Manner::ByCode);
     let lies = |times: usize| {
-        let lie = || skew_error(&story, 20 * MINUTE);
-        story.wire.forget_plans();
-        story.wire.plan((0..times).map(|_| lie()));
+        let lie = || skew_error(&scenario, 20 * MINUTE);
+        scenario.wire.forget_plans();
+        scenario.wire.plan((0..times).map(|_| lie()));
     };
     for period in [1, 2, 4, 8, 16, 32, 60, 60] {
         lies(2);
-        assert_eq!(story.cost().await, 2, "before {period} min");
-        story
+        assert_eq!(scenario.cost().await, 2, "before {period} min");
+        scenario
             .world
             .advance(minutes(period) - Duration::from_secs(1));
         lies(1);
-        assert_eq!(story.cost().await, 1, "{period} min");
-        story.is_the_machines();
-        story.world.advance(Duration::from_secs(1));
+        assert_eq!(scenario.cost().await, 1, "{period} min");
+        scenario.is_the_machines();
+        scenario.world.advance(Duration::from_secs(1));
     }
     // A trial that is accepted ends it.
-    story.wire.forget_plans();
-    story.world.set_skew(-20 * MINUTE);
-    assert_eq!(head(&story.s3).await, Ok(()));
-    story.world.set_skew(0);
-    story.world.advance(minutes(1));
-    story.is_the_machines();
+    scenario.wire.forget_plans();
+    scenario.world.set_skew(-20 * MINUTE);
+    assert_eq!(head(&scenario.s3).await, Ok(()));
+    scenario.world.set_skew(0);
+    scenario.world.advance(minutes(1));
+    scenario.is_the_machines();
     lies(2);
-    assert_eq!(story.cost().await, 2);
-    story.world.advance(minutes(1));
+    assert_eq!(scenario.cost().await, 2);
+    scenario.world.advance(minutes(1));
     lies(2);
-    assert_eq!(story.cost().await, 2);
+    assert_eq!(scenario.cost().await, 2);
 }
 
 /// Credentials that are good by any clock, and how often they were asked for.
@@ -224,20 +226,20 @@ impl ProvideCredentials for Loads {
 async fn identity_caches_ask_again_when_a_trial_is_accepted_and_not_before() {
     for is_lie in [false, true] {
         let skew = if is_lie { 0 } else { -20 * MINUTE };
-        let story = Story::new(skew, Manner::Silently);
-        let expiry = shifted(story.world.true_time(), 30 * DAY);
+        let scenario = Scenario::new(skew, Manner::Silently);
+        let expiry = shifted(scenario.world.true_time(), 30 * DAY);
         let loads = Loads(Arc::default(), expiry);
-        let config = without_retries(config_on(&story.wire, S3))
+        let config = without_retries(config_on(&scenario.wire, S3))
             .into_builder()
             .credentials_provider(SharedCredentialsProvider::new(loads.clone()))
-            .identity_cache(story.clock.identity_cache())
+            .identity_cache(scenario.clock.identity_cache())
             .build();
-        let s3 = s3(&config, &story.clock);
+        let s3 = s3(&config, &scenario.clock);
         if is_lie {
-            story.lies(20 * MINUTE, 2);
+            scenario.lies(20 * MINUTE, 2);
         }
         assert_eq!(head(&s3).await.is_ok(), !is_lie);
-        assert_eq!(story.wire.sent(), 2);
+        assert_eq!(scenario.wire.sent(), 2);
         assert_eq!(loads.count(), 1, "the second send had the same identity");
         for _ in 0..3 {
             assert_eq!(head(&s3).await, Ok(()));
@@ -249,9 +251,9 @@ async fn identity_caches_ask_again_when_a_trial_is_accepted_and_not_before() {
 
 #[tokio::test]
 async fn the_response_to_an_unsigned_request_neither_starts_nor_ends_a_trial() {
-    let story = Story::new(0, Manner::Silently);
+    let scenario = Scenario::new(0, Manner::Silently);
     let anonymous = aws_sdk_s3::Client::from_conf(
-        story
+        scenario
             .s3
             .config()
             .to_builder()
@@ -259,73 +261,80 @@ async fn the_response_to_an_unsigned_request_neither_starts_nor_ends_a_trial() {
             .auth_scheme_preference([AuthSchemeId::from("noAuth")])
             .build(),
     );
-    story.lies(20 * MINUTE, 2);
+    scenario.lies(20 * MINUTE, 2);
     assert!(head(&anonymous).await.is_err());
-    assert_eq!(story.wire.sent(), 1);
-    story.is_the_machines();
-    story.wire.forget_plans();
+    assert_eq!(scenario.wire.sent(), 1);
+    scenario.is_the_machines();
+    scenario.wire.forget_plans();
     // A trial that waits for an answer does not get it here.
-    story.lies(20 * MINUTE, 1);
-    story
+    scenario.lies(20 * MINUTE, 1);
+    scenario
         .wire
         .plan([Fate::lost(), Fate::answered(Answer::new(200, ""))]);
-    assert!(head(&story.s3).await.is_err());
+    assert!(head(&scenario.s3).await.is_err());
     assert_eq!(head(&anonymous).await, Ok(()));
-    story.is_the_machines();
-    assert!(!story.clock.status().is_correcting());
+    scenario.is_the_machines();
+    assert!(!scenario.clock.status().is_correcting());
 }
 
 #[tokio::test]
 async fn an_accepted_answer_whose_date_contradicts_a_trial_ends_it() {
-    let story = Story::new(0, Manner::Silently);
+    let scenario = Scenario::new(0, Manner::Silently);
     // Ten minutes: a signature that is dated so passes.
-    story.lies(10 * MINUTE, 1);
-    assert_eq!(head(&story.s3).await, Ok(()));
-    story.is_the_machines();
-    assert!(story.log.names().is_empty());
+    scenario.lies(10 * MINUTE, 1);
+    assert_eq!(head(&scenario.s3).await, Ok(()));
+    scenario.is_the_machines();
+    assert!(scenario.log.names().is_empty());
 }
 
 #[tokio::test]
 async fn a_stream_that_cannot_be_sent_again_fails_once_and_starts_a_trial() {
-    let story = Story::new(-20 * MINUTE, Manner::ByCode);
+    let scenario = Scenario::new(-20 * MINUTE, Manner::ByCode);
     let mut outcomes = Vec::new();
     for _ in 0..6 {
         // A stream cannot be sent again, and there is no other call.
-        let put = story.s3.put_object().bucket("b").key("k").content_length(4);
+        let put = scenario
+            .s3
+            .put_object()
+            .bucket("b")
+            .key("k")
+            .content_length(4);
         outcomes.push(put.body(once(b"once")).send().await.is_ok());
-        story.world.advance(minutes(60));
+        scenario.world.advance(minutes(60));
     }
     assert_eq!(outcomes, [false, true, true, true, true, true]);
-    assert_eq!(story.wire.sent(), 6);
-    story.knows_the_time();
+    assert_eq!(scenario.wire.sent(), 6);
+    scenario.knows_the_time();
 }
 
 #[tokio::test]
 async fn a_denial_does_not_end_the_trial_of_a_clock_skew_error() {
-    let story = Story::new(-20 * MINUTE, Manner::ByCode);
+    let scenario = Scenario::new(-20 * MINUTE, Manner::ByCode);
     let denied = Answer {
         body: "<Error><Code>AccessDenied</Code></Error>".into(),
-        ..Answer::empty_403(story.world.true_time())
+        ..Answer::empty_403(scenario.world.true_time())
     };
-    story.wire.plan([Fate::default(), Fate::answered(denied)]);
-    assert_eq!(story.cost().await, 2);
+    scenario
+        .wire
+        .plan([Fate::default(), Fate::answered(denied)]);
+    assert_eq!(scenario.cost().await, 2);
     // The next request, which may be made, passes.
     for _ in 0..3 {
-        story.world.advance(Duration::from_secs(10));
-        assert_eq!(head(&story.s3).await, Ok(()));
+        scenario.world.advance(Duration::from_secs(10));
+        assert_eq!(head(&scenario.s3).await, Ok(()));
     }
-    story.knows_the_time();
+    scenario.knows_the_time();
 }
 
 #[tokio::test]
 async fn a_newer_date_takes_the_place_of_an_old_one_from_a_cache() {
-    let story = Story::new(-20 * MINUTE, Manner::ByCode);
+    let scenario = Scenario::new(-20 * MINUTE, Manner::ByCode);
     // A cache answers both requests of the first call.
-    story.lies(-HOUR, 2);
-    assert!(head(&story.s3).await.is_err());
-    story.world.advance(Duration::from_secs(10));
+    scenario.lies(-HOUR, 2);
+    assert!(head(&scenario.s3).await.is_err());
+    scenario.world.advance(Duration::from_secs(10));
     for _ in 0..3 {
-        assert_eq!(head(&story.s3).await, Ok(()));
+        assert_eq!(head(&scenario.s3).await, Ok(()));
     }
-    story.knows_the_time();
+    scenario.knows_the_time();
 }

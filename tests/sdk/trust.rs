@@ -6,7 +6,9 @@ use aws_clock_skew::SkewClock;
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 
-use crate::clients::{Door, config_in, config_on, head, receive, s3, sqs, sqs_of, without_retries};
+use crate::clients::{
+    Integration, config_in, config_on, head, receive, s3, sqs, sqs_of, without_retries,
+};
 use crate::log::Log;
 use crate::net::Net;
 use crate::wire::{Answer, Fate, Manner, Wire};
@@ -16,7 +18,7 @@ pub(crate) const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
 pub(crate) const LAB: &str = "https://minio.lab.example:9000";
 
 /// A machine, AWS with the right time, and a box in the lab with its own.
-pub(crate) struct Story {
+pub(crate) struct Scenario {
     pub(crate) log: Log,
     pub(crate) world: World,
     pub(crate) clock: SkewClock,
@@ -26,7 +28,7 @@ pub(crate) struct Story {
     minio: aws_sdk_s3::Client,
 }
 
-impl Story {
+impl Scenario {
     pub(crate) fn new(skew: i64, labs_manner: Manner) -> Self {
         let log = Log::start();
         let world = World::with_skew(skew);
@@ -80,23 +82,27 @@ fn patient(config: SdkConfig) -> SdkConfig {
 async fn while_aws_vouches_the_lab_cannot_move_the_clock() {
     for manner in [Manner::InFields, Manner::ByCode, Manner::Silently] {
         for (skew, labs) in [(0, HOUR), (0, -HOUR), (-20 * MINUTE, HOUR)] {
-            let story = Story::new(skew, manner);
-            story.lab.set_ahead(labs);
-            assert_eq!(story.calls_aws().await, Ok(()));
-            let rejected = story.aws.rejected();
+            let scenario = Scenario::new(skew, manner);
+            scenario.lab.set_ahead(labs);
+            assert_eq!(scenario.calls_aws().await, Ok(()));
+            let rejected = scenario.aws.rejected();
             assert_eq!(rejected, usize::from(skew != 0));
             let mut failed = 0;
             for _ in 0..20 {
-                failed += usize::from(story.calls_lab().await.is_err());
-                story.knows_the_time();
-                assert_eq!(story.calls_aws().await, Ok(()));
-                story.world.advance(Duration::from_secs(20));
+                failed += usize::from(scenario.calls_lab().await.is_err());
+                scenario.knows_the_time();
+                assert_eq!(scenario.calls_aws().await, Ok(()));
+                scenario.world.advance(Duration::from_secs(20));
             }
-            assert_eq!(story.aws.rejected(), rejected, "{manner:?} {skew} {labs}");
-            let warnings = story.log.names();
+            assert_eq!(
+                scenario.aws.rejected(),
+                rejected,
+                "{manner:?} {skew} {labs}"
+            );
+            let warnings = scenario.log.names();
             let of_hosts = warnings.iter().filter(|name| *name == "hosts_disagree");
             assert_eq!(of_hosts.count(), 1, "{warnings:?}");
-            let last = story.log.events().pop().unwrap();
+            let last = scenario.log.events().pop().unwrap();
             assert_eq!(last.level, tracing::Level::WARN);
             assert_eq!(last.get("server.address"), Some("minio.lab.example"));
             assert_eq!(
@@ -104,7 +110,7 @@ async fn while_aws_vouches_the_lab_cannot_move_the_clock() {
                 Some("sqs.us-east-1.amazonaws.com")
             );
             assert_eq!(failed, 0, "{manner:?} {skew} {labs}");
-            assert_eq!(story.lab.rejected(), 1, "{manner:?} {skew} {labs}");
+            assert_eq!(scenario.lab.rejected(), 1, "{manner:?} {skew} {labs}");
         }
     }
 }
@@ -112,70 +118,70 @@ async fn while_aws_vouches_the_lab_cannot_move_the_clock() {
 #[tokio::test]
 async fn without_retries_a_conflicting_host_costs_one_attempt_and_no_call() {
     for manner in [Manner::InFields, Manner::ByCode] {
-        let story = Story::new(0, manner);
-        story.lab.set_ahead(HOUR);
-        let lab = without_retries(config_on(&story.lab, LAB));
-        let minio = s3(&lab, &story.clock);
+        let scenario = Scenario::new(0, manner);
+        scenario.lab.set_ahead(HOUR);
+        let lab = without_retries(config_on(&scenario.lab, LAB));
+        let minio = s3(&lab, &scenario.clock);
         for _ in 0..10 {
-            assert_eq!(story.calls_aws().await, Ok(()));
+            assert_eq!(scenario.calls_aws().await, Ok(()));
             assert_eq!(head(&minio).await, Ok(()), "{manner:?}");
-            story.world.advance(Duration::from_secs(20));
+            scenario.world.advance(Duration::from_secs(20));
         }
-        assert_eq!((story.lab.rejected(), story.lab.sent()), (1, 11));
+        assert_eq!((scenario.lab.rejected(), scenario.lab.sent()), (1, 11));
     }
 }
 
 #[tokio::test]
 async fn every_client_of_a_host_in_dispute_steps_back_and_one_warning_is_enough() {
-    let story = Story::new(0, Manner::ByCode);
-    story.lab.set_ahead(HOUR);
-    assert_eq!(story.calls_aws().await, Ok(()));
+    let scenario = Scenario::new(0, Manner::ByCode);
+    scenario.lab.set_ahead(HOUR);
+    assert_eq!(scenario.calls_aws().await, Ok(()));
     for _ in 0..3 {
-        let another = s3(&patient(config_on(&story.lab, LAB)), &story.clock);
+        let another = s3(&patient(config_on(&scenario.lab, LAB)), &scenario.clock);
         for _ in 0..3 {
             assert_eq!(head(&another).await, Ok(()));
         }
     }
-    assert_eq!(story.clock.now(), story.world.machine_wall());
-    let warnings = story.log.counted("events", "event", "hosts_disagree");
+    assert_eq!(scenario.clock.now(), scenario.world.machine_wall());
+    let warnings = scenario.log.counted("events", "event", "hosts_disagree");
     assert_eq!(warnings, 1);
 }
 
 #[tokio::test]
 async fn a_lab_that_is_repaired_is_in_dispute_no_more() {
-    let story = Story::new(0, Manner::ByCode);
-    story.lab.set_ahead(HOUR);
-    assert_eq!(story.calls_aws().await, Ok(()));
-    assert_eq!(story.calls_lab().await, Ok(()));
-    story.lab.set_ahead(0);
-    assert_eq!(story.calls_lab().await, Ok(()));
-    assert_eq!(story.calls_lab().await, Ok(()));
+    let scenario = Scenario::new(0, Manner::ByCode);
+    scenario.lab.set_ahead(HOUR);
+    assert_eq!(scenario.calls_aws().await, Ok(()));
+    assert_eq!(scenario.calls_lab().await, Ok(()));
+    scenario.lab.set_ahead(0);
+    assert_eq!(scenario.calls_lab().await, Ok(()));
+    assert_eq!(scenario.calls_lab().await, Ok(()));
     // One wrong `Date` on an accepted response changes nothing.
-    let date = shifted(story.world.true_time(), 10 * HOUR);
-    story
+    let date = shifted(scenario.world.true_time(), 10 * HOUR);
+    scenario
         .lab
         .plan([Fate::answered(Answer::new(200, "").dated(date))]);
-    assert_eq!(story.calls_lab().await, Ok(()));
-    let rejected = story.lab.rejected();
-    assert_eq!(story.calls_lab().await, Ok(()));
-    assert_eq!(story.lab.rejected(), rejected);
+    assert_eq!(scenario.calls_lab().await, Ok(()));
+    let rejected = scenario.lab.rejected();
+    assert_eq!(scenario.calls_lab().await, Ok(()));
+    assert_eq!(scenario.lab.rejected(), rejected);
 }
 
 #[tokio::test]
 async fn a_minio_that_shares_the_machines_wrong_clock_costs_aws_one_rejection() {
     for manner in [Manner::InFields, Manner::ByCode, Manner::Silently] {
         for skew in [-20 * MINUTE, 2 * HOUR] {
-            let story = Story::new(skew, manner);
-            story.lab.set_ahead(skew);
+            let scenario = Scenario::new(skew, manner);
+            scenario.lab.set_ahead(skew);
             let mut failed = 0;
             for _ in 0..100 {
                 for _ in 0..3 {
-                    failed += usize::from(story.calls_lab().await.is_err());
-                    story.world.advance(Duration::from_millis(300));
+                    failed += usize::from(scenario.calls_lab().await.is_err());
+                    scenario.world.advance(Duration::from_millis(300));
                 }
-                assert_eq!(story.calls_aws().await, Ok(()));
+                assert_eq!(scenario.calls_aws().await, Ok(()));
             }
-            assert_eq!(story.aws.rejected(), 1, "{manner:?} {skew}");
+            assert_eq!(scenario.aws.rejected(), 1, "{manner:?} {skew}");
             assert_eq!(failed, 0, "{manner:?} {skew}");
         }
     }
@@ -183,12 +189,12 @@ async fn a_minio_that_shares_the_machines_wrong_clock_costs_aws_one_rejection() 
 
 /// Whether the lab can move the clock after AWS has vouched and then `change` came.
 async fn lab_moves_after(change: impl FnOnce(&World)) -> bool {
-    let story = Story::new(0, Manner::InFields);
-    story.lab.set_ahead(HOUR);
-    assert_eq!(story.calls_aws().await, Ok(()));
-    change(&story.world);
-    drop(story.calls_lab().await);
-    story.clock.status().is_correcting()
+    let scenario = Scenario::new(0, Manner::InFields);
+    scenario.lab.set_ahead(HOUR);
+    assert_eq!(scenario.calls_aws().await, Ok(()));
+    change(&scenario.world);
+    drop(scenario.calls_lab().await);
+    scenario.clock.status().is_correcting()
 }
 
 #[tokio::test]
@@ -207,96 +213,96 @@ async fn a_vouch_ends_when_the_wall_clock_is_set() {
 
 #[tokio::test]
 async fn aws_vouches_again_as_soon_as_the_clock_has_moved() {
-    let story = Story::new(0, Manner::ByCode);
-    assert_eq!(story.calls_aws().await, Ok(()));
+    let scenario = Scenario::new(0, Manner::ByCode);
+    assert_eq!(scenario.calls_aws().await, Ok(()));
     // A lie that comes to nothing, and leaves the clock as it was.
-    let lie = Answer::empty_403(shifted(story.world.true_time(), 2 * HOUR));
-    story.aws.plan(vec![Fate::answered(lie); 2]);
-    assert!(story.calls_aws().await.is_err());
-    assert_eq!(story.calls_aws().await, Ok(()));
-    story.lab.set_ahead(HOUR);
-    assert_eq!(story.calls_lab().await, Ok(()));
-    assert!(!story.clock.status().is_correcting());
+    let lie = Answer::empty_403(shifted(scenario.world.true_time(), 2 * HOUR));
+    scenario.aws.plan(vec![Fate::answered(lie); 2]);
+    assert!(scenario.calls_aws().await.is_err());
+    assert_eq!(scenario.calls_aws().await, Ok(()));
+    scenario.lab.set_ahead(HOUR);
+    assert_eq!(scenario.calls_lab().await, Ok(()));
+    assert!(!scenario.clock.status().is_correcting());
 }
 
 #[tokio::test]
 async fn an_answer_to_an_older_clock_does_not_keep_aws_from_vouching() {
-    let story = Story::new(0, Manner::ByCode);
-    let slow = Wire::new(&story.world, minutes(5));
-    let patient_sqs = sqs(&without_retries(config_on(&slow, AWS)), &story.clock);
+    let scenario = Scenario::new(0, Manner::ByCode);
+    let slow = Wire::new(&scenario.world, minutes(5));
+    let patient_sqs = sqs(&without_retries(config_on(&slow, AWS)), &scenario.clock);
     slow.hold(2);
     let waits = tokio::spawn(async move { receive(&patient_sqs, "https://x/1/q").await });
     while slow.sent() == 0 {
         tokio::task::yield_now().await;
     }
     // Meanwhile the clock moves, and back.
-    let lie = Answer::empty_403(shifted(story.world.true_time(), 2 * HOUR));
-    story.aws.plan(vec![Fate::answered(lie); 2]);
-    assert!(story.calls_aws().await.is_err());
-    let bystander = s3(&config_on(&slow, "https://other.example"), &story.clock);
+    let lie = Answer::empty_403(shifted(scenario.world.true_time(), 2 * HOUR));
+    scenario.aws.plan(vec![Fate::answered(lie); 2]);
+    assert!(scenario.calls_aws().await.is_err());
+    let bystander = s3(&config_on(&slow, "https://other.example"), &scenario.clock);
     assert_eq!(head(&bystander).await, Ok(()));
     assert_eq!(waits.await.expect("it ends"), Ok(()));
-    assert_eq!(story.calls_aws().await, Ok(()));
-    story.lab.set_ahead(HOUR);
-    assert_eq!(story.calls_lab().await, Ok(()));
-    assert_eq!(story.clock.now(), story.world.machine_wall());
+    assert_eq!(scenario.calls_aws().await, Ok(()));
+    scenario.lab.set_ahead(HOUR);
+    assert_eq!(scenario.calls_lab().await, Ok(()));
+    assert_eq!(scenario.clock.now(), scenario.world.machine_wall());
 }
 
 #[tokio::test]
 async fn between_two_boxes_the_last_rejection_counts_once_a_second() {
-    let story = Story::new(0, Manner::InFields);
-    let other = Wire::new(&story.world, minutes(15));
+    let scenario = Scenario::new(0, Manner::InFields);
+    let other = Wire::new(&scenario.world, minutes(15));
     let others = s3(
         &patient(config_on(&other, "https://other.example")),
-        &story.clock,
+        &scenario.clock,
     );
-    story.lab.set_ahead(HOUR);
+    scenario.lab.set_ahead(HOUR);
     other.set_ahead(-HOUR);
-    let offset = || story.clock.status().offset().as_millis() / 60_000;
-    assert_eq!(story.calls_lab().await, Ok(()));
+    let offset = || scenario.clock.status().offset().as_millis() / 60_000;
+    assert_eq!(scenario.calls_lab().await, Ok(()));
     assert_eq!(offset(), 60);
-    story.world.advance(Duration::from_secs(1));
+    scenario.world.advance(Duration::from_secs(1));
     assert_eq!(head(&others).await, Ok(()));
     assert_eq!(offset(), -59, "the last counts");
-    story.world.advance(Duration::from_millis(900));
-    assert_eq!(story.calls_lab().await, Ok(()), "by its own time");
+    scenario.world.advance(Duration::from_millis(900));
+    assert_eq!(scenario.calls_lab().await, Ok(()), "by its own time");
     assert_eq!(offset(), -59, "one move a second");
-    assert_eq!(story.log.names().last().unwrap(), "hosts_disagree");
+    assert_eq!(scenario.log.names().last().unwrap(), "hosts_disagree");
 }
 
 #[tokio::test]
 async fn a_conflicting_host_is_followed_when_no_confirmation_stands_and_aws_ends_that() {
-    let story = Story::new(0, Manner::ByCode);
-    story.lab.set_ahead(HOUR);
-    assert_eq!(story.calls_aws().await, Ok(()));
-    assert_eq!(story.calls_lab().await, Ok(()));
+    let scenario = Scenario::new(0, Manner::ByCode);
+    scenario.lab.set_ahead(HOUR);
+    assert_eq!(scenario.calls_aws().await, Ok(()));
+    assert_eq!(scenario.calls_lab().await, Ok(()));
     // AWS has not confirmed the clock for two hours.
-    story.world.advance(minutes(120));
-    story.lab.set_ahead(3 * HOUR);
-    assert_eq!(story.calls_lab().await, Ok(()));
-    assert!(story.clock.status().is_correcting());
+    scenario.world.advance(minutes(120));
+    scenario.lab.set_ahead(3 * HOUR);
+    assert_eq!(scenario.calls_lab().await, Ok(()));
+    assert!(scenario.clock.status().is_correcting());
     for _ in 0..10 {
-        assert_eq!(story.calls_aws().await, Ok(()));
-        assert_eq!(story.calls_lab().await, Ok(()));
+        assert_eq!(scenario.calls_aws().await, Ok(()));
+        assert_eq!(scenario.calls_lab().await, Ok(()));
     }
-    story.knows_the_time();
-    assert_eq!((story.aws.rejected(), story.lab.rejected()), (1, 3));
+    scenario.knows_the_time();
+    assert_eq!((scenario.aws.rejected(), scenario.lab.rejected()), (1, 3));
 }
 
 #[tokio::test]
 async fn what_another_clock_has_signed_confirms_nothing() {
-    let story = Story::new(0, Manner::ByCode);
-    story.lab.set_ahead(HOUR);
-    assert_eq!(story.calls_aws().await, Ok(()));
-    assert_eq!(story.calls_lab().await, Ok(()));
-    let lie = Answer::empty_403(shifted(story.world.true_time(), 20 * MINUTE));
-    story.aws.plan([Fate::answered(lie), Fate::lost()]);
-    assert!(story.calls_aws().await.is_err());
-    assert_eq!(story.clock.now(), story.world.machine_wall());
+    let scenario = Scenario::new(0, Manner::ByCode);
+    scenario.lab.set_ahead(HOUR);
+    assert_eq!(scenario.calls_aws().await, Ok(()));
+    assert_eq!(scenario.calls_lab().await, Ok(()));
+    let lie = Answer::empty_403(shifted(scenario.world.true_time(), 20 * MINUTE));
+    scenario.aws.plan([Fate::answered(lie), Fate::lost()]);
+    assert!(scenario.calls_aws().await.is_err());
+    assert_eq!(scenario.clock.now(), scenario.world.machine_wall());
     // Accepted, by another time than the one that is tried for AWS.
-    assert_eq!(story.calls_lab().await, Ok(()));
-    story.world.advance(Duration::from_secs(60));
-    assert_eq!(story.clock.now(), story.world.machine_wall());
+    assert_eq!(scenario.calls_lab().await, Ok(()));
+    scenario.world.advance(Duration::from_secs(60));
+    assert_eq!(scenario.clock.now(), scenario.world.machine_wall());
 }
 
 /// How many of twenty calls to a host fail, and how many it rejects, after a machine was
@@ -305,7 +311,7 @@ async fn lost_after_a_pause(
     host: &'static str,
     is_dateless: bool,
     is_native_off: bool,
-    door: Option<Door>,
+    integration: Option<Integration>,
 ) -> (usize, usize) {
     let world = World::with_skew(0);
     let clock = world.skew_clock();
@@ -318,8 +324,8 @@ async fn lost_after_a_pause(
     let on_aws = on_aws.disable_clock_skew_correction(is_native_off).build();
     let at_host = on_aws.to_builder().endpoint_url(host).build();
     let (confirms, client) = (
-        sqs_of(door, &on_aws, &clock),
-        sqs_of(door, &at_host, &clock),
+        sqs_of(integration, &on_aws, &clock),
+        sqs_of(integration, &at_host, &clock),
     );
     assert_eq!(receive(&confirms, &format!("{AWS}/1/q")).await, Ok(()));
     aws.set_ahead(20 * MINUTE);
@@ -330,7 +336,7 @@ async fn lost_after_a_pause(
         lost += usize::from(receive(&client, &format!("{host}/1/q")).await.is_err());
     }
     let rejected = other.rejected();
-    if door.is_some() {
+    if integration.is_some() {
         // AWS says so as well, and nothing else is rejected from then on.
         for _ in 0..5 {
             assert_eq!(receive(&confirms, &format!("{AWS}/1/q")).await, Ok(()));
@@ -351,16 +357,17 @@ async fn a_pause_that_no_clock_counts_costs_one_rejection_whoever_reports_it_fir
         "https://kms.us-east-1.amazonaws.com",
     ] {
         for (is_dateless, is_native_off) in [(false, false), (true, false), (false, true)] {
-            for door in Door::ALONE_AND_ALL {
-                let outcome = lost_after_a_pause(host, is_dateless, is_native_off, door).await;
-                let expected = match door {
+            for integration in Integration::ALONE_AND_ALL {
+                let outcome =
+                    lost_after_a_pause(host, is_dateless, is_native_off, integration).await;
+                let expected = match integration {
                     Some(_) => (0, 1),
                     None if is_dateless || is_native_off => (20, 20),
                     None => (0, 1),
                 };
                 assert_eq!(
                     outcome, expected,
-                    "{host} {is_dateless} {is_native_off} {door:?}"
+                    "{host} {is_dateless} {is_native_off} {integration:?}"
                 );
             }
         }
@@ -376,7 +383,7 @@ async fn a_customer_behind_a_name_of_aws_does_not_change_a_confirmed_clock() {
         "https://abc123.execute-api.us-east-1.amazonaws.com",
         "https://ec2-203-0-113-25.compute-1.amazonaws.com",
     ] {
-        for door in Door::ALONE_AND_ALL {
+        for integration in Integration::ALONE_AND_ALL {
             let world = World::with_skew(0);
             let clock = world.skew_clock();
             let (aws, other) = (Wire::new(&world, minutes(5)), Wire::new(&world, minutes(5)));
@@ -385,8 +392,8 @@ async fn a_customer_behind_a_name_of_aws_does_not_change_a_confirmed_clock() {
             let on_aws = config_in(&world, net, AWS);
             let at_host = on_aws.to_builder().endpoint_url(host).build();
             let (sqs, customer) = (
-                sqs_of(door, &on_aws, &clock),
-                sqs_of(door, &at_host, &clock),
+                sqs_of(integration, &on_aws, &clock),
+                sqs_of(integration, &at_host, &clock),
             );
             for _ in 0..5 {
                 assert_eq!(receive(&sqs, &format!("{AWS}/1/q")).await, Ok(()));
@@ -396,9 +403,9 @@ async fn a_customer_behind_a_name_of_aws_does_not_change_a_confirmed_clock() {
             assert_eq!(
                 (aws.rejected(), other.rejected()),
                 (0, 1),
-                "{host} {door:?}"
+                "{host} {integration:?}"
             );
-            assert_eq!(clock.now(), world.machine_wall(), "{host} {door:?}");
+            assert_eq!(clock.now(), world.machine_wall(), "{host} {integration:?}");
         }
     }
 }

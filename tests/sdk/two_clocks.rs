@@ -4,7 +4,7 @@
 use aws_clock_skew::SkewClock;
 use aws_config::SdkConfig;
 
-use crate::clients::{Door, behind, config_on, receive, sqs, without_retries};
+use crate::clients::{Integration, behind, config_on, receive, sqs, without_retries};
 use crate::log::Log;
 use crate::observer::observer;
 use crate::wire::{Answer, Fate, Manner, Wire};
@@ -18,14 +18,14 @@ fn on(wire: &Wire, url: &str) -> SdkConfig {
     without_retries(config_on(wire, url))
 }
 
-/// A client that asks `of_client` for the time, behind the HTTP client of `of_door`.
+/// A client that asks `of_client` for the time, behind the HTTP client of `of_integration`.
 fn client(
     wire: &Wire,
     url: &str,
-    of_door: &SkewClock,
+    of_integration: &SkewClock,
     of_client: &SkewClock,
 ) -> aws_sdk_sqs::Client {
-    sqs(&behind(&on(wire, url), of_door), of_client)
+    sqs(&behind(&on(wire, url), of_integration), of_client)
 }
 
 #[tokio::test]
@@ -110,7 +110,7 @@ async fn unchanged_answers_count_as_accepted() {
     let world = World::with_skew(0);
     let wire = Wire::new(&world, minutes(15));
     let clock = world.skew_clock();
-    let sqs = Door::HttpClient.sqs(&config_on(&wire, AWS), &clock);
+    let sqs = Integration::HttpClient.sqs(&config_on(&wire, AWS), &clock);
     // Ten minutes, which the service tolerates.
     let lie = "Signature expired: 20270101T060000Z is now earlier than 20270101T062500Z \
         (20270101T063000Z - 5 min.)";

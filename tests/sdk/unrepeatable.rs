@@ -12,7 +12,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use aws_sdk_sqs::config::IdentityCache;
 
-use crate::clients::{Door, SDK_AND_ALL, config, head, receive, s3_of, sqs_of};
+use crate::clients::{Integration, SDK_AND_ALL, config, head, receive, s3_of, sqs_of};
 use crate::site::QUEUE;
 use crate::wire::{Answer, Fate, Manner, Wire};
 use crate::world::{HOUR, MINUTE, World, minutes};
@@ -93,7 +93,7 @@ const fn throttled(_: usize, since_boot: Duration) -> bool {
 /// Of twenty calls, a minute apart, how many fail. The local clock is `skew` ahead, and from
 /// the sixth call on `later`.
 async fn lost(
-    door: Option<Door>,
+    integration: Option<Integration>,
     answers: fn(usize, Duration) -> bool,
     skew: i64,
     later: i64,
@@ -102,7 +102,7 @@ async fn lost(
     let wire = Wire::new(&world, minutes(5));
     let role = Role::new(&world, minutes(12 * 60), answers);
     let clock = world.skew_clock();
-    let sqs = sqs_of(door, &config_with(&wire, &role, AWS), &clock);
+    let sqs = sqs_of(integration, &config_with(&wire, &role, AWS), &clock);
     let mut lost = 0;
     for call in 0..20 {
         if call == 5 {
@@ -120,22 +120,25 @@ async fn credentials_that_can_be_had_once_outlive_every_change_of_the_clock() {
     let changes = skews.map(|skew| [(0, skew), (skew, skew), (skew, 0)]);
     for (skew, later) in changes.into_iter().flatten() {
         for answers in [once, throttled] as [fn(usize, Duration) -> bool; 2] {
-            for door in SDK_AND_ALL {
-                let lost = lost(door, answers, skew, later).await;
+            for integration in SDK_AND_ALL {
+                let lost = lost(integration, answers, skew, later).await;
                 // The SDK alone loses the first call after a repair.
-                let expected = usize::from(door.is_none() && later == 0);
-                assert_eq!(lost, expected, "{door:?}, {skew} s ahead, then {later}");
+                let expected = usize::from(integration.is_none() && later == 0);
+                assert_eq!(
+                    lost, expected,
+                    "{integration:?}, {skew} s ahead, then {later}"
+                );
             }
         }
     }
     // By a clock so far ahead they have expired from the start.
     for (skew, later, of_sdk) in [(13 * HOUR, 13 * HOUR, 20), (0, 13 * HOUR, 15)] {
         assert_eq!(lost(None, once, skew, later).await, of_sdk);
-        for door in Door::ALL {
+        for integration in Integration::ALL {
             assert_eq!(
-                lost(Some(door), once, skew, later).await,
+                lost(Some(integration), once, skew, later).await,
                 0,
-                "{door:?}, {skew} s"
+                "{integration:?}, {skew} s"
             );
         }
     }
@@ -144,12 +147,12 @@ async fn credentials_that_can_be_had_once_outlive_every_change_of_the_clock() {
 /// Six minutes are tolerated by S3, so that nothing is ever rejected.
 #[tokio::test]
 async fn a_denial_on_a_tolerated_clock_costs_no_credentials() {
-    for door in SDK_AND_ALL {
+    for integration in SDK_AND_ALL {
         let world = World::with_skew(-6 * MINUTE);
         let wire = Wire::with_manner(&world, minutes(15), Manner::Silently);
         let role = Role::new(&world, minutes(12 * 60), once);
         let config = config_with(&wire, &role, "https://s3.us-east-1.amazonaws.com");
-        let s3 = s3_of(door, &config, &world.skew_clock());
+        let s3 = s3_of(integration, &config, &world.skew_clock());
         let mut lost = 0;
         for call in 0..20 {
             if call == 3 {
@@ -160,7 +163,7 @@ async fn a_denial_on_a_tolerated_clock_costs_no_credentials() {
             wire.forget_plans();
             world.advance(minutes(1));
         }
-        assert_eq!((lost, wire.rejected()), (1, 0), "{door:?}");
+        assert_eq!((lost, wire.rejected()), (1, 0), "{integration:?}");
     }
 }
 
@@ -168,11 +171,15 @@ async fn a_denial_on_a_tolerated_clock_costs_no_credentials() {
 #[tokio::test]
 async fn a_clock_that_flips_multiplies_no_loads_of_credentials() {
     for skew in [-20 * MINUTE, 20 * MINUTE] {
-        for door in SDK_AND_ALL {
+        for integration in SDK_AND_ALL {
             let world = World::with_skew(0);
             let wire = Wire::new(&world, minutes(5));
             let role = Role::new(&world, minutes(12 * 60), |_, _| true);
-            let sqs = sqs_of(door, &config_with(&wire, &role, AWS), &world.skew_clock());
+            let sqs = sqs_of(
+                integration,
+                &config_with(&wire, &role, AWS),
+                &world.skew_clock(),
+            );
             let mut lost = 0;
             for call in 0..360 {
                 world.set_skew(if call % 2 == 0 { 0 } else { skew });
@@ -180,8 +187,16 @@ async fn a_clock_that_flips_multiplies_no_loads_of_credentials() {
                 world.advance(Duration::from_secs(10));
             }
             // The SDK alone loses every call after a change except the first.
-            let expected = if door.is_some() { (0, 1) } else { (179, 1) };
-            assert_eq!((lost, role.loads()), expected, "{door:?}, {skew} s ahead");
+            let expected = if integration.is_some() {
+                (0, 1)
+            } else {
+                (179, 1)
+            };
+            assert_eq!(
+                (lost, role.loads()),
+                expected,
+                "{integration:?}, {skew} s ahead"
+            );
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the door must leave as it is: signatures that it cannot reproduce, and
+//! What the integration must leave as it is: signatures that it cannot reproduce, and
 //! answers that are the caller's.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,10 +28,10 @@ use http_body_util::StreamBody;
 use tokio::sync::Notify;
 
 use crate::clients::{receive, through};
-use crate::resent::{QUEUE, Story};
+use crate::resent::{QUEUE, Scenario};
 use crate::wire::{Answer, Fate};
 
-/// Stands between the signer and the door, and changes what was signed.
+/// Stands between the signer and the integration, and changes what was signed.
 #[derive(Debug)]
 struct Meddler(fn(&str) -> String);
 
@@ -70,15 +70,19 @@ async fn a_signature_that_does_not_come_out_is_left_alone() {
         |known| known.replace("AKIA", "ASIA"),
     ];
     for meddler in meddlers {
-        let story = Story::new();
-        let sqs = aws_sdk_sqs::config::Builder::from(&story.config).interceptor(Meddler(meddler));
+        let scenario = Scenario::new();
+        let sqs =
+            aws_sdk_sqs::config::Builder::from(&scenario.config).interceptor(Meddler(meddler));
         let sqs = aws_sdk_sqs::Client::from_conf(sqs.build());
         let error = receive(&sqs, QUEUE).await.expect_err("is too old");
         assert!(error.contains("Signature expired"), "{error}");
-        assert_eq!(story.wire.sent(), 1);
-        assert_eq!(story.log.names(), ["skew_detected", "resend_skipped"]);
-        assert_eq!(story.log.events()[1].get("reason"), Some("proof"));
-        assert!(story.clock.status().is_correcting(), "learned all the same");
+        assert_eq!(scenario.wire.sent(), 1);
+        assert_eq!(scenario.log.names(), ["skew_detected", "resend_skipped"]);
+        assert_eq!(scenario.log.events()[1].get("reason"), Some("proof"));
+        assert!(
+            scenario.clock.status().is_correcting(),
+            "learned all the same"
+        );
     }
 }
 
@@ -106,39 +110,46 @@ impl ProvideCredentials for Once {
 
 #[tokio::test]
 async fn credentials_that_fail_to_load_anew_leave_the_caller_the_first_answer() {
-    let story = Story::new();
+    let scenario = Scenario::new();
     // Good by the machine's time, and over by the service's.
-    let expiry = story.world.machine_wall() + Duration::from_secs(900);
+    let expiry = scenario.world.machine_wall() + Duration::from_secs(900);
     let loads = Arc::<AtomicUsize>::default();
     let provider = Once {
         credentials: Credentials::new("AKID", "secret", None, Some(expiry), "test"),
         loads: loads.clone(),
     };
-    let config = story.config.to_builder();
+    let config = scenario.config.to_builder();
     let config = config.credentials_provider(SharedCredentialsProvider::new(provider));
     let sqs = aws_sdk_sqs::Client::new(&config.build());
     let error = receive(&sqs, QUEUE).await.expect_err("is too old");
     assert!(error.contains("Signature expired"), "{error}");
     assert_eq!(loads.load(Ordering::Relaxed), 2);
-    assert_eq!(story.wire.sent(), 1);
-    assert_eq!(story.log.names(), ["skew_detected", "resend_skipped"]);
-    assert_eq!(story.log.events()[1].get("reason"), Some("identity"));
+    assert_eq!(scenario.wire.sent(), 1);
+    assert_eq!(scenario.log.names(), ["skew_detected", "resend_skipped"]);
+    assert_eq!(scenario.log.events()[1].get("reason"), Some("identity"));
 }
 
 #[tokio::test]
 async fn a_long_refusal_reaches_the_caller_byte_for_byte() {
     for length in [65_000, 65_536, 300_000] {
-        let story = Story::new();
+        let scenario = Scenario::new();
         let long = format!(
             r#"{{"__type":"AccessDeniedException","message":"{}"}}"#,
             "x".repeat(length)
         );
-        story.wire.plan([Fate::answered(Answer::new(400, &long))]);
-        let sent = story.sqs().receive_message().queue_url(QUEUE).send().await;
+        scenario
+            .wire
+            .plan([Fate::answered(Answer::new(400, &long))]);
+        let sent = scenario
+            .sqs()
+            .receive_message()
+            .queue_url(QUEUE)
+            .send()
+            .await;
         let error = sent.expect_err("is denied");
         let raw = error.raw_response().expect("an answer");
         assert_eq!(raw.body().bytes(), Some(long.as_bytes()));
-        assert_eq!(story.wire.sent(), 1);
+        assert_eq!(scenario.wire.sent(), 1);
     }
 }
 
@@ -192,10 +203,10 @@ impl AsyncSleep for Slowly {
     }
 }
 
-/// A client behind the door, with this one inside.
+/// A client behind the integration, with this one inside.
 fn s3_through(slowly: &Slowly) -> aws_sdk_s3::Client {
-    let story = Story::new();
-    let config = through(&story.config, slowly.clone(), &story.clock);
+    let scenario = Scenario::new();
+    let config = through(&scenario.config, slowly.clone(), &scenario.clock);
     let config = aws_sdk_s3::config::Builder::from(&config)
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .sleep_impl(slowly.clone())

@@ -2,15 +2,15 @@
 
 use aws_clock_skew_endpoint::{Endpoint, SECRET_ACCESS_KEY};
 
-use crate::clients::{Door, config_with_secret, send};
+use crate::clients::{Integration, config_with_secret, send};
 use crate::log::Log;
 use crate::world::{MINUTE, World};
 
 #[tokio::test]
 async fn a_wrong_secret_on_a_skewed_machine_is_told_apart() {
-    for (door, skew) in Door::ALL
+    for (integration, skew) in Integration::ALL
         .into_iter()
-        .flat_map(|door| [(door, -20 * MINUTE), (door, 0)])
+        .flat_map(|integration| [(integration, -20 * MINUTE), (integration, 0)])
     {
         let log = Log::start();
         let world = World::with_skew(skew);
@@ -19,7 +19,7 @@ async fn a_wrong_secret_on_a_skewed_machine_is_told_apart() {
             .await
             .expect("loopback can be bound");
         let secret = format!("X{}", &SECRET_ACCESS_KEY[1..]);
-        let sqs = door.sqs(
+        let sqs = integration.sqs(
             &config_with_secret(&endpoint.url(), &secret),
             &world.skew_clock(),
         );

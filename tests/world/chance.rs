@@ -1,4 +1,4 @@
-//! Chance with a seed: the same seed, the same story.
+//! Chance with a seed: the same seed, the same scenario.
 
 use std::time::Duration;
 

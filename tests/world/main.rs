@@ -21,9 +21,9 @@ mod healthy;
 mod nemesis;
 mod repair;
 mod runtime;
+mod scenario;
 mod single;
 mod site;
-mod story;
 mod table;
 mod tally;
 #[path = "../resign/verifier.rs"]

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::arm::Arm;
-use crate::story::{End, STORIES};
+use crate::scenario::{End, SCENARIOS};
 
 const ARMS: [(&str, Arm); 4] = [
     ("`install!`", Arm::Install),
@@ -21,9 +21,9 @@ fn the_table_in_the_docs_is_what_comes_out() {
     table.push_str("\n|---|---|");
     table.push_str(&"---|".repeat(ARMS.len()));
     table.push('\n');
-    for story in STORIES {
-        let ends = ARMS.map(|(_, arm)| story.told_of(arm));
-        write!(table, "| {} | {} |", story.name, ends[0].calls).expect("memory");
+    for scenario in SCENARIOS {
+        let ends = ARMS.map(|(_, arm)| scenario.told_of(arm));
+        write!(table, "| {} | {} |", scenario.name, ends[0].calls).expect("memory");
         for end in &ends {
             write!(table, " {} |", cell(end)).expect("memory");
         }

@@ -1,4 +1,4 @@
-//! One call through each door, over the same wire.
+//! One call through each integration, over the same wire.
 
 use std::fmt;
 use std::future::{Ready, ready};
@@ -30,14 +30,14 @@ use crate::world::World;
 
 /// How a client is given the clock.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Door {
+pub(crate) enum Integration {
     Interceptor,
     HttpClient,
     BelowASigner,
     Signing,
 }
 
-impl Door {
+impl Integration {
     pub(crate) const ALL: [Self; 4] = [
         Self::Interceptor,
         Self::HttpClient,
@@ -45,7 +45,7 @@ impl Door {
         Self::Signing,
     ];
 
-    /// Calls SQS at `url`, without retries. `signer` signs, and the door signs again
+    /// Calls SQS at `url`, without retries. `signer` signs, and the integration signs again
     /// by `known`.
     pub(crate) async fn call(
         self,

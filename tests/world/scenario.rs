@@ -1,4 +1,4 @@
-//! The stories of the table: the same for us, for the SDK's own correction and for
+//! The scenarios of the table: the same for us, for the SDK's own correction and for
 //! none.
 
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::site::{Site, Verdict};
 use crate::wire::{Sent, Wire};
 use crate::wording::Wording;
 
-/// What became of a story's calls.
+/// What became of a scenario's calls.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct End {
     pub(crate) calls: usize,
@@ -25,14 +25,14 @@ pub(crate) struct End {
     pub(crate) worst: Duration,
 }
 
-/// A story, told of one arm.
+/// A scenario, told of one arm.
 #[derive(Clone, Copy)]
-pub(crate) struct Story {
+pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     tell: fn(Teller) -> std::pin::Pin<Box<dyn Future<Output = End>>>,
 }
 
-impl Story {
+impl Scenario {
     pub(crate) fn told_of(&self, arm: Arm) -> End {
         crate::block_on((self.tell)(Teller { arm }))
     }
@@ -43,21 +43,21 @@ pub(crate) struct Teller {
     arm: Arm,
 }
 
-macro_rules! story {
+macro_rules! scenario {
     ($name:literal, $tell:expr) => {
-        Story {
+        Scenario {
             name: $name,
             tell: |teller| Box::pin($tell(teller)),
         }
     };
 }
 
-pub(crate) const STORIES: [Story; 22] = [
-    story!("clock 20 min behind, 20 calls", |of: Teller| of
+pub(crate) const SCENARIOS: [Scenario; 22] = [
+    scenario!("clock 20 min behind, 20 calls", |of: Teller| of
         .skewed(-20 * MINUTE)),
-    story!("clock 2 days ahead, 20 calls", |of: Teller| of
+    scenario!("clock 2 days ahead, 20 calls", |of: Teller| of
         .skewed(2 * DAY)),
-    story!("the same, retries disabled", async |of: Teller| {
+    scenario!("the same, retries disabled", async |of: Teller| {
         let world = World::with_skew(-20 * MINUTE);
         let choice = Choice {
             retries: false,
@@ -67,11 +67,11 @@ pub(crate) const STORIES: [Story; 22] = [
             .calls(20)
             .await
     }),
-    story!("101 calls in flight when the skew shows", |of: Teller| of
+    scenario!("101 calls in flight when the skew shows", |of: Teller| of
         .burst(101)),
-    story!("1,000 calls in flight when the skew shows", |of: Teller| of
+    scenario!("1,000 calls in flight when the skew shows", |of: Teller| of
         .burst(1_000)),
-    story!("three clients of one process", async |of: Teller| {
+    scenario!("three clients of one process", async |of: Teller| {
         let world = World::with_skew(-20 * MINUTE);
         let wire = Wire::new(&world, Site::with_tolerance(5));
         let clock = world.skew_clock();
@@ -82,14 +82,14 @@ pub(crate) const STORIES: [Story; 22] = [
         }
         end
     }),
-    story!("NTP repairs the clock by a step", async |of: Teller| {
+    scenario!("NTP repairs the clock by a step", async |of: Teller| {
         let told = of.at(-20 * MINUTE);
         let mut end = told.calls(10).await;
         told.0.world.undergoes(Event::IsSet(0));
         end.add(&told.calls(10).await);
         end
     }),
-    story!(
+    scenario!(
         "NTP repairs the clock by a slew, over 4 h",
         async |of: Teller| {
             let told = of.at(-20 * MINUTE);
@@ -99,39 +99,39 @@ pub(crate) const STORIES: [Story; 22] = [
             end
         }
     ),
-    story!("no `Date` header", |of: Teller| of
+    scenario!("no `Date` header", |of: Teller| of
         .dated(DateFault::Missing)),
-    story!("a doubled `Date`", |of: Teller| of
+    scenario!("a doubled `Date`", |of: Teller| of
         .dated(DateFault::Doubled)),
-    story!("a `Date` of 1970", |of: Teller| of.dated(DateFault::Absurd)),
-    story!("a `Date` that is a day off", |of: Teller| of
+    scenario!("a `Date` of 1970", |of: Teller| of.dated(DateFault::Absurd)),
+    scenario!("a `Date` that is a day off", |of: Teller| of
         .dated(DateFault::Lying(DAY))),
-    story!("403 without a body, as to a HEAD", async |of: Teller| {
+    scenario!("403 without a body, as to a HEAD", async |of: Teller| {
         let silent = Wording::silent();
         let site = Site::with_tolerance(15).saying(&silent);
         let world = World::with_skew(-20 * MINUTE);
         of.on(&world, site, Choice::default()).calls(20).await
     }),
-    story!("correct clock, one call of 14 min", async |of: Teller| {
+    scenario!("correct clock, one call of 14 min", async |of: Teller| {
         let told = of.at(0);
         told.0
             .wire
             .plan([Fate::default().worked_on(millis(14 * MINUTE))]);
         told.calls(5).await
     }),
-    story!("correct clock, long polls of 20 s", async |of: Teller| {
+    scenario!("correct clock, long polls of 20 s", async |of: Teller| {
         let told = of.at(0);
         let poll = || Fate::default().worked_on(Duration::from_secs(20));
         told.0.wire.plan((0..20).map(|_| poll()));
         told.calls(20).await
     }),
-    story!("correct clock, frozen 7 min after signing", |of: Teller| of
+    scenario!("correct clock, frozen 7 min after signing", |of: Teller| of
         .frozen(7)),
-    story!(
+    scenario!(
         "correct clock, frozen 12 min after signing",
         |of: Teller| of.frozen(12)
     ),
-    story!(
+    scenario!(
         "correct clock, a proxy's 503 with a `Date` 2 h ahead",
         async |of: Teller| {
             let told = of.at(0);
@@ -145,7 +145,7 @@ pub(crate) const STORIES: [Story; 22] = [
             end
         }
     ),
-    story!(
+    scenario!(
         "correct clock, a success with a `Date` 2 h ahead",
         async |of: Teller| {
             let told = of.at(0);
@@ -155,7 +155,7 @@ pub(crate) const STORIES: [Story; 22] = [
             told.calls(5).await
         }
     ),
-    story!(
+    scenario!(
         "clock 20 min behind, restored from a snapshot 3 h later",
         async |of: Teller| {
             let told = of.at(-20 * MINUTE);
@@ -165,7 +165,7 @@ pub(crate) const STORIES: [Story; 22] = [
             end
         }
     ),
-    story!("clock 20 min behind, a wrong key", async |of: Teller| {
+    scenario!("clock 20 min behind, a wrong key", async |of: Teller| {
         let world = World::with_skew(-20 * MINUTE);
         let choice = Choice {
             secret: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYANOTHERKEY",
@@ -175,7 +175,7 @@ pub(crate) const STORIES: [Story; 22] = [
             .calls(5)
             .await
     }),
-    story!(
+    scenario!(
         "clock 20 min behind, all calls denied",
         async |of: Teller| {
             let told = of.at(-20 * MINUTE);

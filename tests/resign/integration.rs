@@ -1,4 +1,4 @@
-//! The door: a layer over a server that rejects the first send for its time.
+//! The integration: a layer over a server that rejects the first send for its time.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;

@@ -1,4 +1,4 @@
-//! One story for each kind of event.
+//! One scenario for each kind of event.
 
 use aws_clock_skew::SkewClock;
 use aws_credential_types::Credentials;
@@ -7,7 +7,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use http_body_util::StreamBody;
 
-use crate::doors::{Door, Line, Site};
+use crate::integrations::{Integration, Line, Site};
 use crate::wire::{Answer, Fate, Manner, Wire};
 use crate::world::{DAY, HOUR, MINUTE, World, minutes, shifted};
 
@@ -19,22 +19,26 @@ pub(crate) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 pub(crate) const OTHER_SECRET: &str = "OtherSecretThatNobodyMayEverSee/0123456+";
 pub(crate) const SESSION_TOKEN: &str = "FwoGZXIvYXdzEXAMPLE//session+token/that=is=secret==";
 
-/// The events, as the reference calls them, and the doors where they happen.
-pub(crate) const KINDS: [(&str, &[Door]); 10] = [
-    ("skew_detected", &Door::ALL),
-    ("expired_in_transit", &Door::ALL),
-    ("correction_cleared", &Door::ALL),
-    // The other doors try a date on the request itself, before they learn it.
-    ("trial_rejected", &Door::ALL),
-    ("hosts_disagree", &Door::ALL),
+/// The events, as the reference calls them, and the integrations where they happen.
+pub(crate) const KINDS: [(&str, &[Integration]); 10] = [
+    ("skew_detected", &Integration::ALL),
+    ("expired_in_transit", &Integration::ALL),
+    ("correction_cleared", &Integration::ALL),
+    // The other integrations try a date on the request itself, before they learn it.
+    ("trial_rejected", &Integration::ALL),
+    ("hosts_disagree", &Integration::ALL),
     (
         "resend_skipped",
-        &[Door::Interceptor, Door::HttpClient, Door::BelowASigner],
+        &[
+            Integration::Interceptor,
+            Integration::HttpClient,
+            Integration::BelowASigner,
+        ],
     ),
-    ("resend_rejected", &Door::ALL),
-    ("offset_limit_exceeded", &Door::ALL),
-    ("not_clock_skew", &Door::ALL),
-    ("incomplete_installation", &[Door::Interceptor]),
+    ("resend_rejected", &Integration::ALL),
+    ("offset_limit_exceeded", &Integration::ALL),
+    ("not_clock_skew", &Integration::ALL),
+    ("incomplete_installation", &[Integration::Interceptor]),
 ];
 
 pub(crate) fn credentials(secret: &str) -> Credentials {
@@ -54,17 +58,18 @@ pub(crate) fn site(skew: i64, manner: Manner) -> Site {
 }
 
 /// Calls with the right credentials.
-pub(crate) async fn call(door: Door, site: &Site) -> Result<(), String> {
-    door.call(site, credentials(SECRET), credentials(SECRET))
+pub(crate) async fn call(integration: Integration, site: &Site) -> Result<(), String> {
+    integration
+        .call(site, credentials(SECRET), credentials(SECRET))
         .await
 }
 
 /// Lets an event of this kind happen, and returns where.
-pub(crate) async fn tell(kind: &str, door: Door) -> Site {
+pub(crate) async fn tell(kind: &str, integration: Integration) -> Site {
     match kind {
         "skew_detected" => {
             let site = site(-2 * DAY, Manner::InWords);
-            assert_eq!(call(door, &site).await, Ok(()));
+            assert_eq!(call(integration, &site).await, Ok(()));
             site
         }
         "expired_in_transit" => {
@@ -73,14 +78,14 @@ pub(crate) async fn tell(kind: &str, door: Door) -> Site {
                 before: minutes(20),
                 ..Fate::default()
             }]);
-            assert_eq!(call(door, &site).await, Ok(()));
+            assert_eq!(call(integration, &site).await, Ok(()));
             site
         }
         "correction_cleared" => {
             let site = site(-20 * MINUTE, Manner::InWords);
-            assert_eq!(call(door, &site).await, Ok(()));
+            assert_eq!(call(integration, &site).await, Ok(()));
             site.world.set_skew(0);
-            assert_eq!(call(door, &site).await, Ok(()));
+            assert_eq!(call(integration, &site).await, Ok(()));
             site
         }
         "trial_rejected" => {
@@ -90,11 +95,11 @@ pub(crate) async fn tell(kind: &str, door: Door) -> Site {
                 ..Answer::empty_403(shifted(site.world.true_time(), 20 * MINUTE))
             };
             site.line.wire.plan([lie().into(), lie().into()]);
-            assert!(call(door, &site).await.is_err());
+            assert!(call(integration, &site).await.is_err());
             site
         }
-        "hosts_disagree" => hosts_disagree(door).await,
-        "resend_skipped" => not_resigned(door).await,
+        "hosts_disagree" => hosts_disagree(integration).await,
+        "resend_skipped" => not_resigned(integration).await,
         "resend_rejected" => {
             let site = site(-20 * MINUTE, Manner::InWords);
             // 2027-01-16T08:00:00Z is the true time.
@@ -103,13 +108,13 @@ pub(crate) async fn tell(kind: &str, door: Door) -> Site {
             let again = Answer::new(403, format!(r#"{{"message":"{again}"}}"#));
             let again = again.with("x-amzn-requestid", "id-2");
             site.line.wire.plan([Fate::default(), again.into()]);
-            assert!(call(door, &site).await.is_err());
+            assert!(call(integration, &site).await.is_err());
             site
         }
         "offset_limit_exceeded" => {
             let site = site(-500 * DAY, Manner::InWords);
             site.world.advance(minutes(600 * 24 * 60));
-            assert!(call(door, &site).await.is_err());
+            assert!(call(integration, &site).await.is_err());
             site
         }
         "not_clock_skew" => {
@@ -122,7 +127,7 @@ pub(crate) async fn tell(kind: &str, door: Door) -> Site {
             );
             let wrong_key = wrong_key.with("x-amzn-requestid", "id-1");
             site.line.wire.plan([wrong_key.into()]);
-            assert!(call(door, &site).await.is_err());
+            assert!(call(integration, &site).await.is_err());
             site
         }
         "incomplete_installation" => {
@@ -137,35 +142,37 @@ pub(crate) async fn tell(kind: &str, door: Door) -> Site {
             let _by_the_real_time = sqs.receive_message().queue_url(site.queue()).send().await;
             site
         }
-        _ => panic!("no story of {kind}"),
+        _ => panic!("no scenario of {kind}"),
     }
 }
 
 /// AWS vouches for the clock, and a box in the lab says that it is an hour later.
-async fn hosts_disagree(door: Door) -> Site {
+async fn hosts_disagree(integration: Integration) -> Site {
     let aws = site(0, Manner::InWords);
-    assert_eq!(call(door, &aws).await, Ok(()));
+    assert_eq!(call(integration, &aws).await, Ok(()));
     let lab = Site {
         url: LAB,
         line: Line::new(Wire::new(&aws.world, minutes(5))),
         ..aws
     };
     lab.line.wire.set_ahead(HOUR);
-    let _by_the_sdk_itself_in_one_door = call(door, &lab).await;
+    let _by_the_sdk_itself_in_one_integration = call(integration, &lab).await;
     lab
 }
 
 /// What was signed with one secret cannot be signed again with another, and what
 /// was streamed cannot be sent again.
-async fn not_resigned(door: Door) -> Site {
+async fn not_resigned(integration: Integration) -> Site {
     let site = site(-20 * MINUTE, Manner::InWords);
-    if door == Door::Interceptor {
+    if integration == Integration::Interceptor {
         let config = site.config(SharedCredentialsProvider::new(credentials(SECRET)));
         put_a_stream(&config, &site.clock).await;
         return site;
     }
     let changing = Changing::default();
-    let outcome = door.call(&site, changing, credentials(OTHER_SECRET)).await;
+    let outcome = integration
+        .call(&site, changing, credentials(OTHER_SECRET))
+        .await;
     assert!(outcome.is_err());
     site
 }

@@ -45,14 +45,14 @@ impl HttpClient for Wire {
 }
 
 #[derive(Clone, Copy, Eq, PartialEq)]
-enum Door {
+enum Integration {
     Nobody,
     Native,
     Interceptor,
     HttpClient,
 }
 
-fn client(door: Door) -> Client {
+fn client(integration: Integration) -> Client {
     let clock = SkewClock::new();
     let credentials = Credentials::new("AKIA", "secret", None, None, "test");
     let config = SdkConfig::builder()
@@ -60,8 +60,8 @@ fn client(door: Door) -> Client {
         .region(Region::new("us-east-1"))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .sleep_impl(TokioSleep::new())
-        .disable_clock_skew_correction(door == Door::Nobody);
-    let config = if door == Door::HttpClient {
+        .disable_clock_skew_correction(integration == Integration::Nobody);
+    let config = if integration == Integration::HttpClient {
         config
             .http_client(clock.wrap_http_client(Wire))
             .time_source(SystemTimeSource::new())
@@ -73,19 +73,19 @@ fn client(door: Door) -> Client {
             .identity_cache(IdentityCache::lazy().build())
     };
     let mut config = Builder::from(&config.build());
-    if door == Door::Interceptor {
+    if integration == Integration::Interceptor {
         config = install!(config, &clock);
     }
     Client::from_conf(config.build())
 }
 
 #[expect(clippy::unwrap_used, reason = "a call that fails is a test that fails")]
-fn allocations(door: Door) -> u64 {
+fn allocations(integration: Integration) -> u64 {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    let client = client(door);
+    let client = client(integration);
     let call = || {
         let request = client.receive_message();
         let sent = request.queue_url("https://sqs.us-east-1.amazonaws.com/1/queue");
@@ -106,9 +106,9 @@ fn allocations(door: Door) -> u64 {
 /// the host.
 #[test]
 fn the_interceptor_allocates_less_than_the_sdks_own_correction() {
-    let nobody = allocations(Door::Nobody);
-    let native = allocations(Door::Native) - nobody;
-    let interceptor = allocations(Door::Interceptor) - nobody;
+    let nobody = allocations(Integration::Nobody);
+    let native = allocations(Integration::Native) - nobody;
+    let interceptor = allocations(Integration::Interceptor) - nobody;
     println!("native {native}, interceptor {interceptor}");
     assert!(interceptor <= native, "{interceptor} and {native}");
     assert_eq!(interceptor, 5);
@@ -119,9 +119,9 @@ fn the_interceptor_allocates_less_than_the_sdks_own_correction() {
 /// a future, the wrapper of its body, and room for the header.
 #[test]
 fn the_http_client_allocates_less_too() {
-    let nobody = allocations(Door::Nobody);
-    let native = allocations(Door::Native) - nobody;
-    let http_client = allocations(Door::HttpClient) - nobody;
+    let nobody = allocations(Integration::Nobody);
+    let native = allocations(Integration::Native) - nobody;
+    let http_client = allocations(Integration::HttpClient) - nobody;
     println!("native {native}, HTTP client {http_client}");
     assert!(http_client < native, "{http_client} and {native}");
     assert_eq!(http_client, 10);

@@ -13,7 +13,7 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 use tokio::task::JoinSet;
 
-use crate::clients::{Door, behind, config_on, in_words, receive, s3, without_retries};
+use crate::clients::{Integration, behind, config_on, in_words, receive, s3, without_retries};
 use crate::log::Log;
 use crate::wire::{Answer, Fate, Manner, Wire};
 use crate::world::{DAY, HOUR, MINUTE, World, minutes, shifted};
@@ -23,7 +23,7 @@ const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
 /// Without TLS the SDK signs a body that is streamed chunk by chunk.
 const LAB: &str = "http://minio.lab.example";
 
-struct Story {
+struct Scenario {
     log: Log,
     world: World,
     wire: Wire,
@@ -32,7 +32,7 @@ struct Story {
     minio: aws_sdk_s3::Client,
 }
 
-impl Story {
+impl Scenario {
     fn new(skew: i64, manner: Manner) -> Self {
         let log = Log::start();
         let world = World::with_skew(skew);
@@ -40,7 +40,7 @@ impl Story {
         let clock = world.skew_clock();
         let behind = |url| behind(&without_retries(config_on(&wire, url)), &clock);
         Self {
-            sqs: Door::Interceptor.sqs(&behind(AWS), &clock),
+            sqs: Integration::Interceptor.sqs(&behind(AWS), &clock),
             minio: s3(&behind(LAB), &clock),
             log,
             world,
@@ -69,152 +69,165 @@ impl Story {
 #[tokio::test]
 async fn one_rejection_is_one_lesson_and_one_retry() {
     for skew in [-2 * DAY, -20 * MINUTE, 20 * MINUTE, 9 * HOUR] {
-        let story = Story::new(skew, Manner::InWords);
+        let scenario = Scenario::new(skew, Manner::InWords);
         for _ in 0..20 {
-            assert_eq!(story.receives().await, Ok(()));
+            assert_eq!(scenario.receives().await, Ok(()));
         }
-        assert_eq!(story.wire.sent(), 21);
-        assert_eq!(story.log.names(), ["skew_detected"]);
-        assert_eq!(story.clock.status().event_count(), 1);
-        assert_eq!(story.log.counted("resends", "outcome", "accepted"), 1);
+        assert_eq!(scenario.wire.sent(), 21);
+        assert_eq!(scenario.log.names(), ["skew_detected"]);
+        assert_eq!(scenario.clock.status().event_count(), 1);
+        assert_eq!(scenario.log.counted("resends", "outcome", "accepted"), 1);
     }
 }
 
 #[tokio::test]
 async fn two_hundred_in_flight_are_sent_twice_each() {
     const CALLS: usize = 200;
-    let story = Story::new(-20 * MINUTE, Manner::InWords);
-    story.wire.hold(CALLS);
+    let scenario = Scenario::new(-20 * MINUTE, Manner::InWords);
+    scenario.wire.hold(CALLS);
     let mut calls = JoinSet::new();
     for _ in 0..CALLS {
-        let sqs = story.sqs.clone();
+        let sqs = scenario.sqs.clone();
         calls.spawn(async move { receive(&sqs, QUEUE).await });
     }
     assert!(calls.join_all().await.iter().all(Result::is_ok));
-    assert_eq!(story.wire.sent(), 2 * CALLS);
-    assert_eq!(story.log.names(), ["skew_detected"]);
-    assert_eq!(story.log.counted("resends", "outcome", "accepted"), CALLS);
+    assert_eq!(scenario.wire.sent(), 2 * CALLS);
+    assert_eq!(scenario.log.names(), ["skew_detected"]);
+    assert_eq!(
+        scenario.log.counted("resends", "outcome", "accepted"),
+        CALLS
+    );
 }
 
 #[tokio::test]
 async fn a_stale_signature_is_told_once() {
-    let story = Story::new(0, Manner::InWords);
+    let scenario = Scenario::new(0, Manner::InWords);
     let frozen = Fate {
         before: minutes(20),
         ..Fate::default()
     };
-    story.wire.plan([frozen]);
-    assert_eq!(story.receives().await, Ok(()));
-    assert_eq!(story.wire.seen(), [false, true]);
-    assert_eq!(story.clock.status().event_count(), 1);
-    assert_eq!(story.log.names(), ["expired_in_transit"]);
+    scenario.wire.plan([frozen]);
+    assert_eq!(scenario.receives().await, Ok(()));
+    assert_eq!(scenario.wire.seen(), [false, true]);
+    assert_eq!(scenario.clock.status().event_count(), 1);
+    assert_eq!(scenario.log.names(), ["expired_in_transit"]);
 }
 
 #[tokio::test]
 async fn a_second_rejection_is_not_followed_by_a_third_send() {
-    let story = Story::new(-20 * MINUTE, Manner::InWords);
+    let scenario = Scenario::new(-20 * MINUTE, Manner::InWords);
     let frozen = Fate {
         before: minutes(25),
         ..Fate::default()
     };
-    story.wire.plan([Fate::default(), frozen]);
-    assert!(story.receives().await.is_err());
-    assert_eq!(story.wire.sent(), 2);
-    assert_eq!(story.log.names(), ["skew_detected", "resend_rejected"]);
-    assert_eq!(story.log.counted("resends", "outcome", "rejected"), 1);
+    scenario.wire.plan([Fate::default(), frozen]);
+    assert!(scenario.receives().await.is_err());
+    assert_eq!(scenario.wire.sent(), 2);
+    assert_eq!(scenario.log.names(), ["skew_detected", "resend_rejected"]);
+    assert_eq!(scenario.log.counted("resends", "outcome", "rejected"), 1);
 }
 
 #[tokio::test]
 async fn a_second_send_that_is_lost_is_not_followed_by_a_third() {
-    let story = Story::new(-20 * MINUTE, Manner::InWords);
-    story.wire.plan([Fate::default(), Fate::lost()]);
-    let error = story.receives().await.expect_err("it was lost");
+    let scenario = Scenario::new(-20 * MINUTE, Manner::InWords);
+    scenario.wire.plan([Fate::default(), Fate::lost()]);
+    let error = scenario.receives().await.expect_err("it was lost");
     assert!(error.contains("connection reset"), "{error}");
-    assert_eq!(story.wire.sent(), 2);
-    assert_eq!(story.log.counted("resends", "outcome", "failed"), 1);
+    assert_eq!(scenario.wire.sent(), 2);
+    assert_eq!(scenario.log.counted("resends", "outcome", "failed"), 1);
 }
 
 #[tokio::test]
 async fn what_the_client_may_not_sign_again_the_sdk_does() {
     for manner in [Manner::InFields, Manner::ByCode, Manner::Silently] {
         for skew in [-2 * DAY, 9 * HOUR] {
-            let story = Story::new(skew, manner);
+            let scenario = Scenario::new(skew, manner);
             for _ in 0..5 {
-                assert_eq!(story.puts().await, Ok(()), "{manner:?} {skew}");
+                assert_eq!(scenario.puts().await, Ok(()), "{manner:?} {skew}");
             }
-            assert_eq!(story.wire.sent(), 6, "{manner:?} {skew}");
-            assert_eq!(story.log.names(), ["skew_detected"]);
-            assert_eq!(story.log.counted("resends_skipped", "reason", "chunked"), 0);
-            assert_eq!(story.log.counted("resends", "outcome", "accepted"), 1);
-            assert!(story.clock.status().is_correcting());
+            assert_eq!(scenario.wire.sent(), 6, "{manner:?} {skew}");
+            assert_eq!(scenario.log.names(), ["skew_detected"]);
+            assert_eq!(
+                scenario.log.counted("resends_skipped", "reason", "chunked"),
+                0
+            );
+            assert_eq!(scenario.log.counted("resends", "outcome", "accepted"), 1);
+            assert!(scenario.clock.status().is_correcting());
         }
     }
 }
 
 #[tokio::test]
 async fn a_date_that_the_sdk_has_tried_in_vain_is_taken_back_at_once() {
-    let story = Story::new(0, Manner::ByCode);
+    let scenario = Scenario::new(0, Manner::ByCode);
     let lie = Answer {
         body: "<Error><Code>RequestTimeTooSkewed</Code></Error>".into(),
-        ..Answer::empty_403(shifted(story.world.true_time(), 2 * HOUR))
+        ..Answer::empty_403(shifted(scenario.world.true_time(), 2 * HOUR))
     };
-    story.wire.plan(vec![Fate::answered(lie); 2]);
-    assert!(story.puts().await.is_err());
-    assert_eq!(story.wire.sent(), 2);
-    assert_eq!(story.clock.now(), story.world.machine_wall());
-    assert_eq!(story.log.names(), ["trial_rejected", "resend_rejected"]);
-    assert_eq!(story.puts().await, Ok(()));
-    assert_eq!(story.wire.sent(), 3);
+    scenario.wire.plan(vec![Fate::answered(lie); 2]);
+    assert!(scenario.puts().await.is_err());
+    assert_eq!(scenario.wire.sent(), 2);
+    assert_eq!(scenario.clock.now(), scenario.world.machine_wall());
+    assert_eq!(scenario.log.names(), ["trial_rejected", "resend_rejected"]);
+    assert_eq!(scenario.puts().await, Ok(()));
+    assert_eq!(scenario.wire.sent(), 3);
 }
 
 #[tokio::test]
 async fn a_host_in_dispute_gets_signatures_by_its_own_time() {
-    let story = Story::new(0, Manner::ByCode);
-    let aws = Wire::new(&story.world, minutes(5));
-    let on_aws = behind(&without_retries(config_on(&aws, AWS)), &story.clock);
-    let sqs = Door::Interceptor.sqs(&on_aws, &story.clock);
+    let scenario = Scenario::new(0, Manner::ByCode);
+    let aws = Wire::new(&scenario.world, minutes(5));
+    let on_aws = behind(&without_retries(config_on(&aws, AWS)), &scenario.clock);
+    let sqs = Integration::Interceptor.sqs(&on_aws, &scenario.clock);
     let url = "https://minio.lab.example";
-    let on_lab = behind(&without_retries(config_on(&story.wire, url)), &story.clock);
-    let minio = s3(&on_lab, &story.clock);
-    story.wire.set_ahead(HOUR);
+    let on_lab = behind(
+        &without_retries(config_on(&scenario.wire, url)),
+        &scenario.clock,
+    );
+    let minio = s3(&on_lab, &scenario.clock);
+    scenario.wire.set_ahead(HOUR);
     for _ in 0..100 {
         assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
         assert_eq!(crate::clients::head(&minio).await, Ok(()));
     }
-    assert_eq!((aws.rejected(), story.wire.rejected()), (0, 1));
-    assert_eq!(story.log.names(), ["hosts_disagree"]);
+    assert_eq!((aws.rejected(), scenario.wire.rejected()), (0, 1));
+    assert_eq!(scenario.log.names(), ["hosts_disagree"]);
 }
 
 /// Only the SDK can sign such a body again, and its signer is told the time of the host.
 #[tokio::test]
 async fn signed_chunks_for_a_conflicting_host_are_signed_by_its_own_time() {
-    let story = Story::new(0, Manner::InFields);
-    let aws = Wire::new(&story.world, minutes(5));
-    let on_aws = behind(&without_retries(config_on(&aws, AWS)), &story.clock);
-    let sqs = Door::Interceptor.sqs(&on_aws, &story.clock);
-    story.wire.set_ahead(HOUR);
+    let scenario = Scenario::new(0, Manner::InFields);
+    let aws = Wire::new(&scenario.world, minutes(5));
+    let on_aws = behind(&without_retries(config_on(&aws, AWS)), &scenario.clock);
+    let sqs = Integration::Interceptor.sqs(&on_aws, &scenario.clock);
+    scenario.wire.set_ahead(HOUR);
     for _ in 0..10 {
         assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
-        assert_eq!(story.puts().await, Ok(()));
+        assert_eq!(scenario.puts().await, Ok(()));
     }
-    assert_eq!(story.wire.rejected(), 1);
+    assert_eq!(scenario.wire.rejected(), 1);
     assert_eq!(aws.rejected(), 0);
-    assert_eq!(story.clock.now(), story.world.machine_wall());
+    assert_eq!(scenario.clock.now(), scenario.world.machine_wall());
 }
 
 /// The HTTP client keeps no copy of what the SDK signs again, and without our classifier
 /// the SDK does not.
 #[tokio::test]
 async fn a_client_that_is_rebuilt_without_the_classifier_is_left_to_the_http_client() {
-    let story = Story::new(0, Manner::InWords);
-    assert_eq!(story.receives().await, Ok(()));
-    let mut builder = story.sqs.config().to_builder();
+    let scenario = Scenario::new(0, Manner::InWords);
+    assert_eq!(scenario.receives().await, Ok(()));
+    let mut builder = scenario.sqs.config().to_builder();
     builder.set_retry_classifiers(iter::empty::<SharedRetryClassifier>());
     let rebuilt = aws_sdk_sqs::Client::from_conf(builder.build());
-    story.world.set_skew(-20 * MINUTE);
+    scenario.world.set_skew(-20 * MINUTE);
     for _ in 0..3 {
         assert_eq!(receive(&rebuilt, QUEUE).await, Ok(()));
     }
-    let rejected = story.wire.seen().into_iter().filter(|accepted| !accepted);
+    let rejected = scenario
+        .wire
+        .seen()
+        .into_iter()
+        .filter(|accepted| !accepted);
     assert_eq!(rejected.count(), 1);
 }
