@@ -1,9 +1,11 @@
-//! Events, outcomes and gauges to `tracing`: the only file that speaks to it.
+//! Emits events, outcomes and gauges through `tracing`, which no other file uses.
 //!
-//! Of what came from outside, the fields of `event/details.rs` are emitted and nothing
-//! else: no body, no credential and no signature.
+//! From outside, only the fields of `event/details.rs` are emitted: no body, no credential
+//! and no signature.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+#[cfg(any(feature = "sdk", feature = "tower"))]
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tracing::Level;
@@ -13,18 +15,18 @@ use crate::evidence::Evidence;
 use crate::offset::ClockOffset;
 use crate::throttle::Notice;
 
-/// The clock that reports: two labels of each metric.
+/// The clock that reports: its name and mode, two labels of each metric.
 #[derive(Clone, Debug)]
 pub(crate) struct Origin {
     pub(crate) clock: Label,
     pub(crate) mode: Mode,
 }
 
-/// What became of a request that was re-signed and sent again.
+/// The outcome of a resend.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum ResendOutcome {
     Accepted,
-    /// Because of its time, again.
+    /// Because of its time.
     Rejected,
     /// For another reason, such as a wrong key or a missing permission.
     Denied,
@@ -34,7 +36,7 @@ pub(crate) enum ResendOutcome {
 impl ResendOutcome {
     const ALL: [Self; 4] = [Self::Accepted, Self::Rejected, Self::Denied, Self::Failed];
 
-    /// Returns what the response to the second send says.
+    /// Returns the outcome that the response to a resend states.
     pub(crate) fn of(evidence: &Evidence) -> Self {
         if evidence.clock_skew_error().is_some() {
             Self::Rejected
@@ -88,7 +90,7 @@ pub(crate) fn event(notice: &Notice, origin: &Origin) {
     });
 }
 
-/// Emits the outcome of a second send.
+/// Emits the outcome of a resend.
 pub(crate) fn resend(outcome: ResendOutcome, origin: &Origin) {
     guarded(|| count_resends(1, outcome, origin));
 }
@@ -120,7 +122,40 @@ pub(crate) fn start(origin: &Origin, observed_by: Option<&'static str>) {
     });
 }
 
-/// Emits where the clock stands now.
+/// Whether the first signed request of a client, an HTTP client or a layer was logged.
+#[cfg(any(feature = "sdk", feature = "tower"))]
+#[derive(Debug, Default)]
+pub(crate) struct FirstRequest(AtomicBool);
+
+#[cfg(any(feature = "sdk", feature = "tower"))]
+impl FirstRequest {
+    /// Returns whether nothing was logged yet; `true` once.
+    #[inline]
+    pub(crate) fn is_next(&self) -> bool {
+        !self.0.load(Ordering::Relaxed) && !self.0.swap(true, Ordering::Relaxed)
+    }
+
+    /// Logs the sign that the integration is installed.
+    #[cold]
+    pub(crate) fn log(&self, integration: &'static str, service: Option<&Label>, origin: &Origin) {
+        guarded(|| {
+            tracing::event!(
+                target: LOG,
+                Level::DEBUG,
+                {
+                    event = "installed",
+                    integration,
+                    "rpc.service" = service.map(Label::as_str),
+                    mode = origin.mode.as_str(),
+                    clock = origin.clock.as_str()
+                },
+                "first signed request through this integration of aws-clock-skew"
+            );
+        });
+    }
+}
+
+/// Emits the offset and its uncertainty.
 #[expect(
     clippy::float_arithmetic,
     reason = "a gauge is a float; nothing is computed with it"
@@ -209,7 +244,7 @@ const fn level_of(event: &SkewEvent) -> Level {
     }
 }
 
-/// Calls what is not ours. A subscriber or a listener that panics must not fail a call.
+/// Calls a subscriber or a listener, whose panic must not fail a call.
 pub(crate) fn guarded(emit: impl FnOnce()) {
     // Nothing of ours is borrowed mutably inside, so nothing is left half done.
     drop(catch_unwind(AssertUnwindSafe(emit)));

@@ -19,12 +19,12 @@ use aws_sigv4::http_request::{PayloadChecksumKind, SessionTokenMode, SignableBod
 
 #[cfg(feature = "sdk")]
 pub(crate) use self::chunks::ChunkSigner;
-pub(crate) use self::head::Head;
 #[cfg(feature = "tower")]
 pub(crate) use self::head::NOT_TEXT;
 #[cfg(feature = "sdk")]
 pub(crate) use self::head::is_signed_elsewhere;
 use self::head::{Authorization, is_framed};
+pub(crate) use self::head::{Head, service_of};
 use self::sigv4::{FORMS, Form, Scope, Signable, Signature, settings, signed};
 use crate::event::SkipReason;
 

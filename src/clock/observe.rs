@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime};
 use super::SkewClock;
 use crate::correction::{REPAIRED, agrees};
 use crate::decide::{self, Decision, Exchange};
+#[cfg(any(feature = "sdk", feature = "tower"))]
+use crate::event::Label;
 use crate::event::Mode;
 #[cfg(any(feature = "sdk", feature = "tower"))]
 use crate::event::{EventKind, SkewEvent, SkipReason};
@@ -13,6 +15,8 @@ use crate::host::Host;
 use crate::judge::{RoundTrip, SignedBy, SigningTime, WORTH_A_CORRECTION};
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
+#[cfg(any(feature = "sdk", feature = "tower"))]
+use crate::report::FirstRequest;
 use crate::report::{self, ResendOutcome};
 
 impl SkewClock {
@@ -107,6 +111,20 @@ impl SkewClock {
     #[cfg(feature = "sdk")]
     pub(crate) fn enter(&self, event: SkewEvent) {
         self.change(self.reading(), |_, events| events.push(event));
+    }
+
+    /// Logs a signed request if it is the first through an integration.
+    #[cfg(any(feature = "sdk", feature = "tower"))]
+    #[inline]
+    pub(crate) fn note_request(
+        &self,
+        first: &FirstRequest,
+        integration: &'static str,
+        service: impl FnOnce() -> Option<Label>,
+    ) {
+        if first.is_next() {
+            first.log(integration, service().as_ref(), &self.0.origin);
+        }
     }
 
     /// Reports that a request could not be re-signed.

@@ -16,12 +16,14 @@ use aws_smithy_runtime_api::client::runtime_components::{GetIdentityResolver, Ru
 use aws_smithy_types::config_bag::ConfigBag;
 
 use crate::clock::{SentAt, SkewClock};
+use crate::event::Label;
 use crate::host::Host;
 use crate::judge::SigningTime;
 use crate::offset::ClockOffset;
+use crate::report::FirstRequest;
 use crate::resign::WRITTEN;
 use crate::sdk::http_client::{self, SigningContext};
-use crate::sdk::operation::{OperationState, Signed, first_header};
+use crate::sdk::operation::{OperationState, Signed, first_header, service_of};
 use crate::sdk::sdk_correction::SdkCorrection;
 use crate::timestamp;
 
@@ -47,6 +49,7 @@ struct SkewSigner {
     /// What the SDK's signer is given while the clock is corrected, made when it is needed for
     /// the first time. The signer looks at nothing of it but the time source.
     corrected: OnceLock<Option<RuntimeComponents>>,
+    first_request: FirstRequest,
 }
 
 impl SkewClock {
@@ -72,6 +75,7 @@ impl SkewAuthScheme {
                 clock: clock.clone(),
                 inner: inner.clone(),
                 corrected: OnceLock::new(),
+                first_request: FirstRequest::default(),
             },
             inner,
         }
@@ -136,6 +140,9 @@ impl Sign for SkewSigner {
         }
         if let Some(state) = state {
             state.note_signed(Signed::of(request, sent, clock));
+            clock.note_request(&self.first_request, "install", || {
+                service_of(cfg).and_then(Label::of_service)
+            });
             // Our HTTP client keeps no copy of what the SDK signs again.
             if http_client::is_in_use() && state.has_classifier {
                 request.add_extension(SdkResigns);

@@ -23,8 +23,11 @@ use aws_smithy_runtime_api::shared::IntoShared;
 use aws_smithy_types::config_bag::ConfigBag;
 
 use crate::clock::{SentAt, SkewClock};
+use crate::event::Label;
 use crate::host::Host;
+use crate::report::FirstRequest;
 use crate::resend::{ReplayRequest, has_to_prepare, prepare, recover};
+use crate::resign::service_of;
 use crate::sdk::auth_scheme::SdkResigns;
 use crate::sdk::operation::{date_of, first_header};
 
@@ -69,6 +72,7 @@ struct Shared {
     clock: SkewClock,
     /// Some client that sends through this one has the SDK's own correction on.
     adds_age: AtomicBool,
+    first_request: FirstRequest,
 }
 
 impl SkewClock {
@@ -79,6 +83,7 @@ impl SkewClock {
             shared: Arc::new(Shared {
                 clock: self.clone(),
                 adds_age: AtomicBool::new(false),
+                first_request: FirstRequest::default(),
             }),
             inner: inner.into_shared(),
         }
@@ -156,6 +161,10 @@ impl HttpConnector for Connector {
             let sent = wiring.inner.call(request);
             return HttpConnectorFuture::new(async move { Ok(wiring.shared.aged(sent.await?)) });
         };
+        clock.note_request(&wiring.shared.first_request, "http_client", || {
+            let authorization = first_header(request.headers(), "authorization")?;
+            Label::of_service(service_of(str::from_utf8(authorization).ok()?)?)
+        });
         let sent_at = SentAt::now(clock, || Host::of_uri(request.uri()));
         if copy.is_ours_to_sign() && has_to_prepare(clock, sent_at, copy.signed_at()) {
             return HttpConnectorFuture::new(prepare_and_send(wiring, copy, request));

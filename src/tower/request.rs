@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
 use bytes::Bytes;
-use http::header::DATE;
+use http::header::{AUTHORIZATION, DATE};
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use http_body::Body;
@@ -17,10 +17,11 @@ use super::body::{ReplayBody, SkewBody, bytes_of};
 use super::service::Wiring;
 use crate::buffered::Buffered;
 use crate::clock::SentAt;
+use crate::event::Label;
 use crate::evidence::ResponseView;
 use crate::host::Host;
 use crate::resend::{LARGEST_READ, LONGEST_READ, ReplayRequest, has_to_prepare};
-use crate::resign::{Head, NOT_TEXT, NewSignature, SignatureHeader};
+use crate::resign::{Head, NOT_TEXT, NewSignature, SignatureHeader, service_of};
 use crate::timestamp;
 
 pub(super) struct TowerRequest<S, B> {
@@ -33,7 +34,13 @@ pub(super) struct TowerRequest<S, B> {
 }
 
 impl<S, B: ReplayBody> TowerRequest<S, B> {
-    pub(super) const fn new(service: S, wiring: Arc<Wiring>, copy: Request<Option<B>>) -> Self {
+    pub(super) fn new(service: S, wiring: Arc<Wiring>, copy: Request<Option<B>>) -> Self {
+        wiring
+            .clock
+            .note_request(&wiring.first_request, "tower", || {
+                let authorization = as_text(copy.headers().get(AUTHORIZATION)?)?;
+                Label::of_service(service_of(authorization)?)
+            });
         Self {
             service,
             wiring,

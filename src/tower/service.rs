@@ -14,8 +14,8 @@ use super::body::{ReplayBody, SkewBody};
 use super::credentials::CachedCredentials;
 use super::future::SkewFuture;
 use super::request::{TowerRequest, host_of};
-use crate::clock::SentAt;
-use crate::clock::SkewClock;
+use crate::clock::{SentAt, SkewClock};
+use crate::report::FirstRequest;
 use crate::resend::prepare;
 use crate::resign::is_signature;
 
@@ -43,6 +43,7 @@ pub struct SkewService<S> {
 pub(super) struct Wiring {
     pub(super) clock: SkewClock,
     pub(super) credentials: CachedCredentials,
+    pub(super) first_request: FirstRequest,
 }
 
 impl Wiring {
@@ -50,6 +51,7 @@ impl Wiring {
         Self {
             clock: clock.clone(),
             credentials,
+            first_request: FirstRequest::default(),
         }
     }
 }

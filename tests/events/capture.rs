@@ -79,8 +79,18 @@ impl Capture {
         }
     }
 
+    /// The events in the log, without the lines about the first request of an integration.
     pub(crate) fn log(&self) -> Vec<Emitted> {
-        self.of_target("aws_clock_skew")
+        let mut log = self.of_target("aws_clock_skew");
+        log.retain(|event| event.text("event") != Some("installed"));
+        log
+    }
+
+    /// The lines about the first request of an integration.
+    pub(crate) fn installed(&self) -> Vec<Emitted> {
+        let mut log = self.of_target("aws_clock_skew");
+        log.retain(|event| event.text("event") == Some("installed"));
+        log
     }
 
     pub(crate) fn metrics(&self) -> Vec<Emitted> {

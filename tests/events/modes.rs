@@ -1,10 +1,14 @@
 //! Clocks that only observe, and clocks with names: what the log and the metrics say of them.
 
 use aws_clock_skew::SkewClock;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 use crate::capture::{Capture, Emitted, Value};
 use crate::integrations::{Integration, Site};
-use crate::scenarios::{call, site};
+use crate::scenarios::{call, credentials, site};
 use crate::wire::{Answer, Fate, Manner};
 use crate::world::DAY;
 
@@ -53,6 +57,52 @@ async fn an_observe_only_clock_never_says_that_it_corrects() {
             assert!(!message.contains("signing with"), "{message}");
         }
     }
+}
+
+#[tokio::test]
+async fn the_first_signed_request_of_each_integration_is_logged_once() {
+    let site = site(0, Manner::InWords);
+    let lines_of_two_calls =
+        async |integration: &str, call: &dyn Fn() -> BoxFuture<'static, bool>| {
+            let capture = Capture::start();
+            assert!(call().await && call().await, "{integration}");
+            assert_eq!(capture.names(), [""; 0]);
+            let lines = capture.installed();
+            let [line] = &lines[..] else {
+                panic!("{integration}: {lines:?}");
+            };
+            assert_eq!(line.level, tracing::Level::DEBUG);
+            assert_eq!(line.text("integration"), Some(integration));
+            assert_eq!(line.text("rpc.service"), Some("sqs"));
+            assert_eq!(line.text("mode"), Some("correct"));
+            assert_eq!(site.clock.status().event_count(), 0);
+        };
+    for (integration, name) in [
+        (Integration::Interceptor, "install"),
+        (Integration::HttpClient, "http_client"),
+    ] {
+        let credentials = SharedCredentialsProvider::new(credentials("secret"));
+        let sqs = integration.sqs(&site, credentials);
+        let queue = site.queue();
+        let call = move || {
+            let (sqs, queue) = (sqs.clone(), queue.clone());
+            async move { sqs.receive_message().queue_url(queue).send().await.is_ok() }.boxed()
+        };
+        lines_of_two_calls(name, &call).await;
+    }
+    let layer = (site.clock).signing_layer(credentials("secret"), "us-east-1", "sqs");
+    let service = ServiceBuilder::new()
+        .layer(layer)
+        .service(service_fn(site.line.serve()));
+    let call = || {
+        let sent = service.clone().oneshot(site.request());
+        async move {
+            sent.await
+                .is_ok_and(|response| response.status().is_success())
+        }
+        .boxed()
+    };
+    lines_of_two_calls("tower", &call).await;
 }
 
 #[tokio::test]
