@@ -26,6 +26,10 @@ pub(super) type Form = (PercentEncodingMode, UriPathNormalizationMode);
 pub(super) enum Scope<'a> {
     Region(&'a str),
     /// SigV4a: a list with commas, or `*`.
+    #[cfg_attr(
+        not(feature = "sigv4a"),
+        expect(dead_code, reason = "it is not signed without the feature")
+    )]
     RegionSet(&'a str),
 }
 

@@ -84,19 +84,28 @@ macro_rules! install {
     };
 }
 
-/// Pushes the auth schemes that there are with the crate's features.
+/// Pushes the auth schemes of a service, with the feature `sigv4a`. Every scheme more costs
+/// each call.
 #[cfg(feature = "sigv4a")]
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __push_auth_schemes {
-    ($builder:expr, $clock:ident) => {
-        $builder
-            .push_auth_scheme($clock.auth_scheme())
-            .push_auth_scheme($clock.sigv4a_auth_scheme())
-    };
+    ($builder:expr, $clock:ident) => {{
+        let builder = $builder.push_auth_scheme($clock.auth_scheme());
+        let has_sigv4a = {
+            use $crate::__private::WithoutSigv4a as _;
+            // The method of the service's builder, if it has one.
+            $crate::__private::has_sigv4a(builder.clone().set_sigv4a_signing_region_set(None))
+        };
+        if has_sigv4a {
+            builder.push_auth_scheme($clock.sigv4a_auth_scheme())
+        } else {
+            builder
+        }
+    }};
 }
 
-/// Pushes the auth schemes that there are with the crate's features.
+/// The same without the feature.
 #[cfg(not(feature = "sigv4a"))]
 #[doc(hidden)]
 #[macro_export]
@@ -110,6 +119,8 @@ macro_rules! __push_auth_schemes {
 #[doc(hidden)]
 pub mod private {
     use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
+    #[cfg(feature = "sigv4a")]
+    use aws_types::region::SigningRegionSet;
 
     use crate::sdk::SkewInterceptor;
 
@@ -117,5 +128,45 @@ pub mod private {
     /// hook, to see whether it is switched off.
     pub fn permanent(interceptor: SkewInterceptor) -> SharedInterceptor {
         SharedInterceptor::permanent(interceptor)
+    }
+
+    /// Stands in for a method that only the config builders of services with SigV4a have.
+    #[cfg(feature = "sigv4a")]
+    pub trait WithoutSigv4a {
+        /// Returns the sign that the builder has no such method.
+        fn set_sigv4a_signing_region_set(&mut self, _: Option<SigningRegionSet>) -> NoMethod {
+            NoMethod(())
+        }
+    }
+
+    #[cfg(feature = "sigv4a")]
+    impl<B> WithoutSigv4a for B {}
+
+    /// What [`WithoutSigv4a`] returns, in place of the builder.
+    #[cfg(feature = "sigv4a")]
+    #[derive(Debug)]
+    pub struct NoMethod(());
+
+    /// Whether a builder has the method.
+    #[cfg(feature = "sigv4a")]
+    pub trait Returned {
+        /// Whether it was called.
+        const IS_BUILDER: bool;
+    }
+
+    #[cfg(feature = "sigv4a")]
+    impl Returned for NoMethod {
+        const IS_BUILDER: bool = false;
+    }
+
+    #[cfg(feature = "sigv4a")]
+    impl<B> Returned for &mut B {
+        const IS_BUILDER: bool = true;
+    }
+
+    /// Returns whether the method is that of the builder.
+    #[cfg(feature = "sigv4a")]
+    pub fn has_sigv4a<R: Returned>(_: R) -> bool {
+        R::IS_BUILDER
     }
 }
