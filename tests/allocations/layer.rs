@@ -72,12 +72,12 @@ fn beyond_the_clones(clock: &SkewClock, uri: &str) -> u64 {
         drop((given.headers().clone(), given.uri().clone()));
     });
     let alone = allocation_counter::measure(|| call(&mut Accepts, request(uri)));
-    let through = allocation_counter::measure(|| call(&mut service, request(uri)));
+    let layered = allocation_counter::measure(|| call(&mut service, request(uri)));
     println!(
         "{uri}: {} alone, {} clones, {} through the layer",
-        alone.count_total, clones.count_total, through.count_total
+        alone.count_total, clones.count_total, layered.count_total
     );
-    through.count_total - alone.count_total - clones.count_total
+    layered.count_total - alone.count_total - clones.count_total
 }
 
 fn machine() -> ManualClock {
@@ -85,7 +85,7 @@ fn machine() -> ManualClock {
 }
 
 /// Two are allowed. The one is the name of the host, which is looked at until AWS
-/// has vouched for the clock, once a minute.
+/// has confirmed the clock, once a minute.
 #[test]
 fn an_accepted_request_costs_little_more_than_the_copy_of_its_head() {
     let clock = SkewClock::builder().local_clock(machine()).build();

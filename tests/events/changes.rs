@@ -10,7 +10,7 @@ use crate::world::{DAY, MINUTE};
 #[tokio::test]
 async fn every_change_is_told_to_every_listener() {
     for integration in Integration::ALL {
-        let site = site(-2 * DAY, Manner::InWords);
+        let site = site(-2 * DAY, Manner::InMessage);
         let mut listeners = [site.clock.subscribe(), site.clock.subscribe()];
         for round in 0..5 {
             let (skew, is_corrected) = if round % 2 == 0 {
@@ -41,7 +41,7 @@ async fn every_change_is_told_to_every_listener() {
 #[tokio::test]
 async fn an_event_that_moves_nothing_is_told_as_well() {
     for integration in Integration::ALL {
-        let site = site(0, Manner::InWords);
+        let site = site(0, Manner::InMessage);
         let mut changes = site.clock.subscribe();
         let frozen = crate::wire::Fate {
             before: crate::world::minutes(20),
@@ -73,7 +73,7 @@ async fn a_listener_that_comes_late_sees_where_the_clock_stands() {
 #[tokio::test]
 async fn listeners_that_are_dropped_or_never_listen_hold_nothing_up() {
     for integration in Integration::ALL {
-        let site = site(-20 * MINUTE, Manner::InWords);
+        let site = site(-20 * MINUTE, Manner::InMessage);
         let idle: Vec<_> = (0..1_000).map(|_| site.clock.subscribe()).collect();
         drop(site.clock.subscribe());
         let mut cancelled = site.clock.subscribe();

@@ -71,7 +71,7 @@ async fn a_wrong_clock_is_named_where_nothing_corrects_it() {
             ),
         ] {
             for manner in [
-                Manner::InWords,
+                Manner::InMessage,
                 Manner::InFields,
                 Manner::ByCode,
                 Manner::Silently,
@@ -121,7 +121,7 @@ async fn a_date_is_enough_where_nothing_else_is_said() {
 async fn a_signature_that_grew_old_twice_is_told_from_a_clock() {
     for integration in SDK_INTEGRATIONS {
         for skew in [0, -2 * DAY] {
-            let site = site(0, Manner::InWords);
+            let site = site(0, Manner::InMessage);
             site.world.set_skew(skew);
             if skew != 0 {
                 assert_eq!(call(integration, &site).await, Ok(()));
@@ -151,7 +151,7 @@ async fn a_signature_that_grew_old_twice_is_told_from_a_clock() {
 
 #[tokio::test]
 async fn what_could_not_be_signed_again_says_why() {
-    let site = site(-20 * MINUTE, Manner::InWords);
+    let site = site(-20 * MINUTE, Manner::InMessage);
     let config = site.config(SharedCredentialsProvider::new(credentials(SECRET)));
     let s3 = aws_sdk_s3::Client::from_conf(
         aws_clock_skew::install!(
@@ -175,7 +175,7 @@ async fn what_could_not_be_signed_again_says_why() {
 #[tokio::test]
 async fn a_time_too_far_ahead_is_said_to_be_refused() {
     for integration in SDK_INTEGRATIONS {
-        let site = site(-500 * DAY, Manner::InWords);
+        let site = site(-500 * DAY, Manner::InMessage);
         site.world.advance(minutes(600 * 24 * 60));
         let diagnosis = diagnosed(integration, &site).await;
         is_clock(diagnosis, 500 * DAY);
@@ -187,7 +187,7 @@ async fn a_time_too_far_ahead_is_said_to_be_refused() {
 async fn a_wrong_key_is_a_wrong_key_on_any_clock() {
     for integration in SDK_INTEGRATIONS {
         for skew in [0, -2 * DAY] {
-            let site = site(skew, Manner::InWords);
+            let site = site(skew, Manner::InMessage);
             let wrong_key = Answer::new(
                 403,
                 r#"{"__type":"InvalidSignatureException","message":"The request signature we calculated does not match the signature you provided."}"#,
@@ -235,7 +235,7 @@ async fn no_answer_is_no_diagnosis_but_for_a_certificates_dates() {
 
 #[tokio::test]
 async fn a_response_of_a_tower_stack_is_diagnosed() {
-    let site = observing(site(-2 * DAY, Manner::InWords));
+    let site = observing(site(-2 * DAY, Manner::InMessage));
     let stack = ServiceBuilder::new()
         .layer(
             site.clock

@@ -10,7 +10,7 @@ use crate::world::DAY;
 async fn a_change_of_state_is_logged_however_soon_it_comes() {
     for integration in Integration::ALL {
         let capture = Capture::start();
-        let site = site(-2 * DAY, Manner::InWords);
+        let site = site(-2 * DAY, Manner::InMessage);
         for skew in [-2 * DAY, 0, -3 * DAY, 0, 2 * DAY] {
             site.world.set_skew(skew);
             assert_eq!(call(integration, &site).await, Ok(()), "{integration:?}");
@@ -32,7 +32,7 @@ async fn a_change_of_state_is_logged_however_soon_it_comes() {
 async fn a_cleared_correction_says_why() {
     for integration in Integration::ALL {
         let capture = Capture::start();
-        let site = site(-2 * DAY, Manner::InWords);
+        let site = site(-2 * DAY, Manner::InMessage);
         let reasons = || {
             let cleared = capture.log().into_iter();
             let cleared = cleared.filter(|event| event.text("event") == Some("correction_cleared"));

@@ -30,7 +30,7 @@ async fn it_is_called_with_each_event_that_is_counted() {
     for integration in Integration::ALL {
         let heard = Arc::new(Mutex::new(Vec::<SkewEvent>::new()));
         let ear = heard.clone();
-        let site = with_clock(site(-2 * DAY, Manner::InWords), |builder| {
+        let site = with_clock(site(-2 * DAY, Manner::InMessage), |builder| {
             builder.name("orders").on_event(move |event| {
                 ear.lock()
                     .expect("nobody panics with it")
@@ -67,7 +67,7 @@ async fn it_is_called_with_each_event_that_is_counted() {
 #[tokio::test]
 async fn one_that_panics_fails_no_call() {
     for integration in Integration::ALL {
-        let site = with_clock(site(-2 * DAY, Manner::InWords), |builder| {
+        let site = with_clock(site(-2 * DAY, Manner::InMessage), |builder| {
             builder.on_event(|_| panic!("as it does"))
         });
         for _ in 0..3 {
@@ -84,7 +84,7 @@ async fn one_that_asks_the_clock_and_resets_it_gets_an_answer() {
         let asked = clock.clone();
         let counts = Arc::new(Mutex::new(Vec::new()));
         let counted = counts.clone();
-        let site = with_clock(site(-2 * DAY, Manner::InWords), |builder| {
+        let site = with_clock(site(-2 * DAY, Manner::InMessage), |builder| {
             builder.on_event(move |event| {
                 let clock = asked.lock().expect("nobody panics with it").clone();
                 let clock = clock.expect("is set");

@@ -23,7 +23,7 @@ fn observing(site: Site) -> Site {
 #[tokio::test]
 async fn an_observe_only_clock_never_says_that_it_corrects() {
     for integration in Integration::ALL {
-        let site = site(-2 * DAY, Manner::InWords);
+        let site = site(-2 * DAY, Manner::InMessage);
         let capture = Capture::start();
         let site = observing(site);
         assert!(call(integration, &site).await.is_err(), "nothing corrects");
@@ -108,7 +108,7 @@ async fn the_first_signed_request_of_each_integration_is_logged_once() {
 #[tokio::test]
 async fn a_correcting_clock_says_so_where_it_starts() {
     let capture = Capture::start();
-    let site = site(-2 * DAY, Manner::InWords);
+    let site = site(-2 * DAY, Manner::InMessage);
     assert_eq!(call(Integration::HttpClient, &site).await, Ok(()));
     let log = capture.log();
     assert_eq!(log.len(), 1, "{log:?}");
@@ -150,7 +150,7 @@ fn each_clock_starts_its_counters_and_gauges_at_0() {
 
 #[tokio::test]
 async fn asking_for_the_status_refreshes_the_gauges() {
-    let site = site(-2 * DAY, Manner::InWords);
+    let site = site(-2 * DAY, Manner::InMessage);
     assert_eq!(call(Integration::HttpClient, &site).await, Ok(()));
     let capture = Capture::start();
     let gauges = || {
@@ -186,7 +186,7 @@ async fn a_denial_after_a_resend_is_no_rejection() {
             ("AccessDeniedException", "no"),
             ("InvalidSignatureException", wrong_key),
         ] {
-            let site = site(-2 * DAY, Manner::InWords);
+            let site = site(-2 * DAY, Manner::InMessage);
             let capture = Capture::start();
             let body = format!(r#"{{"__type":"{code}","message":"{message}"}}"#);
             let denied = Answer::new(403, &body).with("x-amzn-requestid", "id-1");

@@ -68,12 +68,12 @@ pub(crate) async fn call(integration: Integration, site: &Site) -> Result<(), St
 pub(crate) async fn tell(kind: &str, integration: Integration) -> Site {
     match kind {
         "skew_detected" => {
-            let site = site(-2 * DAY, Manner::InWords);
+            let site = site(-2 * DAY, Manner::InMessage);
             assert_eq!(call(integration, &site).await, Ok(()));
             site
         }
         "expired_in_transit" => {
-            let site = site(0, Manner::InWords);
+            let site = site(0, Manner::InMessage);
             site.line.wire.plan([Fate {
                 before: minutes(20),
                 ..Fate::default()
@@ -82,7 +82,7 @@ pub(crate) async fn tell(kind: &str, integration: Integration) -> Site {
             site
         }
         "correction_cleared" => {
-            let site = site(-20 * MINUTE, Manner::InWords);
+            let site = site(-20 * MINUTE, Manner::InMessage);
             assert_eq!(call(integration, &site).await, Ok(()));
             site.world.set_skew(0);
             assert_eq!(call(integration, &site).await, Ok(()));
@@ -101,7 +101,7 @@ pub(crate) async fn tell(kind: &str, integration: Integration) -> Site {
         "hosts_disagree" => hosts_disagree(integration).await,
         "resend_skipped" => not_resigned(integration).await,
         "resend_rejected" => {
-            let site = site(-20 * MINUTE, Manner::InWords);
+            let site = site(-20 * MINUTE, Manner::InMessage);
             // 2027-01-16T08:00:00Z is the true time.
             let again = "Signature expired: 20270116T080000Z is now earlier than \
                 20270116T103000Z (20270116T104500Z - 15 min.)";
@@ -112,13 +112,13 @@ pub(crate) async fn tell(kind: &str, integration: Integration) -> Site {
             site
         }
         "offset_limit_exceeded" => {
-            let site = site(-500 * DAY, Manner::InWords);
+            let site = site(-500 * DAY, Manner::InMessage);
             site.world.advance(minutes(600 * 24 * 60));
             assert!(call(integration, &site).await.is_err());
             site
         }
         "not_clock_skew" => {
-            let site = site(0, Manner::InWords);
+            let site = site(0, Manner::InMessage);
             let wrong_key = "The request signature we calculated does not match the signature \
                 you provided.";
             let wrong_key = Answer::new(
@@ -131,7 +131,7 @@ pub(crate) async fn tell(kind: &str, integration: Integration) -> Site {
             site
         }
         "incomplete_installation" => {
-            let site = site(0, Manner::InWords);
+            let site = site(0, Manner::InMessage);
             let provider = SharedCredentialsProvider::new(credentials(SECRET));
             let config = site.config(provider);
             let sqs = aws_sdk_sqs::Client::from_conf(
@@ -148,7 +148,7 @@ pub(crate) async fn tell(kind: &str, integration: Integration) -> Site {
 
 /// AWS vouches for the clock, and a box in the lab says that it is an hour later.
 async fn hosts_disagree(integration: Integration) -> Site {
-    let aws = site(0, Manner::InWords);
+    let aws = site(0, Manner::InMessage);
     assert_eq!(call(integration, &aws).await, Ok(()));
     let lab = Site {
         url: LAB,
@@ -163,7 +163,7 @@ async fn hosts_disagree(integration: Integration) -> Site {
 /// What was signed with one secret cannot be signed again with another, and what
 /// was streamed cannot be sent again.
 async fn not_resigned(integration: Integration) -> Site {
-    let site = site(-20 * MINUTE, Manner::InWords);
+    let site = site(-20 * MINUTE, Manner::InMessage);
     if integration == Integration::Interceptor {
         let config = site.config(SharedCredentialsProvider::new(credentials(SECRET)));
         put_a_stream(&config, &site.clock).await;

@@ -254,7 +254,7 @@ async fn two_hundred_rejections_of_one_clock_are_one_event_over_real_http() {
 async fn what_is_left_out_of_the_log_is_counted() {
     for integration in Integration::ALL {
         let capture = Capture::start();
-        let site = site(0, Manner::InWords);
+        let site = site(0, Manner::InMessage);
         for after in [0, 0, 0, 0, 0, 1] {
             site.world.advance(minutes(after));
             site.line.wire.plan([denied()]);
@@ -278,7 +278,7 @@ async fn what_is_left_out_of_the_log_is_counted() {
 async fn hostile_names_are_cut_to_64_visible_characters() {
     for integration in Integration::ALL {
         let capture = Capture::start();
-        let site = site(0, Manner::InWords);
+        let site = site(0, Manner::InMessage);
         let hostile = format!("\u{1b}[31m{}", "x".repeat(300));
         let answer = Answer::new(403, format!("<Error><Code>{hostile}</Code></Error>"))
             .with("x-amzn-requestid", "y".repeat(300))

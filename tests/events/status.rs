@@ -65,7 +65,7 @@ async fn the_answer_is_the_one_in_the_reference() {
 
 #[tokio::test]
 async fn a_right_clock_has_nothing_to_say() {
-    let site = site(0, Manner::InWords);
+    let site = site(0, Manner::InMessage);
     assert_eq!(call(Integration::HttpClient, &site).await, Ok(()));
     let status = serde_json::to_value(site.clock.status()).expect("is JSON");
     assert_eq!(status["correcting"], false);
@@ -77,7 +77,7 @@ async fn a_right_clock_has_nothing_to_say() {
 
 #[tokio::test]
 async fn since_stays_while_the_correction_moves_and_ends_with_it() {
-    let site = site(-2 * DAY, Manner::InWords);
+    let site = site(-2 * DAY, Manner::InMessage);
     assert_eq!(call(Integration::HttpClient, &site).await, Ok(()));
     let since = site.clock.status().since().expect("is corrected");
     assert_eq!(since, site.world.true_time() + Duration::from_millis(500));

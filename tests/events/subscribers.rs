@@ -62,7 +62,7 @@ async fn one_that_panics_fails_no_call() {
     heed_everywhere();
     for integration in Integration::ALL {
         let _guard = tracing::subscriber::set_default(Rude(|| panic!("as it does")));
-        lives_through_an_event(integration, &site(-20 * MINUTE, Manner::InWords)).await;
+        lives_through_an_event(integration, &site(-20 * MINUTE, Manner::InMessage)).await;
     }
 }
 
@@ -70,7 +70,7 @@ async fn one_that_panics_fails_no_call() {
 async fn one_that_asks_the_clock_gets_an_answer() {
     heed_everywhere();
     for integration in Integration::ALL {
-        let site = site(-20 * MINUTE, Manner::InWords);
+        let site = site(-20 * MINUTE, Manner::InMessage);
         let clock = site.clock.clone();
         let answers = Arc::new(Mutex::new(0));
         let counted = answers.clone();
@@ -90,7 +90,7 @@ async fn one_that_asks_the_clock_gets_an_answer() {
 async fn one_that_resets_the_clock_at_every_event_fails_no_call() {
     heed_everywhere();
     for integration in Integration::ALL {
-        let site = site(-20 * MINUTE, Manner::InWords);
+        let site = site(-20 * MINUTE, Manner::InMessage);
         let clock = site.clock.clone();
         let in_it = std::sync::atomic::AtomicBool::new(false);
         let _guard = tracing::subscriber::set_default(Rude(move || {
@@ -114,7 +114,7 @@ async fn one_that_resets_the_clock_at_every_event_fails_no_call() {
 async fn none_at_all_is_no_loss() {
     for integration in Integration::ALL {
         let _guard = tracing::subscriber::set_default(NoSubscriber::default());
-        lives_through_an_event(integration, &site(-20 * MINUTE, Manner::InWords)).await;
+        lives_through_an_event(integration, &site(-20 * MINUTE, Manner::InMessage)).await;
     }
 }
 
@@ -148,7 +148,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 fn one_that_blocks_delays_the_call_that_it_hears_of_and_no_other() {
     heed_everywhere();
     for integration in Integration::ALL {
-        let site = site(-2 * DAY, Manner::InWords);
+        let site = site(-2 * DAY, Manner::InMessage);
         let (blocked, released) = (Latch::default(), Latch::default());
         let (tell, hear) = (blocked.clone(), released.clone());
         let mut changes = site.clock.subscribe();
@@ -187,7 +187,7 @@ fn one_that_blocks_delays_the_call_that_it_hears_of_and_no_other() {
 #[test]
 fn a_clock_is_read_while_somebody_panics_in_an_event() {
     heed_everywhere();
-    let site = site(-2 * DAY, Manner::InWords);
+    let site = site(-2 * DAY, Manner::InMessage);
     let clock: SkewClock = site.clock.clone();
     let _guard = tracing::subscriber::set_default(Rude(|| panic!("as it does")));
     assert_eq!(block_on(call(Integration::HttpClient, &site)), Ok(()));
@@ -250,7 +250,7 @@ impl tracing::field::Visit for Offset {
 #[test]
 fn a_gauge_that_is_set_late_is_set_right_at_the_next_scrape() {
     heed_everywhere();
-    let site = site(-2 * DAY, Manner::InWords);
+    let site = site(-2 * DAY, Manner::InMessage);
     let gauge = Gauge::default();
     let (reached, released) = (Latch::default(), Latch::default());
     let (tell, hear) = (reached.clone(), released.clone());

@@ -108,7 +108,7 @@ fn adaptive(world: &World, wire: impl HttpClient + 'static) -> SdkConfig {
 }
 
 #[tokio::test]
-async fn after_a_move_in_either_direction_the_next_call_does_not_wait() {
+async fn after_a_change_in_either_direction_the_next_call_does_not_wait() {
     for skew in [HOUR, DAY, -HOUR, -DAY] {
         let site = Site::new(skew, &format!("either-direction {skew}"));
         // Throttled by the wrong clock, rejected, corrected.
@@ -119,7 +119,7 @@ async fn after_a_move_in_either_direction_the_next_call_does_not_wait() {
 }
 
 #[tokio::test]
-async fn throttling_goes_on_after_a_move() {
+async fn throttling_goes_on_after_a_change() {
     for skew in [HOUR, -HOUR] {
         let site = Site::new(skew, &format!("goes-on {skew}"));
         site.is_throttled().await;

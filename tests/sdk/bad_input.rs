@@ -190,7 +190,7 @@ fn bad_answers(now: std::time::SystemTime) -> Vec<Bad> {
 }
 
 #[tokio::test]
-async fn bad_answers_fail_no_other_call_and_move_nothing() {
+async fn bad_answers_fail_no_other_call_and_change_nothing() {
     for skew in [0, -2 * DAY] {
         let log = Log::start();
         let world = World::with_skew(skew);
@@ -205,8 +205,8 @@ async fn bad_answers_fail_no_other_call_and_move_nothing() {
         let sqs = sqs(&without_retries(config), &clock);
         // The skewed machine is corrected first, and stays so.
         assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
-        let lessons = usize::from(skew != 0);
-        assert_eq!(wire.seen().len(), 1 + lessons);
+        let samples = usize::from(skew != 0);
+        assert_eq!(wire.seen().len(), 1 + samples);
         let answers = bad_answers(world.true_time());
         let count = answers.len();
         for (number, answer) in answers.into_iter().enumerate() {
@@ -231,11 +231,11 @@ async fn bad_answers_fail_no_other_call_and_move_nothing() {
         // Errors that reject a corrected signature and state no time: the local clock is tried
         // for this host, and rejected. Its back-off has ended when the next one comes.
         let rejected = wire.seen().iter().filter(|accepted| !**accepted).count();
-        assert_eq!(rejected, 4 * lessons);
+        assert_eq!(rejected, 4 * samples);
         let names = log.names();
         assert_eq!(
             names.iter().filter(|name| *name == "skew_detected").count(),
-            lessons,
+            samples,
             "{names:?}"
         );
         assert!(

@@ -13,7 +13,7 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 use tokio::task::JoinSet;
 
-use crate::clients::{Integration, behind, config_on, in_words, receive, s3, without_retries};
+use crate::clients::{Integration, behind, config_on, error_text, receive, s3, without_retries};
 use crate::log::Log;
 use crate::wire::{Answer, Fate, Manner, Wire};
 use crate::world::{DAY, HOUR, MINUTE, World, minutes, shifted};
@@ -62,14 +62,14 @@ impl Scenario {
         });
         let put = self.minio.put_object().bucket("b").key("k");
         let put = put.content_length(5).body(ByteStream::new(body));
-        put.send().await.map(drop).map_err(in_words)
+        put.send().await.map(drop).map_err(error_text)
     }
 }
 
 #[tokio::test]
-async fn one_rejection_is_one_lesson_and_one_retry() {
+async fn one_rejection_is_one_sample_and_one_resend() {
     for skew in [-2 * DAY, -20 * MINUTE, 20 * MINUTE, 9 * HOUR] {
-        let scenario = Scenario::new(skew, Manner::InWords);
+        let scenario = Scenario::new(skew, Manner::InMessage);
         for _ in 0..20 {
             assert_eq!(scenario.receives().await, Ok(()));
         }
@@ -83,7 +83,7 @@ async fn one_rejection_is_one_lesson_and_one_retry() {
 #[tokio::test]
 async fn two_hundred_in_flight_are_sent_twice_each() {
     const CALLS: usize = 200;
-    let scenario = Scenario::new(-20 * MINUTE, Manner::InWords);
+    let scenario = Scenario::new(-20 * MINUTE, Manner::InMessage);
     scenario.wire.hold(CALLS);
     let mut calls = JoinSet::new();
     for _ in 0..CALLS {
@@ -100,8 +100,8 @@ async fn two_hundred_in_flight_are_sent_twice_each() {
 }
 
 #[tokio::test]
-async fn a_stale_signature_is_told_once() {
-    let scenario = Scenario::new(0, Manner::InWords);
+async fn a_signature_that_expired_in_transit_is_reported_once() {
+    let scenario = Scenario::new(0, Manner::InMessage);
     let frozen = Fate {
         before: minutes(20),
         ..Fate::default()
@@ -115,7 +115,7 @@ async fn a_stale_signature_is_told_once() {
 
 #[tokio::test]
 async fn a_second_rejection_is_not_followed_by_a_third_send() {
-    let scenario = Scenario::new(-20 * MINUTE, Manner::InWords);
+    let scenario = Scenario::new(-20 * MINUTE, Manner::InMessage);
     let frozen = Fate {
         before: minutes(25),
         ..Fate::default()
@@ -129,7 +129,7 @@ async fn a_second_rejection_is_not_followed_by_a_third_send() {
 
 #[tokio::test]
 async fn a_second_send_that_is_lost_is_not_followed_by_a_third() {
-    let scenario = Scenario::new(-20 * MINUTE, Manner::InWords);
+    let scenario = Scenario::new(-20 * MINUTE, Manner::InMessage);
     scenario.wire.plan([Fate::default(), Fate::lost()]);
     let error = scenario.receives().await.expect_err("it was lost");
     assert!(error.contains("connection reset"), "{error}");
@@ -138,7 +138,7 @@ async fn a_second_send_that_is_lost_is_not_followed_by_a_third() {
 }
 
 #[tokio::test]
-async fn what_the_client_may_not_sign_again_the_sdk_does() {
+async fn the_sdk_re_signs_what_the_http_client_may_not() {
     for manner in [Manner::InFields, Manner::ByCode, Manner::Silently] {
         for skew in [-2 * DAY, 9 * HOUR] {
             let scenario = Scenario::new(skew, manner);
@@ -158,7 +158,7 @@ async fn what_the_client_may_not_sign_again_the_sdk_does() {
 }
 
 #[tokio::test]
-async fn a_date_that_the_sdk_has_tried_in_vain_is_taken_back_at_once() {
+async fn a_trial_that_the_sdks_resend_fails_is_ended_at_once() {
     let scenario = Scenario::new(0, Manner::ByCode);
     let lie = Answer {
         body: "<Error><Code>RequestTimeTooSkewed</Code></Error>".into(),
@@ -174,7 +174,7 @@ async fn a_date_that_the_sdk_has_tried_in_vain_is_taken_back_at_once() {
 }
 
 #[tokio::test]
-async fn a_host_in_dispute_gets_signatures_by_its_own_time() {
+async fn a_conflicting_host_gets_signatures_with_its_own_time() {
     let scenario = Scenario::new(0, Manner::ByCode);
     let aws = Wire::new(&scenario.world, minutes(5));
     let on_aws = behind(&without_retries(config_on(&aws, AWS)), &scenario.clock);
@@ -196,7 +196,7 @@ async fn a_host_in_dispute_gets_signatures_by_its_own_time() {
 
 /// Only the SDK can sign such a body again, and its signer is told the time of the host.
 #[tokio::test]
-async fn signed_chunks_for_a_conflicting_host_are_signed_by_its_own_time() {
+async fn signed_chunks_for_a_conflicting_host_are_signed_with_its_own_time() {
     let scenario = Scenario::new(0, Manner::InFields);
     let aws = Wire::new(&scenario.world, minutes(5));
     let on_aws = behind(&without_retries(config_on(&aws, AWS)), &scenario.clock);
@@ -215,7 +215,7 @@ async fn signed_chunks_for_a_conflicting_host_are_signed_by_its_own_time() {
 /// the SDK does not.
 #[tokio::test]
 async fn a_client_that_is_rebuilt_without_the_classifier_is_left_to_the_http_client() {
-    let scenario = Scenario::new(0, Manner::InWords);
+    let scenario = Scenario::new(0, Manner::InMessage);
     assert_eq!(scenario.receives().await, Ok(()));
     let mut builder = scenario.sqs.config().to_builder();
     builder.set_retry_classifiers(iter::empty::<SharedRetryClassifier>());

@@ -107,7 +107,7 @@ impl Scenario {
         let wire = Wire::with_manner(&world, minutes(15), manner);
         let url = match manner {
             Manner::ByCode => "https://minio.lab.example",
-            Manner::InWords => "https://sqs.us-east-1.amazonaws.com",
+            Manner::InMessage => "https://sqs.us-east-1.amazonaws.com",
             _ => "https://s3.us-east-1.amazonaws.com",
         };
         let sts = Sts {
@@ -133,7 +133,7 @@ impl Scenario {
 
     async fn call(&self) -> bool {
         match self.manner {
-            Manner::InWords => receive(&self.sqs, QUEUE).await.is_ok(),
+            Manner::InMessage => receive(&self.sqs, QUEUE).await.is_ok(),
             Manner::Silently => head(&self.s3).await.is_ok(),
             _ => {
                 let get = self.s3.get_object().bucket("b").key("k");
@@ -150,7 +150,7 @@ const fn millis(count: u64) -> Duration {
 }
 
 const MANNERS: [Manner; 4] = [
-    Manner::InWords,
+    Manner::InMessage,
     Manner::InFields,
     Manner::ByCode,
     Manner::Silently,
@@ -239,7 +239,7 @@ async fn a_call_that_is_always_given_up_before_its_second_response_is_the_only_o
     let cases = MANNERS.map(|manner| ((manner, -20 * MINUTE), slow_wire()));
     let cases = cases
         .into_iter()
-        .chain([((Manner::InWords, 2 * HOUR), slow_sts)]);
+        .chain([((Manner::InMessage, 2 * HOUR), slow_sts)]);
     for (server, times) in cases {
         for how in GivenUp::ALL {
             for retries in [RetryConfig::disabled(), quick_retries()] {

@@ -8,7 +8,7 @@ use aws_sdk_cloudwatch::config::Builder;
 use aws_sdk_cloudwatch::types::MetricDatum;
 use tracing::Level;
 
-use crate::clients::{Integration, config_on, in_words, receive};
+use crate::clients::{Integration, config_on, error_text, receive};
 use crate::log::Log;
 use crate::tap::Tap;
 use crate::wire::{Answer, Wire, basic};
@@ -31,7 +31,7 @@ fn client(integration: Integration, config: &SdkConfig, clock: &SkewClock) -> Cl
 async fn put(client: &Client) -> Result<(), String> {
     let datum = MetricDatum::builder().metric_name("m").value(1.0).build();
     let put = client.put_metric_data().namespace("n").metric_data(datum);
-    put.send().await.map(drop).map_err(in_words)
+    put.send().await.map(drop).map_err(error_text)
 }
 
 /// An error as services send it in `rpc-v2-cbor`: a map of two texts.
@@ -53,7 +53,7 @@ fn error(code: &str, message: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn a_clock_skew_error_in_cbor_is_correcting() {
+async fn a_clock_skew_error_in_cbor_starts_a_correction() {
     for integration in Integration::ALL {
         for skew in [-20 * MINUTE, 20 * MINUTE] {
             let log = Log::start();

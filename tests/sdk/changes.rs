@@ -10,7 +10,7 @@ use crate::site::{Parts, Site};
 use crate::world::{MINUTE, World};
 
 #[tokio::test]
-async fn a_lesson_and_a_repair_wake_a_listener() {
+async fn a_correction_and_a_repair_wake_a_listener() {
     let site = Site::new(Parts::All, -20 * MINUTE, without_retries);
     let mut changes = site.clock.subscribe();
     assert!(changes.changed().now_or_never().is_none(), "nothing yet");

@@ -69,14 +69,6 @@ pub(crate) enum Integration {
 impl Integration {
     pub(crate) const ALL: [Self; 4] =
         [Self::Interceptor, Self::HttpClient, Self::Apply, Self::Both];
-    /// The SDK alone first, to compare the others with.
-    pub(crate) const ALONE_AND_ALL: [Option<Self>; 5] = [
-        None,
-        Some(Self::Interceptor),
-        Some(Self::HttpClient),
-        Some(Self::Apply),
-        Some(Self::Both),
-    ];
 
     /// The config for clients of any service. The HTTP client needs no retries, so it is
     /// given none.
@@ -208,25 +200,25 @@ pub(crate) async fn send(sqs: &aws_sdk_sqs::Client, queue_url: &str) -> Result<(
         .message_body("hello")
         .send()
         .await;
-    sent.map(drop).map_err(in_words)
+    sent.map(drop).map_err(error_text)
 }
 
 pub(crate) async fn receive(sqs: &aws_sdk_sqs::Client, queue_url: &str) -> Result<(), String> {
     let received = sqs.receive_message().queue_url(queue_url).send().await;
-    received.map(drop).map_err(in_words)
+    received.map(drop).map_err(error_text)
 }
 
 pub(crate) async fn encrypt(kms: &aws_sdk_kms::Client, key: &str) -> Result<(), String> {
     let blob = aws_sdk_kms::primitives::Blob::new("secret");
     let encrypted = kms.encrypt().key_id(key).plaintext(blob).send().await;
-    encrypted.map(drop).map_err(in_words)
+    encrypted.map(drop).map_err(error_text)
 }
 
 pub(crate) async fn head(s3: &aws_sdk_s3::Client) -> Result<(), String> {
     let found = s3.head_object().bucket("b").key("k").send().await;
-    found.map(drop).map_err(in_words)
+    found.map(drop).map_err(error_text)
 }
 
-pub(crate) fn in_words<E: std::error::Error + 'static>(error: SdkError<E>) -> String {
+pub(crate) fn error_text<E: std::error::Error + 'static>(error: SdkError<E>) -> String {
     DisplayErrorContext(&error).to_string()
 }

@@ -100,7 +100,7 @@ async fn all_of_a_thousand_calls_in_flight_succeed() {
 }
 
 #[tokio::test]
-async fn with_the_interceptor_beside_it_one_rejection_is_one_lesson_and_one_retry() {
+async fn with_the_interceptor_beside_it_one_rejection_is_one_sample_and_one_resend() {
     let log = Log::start();
     let world = World::with_skew(-20 * MINUTE);
     let endpoint = endpoint(&world, true).await;

@@ -72,7 +72,7 @@ const DIFFERENCES: [Difference; 6] = [
         operation: 0,
         only_without_id: false,
         instead: |ours| ours.skew = 0,
-        why: "Two minutes make no call fail, and the `Date` of a refusal for another reason is \
+        why: "Two minutes make no call fail, and the `Date` of an error with another reason is \
               not worth moving every signature by.",
     },
     Difference {
@@ -85,7 +85,7 @@ const DIFFERENCES: [Difference; 6] = [
             ours.succeeds = false;
             ours.skew = 0;
         },
-        why: "A refusal that does not name the time may be a proxy's; AWS and S3 servers sign \
+        why: "An error that does not name the time may be a proxy's; AWS and S3 servers sign \
               theirs with a request id.",
     },
     Difference {
@@ -98,7 +98,7 @@ const DIFFERENCES: [Difference; 6] = [
 ];
 
 #[tokio::test]
-async fn the_cases_of_all_sdks_come_out_but_where_we_differ_on_purpose() {
+async fn the_cases_of_all_sdks_have_the_expected_outcome_except_where_we_differ_on_purpose() {
     let cases = cases();
     assert_eq!(cases.len(), 10);
     for integration in Integration::ALL {
@@ -132,7 +132,7 @@ fn each_difference_is_one() {
 }
 
 #[tokio::test]
-async fn a_correction_that_went_stale_is_ended_by_three_accepted_answers() {
+async fn an_outdated_correction_is_ended_by_three_accepted_answers() {
     for integration in Integration::ALL {
         let cases = cases();
         let case = cases

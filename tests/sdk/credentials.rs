@@ -1,4 +1,4 @@
-//! Credentials that end, judged by a clock that moves.
+//! Credentials that end, judged by a clock that changes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -99,7 +99,7 @@ enum Client {
     /// The identity cache is the SDK's.
     OwnCache,
     /// Nothing is ours.
-    Native,
+    SdkAlone,
 }
 
 struct Site {
@@ -129,7 +129,7 @@ impl Site {
             .build();
         let builder = Builder::from(&config);
         let builder = match client {
-            Client::Native => builder,
+            Client::SdkAlone => builder,
             Client::Whole | Client::OwnCache => install!(builder, &clock),
         };
         let builder = if client == Client::Whole {
@@ -176,7 +176,7 @@ async fn what_a_provider_extends_by_a_clock_ahead_is_used_for_no_longer_than_it_
 }
 
 #[tokio::test]
-async fn what_states_no_end_is_not_kept_by_a_clock_ahead() {
+async fn credentials_without_an_expiry_are_not_kept_by_a_clock_ahead() {
     let silent: fn(&World, &SkewClock) -> Issuer = |world, _| Issuer::new(world, 1, Says::Nothing);
     let site = Site::new(Client::Whole, DAY, silent);
     assert_eq!(site.lost(24).await, 0);
@@ -190,23 +190,23 @@ async fn credentials_are_judged_by_the_corrected_clock() {
         let site = Site::new(Client::Whole, skew, hourly);
         assert_eq!(site.lost(24).await, 0, "{skew} s");
         let loads = site.issuer.loads();
-        // Every hour, ten minutes before that at the latest, and at the move.
+        // Every hour, ten minutes before that at the latest, and at the change.
         assert!(
             (24..=30).contains(&loads),
             "{loads} loads in 24 h, {skew} s"
         );
     }
-    // The machine's clock, behind, keeps them when they have ended…
-    let native = Site::new(Client::Native, -2 * DAY, hourly);
-    assert!(native.lost(24).await > 0);
+    // The local clock, behind, keeps them when they have ended…
+    let sdk_alone = Site::new(Client::SdkAlone, -2 * DAY, hourly);
+    assert!(sdk_alone.lost(24).await > 0);
     // …and ahead, loads them at every call.
-    let native = Site::new(Client::Native, 2 * DAY, hourly);
-    native.lost(24).await;
-    assert!(native.issuer.loads() >= 24 * 6);
+    let sdk_alone = Site::new(Client::SdkAlone, 2 * DAY, hourly);
+    sdk_alone.lost(24).await;
+    assert!(sdk_alone.issuer.loads() >= 24 * 6);
 }
 
 #[tokio::test]
-async fn a_repair_of_the_machines_clock_costs_no_more_than_one_load() {
+async fn a_repair_of_the_local_clock_costs_no_more_than_one_load() {
     for skew in [-DAY, DAY] {
         let site = Site::new(Client::Whole, skew, extended);
         assert_eq!(site.lost(1).await, 0);
@@ -218,9 +218,9 @@ async fn a_repair_of_the_machines_clock_costs_no_more_than_one_load() {
     }
 }
 
-/// A provider that was asked while a lying `Date` was believed has judged by it.
+/// A provider that was asked while a wrong `Date` was accepted has judged by it.
 #[tokio::test]
-async fn what_was_loaded_by_a_lie_is_loaded_again_when_it_is_taken_back() {
+async fn credentials_that_were_judged_by_a_wrong_date_are_loaded_again_after_it_is_reverted() {
     let site = Site::new(Client::Whole, 0, extended);
     assert_eq!(site.lost(1).await, 0);
     let lie = Answer {
@@ -236,7 +236,7 @@ async fn what_was_loaded_by_a_lie_is_loaded_again_when_it_is_taken_back() {
     };
     site.wire.plan([lie.clone().into(), lie.into()]);
     assert!(receive(&site.sqs, QUEUE).await.is_err());
-    assert!(!site.clock.status().is_correcting(), "taken back");
+    assert!(!site.clock.status().is_correcting(), "reverted");
     assert_eq!(site.lost(24).await, 0);
 }
 
@@ -257,7 +257,7 @@ async fn an_observers_cache_is_not_emptied() {
 }
 
 #[tokio::test]
-async fn five_hundred_calls_at_the_move_share_one_load() {
+async fn five_hundred_calls_at_the_change_share_one_load() {
     for skew in [-2 * DAY, HOUR, DAY] {
         let world = World::with_skew(skew);
         let endpoint = Endpoint::builder(world.clock()).start().await;

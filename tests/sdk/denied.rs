@@ -9,7 +9,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 
 use crate::clients::{Integration, SDK_AND_ALL, config, config_on, encrypt, kms, s3_of, send, sqs};
 use crate::log::Log;
-use crate::suspects::S3;
+use crate::possible::S3;
 use crate::wire::{Fate, Manner, Wire};
 use crate::world::{HOUR, MINUTE, World, minutes};
 
@@ -24,7 +24,7 @@ async fn endpoint(world: &World) -> Endpoint {
 }
 
 #[tokio::test]
-async fn a_denial_costs_one_request_on_a_right_clock() {
+async fn a_denial_costs_one_request_on_a_correct_clock() {
     let log = Log::start();
     let world = World::with_skew(0);
     let endpoint = endpoint(&world).await;
@@ -183,7 +183,7 @@ async fn a_wrong_key_costs_the_calls_with_the_correct_one_nothing() {
 
 #[tokio::test]
 async fn a_resend_that_is_accepted_after_a_minute_costs_the_next_calls_nothing() {
-    for manner in Manner::WITHOUT_WORDS {
+    for manner in Manner::WITHOUT_MESSAGE {
         for skew in [-20 * MINUTE, 20 * MINUTE] {
             for integration in SDK_AND_ALL {
                 let scenario = Scenario::new(integration, manner, skew);

@@ -153,7 +153,7 @@ async fn no_integration_loses_more_calls_to_directory_buckets_than_the_sdk_alone
 
 /// The key of a session is the SDK's; that of the request for one is the client's own.
 #[tokio::test]
-async fn the_http_client_signs_the_request_for_a_session_again() {
+async fn the_http_client_re_signs_the_request_for_a_session() {
     for integration in [
         Integration::HttpClient,
         Integration::Apply,

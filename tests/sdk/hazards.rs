@@ -97,15 +97,15 @@ fn over(wire: impl HttpClient + 'static) -> SdkConfig {
 }
 
 /// A wire that accepts whatever comes, and in the midst of its answer has
-/// another client move the clock.
+/// another client change the clock.
 #[derive(Clone, Debug)]
 struct Halfway(aws_sdk_sqs::Client);
 
 impl HttpConnector for Halfway {
     fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
-        let chunks = stream::unfold((0, self.0.clone()), |(count, teacher)| async move {
+        let chunks = stream::unfold((0, self.0.clone()), |(count, updater)| async move {
             if count == CHUNKS / 2 {
-                receive(&teacher, QUEUE).await.expect("no call is lost");
+                receive(&updater, QUEUE).await.expect("no call is lost");
             }
             let chunk = match count {
                 0 => "{",
@@ -113,7 +113,7 @@ impl HttpConnector for Halfway {
                 _ => " ",
             };
             let frame = Frame::data(Bytes::from_static(chunk.as_bytes()));
-            (count <= CHUNKS).then_some((Ok::<_, Error>(frame), (count + 1, teacher)))
+            (count <= CHUNKS).then_some((Ok::<_, Error>(frame), (count + 1, updater)))
         });
         // It is polled by one at a time, which the compiler is not to be told.
         let body = SdkBody::from_body_1_x(StreamBody::new(Exclusive(Mutex::new(Box::pin(
@@ -155,12 +155,12 @@ impl HttpClient for Halfway {
 /// The SDK divides a stream's time into tenths of a second and goes through all
 /// that have passed: a day is 864,000 of them, and no stall.
 #[tokio::test]
-async fn a_move_in_the_midst_of_a_watched_stream_does_not_end_it() {
+async fn a_change_in_the_middle_of_a_watched_stream_does_not_end_it() {
     for skew in [-DAY, DAY] {
         let world = World::with_skew(skew);
         let clock = world.skew_clock();
-        let (teacher, _) = client(&world, &clock);
-        let reader = sqs(&over(Halfway(teacher)), &clock);
+        let (updater, _) = client(&world, &clock);
+        let reader = sqs(&over(Halfway(updater)), &clock);
         assert!(!clock.status().is_correcting());
         assert_eq!(receive(&reader, QUEUE).await, Ok(()), "{skew} s");
         assert!(clock.status().is_correcting());

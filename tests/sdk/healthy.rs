@@ -1,4 +1,4 @@
-//! A machine whose clock is right: its time is never touched, whatever it is told.
+//! A machine whose clock is correct: responses never change its time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -166,7 +166,7 @@ impl Intercept for FreezesOnce {
 }
 
 #[tokio::test]
-async fn a_freeze_between_signing_and_sending_is_told_as_one() {
+async fn a_freeze_between_signing_and_sending_is_reported_as_one() {
     for skew in [0, -20 * MINUTE] {
         let log = Log::start();
         let world = World::with_skew(skew);
@@ -208,7 +208,7 @@ async fn a_freeze_with_the_answer_on_its_way_costs_a_new_signature() {
 }
 
 #[tokio::test]
-async fn cached_answers_and_lying_dates_on_accepted_ones_teach_nothing() {
+async fn cached_answers_and_wrong_dates_on_accepted_ones_change_nothing() {
     for integration in Integration::ALL {
         let healthy = Healthy::new(integration);
         let now = healthy.world.true_time();
@@ -242,7 +242,7 @@ async fn cached_answers_and_lying_dates_on_accepted_ones_teach_nothing() {
 /// A backend had a wrong clock once, and its log is what the page is made of; or a cache
 /// has kept what somebody else was told.
 #[tokio::test]
-async fn a_page_that_quotes_the_answer_to_another_request_teaches_nothing() {
+async fn a_page_that_quotes_the_answer_to_another_request_changes_nothing() {
     let quoted = "InvalidSignatureException: Signature expired: 20270101T060000Z is now earlier \
         than 20270101T062500Z (20270101T063000Z - 5 min.)";
     for integration in Integration::ALL {
@@ -259,7 +259,7 @@ async fn a_page_that_quotes_the_answer_to_another_request_teaches_nothing() {
         let healthy = Healthy::new(integration);
         let cached = Answer::new(403, quoted).with("age", "7");
         healthy.wire.plan([cached.into()]);
-        receive(&healthy.sqs, QUEUE).await.expect_err("is refused");
+        receive(&healthy.sqs, QUEUE).await.expect_err("is rejected");
         healthy.meets([]).await;
         assert_eq!(healthy.wire.seen(), [true; 5]);
         assert_eq!(healthy.log.names(), Vec::<String>::new());
@@ -267,7 +267,7 @@ async fn a_page_that_quotes_the_answer_to_another_request_teaches_nothing() {
 }
 
 #[tokio::test]
-async fn a_proxys_503_of_1970_teaches_nothing() {
+async fn a_proxys_503_of_1970_changes_nothing() {
     for integration in Integration::ALL {
         let healthy = Healthy::new(integration);
         let proxy = Answer {

@@ -1,5 +1,5 @@
-//! Whom the clock believes, where the integration signs by itself: each host gets
-//! signatures by its own time.
+//! Hosts with different times, where the integration signs by itself: each host gets
+//! signatures with its own time.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
@@ -20,7 +20,7 @@ use crate::world::{DAY, HOUR, MINUTE, World, minutes, shifted};
 const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
 const LAB: &str = "https://minio.lab.example";
 
-/// A machine, AWS with the right time, a box in the lab with its own, and one
+/// A machine, AWS with the correct time, a server that is not AWS with its own, and one
 /// config, without retries, for both.
 struct Scenario {
     log: Log,
@@ -70,9 +70,9 @@ impl Scenario {
         assert!(error <= Duration::from_millis(1_500), "{error:?} off");
     }
 
-    /// Asserts that the clock is the machine's, from the very read on.
+    /// Asserts that the clock is the local clock, from the very read on.
     #[track_caller]
-    fn is_the_machines(&self) {
+    fn is_the_local_clock(&self) {
         assert_eq!(self.clock.now(), self.world.machine_wall());
         assert!(!self.clock.status().is_correcting());
     }
@@ -104,7 +104,7 @@ const CASES: [(Manner, i64, i64); 6] = [
 ];
 
 #[tokio::test]
-async fn a_lab_with_a_wrong_clock_costs_aws_nothing() {
+async fn a_server_with_a_wrong_clock_costs_aws_nothing() {
     for (manner, skew, labs) in CASES {
         let scenario = Scenario::new(skew, manner);
         scenario.lab.set_ahead(labs);
@@ -136,13 +136,13 @@ async fn a_lab_with_a_wrong_clock_costs_aws_nothing() {
 }
 
 #[tokio::test]
-async fn a_lab_that_is_heard_first_costs_aws_one_rejection() {
+async fn a_server_with_a_wrong_clock_that_responds_first_costs_aws_one_rejection() {
     for (manner, skew, labs) in CASES {
         let scenario = Scenario::new(skew, manner);
         scenario.lab.set_ahead(labs);
         scenario.interleaves(false).await;
         assert_eq!(scenario.aws.rejected(), 1, "{manner:?} {skew} {labs}");
-        // Once before anybody has vouched, and once after.
+        // Once before AWS has confirmed the clock, and once after.
         assert_eq!(scenario.lab.rejected(), 2, "{manner:?} {skew} {labs}");
         scenario.knows_the_time();
         let names = scenario.log.names();
@@ -152,15 +152,15 @@ async fn a_lab_that_is_heard_first_costs_aws_one_rejection() {
 }
 
 #[tokio::test]
-async fn a_lab_that_is_repaired_costs_one_rejection() {
+async fn a_server_that_is_repaired_costs_one_rejection() {
     for manner in MANNERS {
         a_repair_costs_one_rejection(manner, true).await;
     }
 }
 
 #[tokio::test]
-async fn a_lab_that_is_repaired_and_sends_no_dates_costs_one_rejection() {
-    for manner in [Manner::InWords, Manner::InFields] {
+async fn a_server_that_is_repaired_and_sends_no_dates_costs_one_rejection() {
+    for manner in [Manner::InMessage, Manner::InFields] {
         a_repair_costs_one_rejection(manner, false).await;
     }
 }
@@ -177,17 +177,17 @@ async fn a_repair_costs_one_rejection(manner: Manner, has_dates: bool) {
     scenario.interleaves(true).await;
     assert_eq!(scenario.lab.rejected(), 2, "{manner:?}, {has_dates}");
     assert_eq!(scenario.aws.rejected(), 0);
-    scenario.is_the_machines();
+    scenario.is_the_local_clock();
 }
 
 #[tokio::test]
-async fn a_lab_that_the_clock_follows_at_last_is_in_dispute_no_more() {
+async fn a_server_that_the_clock_follows_at_last_is_no_conflicting_host_any_more() {
     let scenario = Scenario::new(0, Manner::InFields);
     scenario.lab.leave_out_dates();
     scenario.lab.set_ahead(HOUR);
     assert_eq!(scenario.calls_aws().await, Ok(()));
     assert_eq!(scenario.calls_lab().await, Ok(()));
-    // Nobody has vouched for the clock for long, and the lab's was set.
+    // Nobody has confirmed the clock for long, and the lab's was set.
     scenario.world.advance(minutes(120));
     scenario.lab.set_ahead(2 * HOUR);
     for _ in 0..10 {
@@ -197,7 +197,7 @@ async fn a_lab_that_the_clock_follows_at_last_is_in_dispute_no_more() {
 }
 
 #[tokio::test]
-async fn a_signature_by_the_labs_time_confirms_nobody_elses() {
+async fn a_signature_with_one_hosts_time_confirms_no_other_time() {
     let scenario = Scenario::new(0, Manner::InFields);
     scenario.lab.set_ahead(HOUR);
     assert_eq!(scenario.calls_aws().await, Ok(()));
@@ -209,10 +209,10 @@ async fn a_signature_by_the_labs_time_confirms_nobody_elses() {
     let tried = without_retries(config_on(&ec2, AWS));
     let tried = Integration::Interceptor.sqs(&tried, &scenario.clock);
     assert!(receive(&tried, &format!("{AWS}/1/q")).await.is_err());
-    scenario.is_the_machines();
+    scenario.is_the_local_clock();
     assert_eq!(scenario.calls_lab().await, Ok(()));
     scenario.world.advance(minutes(2));
-    scenario.is_the_machines();
+    scenario.is_the_local_clock();
     assert_eq!(scenario.log.names(), ["hosts_disagree"]);
 }
 
@@ -221,8 +221,8 @@ async fn a_signature_by_the_labs_time_confirms_nobody_elses() {
 const BY_CODE: &str = "<Error><Code>RequestTimeTooSkewed</Code></Error>";
 
 #[tokio::test]
-async fn a_date_moves_the_clock_when_its_signature_is_let_through() {
-    for manner in Manner::WITHOUT_WORDS {
+async fn a_date_changes_the_clock_when_its_signature_passes_the_timestamp_check() {
+    for manner in Manner::WITHOUT_MESSAGE {
         for skew in [-2 * DAY, -20 * MINUTE, 20 * MINUTE, 9 * HOUR] {
             let scenario = Scenario::new(skew, manner);
             for _ in 0..20 {
@@ -237,9 +237,9 @@ async fn a_date_moves_the_clock_when_its_signature_is_let_through() {
 }
 
 #[tokio::test]
-async fn fifty_in_flight_that_learn_by_date_are_one_lesson() {
+async fn fifty_in_flight_that_are_corrected_by_date_are_one_sample() {
     const CALLS: usize = 50;
-    for manner in Manner::WITHOUT_WORDS {
+    for manner in Manner::WITHOUT_MESSAGE {
         let scenario = Scenario::new(-20 * MINUTE, manner);
         scenario.lab.hold(CALLS);
         let mut calls = JoinSet::new();
@@ -256,7 +256,7 @@ async fn fifty_in_flight_that_learn_by_date_are_one_lesson() {
 }
 
 #[tokio::test]
-async fn what_is_found_missing_was_let_through() {
+async fn a_404_has_passed_the_timestamp_check() {
     for status in [404, 405, 409, 412, 416] {
         let scenario = Scenario::new(-20 * MINUTE, Manner::ByCode);
         let found = Answer::new(status, "").dated(scenario.world.true_time());
@@ -268,7 +268,7 @@ async fn what_is_found_missing_was_let_through() {
 }
 
 #[tokio::test]
-async fn a_date_whose_signature_is_refused_as_well_moves_nothing_and_is_seldom_tried() {
+async fn a_date_whose_signature_is_rejected_as_well_changes_nothing_and_is_seldom_tried() {
     const CALLS: usize = 1_000;
     for (skew, body) in [(0, ""), (0, BY_CODE), (-20 * MINUTE, BY_CODE)] {
         let scenario = Scenario::new(skew, Manner::Silently);
@@ -280,7 +280,7 @@ async fn a_date_whose_signature_is_refused_as_well_moves_nothing_and_is_seldom_t
             scenario.lab.plan(vec![Fate::answered(lie); 2]);
             assert!(scenario.calls_lab().await.is_err());
             scenario.lab.forget_plans();
-            scenario.is_the_machines();
+            scenario.is_the_local_clock();
             scenario.world.advance(Duration::from_secs(7));
         }
         // 7,000 s: after 1, 2, 4, 8, 16, 32 and 60 minutes. A response that does not
@@ -292,7 +292,7 @@ async fn a_date_whose_signature_is_refused_as_well_moves_nothing_and_is_seldom_t
 }
 
 #[tokio::test]
-async fn a_second_send_that_ends_otherwise_says_nothing_of_the_date() {
+async fn a_resend_that_ends_otherwise_says_nothing_about_the_date() {
     let scenario = Scenario::new(-20 * MINUTE, Manner::ByCode);
     for failures in 1..=3 {
         let down = Answer::new(503, "").dated(scenario.world.true_time());
@@ -301,7 +301,7 @@ async fn a_second_send_that_ends_otherwise_says_nothing_of_the_date() {
             .lab
             .plan(first.into_iter().chain([Fate::answered(down)]));
         assert!(scenario.calls_lab().await.is_err());
-        scenario.is_the_machines();
+        scenario.is_the_local_clock();
     }
     // The trial still stands.
     assert_eq!(scenario.calls_lab().await, Ok(()));
@@ -310,7 +310,7 @@ async fn a_second_send_that_ends_otherwise_says_nothing_of_the_date() {
 }
 
 #[tokio::test]
-async fn a_second_date_that_differs_from_the_first_moves_nothing() {
+async fn a_second_date_that_differs_from_the_first_changes_nothing() {
     let scenario = Scenario::new(0, Manner::ByCode);
     let lie = |hours| Answer {
         body: BY_CODE.into(),
@@ -320,14 +320,14 @@ async fn a_second_date_that_differs_from_the_first_moves_nothing() {
         .lab
         .plan([Fate::answered(lie(2)), Fate::answered(lie(5))]);
     assert!(scenario.calls_lab().await.is_err());
-    scenario.is_the_machines();
+    scenario.is_the_local_clock();
     assert_eq!(scenario.log.names(), ["trial_rejected", "resend_rejected"]);
 }
 
 #[tokio::test]
 async fn no_signature_is_dated_further_ahead_than_a_date_may_say() {
     for (days, sent) in [(6, 2), (8, 1), (3_650, 1)] {
-        for manner in Manner::WITHOUT_WORDS {
+        for manner in Manner::WITHOUT_MESSAGE {
             let scenario = Scenario::new(0, manner);
             scenario.lab.set_ahead(days * DAY);
             assert_eq!(
@@ -346,7 +346,7 @@ async fn no_signature_is_dated_further_ahead_than_a_date_may_say() {
 }
 
 #[tokio::test]
-async fn no_signature_for_a_host_in_dispute_is_dated_further_ahead_either() {
+async fn no_signature_for_a_conflicting_host_is_dated_further_ahead_either() {
     for manner in MANNERS {
         let scenario = Scenario::new(0, manner);
         scenario.lab.set_ahead(3_650 * DAY);
@@ -355,7 +355,7 @@ async fn no_signature_for_a_host_in_dispute_is_dated_further_ahead_either() {
             assert!(scenario.calls_lab().await.is_err());
             assert_eq!(scenario.lab.sent(), calls, "{manner:?}");
         }
-        scenario.is_the_machines();
+        scenario.is_the_local_clock();
     }
 }
 
@@ -389,7 +389,7 @@ impl ProvideCredentials for Renewed {
 
 #[tokio::test]
 async fn a_time_by_date_is_not_tried_with_credentials_that_have_expired_by_it() {
-    for manner in Manner::WITHOUT_WORDS {
+    for manner in Manner::WITHOUT_MESSAGE {
         let log = Log::start();
         let world = World::with_skew(-2 * HOUR);
         let wire = Wire::with_manner(&world, minutes(15), manner);

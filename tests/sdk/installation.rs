@@ -16,7 +16,9 @@ use aws_smithy_runtime_api::client::retries::classifiers::{
 };
 use tokio::task::JoinSet;
 
-use crate::clients::{Integration, config, config_in, receive, send, sqs, without_retries};
+use crate::clients::{
+    Integration, SDK_AND_ALL, config, config_in, receive, send, sqs, without_retries,
+};
 use crate::log::Log;
 use crate::observer::observer;
 use crate::site::{INCOMPLETE, Parts, QUEUE, Site, URL};
@@ -96,21 +98,24 @@ async fn a_client_wired_in_part_loses_no_more_calls_than_one_without_us() {
     for prepare in [|config| config, without_retries] as [fn(SdkConfig) -> SdkConfig; 2] {
         for scenario in SCENARIOS {
             for skew in [-2 * DAY, -20 * MINUTE, 20 * MINUTE] {
-                let native = Site::new(Parts::None, 0, prepare);
-                let lost_without_us = scenario.lost(&native, skew).await;
+                let sdk_alone = Site::new(Parts::None, 0, prepare);
+                let lost_without_us = scenario.lost(&sdk_alone, skew).await;
                 for parts in INCOMPLETE {
                     let site = Site::new(parts, 0, prepare);
                     let lost = scenario.lost(&site, skew).await;
                     assert!(
                         lost <= lost_without_us,
-                        "{parts:?} loses {lost} calls, native {lost_without_us}: {scenario:?}, {skew} s"
+                        "{parts:?} loses {lost} calls, the SDK alone {lost_without_us}: {scenario:?}, {skew} s"
                     );
                     assert_eq!(
                         site.rejected(),
-                        native.rejected(),
+                        sdk_alone.rejected(),
                         "{parts:?}, {scenario:?}"
                     );
-                    assert!(!site.clock.status().is_correcting(), "learns nothing");
+                    assert!(
+                        !site.clock.status().is_correcting(),
+                        "the clock is not updated"
+                    );
                 }
             }
         }
@@ -118,7 +123,7 @@ async fn a_client_wired_in_part_loses_no_more_calls_than_one_without_us() {
 }
 
 #[tokio::test]
-async fn what_is_missing_is_said_once_for_a_client_and_its_clones() {
+async fn a_missing_part_is_reported_once_for_a_client_and_its_clones() {
     for parts in INCOMPLETE {
         let Some(missing) = parts.missing() else {
             continue;
@@ -148,7 +153,7 @@ async fn what_is_missing_is_said_once_for_a_client_and_its_clones() {
 }
 
 #[tokio::test]
-async fn a_whole_client_is_not_told_that_something_is_missing() {
+async fn no_missing_part_is_reported_for_a_whole_client() {
     for parts in [Parts::All, Parts::OthersClassifier] {
         let log = Log::start();
         let site = Site::new(parts, -20 * MINUTE, without_retries);
@@ -183,9 +188,9 @@ async fn fifty_in_flight_of_a_client_wired_in_part_fare_as_without_us() {
         let outcomes = calls.join_all().await;
         outcomes.iter().filter(|outcome| outcome.is_err()).count()
     };
-    let native = lost(Parts::None).await;
+    let sdk_alone = lost(Parts::None).await;
     for parts in INCOMPLETE {
-        assert!(lost(parts).await <= native, "{parts:?}");
+        assert!(lost(parts).await <= sdk_alone, "{parts:?}");
     }
 }
 
@@ -215,17 +220,17 @@ async fn a_client_wired_in_part_beside_a_whole_one_loses_no_more_than_without_us
         let event = |place| char::from(b"hws"[number / 3_usize.pow(place) % 3]);
         (0..5).map(event).collect::<String>()
     });
-    // Repaired, and wrong again with nobody to teach the clock: the SDK's own
+    // Repaired, and wrong again with nobody to update the clock: the SDK's own
     // correction goes on as it would.
     let long = ["swshshhh", "hswhshshhh"].map(str::to_owned);
     for events in any_five.chain(long) {
         for skew in [-20 * MINUTE, 10 * MINUTE] {
-            let native = scenario(Parts::None, skew, events.clone()).await;
+            let sdk_alone = scenario(Parts::None, skew, events.clone()).await;
             for parts in INCOMPLETE {
                 let half = scenario(parts, skew, events.clone()).await;
                 assert!(
-                    half <= native,
-                    "{half} lost by {parts:?}, {native} by native: {skew} s, {events}"
+                    half <= sdk_alone,
+                    "{half} lost by {parts:?}, {sdk_alone} by the SDK alone: {skew} s, {events}"
                 );
             }
         }
@@ -233,7 +238,7 @@ async fn a_client_wired_in_part_beside_a_whole_one_loses_no_more_than_without_us
 }
 
 #[tokio::test]
-async fn the_interceptor_of_another_clock_meddles_with_nothing() {
+async fn the_interceptor_of_another_clock_changes_nothing() {
     for others_first in [true, false] {
         let log = Log::start();
         let site = Site::new(Parts::None, -20 * MINUTE, without_retries);
@@ -258,14 +263,14 @@ async fn the_interceptor_of_another_clock_meddles_with_nothing() {
         let mut names = log.names();
         names.sort();
         assert_eq!(names, ["skew_detected"]);
-        // And not when the clock has moved before, and is to learn again.
+        // And not when the clock has changed before, and is to be updated again.
         site.clock.reset();
         for _ in 0..3 {
             assert_eq!(receive(&sqs, QUEUE).await, Ok(()), "{others_first}");
         }
         assert_eq!(site.rejected(), 2);
         assert!(site.clock.status().is_correcting());
-        assert!(!other.status().is_correcting(), "has learned nothing");
+        assert!(!other.status().is_correcting(), "it is not updated");
     }
 }
 
@@ -365,7 +370,7 @@ async fn an_interceptor_that_a_whole_client_shares_with_another_sees_what_that_l
 
 /// As many classifiers as before, and ours not among them.
 #[tokio::test]
-async fn a_client_that_is_rebuilt_without_the_classifier_is_left_to_the_sdk_and_told_so() {
+async fn a_client_that_is_rebuilt_without_the_classifier_is_left_to_the_sdk_and_reported() {
     #[derive(Debug)]
     struct Own;
 
@@ -413,7 +418,7 @@ impl ClassifyRetry for NeverAClientError {
 #[tokio::test]
 async fn a_classifier_that_forbids_the_retry_is_honoured_and_the_next_call_succeeds() {
     for skew in [-2 * DAY, -20 * MINUTE, 20 * MINUTE] {
-        for integration in Integration::ALONE_AND_ALL {
+        for integration in SDK_AND_ALL {
             let log = Log::start();
             let world = World::with_skew(skew);
             let wire = Wire::new(&world, minutes(5));

@@ -1,4 +1,4 @@
-//! Clocks that start with an offset, or start anew.
+//! Clocks that start with an offset, or start again.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use aws_clock_skew::{ClockOffset, SkewClock, SkewEvent};
 
 use crate::clients::{Integration, config_on, head, s3, without_retries};
 use crate::log::Log;
+use crate::possible::S3;
 use crate::site::{Parts, Site};
-use crate::suspects::S3;
 use crate::wire::{Manner, Wire};
 use crate::world::{DAY, HOUR, MINUTE, World, minutes};
 
@@ -20,7 +20,7 @@ fn knowing(world: &World, offset: i64) -> SkewClock {
 }
 
 #[tokio::test]
-async fn a_known_offset_is_right_from_the_first_request_on() {
+async fn a_known_offset_is_correct_from_the_first_request_on() {
     for skew in [-2 * DAY, -20 * MINUTE, 20 * MINUTE] {
         let log = Log::start();
         let world = World::with_skew(skew);
@@ -59,7 +59,7 @@ async fn evidence_replaces_a_known_offset() {
 }
 
 #[tokio::test]
-async fn a_wrong_known_offset_on_a_right_machine_is_withdrawn() {
+async fn a_wrong_known_offset_on_a_correct_local_clock_is_cleared() {
     // Far off: by the first rejection, which says that the machine is right.
     let log = Log::start();
     let world = World::with_skew(0);
@@ -123,7 +123,7 @@ fn a_known_offset_of_nothing_is_no_event() {
 }
 
 #[tokio::test]
-async fn a_reset_clock_starts_anew() {
+async fn a_reset_clock_starts_again() {
     let log = Log::start();
     let site = Site::new(Parts::All, -20 * MINUTE, without_retries);
     assert_eq!(site.lost(2).await, 0);
@@ -146,7 +146,7 @@ async fn a_reset_clock_starts_anew() {
     assert_eq!(site.lost(2).await, 0);
     assert_eq!(site.rejected(), 2);
     assert!(site.clock.status().is_correcting());
-    // And on one whose clock is right.
+    // And on one whose clock is correct.
     site.world.set_skew(0);
     site.clock.reset();
     assert_eq!(site.lost(2).await, 0);

@@ -41,15 +41,15 @@ async fn is_followed(days: i64, manner: Manner, url: &str) -> bool {
 async fn forward_is_limited_by_class_and_tls() {
     let plain = "http://minio.lab.example:9000";
     for (days, manner, url, expected) in [
-        (399, Manner::InWords, LAB, true),
-        (401, Manner::InWords, LAB, false),
-        (6, Manner::InWords, plain, true),
-        (8, Manner::InWords, plain, false),
+        (399, Manner::InMessage, LAB, true),
+        (401, Manner::InMessage, LAB, false),
+        (6, Manner::InMessage, plain, true),
+        (8, Manner::InMessage, plain, false),
         (6, Manner::ByCode, LAB, true),
         (8, Manner::ByCode, LAB, false),
         (8, Manner::Silently, LAB, false),
         (8, Manner::AuthFailure, AWS, false),
-        (3_650, Manner::InWords, AWS, false),
+        (3_650, Manner::InMessage, AWS, false),
         (3_650, Manner::Silently, plain, false),
     ] {
         let followed = is_followed(days, manner, url).await;
@@ -59,15 +59,15 @@ async fn forward_is_limited_by_class_and_tls() {
 
 #[tokio::test]
 async fn backward_is_not_limited_before_2020() {
-    for manner in [Manner::InWords, Manner::ByCode, Manner::Silently] {
+    for manner in [Manner::InMessage, Manner::ByCode, Manner::Silently] {
         // 2027 − 6 years; the machine is ahead.
         assert!(is_followed(-6 * 365, manner, "http://minio.lab.example").await);
     }
 }
 
 #[tokio::test]
-async fn the_limit_is_measured_from_the_machine_and_not_from_a_correction() {
-    let scenario = Scenario::new(0, Manner::InWords);
+async fn the_limit_is_measured_from_the_local_clock_and_not_from_a_correction() {
+    let scenario = Scenario::new(0, Manner::InMessage);
     // Steps of 390 days: each is in reach of the one before.
     scenario.lab.set_ahead(390 * DAY);
     assert_eq!(scenario.calls_lab().await, Ok(()));
@@ -96,8 +96,8 @@ async fn a_machine_that_boots_in_1970_is_measured_from_the_release() {
 }
 
 #[tokio::test]
-async fn texts_forged_ten_years_ahead_move_nothing() {
-    let scenario = Scenario::new(0, Manner::InWords);
+async fn texts_forged_ten_years_ahead_change_nothing() {
+    let scenario = Scenario::new(0, Manner::InMessage);
     for forged in 0..50 {
         let date = shifted(scenario.world.true_time(), 3_650 * DAY);
         let text = "Signature expired: 20270116T080000Z is now earlier than 20370116T074500Z \

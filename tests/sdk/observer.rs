@@ -19,12 +19,12 @@ pub(crate) fn observer(world: &World) -> SkewClock {
 }
 
 #[tokio::test]
-async fn an_observer_learns_and_reports_and_leaves_the_sdks_correction_as_it_is_set() {
-    for is_native_on in [true, false] {
+async fn an_observer_reports_and_leaves_the_sdks_own_correction_as_it_is_set() {
+    for is_sdk_on in [true, false] {
         for parts in [Parts::All, Parts::InterceptorAlone] {
             let log = Log::start();
             let world = World::with_skew(-20 * MINUTE);
-            let prepare: fn(SdkConfig) -> SdkConfig = if is_native_on {
+            let prepare: fn(SdkConfig) -> SdkConfig = if is_sdk_on {
                 |config| config
             } else {
                 |config: SdkConfig| {
@@ -36,11 +36,11 @@ async fn an_observer_learns_and_reports_and_leaves_the_sdks_correction_as_it_is_
             };
             let clock = observer(&world);
             let site = Site::with_clock(world, clock, parts, prepare);
-            let expected = if is_native_on { 0 } else { 10 };
+            let expected = if is_sdk_on { 0 } else { 10 };
             assert_eq!(site.lost(10).await, expected, "{parts:?}");
             assert_eq!(
                 site.wire.seen().len(),
-                if is_native_on { 11 } else { 10 },
+                if is_sdk_on { 11 } else { 10 },
                 "retries nothing itself"
             );
             if parts == Parts::InterceptorAlone {
@@ -56,7 +56,7 @@ async fn an_observer_learns_and_reports_and_leaves_the_sdks_correction_as_it_is_
             assert_eq!(
                 site.clock.now(),
                 site.world.machine_wall(),
-                "shifts nothing"
+                "the time is not corrected"
             );
             // It sees the repair as well.
             site.world.set_skew(0);

@@ -107,7 +107,7 @@ async fn no_retries_need_be_configured() {
 }
 
 #[tokio::test]
-async fn a_sentence_without_the_servers_time_will_do() {
+async fn a_message_without_the_servers_time_is_enough() {
     for integration in Integration::ALL {
         for skew in [-2 * DAY, 9 * HOUR] {
             for tolerance in [5, 15] {
@@ -133,7 +133,7 @@ async fn a_sentence_without_the_servers_time_will_do() {
 }
 
 #[tokio::test]
-async fn the_log_says_what_happened_once() {
+async fn the_log_says_once_what_happened() {
     let log = Log::start();
     let world = World::with_skew(-2 * DAY);
     let endpoint = endpoint(&world, true).await;

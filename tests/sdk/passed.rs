@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::clients::{Integration, SDK_AND_ALL, config_on, head, s3_of, without_retries};
 use crate::log::Log;
-use crate::suspects::S3;
+use crate::possible::S3;
 use crate::wire::{Answer, Fate, Manner, Wire};
 use crate::world::{MINUTE, World, minutes, shifted};
 

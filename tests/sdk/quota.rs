@@ -64,7 +64,7 @@ fn troubles(pattern: &str) -> impl Iterator<Item = Fate> + '_ {
 }
 
 #[tokio::test]
-async fn a_thousand_skew_retries_leave_the_users_quota_full() {
+async fn a_thousand_resends_leave_the_users_quota_full() {
     let world = World::with_skew(-20 * MINUTE);
     let endpoint = Endpoint::builder(world.clock()).start().await;
     let endpoint = endpoint.expect("loopback can be bound");
@@ -137,7 +137,7 @@ async fn the_users_own_retries_draw_on_the_users_quota_before_and_after_ours() {
 /// the others. Ours counts as one of them, so a retry of the user's before it is
 /// not paid back; a retry after it is.
 #[tokio::test]
-async fn a_skew_retry_costs_the_quota_at_most_what_a_second_retry_of_the_users_would() {
+async fn a_resend_costs_the_quota_at_most_what_a_second_retry_of_the_user_would() {
     let missing_after = |pattern: &'static str, skew| async move {
         let site = Site::new(skew, 5, TokenBucket::new(100));
         site.wire.plan(troubles(pattern));
@@ -157,14 +157,14 @@ async fn a_skew_retry_costs_the_quota_at_most_what_a_second_retry_of_the_users_w
 }
 
 #[tokio::test]
-async fn a_quota_that_refills_by_the_clock_survives_its_moves() {
+async fn a_quota_that_refills_by_the_clock_survives_its_changes() {
     for skew in [-HOUR, HOUR] {
         let bucket = TokenBucket::builder()
             .capacity(4 * COST)
             .refill_rate(1.0)
             .build();
         let site = Site::new(skew, 4, bucket);
-        // A retry by the wrong clock, then the move; then the quota is used up.
+        // A retry by the wrong clock, then the change; then the quota is used up.
         site.wire.plan(troubles("5s."));
         assert!(site.call().await, "{skew} s");
         let mut lost = 0;

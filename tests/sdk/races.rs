@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 
-use crate::clients::{Integration, config_in, config_on, receive, sqs_of};
+use crate::clients::{SDK_AND_ALL, config_in, config_on, receive, sqs_of};
 use crate::wire::{Manner, Wire};
 use crate::world::{HOUR, MINUTE, World, minutes};
 
@@ -57,7 +57,7 @@ async fn a_resend_is_signed_with_the_correction_as_it_is_then() {
         Change::LocalClockIsRepaired,
         Change::LocalClockIsSet,
     ] {
-        for integration in Integration::ALONE_AND_ALL {
+        for integration in SDK_AND_ALL {
             let world = World::with_skew(-20 * MINUTE);
             let wire = Wire::new(&world, minutes(5));
             let clock = world.skew_clock();
@@ -102,7 +102,7 @@ async fn a_resend_is_signed_with_the_correction_as_it_is_then() {
 /// A server that states no time answers a request that was signed before AWS stated it.
 #[tokio::test(start_paused = true)]
 async fn an_error_without_a_time_is_judged_by_a_correction_that_came_in_between() {
-    for integration in Integration::ALONE_AND_ALL {
+    for integration in SDK_AND_ALL {
         let world = World::with_skew(-20 * MINUTE);
         let clock = world.skew_clock();
         let aws = Wire::new(&world, minutes(5));

@@ -9,7 +9,9 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_types::byte_stream::ByteStream;
 use tokio::task::JoinSet;
 
-use crate::clients::{Integration, config_in, config_on, head, in_words, receive, s3_of, sqs_of};
+use crate::clients::{
+    Integration, SDK_AND_ALL, config_in, config_on, error_text, head, receive, s3_of, sqs_of,
+};
 use crate::credentials::{Issuer, Says};
 use crate::hazards::Slewed;
 use crate::log::Log;
@@ -34,7 +36,7 @@ async fn lost(world: &World, sqs: &aws_sdk_sqs::Client, calls: usize) -> usize {
 #[tokio::test]
 async fn a_stated_tolerance_of_a_minute_costs_one_rejection_for_a_clock_100_s_off() {
     for skew in [-100, 100] {
-        for integration in Integration::ALONE_AND_ALL {
+        for integration in SDK_AND_ALL {
             let log = Log::start();
             let world = World::with_skew(skew);
             let wire = Wire::new(&world, minutes(1));
@@ -62,7 +64,7 @@ async fn a_date_by_the_local_clock_costs_every_third_call_a_resend_and_no_call()
         (-10 * MINUTE, 7),
         (10 * MINUTE, 7),
     ] {
-        for integration in Integration::ALONE_AND_ALL {
+        for integration in SDK_AND_ALL {
             let world = World::with_skew(skew);
             let wire = Wire::new(&world, minutes(5));
             wire.date_by_local_clock();
@@ -80,7 +82,7 @@ async fn a_date_by_the_local_clock_costs_every_third_call_a_resend_and_no_call()
 
 #[tokio::test]
 async fn a_wall_clock_before_1970_is_read_as_1970() {
-    for integration in Integration::ALONE_AND_ALL {
+    for integration in SDK_AND_ALL {
         let world = World::with_skew(0);
         world
             .machine
@@ -121,7 +123,7 @@ async fn no_reading_of_a_local_clock_makes_a_call_panic() {
     for wall in [UNIX_EPOCH, truth, far] {
         for boot in [Duration::ZERO, Duration::MAX, Duration::MAX - minutes(1)] {
             for integration in Integration::ALL {
-                for manner in [Manner::InWords, Manner::ByCode] {
+                for manner in [Manner::InMessage, Manner::ByCode] {
                     let wire = Wire::with_manner(&world, minutes(5), manner);
                     let readings = AtTheEnd(Arc::new(Mutex::new((wall, boot))));
                     let clock = SkewClock::builder().local_clock(readings.clone()).build();
@@ -237,7 +239,7 @@ async fn a_monotonic_clock_that_goes_back_leaves_nothing_behind() {
             // By a clock that is behind the SDK alone uses credentials that have ended.
             (-20 * MINUTE, (3, 5), (0, 1)),
         ] {
-            for integration in Integration::ALONE_AND_ALL {
+            for integration in SDK_AND_ALL {
                 let outcome = after_a_restore(before, skew, integration).await;
                 let expected = if integration.is_some() { ours } else { alone };
                 assert_eq!(outcome, expected, "{before:?} {skew} {integration:?}");
@@ -247,10 +249,10 @@ async fn a_monotonic_clock_that_goes_back_leaves_nothing_behind() {
 }
 
 /// The SDK's stalled-stream protection goes through the time that has passed in steps of a tenth
-/// of a second, in each stream: the time that it reads does not jump with the correction.
+/// of a second, in each stream: the time that it reads does not change with the correction.
 #[tokio::test(start_paused = true)]
-async fn uploads_in_flight_when_the_clock_goes_far_forward_read_a_time_that_does_not_jump() {
-    for integration in Integration::ALONE_AND_ALL {
+async fn uploads_in_flight_when_the_correction_goes_far_forward_read_a_time_that_does_not_change() {
+    for integration in SDK_AND_ALL {
         let world = World::with_skew(-399 * DAY);
         let wire = Wire::with_manner(&world, minutes(15), Manner::InFields);
         let clock = world.skew_clock();
@@ -268,7 +270,7 @@ async fn uploads_in_flight_when_the_clock_goes_far_forward_read_a_time_that_does
                 let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
                 let file = ByteStream::from_path(path).await.expect("is there");
                 let put = s3.put_object().bucket("b").key("k").body(file);
-                put.send().await.map(drop).map_err(in_words)
+                put.send().await.map(drop).map_err(error_text)
             });
         }
         for outcome in calls.join_all().await {

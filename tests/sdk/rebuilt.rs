@@ -1,4 +1,4 @@
-//! Clients that are cloned, built anew, or given another config for one operation.
+//! Clients that are cloned, built again, or given another config for one operation.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ async fn clones_and_rebuilt_clients_go_on_with_what_is_known() {
         assert_eq!(receive(client, QUEUE).await, Ok(()));
     }
     assert_eq!(site.rejected(), 1);
-    // Each of them can teach as well.
+    // Each of them can update the clock as well.
     for client in [&clone, &rebuilt, &elsewhere, &site.sqs] {
         site.world.advance(minutes(2));
         site.clock.reset();
@@ -120,7 +120,7 @@ async fn one_operation_with_a_config_of_its_own() {
 }
 
 #[tokio::test]
-async fn one_operation_with_our_parts_teaches_the_clock() {
+async fn one_operation_with_our_parts_updates_the_clock() {
     let site = Site::new(Parts::None, -20 * MINUTE, without_retries);
     let whole = Parts::All.install(&site.config, &site.clock, &site.clock);
     assert!(overridden(&site.sqs, whole).await);

@@ -1,4 +1,4 @@
-//! NTP repairs the machine's clock after a lesson.
+//! NTP repairs the local clock after a correction.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,7 +73,7 @@ async fn repaired(integration: Integration, repair: Repair, skew: i64) {
     assert_eq!(
         clock.now(),
         world.machine_wall(),
-        "right from the first read on"
+        "correct from the first read on"
     );
     hold.release();
     let held = held.join_all().await;
@@ -108,7 +108,7 @@ async fn repaired(integration: Integration, repair: Repair, skew: i64) {
 }
 
 #[tokio::test]
-async fn the_next_request_is_right_after_a_step() {
+async fn the_next_request_is_correct_after_a_step() {
     for skew in [-2 * DAY, -20 * MINUTE, 20 * MINUTE] {
         for integration in Integration::ALL {
             repaired(integration, Repair::Step, skew).await;
@@ -117,7 +117,7 @@ async fn the_next_request_is_right_after_a_step() {
 }
 
 #[tokio::test]
-async fn the_next_request_is_right_after_a_slew() {
+async fn the_next_request_is_correct_after_a_slew() {
     for skew in [-20 * MINUTE, 20 * MINUTE] {
         for integration in Integration::ALL {
             repaired(integration, Repair::Slew, skew).await;

@@ -45,7 +45,7 @@ async fn words_in_the_place_of_the_servers_time_do_not_keep_it_from_being_comput
 /// Scaleway tolerates five minutes; the request arrives 301 s after it was signed, and both clocks
 /// are correct.
 #[tokio::test]
-async fn a_signature_that_is_too_old_for_a_narrow_window_is_made_again_once() {
+async fn a_signature_that_is_too_old_for_a_narrow_window_is_re_signed_once() {
     let log = Log::start();
     let world = World::with_skew(0);
     let wire = Wire::with_manner(&world, minutes(5), Manner::ByCode);

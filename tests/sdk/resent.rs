@@ -17,7 +17,7 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 use sha2::{Digest, Sha256};
 
-use crate::clients::{config, encrypt, in_words, receive, send, through, without_retries};
+use crate::clients::{config, encrypt, error_text, receive, send, through, without_retries};
 use crate::log::Log;
 use crate::tap::Tap;
 use crate::wire::{Fate, Manner, Wire};
@@ -39,7 +39,7 @@ pub(crate) struct Scenario {
 
 impl Scenario {
     pub(crate) fn new() -> Self {
-        Self::with_manner(Manner::InWords)
+        Self::with_manner(Manner::InMessage)
     }
 
     pub(crate) fn with_manner(manner: Manner) -> Self {
@@ -107,7 +107,7 @@ async fn a_body_arrives_the_second_time_byte_for_byte() {
         let sqs = aws_sdk_sqs::Client::new(&through(&config, inner, &world.skew_clock()));
         let body = "a message of some length, \u{fc}, \u{1f550} ".repeat(5_000);
         let send = sqs.send_message().queue_url(endpoint.queue_url("q"));
-        let sent = send.message_body(&body).send().await.map_err(in_words);
+        let sent = send.message_body(&body).send().await.map_err(error_text);
         let digest = hex::encode(Sha256::digest(&body));
         let records = endpoint.requests_log();
         let [first, second] = &records[..] else {
@@ -173,7 +173,7 @@ async fn nothing_but_the_signature_differs_in_the_second_send() {
     put.body(ByteStream::from(body))
         .send()
         .await
-        .expect("let through");
+        .expect("passes the timestamp check");
     let sent = scenario.tap.sent();
     let [first, second] = &sent[..] else {
         panic!("{} requests", sent.len());
@@ -278,7 +278,7 @@ pub(crate) fn once(body: &'static [u8]) -> ByteStream {
 }
 
 #[tokio::test]
-async fn a_body_that_cannot_be_sent_again_passes_once_and_teaches() {
+async fn a_body_that_cannot_be_sent_again_passes_once_and_updates_the_clock() {
     for manner in [Manner::InFields, Manner::ByCode] {
         let scenario = Scenario::with_manner(manner);
         let put = |body| {
@@ -291,7 +291,7 @@ async fn a_body_that_cannot_be_sent_again_passes_once_and_teaches() {
                 .body(body)
         };
         let error = put(once(b"hello")).send().await.expect_err("is lost");
-        assert!(in_words(error).contains("RequestTimeTooSkewed"));
+        assert!(error_text(error).contains("RequestTimeTooSkewed"));
         assert_eq!(scenario.wire.sent(), 1);
         // A `Date` alone is tried first.
         let names: &[&str] = match manner {
@@ -299,8 +299,8 @@ async fn a_body_that_cannot_be_sent_again_passes_once_and_teaches() {
             _ => &["resend_skipped"],
         };
         assert_eq!(scenario.log.names(), names);
-        let refusal = scenario.log.events().pop().expect("just seen");
-        assert_eq!(refusal.get("reason"), Some("body"));
+        let skipped = scenario.log.events().pop().expect("just seen");
+        assert_eq!(skipped.get("reason"), Some("body"));
         assert_eq!(scenario.log.counted("resends_skipped", "reason", "body"), 1);
         assert!(put(once(b"hello")).send().await.is_ok());
         assert_eq!(scenario.wire.sent(), 2);
@@ -309,7 +309,7 @@ async fn a_body_that_cannot_be_sent_again_passes_once_and_teaches() {
 }
 
 #[tokio::test]
-async fn what_another_clock_has_signed_is_signed_anew_before_it_is_sent() {
+async fn a_signature_by_another_clock_is_re_signed_before_it_is_sent() {
     let scenario = Scenario::new();
     // A client that was given the HTTP client and nothing else.
     let own = StaticTimeSource::new(scenario.world.machine_wall());
@@ -323,7 +323,7 @@ async fn what_another_clock_has_signed_is_signed_anew_before_it_is_sent() {
     assert_eq!(scenario.wire.rejected(), 1);
     assert_eq!(scenario.wire.sent(), 21);
     assert_eq!(scenario.log.names(), ["skew_detected"]);
-    // And once the machine is right again, it is sent as it comes.
+    // And once the local clock is correct again, it is sent as it comes.
     scenario.world.set_skew(0);
     let own = StaticTimeSource::new(scenario.world.machine_wall());
     let sqs = aws_sdk_sqs::Client::new(&scenario.config.to_builder().time_source(own).build());

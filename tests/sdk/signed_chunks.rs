@@ -18,7 +18,7 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 use tokio::task::JoinSet;
 
-use crate::clients::{Integration, config, in_words};
+use crate::clients::{Integration, config, error_text};
 use crate::log::Log;
 use crate::wire::{Manner, Wire};
 use crate::world::{DAY, HOUR, MINUTE, World, minutes};
@@ -141,7 +141,7 @@ impl Site {
 
     async fn gets(&self) -> Result<(), String> {
         let got = self.s3.get_object().bucket("b").key("k").send().await;
-        got.map(drop).map_err(in_words)
+        got.map(drop).map_err(error_text)
     }
 
     /// How many of so many uploads at once fail.
@@ -190,7 +190,7 @@ async fn puts(s3: aws_sdk_s3::Client, upload: Upload) -> Result<(), String> {
     let length = i64::try_from(length).expect("is short");
     let put = s3.put_object().bucket("b").key("k").content_length(length);
     let put = put.body(ByteStream::new(body)).send().await;
-    put.map(drop).map_err(in_words)
+    put.map(drop).map_err(error_text)
 }
 
 const MANNERS: [Manner; 3] = [Manner::InFields, Manner::ByCode, Manner::Silently];

@@ -3,7 +3,7 @@
 use aws_clock_skew::install;
 use tokio::task::JoinSet;
 
-use crate::clients::{Integration, config_on, in_words};
+use crate::clients::{Integration, config_on, error_text};
 use crate::log::Log;
 use crate::tap::Tap;
 use crate::wire::{Manner, Wire};
@@ -95,7 +95,7 @@ impl Site {
 
 async fn gets(s3: aws_sdk_s3::Client) -> Result<(), String> {
     let found = s3.get_object().bucket(MRAP).key("k").send().await;
-    found.map(drop).map_err(in_words)
+    found.map(drop).map_err(error_text)
 }
 
 const MANNERS: [Manner; 3] = [Manner::InFields, Manner::ByCode, Manner::Silently];
@@ -140,7 +140,7 @@ async fn of_fifty_requests_in_flight_to_a_multi_region_access_point_none_fails()
     }
 }
 
-/// The clock is set while a client is at work, and set right again.
+/// The clock is set while a client is at work, and corrected again.
 #[tokio::test]
 async fn no_integration_loses_more_calls_to_a_multi_region_access_point_than_the_sdk_alone() {
     for manner in MANNERS {

@@ -188,7 +188,7 @@ async fn every_frame_is_signed_by_the_corrected_clock() {
         let config = reader.config();
         assert_eq!(receive(&sqs(&config, &clock), QUEUE).await, Ok(()));
         let (say, output) = transcribe(&transcriber(&config, &clock)).await;
-        let _output = output.expect("another client has taught the clock");
+        let _output = output.expect("another client has updated the clock");
         assert_eq!(reader.rejected(), 1);
         let mut check = async |what: &str| {
             say.send(()).expect("the stream is open");
@@ -220,7 +220,7 @@ async fn without_us_frames_are_signed_by_the_wrong_clock() {
         .build();
     let client = aws_sdk_transcribestreaming::Client::new(&config);
     let (_, output) = transcribe(&client).await;
-    assert!(output.is_err(), "the lesson");
+    assert!(output.is_err(), "it updates the clock");
     let (say, output) = transcribe(&client).await;
     let _output = output.expect("the SDK corrects the request itself");
     say.send(()).expect("the stream is open");
@@ -229,7 +229,7 @@ async fn without_us_frames_are_signed_by_the_wrong_clock() {
 }
 
 #[tokio::test]
-async fn an_event_stream_cannot_be_sent_again_and_teaches_all_the_same() {
+async fn an_event_stream_cannot_be_sent_again_and_updates_the_clock_all_the_same() {
     let log = Log::start();
     let world = World::with_skew(-20 * MINUTE);
     let (reader, mut frames) = Reader::new(&world);
@@ -326,7 +326,7 @@ async fn a_file_is_sent_again_whole() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_gone_is_not_sent_again_and_the_lesson_is_learned() {
+async fn a_body_that_is_gone_is_not_sent_again_and_the_clock_is_updated() {
     for prepare in [|config| config, without_retries] as [fn(SdkConfig) -> SdkConfig; 2] {
         let log = Log::start();
         let world = World::with_skew(-20 * MINUTE);

@@ -77,7 +77,7 @@ async fn all_at_once() {
     assert_eq!(failed, Vec::<String>::new());
     let counts = endpoint.counts();
     assert_eq!(counts.accepted, 2 * TASKS as u64);
-    // Only first calls were in flight before the lesson.
+    // Only first calls were in flight before the correction.
     assert!((1..=TASKS as u64).contains(&counts.rejected), "{counts:?}");
     assert_eq!(counts.rejected, counts.rejected_for_time);
     let status = clock.status();

@@ -11,8 +11,8 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_smithy_runtime_api::client::auth::AuthSchemeId;
 
 use crate::clients::{config_on, head, s3, without_retries};
+use crate::possible::{S3, Scenario};
 use crate::resent::once;
-use crate::suspects::{S3, Scenario};
 use crate::wire::{Answer, Fate, Manner};
 use crate::world::{DAY, HOUR, MINUTE, minutes, shifted};
 
@@ -30,24 +30,24 @@ async fn a_denial_of_a_trial_changes_no_clock_and_says_nothing_about_the_time() 
         let scenario = Scenario::new(0, Manner::Silently);
         scenario.lies(ahead, 2);
         assert_eq!(scenario.cost().await, 2);
-        scenario.is_the_machines();
+        scenario.is_the_local_clock();
         assert_eq!(scenario.log.names(), ["not_clock_skew"]);
         // The server knows the time after all: signed by the trial once, then right.
         assert_eq!(head(&scenario.s3).await, Ok(()));
         assert_eq!(scenario.wire.sent(), 4);
         assert_eq!(scenario.cost().await, 1);
-        scenario.is_the_machines();
+        scenario.is_the_local_clock();
     }
 }
 
 #[tokio::test]
 async fn a_trial_that_is_rejected_ends_with_a_back_off() {
     let scenario = Scenario::new(0, Manner::ByCode);
-    // MinIO's clock jumps: its second response contradicts its first.
+    // MinIO's clock is set: its second response contradicts its first.
     scenario.wire.set_ahead(2 * HOUR);
     scenario.wire.plan([skew_error(&scenario, HOUR)]);
     assert_eq!(scenario.cost().await, 2);
-    scenario.is_the_machines();
+    scenario.is_the_local_clock();
     assert_eq!(scenario.log.names(), ["trial_rejected", "resend_rejected"]);
     let rejected = &scenario.log.events()[0];
     assert_eq!(rejected.level, tracing::Level::DEBUG);
@@ -75,13 +75,13 @@ async fn a_trial_that_is_denied_at_a_later_attempt_changes_no_clock_either() {
         scenario.wire.plan([lie(), between, lie()]);
         assert!(head(&s3).await.is_err());
         assert_eq!(scenario.wire.sent(), 3);
-        scenario.is_the_machines();
+        scenario.is_the_local_clock();
     }
 }
 
 #[tokio::test]
 async fn a_trial_leaves_the_correction_as_it_is() {
-    let scenario = Scenario::new(-3 * HOUR, Manner::InWords);
+    let scenario = Scenario::new(-3 * HOUR, Manner::InMessage);
     assert_eq!(head(&scenario.s3).await, Ok(()));
     let before = scenario.clock.status().offset();
     scenario.lies(20 * MINUTE, 2);
@@ -106,7 +106,7 @@ async fn a_trial_without_an_answer_waits_for_its_host() {
         (-3 * HOUR, 20 * MINUTE),
         (-3 * HOUR, -3 * HOUR),
     ] {
-        let scenario = Scenario::new(skew, Manner::InWords);
+        let scenario = Scenario::new(skew, Manner::InMessage);
         assert_eq!(head(&scenario.s3).await, Ok(()));
         let before = scenario.clock.status().offset();
         scenario.lies(lie, 1);
@@ -184,7 +184,7 @@ async fn the_back_off_doubles_from_a_minute_up_to_an_hour() {
             .advance(minutes(period) - Duration::from_secs(1));
         lies(1);
         assert_eq!(scenario.cost().await, 1, "{period} min");
-        scenario.is_the_machines();
+        scenario.is_the_local_clock();
         scenario.world.advance(Duration::from_secs(1));
     }
     // A trial that is accepted ends it.
@@ -193,7 +193,7 @@ async fn the_back_off_doubles_from_a_minute_up_to_an_hour() {
     assert_eq!(head(&scenario.s3).await, Ok(()));
     scenario.world.set_skew(0);
     scenario.world.advance(minutes(1));
-    scenario.is_the_machines();
+    scenario.is_the_local_clock();
     lies(2);
     assert_eq!(scenario.cost().await, 2);
     scenario.world.advance(minutes(1));
@@ -264,7 +264,7 @@ async fn the_response_to_an_unsigned_request_neither_starts_nor_ends_a_trial() {
     scenario.lies(20 * MINUTE, 2);
     assert!(head(&anonymous).await.is_err());
     assert_eq!(scenario.wire.sent(), 1);
-    scenario.is_the_machines();
+    scenario.is_the_local_clock();
     scenario.wire.forget_plans();
     // A trial that waits for an answer does not get it here.
     scenario.lies(20 * MINUTE, 1);
@@ -273,7 +273,7 @@ async fn the_response_to_an_unsigned_request_neither_starts_nor_ends_a_trial() {
         .plan([Fate::lost(), Fate::answered(Answer::new(200, ""))]);
     assert!(head(&scenario.s3).await.is_err());
     assert_eq!(head(&anonymous).await, Ok(()));
-    scenario.is_the_machines();
+    scenario.is_the_local_clock();
     assert!(!scenario.clock.status().is_correcting());
 }
 
@@ -283,7 +283,7 @@ async fn an_accepted_answer_whose_date_contradicts_a_trial_ends_it() {
     // Ten minutes: a signature that is dated so passes.
     scenario.lies(10 * MINUTE, 1);
     assert_eq!(head(&scenario.s3).await, Ok(()));
-    scenario.is_the_machines();
+    scenario.is_the_local_clock();
     assert!(scenario.log.names().is_empty());
 }
 

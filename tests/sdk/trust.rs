@@ -7,7 +7,7 @@ use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 
 use crate::clients::{
-    Integration, config_in, config_on, head, receive, s3, sqs, sqs_of, without_retries,
+    Integration, SDK_AND_ALL, config_in, config_on, head, receive, s3, sqs, sqs_of, without_retries,
 };
 use crate::log::Log;
 use crate::net::Net;
@@ -17,7 +17,7 @@ use crate::world::{DAY, HOUR, MINUTE, World, minutes, shifted};
 pub(crate) const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
 pub(crate) const LAB: &str = "https://minio.lab.example:9000";
 
-/// A machine, AWS with the right time, and a box in the lab with its own.
+/// A machine, AWS with the correct time, and a server that is not AWS with its own.
 pub(crate) struct Scenario {
     pub(crate) log: Log,
     pub(crate) world: World,
@@ -79,7 +79,7 @@ fn patient(config: SdkConfig) -> SdkConfig {
 }
 
 #[tokio::test]
-async fn while_aws_vouches_the_lab_cannot_move_the_clock() {
+async fn another_server_cannot_change_a_clock_that_aws_confirmed() {
     for manner in [Manner::InFields, Manner::ByCode, Manner::Silently] {
         for (skew, labs) in [(0, HOUR), (0, -HOUR), (-20 * MINUTE, HOUR)] {
             let scenario = Scenario::new(skew, manner);
@@ -132,7 +132,7 @@ async fn without_retries_a_conflicting_host_costs_one_attempt_and_no_call() {
 }
 
 #[tokio::test]
-async fn every_client_of_a_host_in_dispute_steps_back_and_one_warning_is_enough() {
+async fn every_client_of_a_conflicting_host_uses_its_time_and_one_warning_is_enough() {
     let scenario = Scenario::new(0, Manner::ByCode);
     scenario.lab.set_ahead(HOUR);
     assert_eq!(scenario.calls_aws().await, Ok(()));
@@ -148,7 +148,7 @@ async fn every_client_of_a_host_in_dispute_steps_back_and_one_warning_is_enough(
 }
 
 #[tokio::test]
-async fn a_lab_that_is_repaired_is_in_dispute_no_more() {
+async fn a_server_that_is_repaired_is_no_conflicting_host_any_more() {
     let scenario = Scenario::new(0, Manner::ByCode);
     scenario.lab.set_ahead(HOUR);
     assert_eq!(scenario.calls_aws().await, Ok(()));
@@ -168,7 +168,7 @@ async fn a_lab_that_is_repaired_is_in_dispute_no_more() {
 }
 
 #[tokio::test]
-async fn a_minio_that_shares_the_machines_wrong_clock_costs_aws_one_rejection() {
+async fn a_minio_that_shares_the_wrong_local_clock_costs_aws_one_rejection() {
     for manner in [Manner::InFields, Manner::ByCode, Manner::Silently] {
         for skew in [-20 * MINUTE, 2 * HOUR] {
             let scenario = Scenario::new(skew, manner);
@@ -187,8 +187,8 @@ async fn a_minio_that_shares_the_machines_wrong_clock_costs_aws_one_rejection() 
     }
 }
 
-/// Whether the lab can move the clock after AWS has vouched and then `change` came.
-async fn lab_moves_after(change: impl FnOnce(&World)) -> bool {
+/// Whether the lab can change the clock after AWS has confirmed the clock and then `change` came.
+async fn lab_changes_clock_after(change: impl FnOnce(&World)) -> bool {
     let scenario = Scenario::new(0, Manner::InFields);
     scenario.lab.set_ahead(HOUR);
     assert_eq!(scenario.calls_aws().await, Ok(()));
@@ -198,21 +198,21 @@ async fn lab_moves_after(change: impl FnOnce(&World)) -> bool {
 }
 
 #[tokio::test]
-async fn a_vouch_lasts_an_hour() {
-    assert!(!lab_moves_after(|world| world.advance(Duration::from_secs(3_599))).await);
-    assert!(lab_moves_after(|world| world.advance(Duration::from_secs(3_600))).await);
+async fn a_confirmation_lasts_an_hour() {
+    assert!(!lab_changes_clock_after(|world| world.advance(Duration::from_secs(3_599))).await);
+    assert!(lab_changes_clock_after(|world| world.advance(Duration::from_secs(3_600))).await);
 }
 
 #[tokio::test]
-async fn a_vouch_ends_when_the_wall_clock_is_set() {
+async fn a_confirmation_ends_when_the_wall_clock_is_set() {
     for (seconds, moves) in [(29, false), (-29, false), (30, true), (-30, true)] {
-        let moved = lab_moves_after(|world| world.set_skew(seconds)).await;
+        let moved = lab_changes_clock_after(|world| world.set_skew(seconds)).await;
         assert_eq!(moved, moves, "{seconds}");
     }
 }
 
 #[tokio::test]
-async fn aws_vouches_again_as_soon_as_the_clock_has_moved() {
+async fn aws_confirms_the_clock_again_as_soon_as_it_has_changed() {
     let scenario = Scenario::new(0, Manner::ByCode);
     assert_eq!(scenario.calls_aws().await, Ok(()));
     // A lie that comes to nothing, and leaves the clock as it was.
@@ -226,7 +226,7 @@ async fn aws_vouches_again_as_soon_as_the_clock_has_moved() {
 }
 
 #[tokio::test]
-async fn an_answer_to_an_older_clock_does_not_keep_aws_from_vouching() {
+async fn an_answer_to_an_older_generation_does_not_keep_aws_from_confirming() {
     let scenario = Scenario::new(0, Manner::ByCode);
     let slow = Wire::new(&scenario.world, minutes(5));
     let patient_sqs = sqs(&without_retries(config_on(&slow, AWS)), &scenario.clock);
@@ -235,7 +235,7 @@ async fn an_answer_to_an_older_clock_does_not_keep_aws_from_vouching() {
     while slow.sent() == 0 {
         tokio::task::yield_now().await;
     }
-    // Meanwhile the clock moves, and back.
+    // Meanwhile the clock changes, and back.
     let lie = Answer::empty_403(shifted(scenario.world.true_time(), 2 * HOUR));
     scenario.aws.plan(vec![Fate::answered(lie); 2]);
     assert!(scenario.calls_aws().await.is_err());
@@ -249,7 +249,7 @@ async fn an_answer_to_an_older_clock_does_not_keep_aws_from_vouching() {
 }
 
 #[tokio::test]
-async fn between_two_boxes_the_last_rejection_counts_once_a_second() {
+async fn between_two_servers_that_are_not_aws_the_last_rejection_counts_once_a_second() {
     let scenario = Scenario::new(0, Manner::InFields);
     let other = Wire::new(&scenario.world, minutes(15));
     let others = s3(
@@ -266,7 +266,7 @@ async fn between_two_boxes_the_last_rejection_counts_once_a_second() {
     assert_eq!(offset(), -59, "the last counts");
     scenario.world.advance(Duration::from_millis(900));
     assert_eq!(scenario.calls_lab().await, Ok(()), "by its own time");
-    assert_eq!(offset(), -59, "one move a second");
+    assert_eq!(offset(), -59, "one change a second");
     assert_eq!(scenario.log.names().last().unwrap(), "hosts_disagree");
 }
 
@@ -290,7 +290,7 @@ async fn a_conflicting_host_is_followed_when_no_confirmation_stands_and_aws_ends
 }
 
 #[tokio::test]
-async fn what_another_clock_has_signed_confirms_nothing() {
+async fn a_signature_by_another_time_confirms_nothing() {
     let scenario = Scenario::new(0, Manner::ByCode);
     scenario.lab.set_ahead(HOUR);
     assert_eq!(scenario.calls_aws().await, Ok(()));
@@ -310,7 +310,7 @@ async fn what_another_clock_has_signed_confirms_nothing() {
 async fn lost_after_a_pause(
     host: &'static str,
     is_dateless: bool,
-    is_native_off: bool,
+    is_sdk_off: bool,
     integration: Option<Integration>,
 ) -> (usize, usize) {
     let world = World::with_skew(0);
@@ -321,7 +321,7 @@ async fn lost_after_a_pause(
     }
     let net = Net::new([(AWS, aws.clone()), (host, other.clone())]);
     let on_aws = config_in(&world, net, AWS).into_builder();
-    let on_aws = on_aws.disable_clock_skew_correction(is_native_off).build();
+    let on_aws = on_aws.disable_clock_skew_correction(is_sdk_off).build();
     let at_host = on_aws.to_builder().endpoint_url(host).build();
     let (confirms, client) = (
         sqs_of(integration, &on_aws, &clock),
@@ -356,18 +356,17 @@ async fn a_pause_that_no_clock_counts_costs_one_rejection_whoever_reports_it_fir
         "https://ec2-instance-connect.us-east-1.amazonaws.com",
         "https://kms.us-east-1.amazonaws.com",
     ] {
-        for (is_dateless, is_native_off) in [(false, false), (true, false), (false, true)] {
-            for integration in Integration::ALONE_AND_ALL {
-                let outcome =
-                    lost_after_a_pause(host, is_dateless, is_native_off, integration).await;
+        for (is_dateless, is_sdk_off) in [(false, false), (true, false), (false, true)] {
+            for integration in SDK_AND_ALL {
+                let outcome = lost_after_a_pause(host, is_dateless, is_sdk_off, integration).await;
                 let expected = match integration {
                     Some(_) => (0, 1),
-                    None if is_dateless || is_native_off => (20, 20),
+                    None if is_dateless || is_sdk_off => (20, 20),
                     None => (0, 1),
                 };
                 assert_eq!(
                     outcome, expected,
-                    "{host} {is_dateless} {is_native_off} {integration:?}"
+                    "{host} {is_dateless} {is_sdk_off} {integration:?}"
                 );
             }
         }
@@ -383,7 +382,7 @@ async fn a_customer_behind_a_name_of_aws_does_not_change_a_confirmed_clock() {
         "https://abc123.execute-api.us-east-1.amazonaws.com",
         "https://ec2-203-0-113-25.compute-1.amazonaws.com",
     ] {
-        for integration in Integration::ALONE_AND_ALL {
+        for integration in SDK_AND_ALL {
             let world = World::with_skew(0);
             let clock = world.skew_clock();
             let (aws, other) = (Wire::new(&world, minutes(5)), Wire::new(&world, minutes(5)));

@@ -1,5 +1,5 @@
 //! HTTP clients that are not alone: of a clock that only observes, of another clock,
-//! inside another one, and beside a host in dispute.
+//! inside another one, and beside a conflicting host.
 
 use aws_clock_skew::SkewClock;
 use aws_config::SdkConfig;
@@ -29,7 +29,7 @@ fn client(
 }
 
 #[tokio::test]
-async fn an_observer_signs_nothing_for_a_host_in_dispute() {
+async fn an_observer_signs_nothing_for_a_conflicting_host() {
     let world = World::with_skew(0);
     let aws = Wire::new(&world, minutes(5));
     let lab = Wire::with_manner(&world, minutes(15), Manner::InFields);
@@ -68,7 +68,7 @@ async fn a_clock_corrects_behind_the_http_client_of_an_observer() {
 async fn a_clock_of_its_own_is_left_alone_by_the_http_client_of_another() {
     let world = World::with_skew(0);
     let aws = Wire::new(&world, minutes(5));
-    let lab = Wire::with_manner(&world, minutes(15), Manner::InWords);
+    let lab = Wire::with_manner(&world, minutes(15), Manner::InMessage);
     lab.set_ahead(HOUR);
     let log = Log::start();
     let (clock, of_lab) = (world.skew_clock(), world.skew_clock());
@@ -91,7 +91,7 @@ async fn one_inside_another_of_the_same_clock_sends_twice_at_most() {
     let clock = world.skew_clock();
     let config = behind(&behind(&on(&wire, AWS), &clock), &clock);
     let sqs = aws_sdk_sqs::Client::new(&config);
-    // The second send grows old on its way.
+    // The resend expires in transit.
     wire.plan([
         Fate::default(),
         Fate {

@@ -169,7 +169,7 @@ async fn a_denial_on_a_tolerated_clock_costs_no_credentials() {
 
 /// A wall clock that somebody sets wrong and repairs in turn, every ten seconds for an hour.
 #[tokio::test]
-async fn a_clock_that_flips_multiplies_no_loads_of_credentials() {
+async fn a_clock_that_alternates_multiplies_no_loads_of_credentials() {
     for skew in [-20 * MINUTE, 20 * MINUTE] {
         for integration in SDK_AND_ALL {
             let world = World::with_skew(0);

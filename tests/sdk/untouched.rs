@@ -109,7 +109,7 @@ impl ProvideCredentials for Once {
 }
 
 #[tokio::test]
-async fn credentials_that_fail_to_load_anew_leave_the_caller_the_first_answer() {
+async fn credentials_that_fail_to_load_again_leave_the_caller_the_first_answer() {
     let scenario = Scenario::new();
     // Good by the machine's time, and over by the service's.
     let expiry = scenario.world.machine_wall() + Duration::from_secs(900);
@@ -130,7 +130,7 @@ async fn credentials_that_fail_to_load_anew_leave_the_caller_the_first_answer() 
 }
 
 #[tokio::test]
-async fn a_long_refusal_reaches_the_caller_byte_for_byte() {
+async fn a_long_error_response_reaches_the_caller_byte_for_byte() {
     for length in [65_000, 65_536, 300_000] {
         let scenario = Scenario::new();
         let long = format!(
@@ -215,14 +215,14 @@ fn s3_through(slowly: &Slowly) -> aws_sdk_s3::Client {
 }
 
 #[tokio::test]
-async fn a_refusal_that_comes_slowly_is_passed_on_after_five_seconds() {
+async fn an_error_response_that_comes_slowly_is_passed_on_after_five_seconds() {
     let slowly = Slowly {
         status: 400,
         ..Slowly::default()
     };
     let get = s3_through(&slowly).get_object().bucket("b").key("k");
     let sent = get.send().await;
-    let error = sent.expect_err("is refused");
+    let error = sent.expect_err("is rejected");
     let raw = error.raw_response().expect("an answer");
     assert_eq!(raw.body().bytes(), Some(&b"the beginning and the end"[..]));
     let slept = slowly.slept.lock().expect("nobody panics with it").clone();

@@ -6,14 +6,14 @@ use crate::trust::Scenario;
 use crate::wire::{Answer, Fate, Manner};
 use crate::world::{HOUR, MINUTE, minutes, shifted};
 
-/// AWS was made to say, in words, that it is ten minutes later than it is; it
+/// AWS was made to say, in an error message, that it is ten minutes later than it is; it
 /// tolerates fifteen.
 async fn misled() -> Scenario {
     misled_to("20270116T081000Z", "20270116T080500Z", 10).await
 }
 
 async fn misled_to(server: &str, bound: &str, ahead: i64) -> Scenario {
-    let scenario = Scenario::new(0, Manner::InWords);
+    let scenario = Scenario::new(0, Manner::InMessage);
     scenario.aws.set_tolerance(minutes(15));
     let text = format!(
         "Signature expired: 20270116T080000Z is now earlier than {bound} ({server} - 5 min.)"
@@ -68,7 +68,7 @@ async fn one_agreeing_answer_in_between_starts_the_count_again() {
 }
 
 #[tokio::test]
-async fn what_is_no_date_of_an_accepted_answer_ends_nothing() {
+async fn an_accepted_answer_without_a_usable_date_ends_nothing() {
     let scenario = misled().await;
     let truth = scenario.world.true_time();
     for answer in [
@@ -87,7 +87,7 @@ async fn what_is_no_date_of_an_accepted_answer_ends_nothing() {
 }
 
 #[tokio::test]
-async fn a_date_that_its_own_signature_belies_ends_nothing() {
+async fn a_date_that_its_own_signature_contradicts_ends_nothing() {
     // Twenty minutes are more than anybody tolerates.
     let scenario = misled_to("20270116T082000Z", "20270116T081500Z", 20).await;
     for _ in 0..5 {
@@ -114,7 +114,7 @@ async fn an_answer_that_fits_both_clocks_ends_nothing() {
 
 #[tokio::test]
 async fn an_answer_that_fits_neither_clock_ends_nothing() {
-    let scenario = Scenario::new(-3 * HOUR, Manner::InWords);
+    let scenario = Scenario::new(-3 * HOUR, Manner::InMessage);
     assert_eq!(scenario.calls_aws().await, Ok(()));
     for _ in 0..5 {
         let date = shifted(scenario.world.true_time(), 10 * MINUTE);
@@ -126,7 +126,7 @@ async fn an_answer_that_fits_neither_clock_ends_nothing() {
 }
 
 #[tokio::test]
-async fn a_stranger_ends_nothing() {
+async fn another_server_that_is_not_aws_ends_nothing() {
     let scenario = misled().await;
     for _ in 0..10 {
         assert_eq!(scenario.calls_lab().await, Ok(()));
@@ -135,8 +135,8 @@ async fn a_stranger_ends_nothing() {
 }
 
 #[tokio::test]
-async fn aws_ends_what_a_box_in_the_lab_has_taught() {
-    let scenario = Scenario::new(0, Manner::InWords);
+async fn aws_ends_a_correction_by_a_server_that_is_not_aws() {
+    let scenario = Scenario::new(0, Manner::InMessage);
     scenario.lab.set_tolerance(minutes(5));
     scenario.lab.set_ahead(10 * MINUTE);
     scenario.aws.set_tolerance(minutes(15));
@@ -150,8 +150,8 @@ async fn aws_ends_what_a_box_in_the_lab_has_taught() {
 }
 
 #[tokio::test]
-async fn an_endless_supply_of_lying_dates_never_moves_a_right_clock() {
-    let scenario = Scenario::new(0, Manner::InWords);
+async fn an_endless_supply_of_wrong_dates_never_changes_a_correct_clock() {
+    let scenario = Scenario::new(0, Manner::InMessage);
     let kinds = [(200, "{}"), (503, ""), (200, "{}"), (429, ""), (404, "{}")];
     for (round, (status, body)) in (0..300).zip(kinds.into_iter().cycle()) {
         let ahead = (round % 7 - 3) * 11 * MINUTE;

@@ -106,8 +106,8 @@ impl From<Answer> for Fate {
 /// How a service says that a request's time is wrong.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Manner {
-    /// As JSON services do: in words, with its own time.
-    InWords,
+    /// As JSON services do: with its own time in the error message.
+    InMessage,
     /// As S3 does: with its own time in a field.
     InFields,
     /// As MinIO does: by the code alone.
@@ -119,7 +119,7 @@ pub(crate) enum Manner {
 }
 
 impl Manner {
-    pub(crate) const WITHOUT_WORDS: [Self; 3] = [Self::ByCode, Self::AuthFailure, Self::Silently];
+    pub(crate) const WITHOUT_MESSAGE: [Self; 3] = [Self::ByCode, Self::AuthFailure, Self::Silently];
 }
 
 /// A service with a clock and a tolerance, at the end of a wire.
@@ -148,9 +148,9 @@ struct Inner {
 }
 
 impl Wire {
-    /// A service that is right and says it in words.
+    /// A service with the correct time, which it states in the error message.
     pub(crate) fn new(world: &World, tolerance: Duration) -> Self {
-        Self::with_manner(world, tolerance, Manner::InWords)
+        Self::with_manner(world, tolerance, Manner::InMessage)
     }
 
     pub(crate) fn with_manner(world: &World, tolerance: Duration, manner: Manner) -> Self {
@@ -293,11 +293,11 @@ impl Wire {
                 .with("x-amzn-requestid", "id-1");
         }
         let Some(message) = verdict else {
-            let is_json = self.0.manner == Manner::InWords;
+            let is_json = self.0.manner == Manner::InMessage;
             return Answer::new(200, if is_json { "{}" } else { "" }).dated(now);
         };
         match self.0.manner {
-            Manner::InWords => Answer::new(
+            Manner::InMessage => Answer::new(
                 403,
                 format!(
                     r#"{{"__type":"com.amazon.coral.service#InvalidSignatureException","message":"{message}"}}"#

@@ -33,7 +33,7 @@ impl World {
         self.machine.wall()
     }
 
-    /// Sets the machine's clock to `skew` seconds ahead of the true time.
+    /// Sets the local clock to `skew` seconds ahead of the true time.
     pub(crate) fn set_skew(&self, skew: i64) {
         self.machine.set_wall(shifted(self.true_time(), skew));
     }
@@ -74,7 +74,7 @@ pub(crate) const fn minutes(count: u64) -> Duration {
     Duration::from_secs(count * 60)
 }
 
-/// The machine's own clock, for clients that are to do without ours.
+/// The local clock, for clients that are to do without ours.
 impl TimeSource for World {
     fn now(&self) -> SystemTime {
         self.machine_wall()

@@ -7,7 +7,7 @@ use crate::log::Log;
 use crate::world::{MINUTE, World};
 
 #[tokio::test]
-async fn a_wrong_secret_on_a_skewed_machine_is_told_apart() {
+async fn a_wrong_secret_on_a_skewed_machine_is_reported_as_such() {
     for (integration, skew) in Integration::ALL
         .into_iter()
         .flat_map(|integration| [(integration, -20 * MINUTE), (integration, 0)])

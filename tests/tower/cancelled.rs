@@ -320,7 +320,7 @@ async fn credentials_that_can_be_had_once_outlive_every_change_of_the_clock() {
 
 /// A wall clock that somebody sets wrong and repairs in turn, every ten seconds for an hour.
 #[tokio::test]
-async fn a_clock_that_flips_multiplies_no_loads_of_credentials() {
+async fn a_clock_that_alternates_multiplies_no_loads_of_credentials() {
     for skew in [-20 * MINUTE, 20 * MINUTE] {
         for integration in INTEGRATIONS {
             let half_a_day = |sts| Sts {

@@ -1,4 +1,4 @@
-//! A machine whose clock is right: its time is never touched, whatever happens on
+//! A machine whose clock is correct: its time is never touched, whatever happens on
 //! the way.
 
 use std::sync::atomic::{AtomicBool, Ordering};

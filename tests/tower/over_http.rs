@@ -128,7 +128,7 @@ async fn one_event_tells_of_it() {
 }
 
 #[tokio::test]
-async fn session_tokens_are_signed_again() {
+async fn session_tokens_are_re_signed() {
     for integration in INTEGRATIONS {
         let world = World::with_skew(9 * HOUR);
         let endpoint = Endpoint::builder(world.clock())
@@ -148,7 +148,7 @@ async fn session_tokens_are_signed_again() {
 }
 
 #[tokio::test]
-async fn a_wrong_secret_on_a_skewed_machine_is_told_apart() {
+async fn a_wrong_secret_on_a_skewed_machine_is_reported_as_such() {
     for integration in INTEGRATIONS {
         for skew in [-20 * MINUTE, 0] {
             let log = Log::start();

@@ -32,7 +32,7 @@ async fn repaired(integration: Integration, skew: i64, slews: bool) {
     assert_eq!(
         clock.now(),
         world.machine_wall(),
-        "right from the first read on"
+        "correct from the first read on"
     );
     for _ in 0..20 {
         assert_eq!(send(&sqs, &endpoint).await, Ok(()));
@@ -47,7 +47,7 @@ async fn repaired(integration: Integration, skew: i64, slews: bool) {
 }
 
 #[tokio::test]
-async fn the_next_request_is_right_after_a_step() {
+async fn the_next_request_is_correct_after_a_step() {
     for integration in INTEGRATIONS {
         for skew in [-2 * DAY, -20 * MINUTE, 20 * MINUTE] {
             repaired(integration, skew, false).await;
@@ -56,7 +56,7 @@ async fn the_next_request_is_right_after_a_step() {
 }
 
 #[tokio::test]
-async fn the_next_request_is_right_after_a_slew() {
+async fn the_next_request_is_correct_after_a_slew() {
     for integration in INTEGRATIONS {
         for skew in [-20 * MINUTE, 20 * MINUTE] {
             repaired(integration, skew, true).await;

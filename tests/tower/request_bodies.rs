@@ -115,7 +115,7 @@ async fn a_stream_is_sent_once_and_its_clock_skew_error_updates_the_clock() {
 }
 
 #[tokio::test]
-async fn without_a_stated_hash_a_stream_cannot_be_proven() {
+async fn without_a_stated_hash_a_stream_cannot_be_verified() {
     let world = World::with_skew(-HOUR);
     let script = Script::new(&world);
     let clock = world.skew_clock();

@@ -191,10 +191,10 @@ impl ProvideCredentials for Sessions {
     }
 }
 
-/// What was signed before the clock moved is proven with the credentials of then,
-/// although the move has them asked for again.
+/// What was signed before the clock changed is proven with the credentials of then,
+/// although the change has them asked for again.
 #[tokio::test]
-async fn all_in_flight_are_proven_with_the_credentials_that_signed_them() {
+async fn all_in_flight_are_verified_with_the_credentials_that_signed_them() {
     let second = Second::new();
     let service = second
         .clock

@@ -18,7 +18,7 @@ use crate::script::{Script, basic, signed};
 use crate::stack::{client, credentials, operation};
 use crate::world::{DAY, HOUR, World};
 
-/// Sessions of an hour, by a server whose clock is right; it counts them.
+/// Sessions of an hour, by a server whose clock is correct; it counts them.
 #[derive(Clone, Debug)]
 struct Hourly {
     world: World,
@@ -146,15 +146,15 @@ async fn credentials_are_refreshed_by_the_corrected_clock() {
         assert_eq!(call().await, 200);
         assert!(clock.status().is_correcting());
         assert_eq!(call().await, 200);
-        let at_the_move = provider.loads();
-        assert!(at_the_move <= 3, "{at_the_move}");
+        let at_the_change = provider.loads();
+        assert!(at_the_change <= 3, "{at_the_change}");
         for hour in 1..=24 {
             world.advance(Duration::from_mins(50));
             assert_eq!(call().await, 200);
-            assert_eq!(provider.loads(), at_the_move + hour - 1, "{skew} s");
+            assert_eq!(provider.loads(), at_the_change + hour - 1, "{skew} s");
             world.advance(Duration::from_mins(10));
             assert_eq!(call().await, 200);
-            assert_eq!(provider.loads(), at_the_move + hour, "{skew} s");
+            assert_eq!(provider.loads(), at_the_change + hour, "{skew} s");
         }
     }
 }

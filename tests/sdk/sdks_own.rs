@@ -103,7 +103,7 @@ async fn an_answer_is_given_an_age_unless_it_has_one() {
         }
         wire.plan([Fate::answered(answer)]);
         let sent = sqs.receive_message().queue_url(QUEUE).send().await;
-        let error = sent.expect_err("is refused");
+        let error = sent.expect_err("is rejected");
         let raw = error.raw_response().expect("an answer");
         let ages: Vec<_> = raw.headers().get_all("age").collect();
         assert_eq!(ages, [expected]);
@@ -128,10 +128,10 @@ async fn a_client_that_is_given_another_http_client_corrects_by_itself() {
     }
 }
 
-// ---- Who only observes.
+// ---- Observe-only clocks.
 
 #[tokio::test]
-async fn who_only_observes_reports_and_changes_nothing() {
+async fn an_observe_only_clock_reports_and_changes_nothing() {
     let log = Log::start();
     let world = World::with_skew(-20 * MINUTE);
     let wire = Wire::new(&world, minutes(15));
@@ -158,7 +158,7 @@ async fn who_only_observes_reports_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn who_only_observes_leaves_the_sdks_own_correction_as_it_is() {
+async fn an_observe_only_clock_leaves_the_sdks_own_correction_as_it_is() {
     let world = World::with_skew(-20 * MINUTE);
     let endpoint = endpoint(&world).await;
     let clock = observer(&world);
@@ -194,7 +194,7 @@ impl AsyncSleep for Patience {
 
 /// How long the next call waits after an adaptive client was throttled once and
 /// its clock then corrected by an hour, backwards.
-async fn wait_after_a_move_back(has_interceptor: bool, partition: &'static str) -> Duration {
+async fn wait_after_a_change_back(has_interceptor: bool, partition: &'static str) -> Duration {
     let world = World::with_skew(HOUR);
     let wire = Wire::new(&world, minutes(15));
     let clock = world.skew_clock();
@@ -224,13 +224,13 @@ async fn wait_after_a_move_back(has_interceptor: bool, partition: &'static str) 
 #[tokio::test]
 async fn with_adaptive_retries_and_nothing_beside_it_the_next_call_does_not_wait() {
     // The rate limiter reads the local clock, which no correction changes.
-    let waited = wait_after_a_move_back(false, "configure alone").await;
+    let waited = wait_after_a_change_back(false, "configure alone").await;
     assert!(waited < Duration::from_secs(30), "{waited:?}");
 }
 
 #[tokio::test]
 async fn with_the_interceptor_beside_it_adaptive_retries_do_not_wait() {
-    let waited = wait_after_a_move_back(true, "configure and more").await;
+    let waited = wait_after_a_change_back(true, "configure and more").await;
     assert!(waited < Duration::from_secs(30), "{waited:?}");
 }
 

@@ -1,4 +1,4 @@
-//! Refusals that may be the clock's and do not say so: corrected by their `Date`.
+//! Possible clock skew errors: corrected by their `Date`.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ impl Scenario {
         }
     }
 
-    /// The next requests meet a refusal that states a time this far from the true
+    /// The next requests meet an error response that states a time this far from the true
     /// one, `count` times.
     pub(crate) fn lies(&self, ahead: i64, count: usize) {
         let lie = Answer::empty_403(shifted(self.world.true_time(), ahead));
@@ -59,17 +59,17 @@ impl Scenario {
         assert!(error <= Duration::from_millis(1_500), "{error:?} off");
     }
 
-    /// Asserts that the clock is the machine's, from the very read on.
+    /// Asserts that the clock is the local clock, from the very read on.
     #[track_caller]
-    pub(crate) fn is_the_machines(&self) {
+    pub(crate) fn is_the_local_clock(&self) {
         assert_eq!(self.clock.now(), self.world.machine_wall());
         assert!(!self.clock.status().is_correcting());
     }
 }
 
 #[tokio::test]
-async fn suspects_and_wordless_rejections_are_corrected_by_their_date() {
-    for manner in Manner::WITHOUT_WORDS {
+async fn errors_that_do_not_state_a_time_are_corrected_by_their_date() {
+    for manner in Manner::WITHOUT_MESSAGE {
         for skew in [-2 * DAY, -20 * MINUTE, 20 * MINUTE, 9 * HOUR] {
             let scenario = Scenario::new(skew, manner);
             for call in 0..5 {
@@ -86,9 +86,9 @@ async fn suspects_and_wordless_rejections_are_corrected_by_their_date() {
 }
 
 #[tokio::test]
-async fn fifty_suspects_in_flight_lose_no_call_and_are_one_lesson() {
+async fn fifty_possible_clock_skew_errors_in_flight_lose_no_call_and_are_one_sample() {
     const CALLS: usize = 50;
-    for manner in Manner::WITHOUT_WORDS {
+    for manner in Manner::WITHOUT_MESSAGE {
         let scenario = Scenario::new(-20 * MINUTE, manner);
         scenario.wire.hold(CALLS);
         let mut calls = JoinSet::new();
@@ -106,7 +106,7 @@ async fn fifty_suspects_in_flight_lose_no_call_and_are_one_lesson() {
 }
 
 #[tokio::test]
-async fn what_is_no_evidence_of_a_servers_time_teaches_nothing() {
+async fn a_response_that_is_no_evidence_of_a_servers_time_changes_nothing() {
     for skew in [0, -20 * MINUTE] {
         let scenario = Scenario::new(skew, Manner::Silently);
         let date = shifted(scenario.world.true_time(), 2 * HOUR);
@@ -131,7 +131,7 @@ async fn what_is_no_evidence_of_a_servers_time_teaches_nothing() {
             let shown = format!("{answer:?}");
             scenario.wire.plan([Fate::answered(answer)]);
             assert_eq!(scenario.cost().await, 1, "{shown}");
-            scenario.is_the_machines();
+            scenario.is_the_local_clock();
         }
         assert_eq!(scenario.log.names(), Vec::<String>::new());
     }
