@@ -61,7 +61,7 @@ async fn an_observe_only_clock_never_says_that_it_corrects() {
 
 #[tokio::test]
 async fn the_first_signed_request_of_each_integration_is_logged_once() {
-    let site = site(0, Manner::InWords);
+    let site = site(0, Manner::InMessage);
     let lines_of_two_calls =
         async |integration: &str, call: &dyn Fn() -> BoxFuture<'static, bool>| {
             let capture = Capture::start();
