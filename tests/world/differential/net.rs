@@ -66,7 +66,6 @@ pub(super) struct Sent {
     pub(super) is_local_rejected: bool,
     /// The response came.
     pub(super) is_delivered: bool,
-    pub(super) is_head: bool,
     /// A clock skew error of its host states no time, except by its `Date`.
     pub(super) has_date_only: bool,
     /// Its host's `Date`.
@@ -184,7 +183,6 @@ impl Net {
             has_expired: false,
             is_local_rejected: is_beyond(local_error, site.tolerance),
             is_delivered: false,
-            is_head: request.method() == "HEAD",
             has_date_only: request.method() == "HEAD" || !site.old.has_time,
             date: site.date,
         };
