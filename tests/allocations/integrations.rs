@@ -47,7 +47,7 @@ impl HttpClient for Wire {
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Integration {
     Nobody,
-    Native,
+    SdkAlone,
     Interceptor,
     HttpClient,
 }
@@ -91,7 +91,7 @@ fn allocations(integration: Integration) -> u64 {
         let sent = request.queue_url("https://sqs.us-east-1.amazonaws.com/1/queue");
         runtime.block_on(sent.send()).unwrap();
     };
-    // What is built once is built now, and AWS has vouched.
+    // What is built once is built now, and AWS has confirmed the clock.
     for _ in 0..3 {
         call();
     }
@@ -107,10 +107,10 @@ fn allocations(integration: Integration) -> u64 {
 #[test]
 fn the_interceptor_allocates_less_than_the_sdks_own_correction() {
     let nobody = allocations(Integration::Nobody);
-    let native = allocations(Integration::Native) - nobody;
+    let sdk_alone = allocations(Integration::SdkAlone) - nobody;
     let interceptor = allocations(Integration::Interceptor) - nobody;
-    println!("native {native}, interceptor {interceptor}");
-    assert!(interceptor <= native, "{interceptor} and {native}");
+    println!("the SDK alone {sdk_alone}, interceptor {interceptor}");
+    assert!(interceptor <= sdk_alone, "{interceptor} and {sdk_alone}");
     assert_eq!(interceptor, 5);
 }
 
@@ -120,9 +120,9 @@ fn the_interceptor_allocates_less_than_the_sdks_own_correction() {
 #[test]
 fn the_http_client_allocates_less_too() {
     let nobody = allocations(Integration::Nobody);
-    let native = allocations(Integration::Native) - nobody;
+    let sdk_alone = allocations(Integration::SdkAlone) - nobody;
     let http_client = allocations(Integration::HttpClient) - nobody;
-    println!("native {native}, HTTP client {http_client}");
-    assert!(http_client < native, "{http_client} and {native}");
+    println!("the SDK alone {sdk_alone}, HTTP client {http_client}");
+    assert!(http_client < sdk_alone, "{http_client} and {sdk_alone}");
     assert_eq!(http_client, 10);
 }

@@ -85,7 +85,7 @@ fn machine() -> ManualClock {
 }
 
 /// Two are allowed. The one is the name of the host, which is looked at until AWS
-/// has vouched for the clock, once a minute.
+/// has confirmed the clock, once a minute.
 #[test]
 fn an_accepted_request_costs_little_more_than_the_copy_of_its_head() {
     let clock = SkewClock::builder().local_clock(machine()).build();
