@@ -52,10 +52,10 @@ impl Others {
 
 #[library_benchmark(setup = Calls::new)]
 #[bench::nobody(Integration::Nobody, 0)]
-#[bench::native(Integration::Native, 0)]
+#[bench::sdk(Integration::SdkAlone, 0)]
 #[bench::install(Integration::Install, 0)]
 #[bench::configure(Integration::Configure, 0)]
-#[bench::configure_native_off(Integration::ConfigureNativeOff, 0)]
+#[bench::configure_sdk_off(Integration::ConfigureSdkOff, 0)]
 #[bench::both(Integration::Both, 0)]
 fn in_use(calls: Calls) -> Calls {
     for round in 1..=ROUNDS {

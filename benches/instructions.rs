@@ -28,10 +28,10 @@ const HOUR: i64 = 3_600_000;
 
 #[library_benchmark(setup = Calls::new)]
 #[bench::nobody(Integration::Nobody, 0)]
-#[bench::native(Integration::Native, 0)]
+#[bench::sdk(Integration::SdkAlone, 0)]
 #[bench::install(Integration::Install, 0)]
 #[bench::configure(Integration::Configure, 0)]
-#[bench::configure_native_off(Integration::ConfigureNativeOff, 0)]
+#[bench::configure_sdk_off(Integration::ConfigureSdkOff, 0)]
 #[bench::both(Integration::Both, 0)]
 #[bench::install_corrected(Integration::Install, HOUR)]
 #[bench::configure_corrected(Integration::Configure, HOUR)]

@@ -19,7 +19,7 @@ fn now(criterion: &mut Criterion) {
     assert!(corrected.status().is_correcting());
     // How the SDK's own correction keeps its distance.
     let distance = Mutex::new(Duration::from_secs(3_600));
-    let native = || {
+    let sdk = || {
         let distance = *distance.lock().unwrap_or_else(|e| e.into_inner());
         machine.wall() + distance
     };
@@ -32,7 +32,7 @@ fn now(criterion: &mut Criterion) {
         measure("machine", &|| machine.wall());
         measure("uncorrected", &|| uncorrected.now());
         measure("corrected", &|| corrected.now());
-        measure("a distance in a mutex", &native);
+        measure("a distance in a mutex", &sdk);
     }
     group.finish();
 }
@@ -40,7 +40,7 @@ fn now(criterion: &mut Criterion) {
 /// The time that one reading keeps one core busy.
 #[expect(
     clippy::disallowed_methods,
-    reason = "a benchmark measures the machine's time"
+    reason = "a benchmark measures the local time"
 )]
 fn by(
     group: &mut BenchmarkGroup<'_, WallTime>,

@@ -96,7 +96,7 @@ fn no_attempt_is_sent_a_third_time() {
 }
 
 #[test]
-fn what_is_no_clock_skew_error_finishes_the_attempt() {
+fn a_response_that_is_no_clock_skew_error_finishes_the_attempt() {
     for (status, body) in [
         (200, &b""[..]),
         (404, b""),

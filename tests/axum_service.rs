@@ -199,7 +199,7 @@ async fn the_dashboard_asks_for_what_the_service_has() {
 fn the_dashboard_can_be_imported() {
     let text = include_str!("../examples/axum_service/dashboard.json");
     let dashboard: Value = serde_json::from_str(text).expect("is JSON");
-    // One with an id of another Grafana is refused.
+    // One with an id of another Grafana is rejected.
     assert_eq!(dashboard["id"], Value::Null);
     assert!(dashboard["title"].is_string() && dashboard["uid"].is_string());
     assert!(

@@ -63,7 +63,7 @@ fn every_negative_is_called_by_its_name() {
 }
 
 #[test]
-fn a_wrong_clock_is_told_from_a_signature_that_expired_in_transit() {
+fn a_wrong_clock_is_told_apart_from_a_signature_that_expired_in_transit() {
     let mut seen = 0;
     for row in rows() {
         let evidence = Evidence::read(&view(&row));
@@ -204,7 +204,7 @@ fn a_rejection_without_a_time_says_so() {
 }
 
 #[test]
-fn what_is_no_error_of_authentication_is_left_alone() {
+fn an_error_that_is_not_about_authentication_is_left_alone() {
     let skew = SkewClock::new();
     for (status, body) in [
         (404, "<Error><Code>NoSuchKey</Code></Error>"),
@@ -223,7 +223,7 @@ fn what_is_no_error_of_authentication_is_left_alone() {
 }
 
 #[test]
-fn a_head_that_is_refused_is_told_by_its_date() {
+fn a_rejected_head_is_diagnosed_by_its_date() {
     let now = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
     let machine = ManualClock::new(now);
     let skew = SkewClock::builder().local_clock(machine).build();

@@ -157,7 +157,7 @@ fn every_report_is_explained() {
 }
 
 #[test]
-fn no_report_changes_the_clock_of_whoever_asks_for_a_diagnosis() {
+fn a_diagnosis_of_a_report_does_not_change_the_clock() {
     for row in rows() {
         let machine = ManualClock::new(time_of("2024-06-10T15:51:45Z"));
         let clock = SkewClock::builder().local_clock(machine).build();

@@ -102,7 +102,7 @@ async fn send(skew: &SkewClock, endpoint: &Endpoint) -> bool {
 }
 
 #[tokio::test]
-async fn even_the_first_request_is_right() {
+async fn even_the_first_request_is_accepted() {
     for by in By::ALL {
         for skew in [-2 * DAY, -20 * MINUTE, 20 * MINUTE, 9 * HOUR, 700 * DAY] {
             let world = World::with_skew(skew);
@@ -128,7 +128,7 @@ async fn even_the_first_request_is_right() {
 }
 
 #[tokio::test]
-async fn what_was_learned_is_one_event_by_date() {
+async fn a_synchronization_is_one_event_by_date() {
     for by in By::ALL {
         let capture = capture::Capture::start();
         let world = World::with_skew(-2 * DAY);
@@ -151,7 +151,7 @@ async fn what_was_learned_is_one_event_by_date() {
 }
 
 #[tokio::test]
-async fn a_clock_that_may_be_right_is_left_alone_bit_for_bit() {
+async fn a_clock_that_may_be_correct_is_left_alone_bit_for_bit() {
     for by in By::ALL {
         for skew in [0, -100, 100] {
             let world = World::with_skew(skew);
@@ -211,9 +211,9 @@ async fn forward_is_limited_as_any_date_is() {
         world.machine.set_wall(UNIX_EPOCH);
         let endpoint = start(Endpoint::builder(world.clock())).await;
         let clock = world.skew_clock();
-        let refused = by.synchronize(&clock, &endpoint.url()).await;
+        let outcome = by.synchronize(&clock, &endpoint.url()).await;
         assert!(
-            matches!(refused, Err(SynchronizeError::LimitExceeded)),
+            matches!(outcome, Err(SynchronizeError::LimitExceeded)),
             "{by:?}"
         );
         assert_eq!(clock.now(), UNIX_EPOCH);
@@ -260,18 +260,18 @@ async fn a_response_without_a_credible_date_changes_nothing() {
 }
 
 #[tokio::test]
-async fn nobody_is_asked_where_anybody_can_answer() {
+async fn an_endpoint_without_tls_is_not_asked() {
     let clock = SkewClock::new();
     for by in By::ALL {
         for url in [
             "http://sts.us-east-1.amazonaws.com",
             "http://169.254.169.254",
         ] {
-            let refused = by.synchronize(&clock, url).await;
-            assert!(matches!(refused, Err(SynchronizeError::Insecure)), "{by:?}");
+            let outcome = by.synchronize(&clock, url).await;
+            assert!(matches!(outcome, Err(SynchronizeError::Insecure)), "{by:?}");
         }
-        let refused = by.synchronize(&clock, "/nowhere").await;
-        assert!(matches!(refused, Err(SynchronizeError::NoEndpoint)));
+        let outcome = by.synchronize(&clock, "/nowhere").await;
+        assert!(matches!(outcome, Err(SynchronizeError::NoEndpoint)));
         // A port that nobody listens on.
         let error = by.synchronize(&clock, "http://127.0.0.1:1").await;
         let error = error.expect_err("nobody is there");

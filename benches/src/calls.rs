@@ -45,7 +45,7 @@ impl Calls {
     }
 }
 
-/// Returns a clock that is ahead of the machine's by so many milliseconds.
+/// Returns a clock that is ahead of the local clock by so many milliseconds.
 #[must_use]
 pub fn clock(offset: i64) -> SkewClock {
     SkewClock::builder()

@@ -17,14 +17,14 @@ pub enum Integration {
     /// Nobody: the SDK's own correction is off.
     Nobody,
     /// The SDK itself.
-    Native,
+    SdkAlone,
     /// `install!`.
     Install,
     /// What `configure` sets. Our HTTP client keeps the SDK's own correction from
     /// acting, and its share is in the figure.
     Configure,
     /// The same for a user who has switched the SDK's own correction off.
-    ConfigureNativeOff,
+    ConfigureSdkOff,
     /// `configure` and `install!` together.
     Both,
 }
@@ -33,18 +33,15 @@ impl Integration {
     /// All.
     pub const ALL: [Self; 6] = [
         Self::Nobody,
-        Self::Native,
+        Self::SdkAlone,
         Self::Install,
         Self::Configure,
-        Self::ConfigureNativeOff,
+        Self::ConfigureSdkOff,
         Self::Both,
     ];
 
     const fn has_http_client(self) -> bool {
-        matches!(
-            self,
-            Self::Configure | Self::ConfigureNativeOff | Self::Both
-        )
+        matches!(self, Self::Configure | Self::ConfigureSdkOff | Self::Both)
     }
 }
 
@@ -72,7 +69,7 @@ pub fn client(
     };
     if matches!(
         integration,
-        Integration::Nobody | Integration::ConfigureNativeOff
+        Integration::Nobody | Integration::ConfigureSdkOff
     ) {
         config = config.disable_clock_skew_correction(true);
     }

@@ -13,7 +13,7 @@ use http::{HeaderValue, Request, Response};
 use http_body_util::Full;
 use tower::Service;
 
-/// Accepts every request at once, at the machine's time.
+/// Accepts every request at once, at the local time.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Accepts;
@@ -47,7 +47,7 @@ impl Service<Request<Full<Bytes>>> for Accepts {
     }
 }
 
-/// Returns a request that looks signed, by the machine's time, to an endpoint of AWS.
+/// Returns a request that looks signed, by the local time, to an endpoint of AWS.
 ///
 /// # Panics
 ///
@@ -72,7 +72,7 @@ pub fn signed_request() -> Request<Full<Bytes>> {
     request
 }
 
-/// The machine's time as `YYYYMMDDTHHMMSSZ`.
+/// the local time as `YYYYMMDDTHHMMSSZ`.
 #[expect(clippy::unwrap_used, reason = "there is nothing to measure without")]
 fn amz_date() -> HeaderValue {
     let now = DateTime::from_secs(DateTime::from(SystemClock::new().wall()).secs());

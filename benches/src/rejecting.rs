@@ -27,7 +27,7 @@ struct Times {
 }
 
 impl RejectingWire {
-    /// Returns a service whose clock is so far ahead of the machine's.
+    /// Returns a service whose clock is so far ahead of the local clock.
     #[must_use]
     pub fn new(ahead: Duration) -> Self {
         Self {
@@ -49,7 +49,7 @@ impl RejectingWire {
 impl HttpConnector for RejectingWire {
     #[expect(
         clippy::disallowed_methods,
-        reason = "a benchmark measures the machine's time"
+        reason = "a benchmark measures the local time"
     )]
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let arrived = Instant::now();

@@ -17,7 +17,7 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// Returns a service whose clock is so far ahead of the machine's.
+    /// Returns a service whose clock is so far ahead of the local clock.
     #[must_use]
     pub const fn ahead(ahead: Duration) -> Self {
         Self { ahead }

@@ -8,7 +8,7 @@ use crate::wire::Manner;
 use crate::world::{DAY, MINUTE};
 
 #[tokio::test]
-async fn every_change_is_told_to_every_listener() {
+async fn every_listener_receives_every_change() {
     for integration in Integration::ALL {
         let site = site(-2 * DAY, Manner::InMessage);
         let mut listeners = [site.clock.subscribe(), site.clock.subscribe()];
@@ -39,7 +39,7 @@ async fn every_change_is_told_to_every_listener() {
 }
 
 #[tokio::test]
-async fn an_event_that_moves_nothing_is_told_as_well() {
+async fn an_event_that_changes_no_offset_is_received_as_well() {
     for integration in Integration::ALL {
         let site = site(0, Manner::InMessage);
         let mut changes = site.clock.subscribe();

@@ -89,7 +89,7 @@ async fn a_wrong_clock_is_named_where_nothing_corrects_it() {
 }
 
 #[tokio::test]
-async fn a_client_that_knows_nothing_of_the_clock_is_diagnosed_as_well() {
+async fn a_client_without_the_crate_is_diagnosed_as_well() {
     let site = site(-2 * DAY, Manner::InFields);
     let config = site.config(SharedCredentialsProvider::new(credentials(SECRET)));
     let sqs = aws_sdk_sqs::Client::from_conf(
@@ -106,7 +106,7 @@ async fn a_client_that_knows_nothing_of_the_clock_is_diagnosed_as_well() {
 }
 
 #[tokio::test]
-async fn a_date_is_enough_where_nothing_else_is_said() {
+async fn a_date_is_enough_if_the_error_states_nothing_else() {
     for integration in SDK_INTEGRATIONS {
         // Beyond the limits for a date, so that nothing is corrected.
         let site = site(-8 * DAY, Manner::Silently);
@@ -118,7 +118,7 @@ async fn a_date_is_enough_where_nothing_else_is_said() {
 }
 
 #[tokio::test]
-async fn a_signature_that_grew_old_twice_is_told_from_a_clock() {
+async fn a_signature_that_expired_in_transit_twice_is_told_apart_from_a_wrong_clock() {
     for integration in SDK_INTEGRATIONS {
         for skew in [0, -2 * DAY] {
             let site = site(0, Manner::InMessage);
@@ -150,7 +150,7 @@ async fn a_signature_that_grew_old_twice_is_told_from_a_clock() {
 }
 
 #[tokio::test]
-async fn what_could_not_be_signed_again_says_why() {
+async fn a_request_that_could_not_be_re_signed_says_why() {
     let site = site(-20 * MINUTE, Manner::InMessage);
     let config = site.config(SharedCredentialsProvider::new(credentials(SECRET)));
     let s3 = aws_sdk_s3::Client::from_conf(
@@ -173,7 +173,7 @@ async fn what_could_not_be_signed_again_says_why() {
 }
 
 #[tokio::test]
-async fn a_time_too_far_ahead_is_said_to_be_refused() {
+async fn a_time_beyond_the_limit_is_diagnosed_as_such() {
     for integration in SDK_INTEGRATIONS {
         let site = site(-500 * DAY, Manner::InMessage);
         site.world.advance(minutes(600 * 24 * 60));
@@ -206,7 +206,7 @@ async fn a_wrong_key_is_a_wrong_key_on_any_clock() {
 }
 
 #[tokio::test]
-async fn no_answer_is_no_diagnosis_but_for_a_certificates_dates() {
+async fn no_response_is_no_diagnosis_except_for_the_dates_of_a_certificate() {
     let not_yet = rustls::CertificateError::NotValidYetContext {
         time: rustls::pki_types::UnixTime::since_unix_epoch(Duration::from_secs(1_000)),
         not_before: rustls::pki_types::UnixTime::since_unix_epoch(Duration::from_secs(2_000)),
@@ -254,7 +254,7 @@ async fn a_response_of_a_tower_stack_is_diagnosed() {
 }
 
 #[tokio::test]
-async fn a_clock_that_was_repaired_meanwhile_is_not_accused() {
+async fn a_clock_that_was_repaired_meanwhile_is_not_named_as_the_cause() {
     let world = World::with_skew(9 * 3_600);
     let true_time = world.true_time();
     world.set_skew(0);
@@ -282,7 +282,7 @@ async fn a_clock_that_was_repaired_meanwhile_is_not_accused() {
     );
 }
 
-/// What is said where STS, and not SQS, has refused a role.
+/// What is said where STS, and not SQS, has rejected the request for a role.
 async fn without_a_role(skew: i64, secret: &str) -> Diagnosis {
     let world = World::with_skew(skew);
     // Without a date the SDK's own correction does nothing, inside the provider too.
@@ -318,7 +318,7 @@ async fn without_a_role(skew: i64, secret: &str) -> Diagnosis {
 }
 
 #[tokio::test]
-async fn a_role_that_could_not_be_had_is_diagnosed_as_well() {
+async fn a_role_that_could_not_be_assumed_is_diagnosed_as_well() {
     is_clock(without_a_role(-2 * DAY, SECRET_ACCESS_KEY).await, 2 * DAY);
     let wrong = format!("X{}", &SECRET_ACCESS_KEY[1..]);
     let diagnosis = without_a_role(0, &wrong).await;
@@ -326,7 +326,7 @@ async fn a_role_that_could_not_be_had_is_diagnosed_as_well() {
 }
 
 #[tokio::test]
-async fn what_was_done_about_another_request_is_not_said_of_this_one() {
+async fn a_diagnosis_does_not_mention_what_happened_to_another_request() {
     let site = crate::scenarios::tell("resend_rejected", Integration::HttpClient).await;
     let body = b"<Error><Code>RequestTimeTooSkewed</Code></Error>";
     for (request_id, expected) in [

@@ -146,7 +146,7 @@ pub(crate) async fn tell(kind: &str, integration: Integration) -> Site {
     }
 }
 
-/// AWS vouches for the clock, and a box in the lab says that it is an hour later.
+/// AWS confirms the clock, and a server that is not AWS says that it is an hour later.
 async fn hosts_disagree(integration: Integration) -> Site {
     let aws = site(0, Manner::InMessage);
     assert_eq!(call(integration, &aws).await, Ok(()));

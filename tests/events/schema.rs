@@ -251,7 +251,7 @@ async fn two_hundred_rejections_of_one_clock_are_one_event_over_real_http() {
 }
 
 #[tokio::test]
-async fn what_is_left_out_of_the_log_is_counted() {
+async fn an_event_that_is_left_out_of_the_log_is_counted() {
     for integration in Integration::ALL {
         let capture = Capture::start();
         let site = site(0, Manner::InMessage);

@@ -140,7 +140,7 @@ async fn no_event_and_no_debug_output_holds_a_secret_or_a_signature() {
 }
 
 #[test]
-fn a_body_that_tells_a_secret_back_is_not_repeated() {
+fn a_body_that_echoes_a_secret_is_not_repeated() {
     heed_everywhere();
     // S3 tells the canonical request back to whoever signs wrongly.
     let body = format!(

@@ -64,7 +64,7 @@ async fn the_answer_is_the_one_in_the_reference() {
 }
 
 #[tokio::test]
-async fn a_right_clock_has_nothing_to_say() {
+async fn a_correct_clock_reports_nothing() {
     let site = site(0, Manner::InMessage);
     assert_eq!(call(Integration::HttpClient, &site).await, Ok(()));
     let status = serde_json::to_value(site.clock.status()).expect("is JSON");
@@ -97,7 +97,7 @@ async fn since_stays_while_the_correction_moves_and_ends_with_it() {
 }
 
 #[tokio::test]
-async fn what_only_one_kind_has_is_told() {
+async fn a_field_of_one_kind_of_event_is_in_the_status() {
     for (kind, integration, field, value) in [
         (
             "resend_skipped",

@@ -41,7 +41,7 @@ impl<F: Fn() + Send + Sync + 'static> Subscriber for Rude<F> {
     fn exit(&self, _: &Id) {}
 }
 
-/// A lesson, calls by it, and the end of it.
+/// A correction, calls that use it, and its end.
 async fn lives_through_an_event(integration: Integration, site: &Site) {
     for _ in 0..3 {
         assert_eq!(call(integration, site).await, Ok(()), "{integration:?}");
@@ -53,7 +53,7 @@ async fn lives_through_an_event(integration: Integration, site: &Site) {
     }
     assert_eq!(site.line.wire.rejected(), 1, "{integration:?}");
     assert_eq!(site.clock.now(), site.world.machine_wall());
-    // The lesson and its end were counted, whoever heard of them.
+    // The correction and its end were counted, whoever heard of them.
     assert_eq!(site.clock.status().event_count(), 2, "{integration:?}");
 }
 
@@ -145,7 +145,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 #[test]
-fn one_that_blocks_delays_the_call_that_it_hears_of_and_no_other() {
+fn one_that_blocks_delays_the_call_of_its_event_and_no_other() {
     heed_everywhere();
     for integration in Integration::ALL {
         let site = site(-2 * DAY, Manner::InMessage);
@@ -248,7 +248,7 @@ impl tracing::field::Visit for Offset {
 }
 
 #[test]
-fn a_gauge_that_is_set_late_is_set_right_at_the_next_scrape() {
+fn a_gauge_that_is_set_late_is_corrected_at_the_next_scrape() {
     heed_everywhere();
     let site = site(-2 * DAY, Manner::InMessage);
     let gauge = Gauge::default();

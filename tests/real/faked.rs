@@ -9,7 +9,7 @@ use crate::program::Clock;
 
 #[tokio::test]
 #[ignore = "needs libfaketime: bash tests/real/install"]
-async fn a_clock_that_is_wrong_costs_one_rejection() {
+async fn a_wrong_clock_costs_one_rejection() {
     for offset in ["-2d", "-20m", "+20m", "+9h"] {
         let mut poller = Poller::start(&Clock::Fixed(offset)).await;
         for _ in 0..10 {
@@ -22,7 +22,7 @@ async fn a_clock_that_is_wrong_costs_one_rejection() {
 
 #[tokio::test]
 #[ignore = "needs libfaketime: bash tests/real/install"]
-async fn a_clock_that_is_right_costs_none() {
+async fn a_correct_clock_costs_none() {
     let mut poller = Poller::start(&Clock::Fixed("+0")).await;
     for _ in 0..10 {
         poller.works().await;
@@ -101,7 +101,7 @@ async fn a_process_that_is_frozen_while_its_clock_is_set_loses_nothing() {
 
 #[tokio::test]
 #[ignore = "needs libfaketime: bash tests/real/install"]
-async fn a_request_that_grows_old_while_the_process_is_frozen_teaches_nothing() {
+async fn a_request_that_expires_in_transit_while_the_process_is_frozen_changes_no_clock() {
     let mut poller = Poller::start(&Clock::Fixed("+0")).await;
     poller.works().await;
     // Whichever request comes next is on its way when the process stops.

@@ -66,7 +66,7 @@ impl Program {
     }
 }
 
-/// A program that sees the machine's clock as libfaketime is told to show it; its
+/// A program that sees the local clock as libfaketime is told to show it; its
 /// other clocks run true.
 pub(crate) fn on_clock(program: impl AsRef<Path>, clock: &Clock) -> Command {
     let mut command = alone(program);
@@ -102,14 +102,14 @@ pub(crate) fn alone(program: impl AsRef<Path>) -> Command {
 /// What the wall clock shows.
 #[derive(Clone, Debug)]
 pub(crate) enum Clock {
-    /// `-20m`: always off by so much; `+0 x60`: right at the start, and fast.
+    /// `-20m`: always off by so much; `+0 x60`: correct at the start, and fast.
     Fixed(&'static str),
     /// Off by what stands in a file at that moment.
     File(PathBuf),
 }
 
 impl Clock {
-    /// A clock that can be set while the program runs, right for now.
+    /// A clock that can be set while the program runs, correct for now.
     pub(crate) fn settable(name: &str) -> Self {
         let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         let clock = Self::File(file);

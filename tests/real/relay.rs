@@ -1,4 +1,4 @@
-//! A relay before a server, which counts what the server refuses.
+//! A relay before a server, which counts what the server rejects.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;

@@ -165,7 +165,7 @@ async fn works(client: &Client, objects: &[(&str, Vec<u8>)]) -> Tally {
     tally
 }
 
-/// Each integration, behind and ahead, and with a HEAD as the first call, whose refusal
+/// Each integration, behind and ahead, and with a HEAD as the first call, whose error response
 /// has no body.
 async fn one_rejection_a_process(make: Make) {
     let server = Server::start(make).await;
@@ -182,7 +182,7 @@ async fn one_rejection_a_process(make: Make) {
     let objects = objects();
     for integration in [Integration::Interceptor, Integration::HttpClient] {
         for seconds in [-7_200, 32_400] {
-            // Without a request id, a HEAD's refusal says too little to try anything.
+            // Without a request id, the error response to a HEAD starts no trial.
             let begins = if make == Make::S3rver {
                 &[false][..]
             } else {

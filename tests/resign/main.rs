@@ -4,9 +4,9 @@
 #![expect(clippy::expect_used, reason = "a test may panic")]
 
 mod integration;
+mod left_alone;
 mod odd_headers;
 mod operations;
-mod refusals;
 mod same_signature;
 mod scratchstack;
 mod signer;

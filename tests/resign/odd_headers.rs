@@ -103,7 +103,7 @@ fn resigned(signer: Signer, request: Request<Bytes>) {
         )
         .await;
         assert_eq!(later.sent.len(), 2);
-        verify(&later.sent[1], SECRET, signer.is_s3).expect("it is signed anew");
+        verify(&later.sent[1], SECRET, signer.is_s3).expect("it is re-signed");
         assert_ne!(signature(&later.sent[1]), signature(&original));
         assert_eq!(later.sent[1].body(), original.body());
     });

@@ -63,7 +63,7 @@ fn put_events() -> Request<Bytes> {
     request
 }
 
-async fn refused(request: &Request<Bytes>, reason: SkipReason) {
+async fn left_alone(request: &Request<Bytes>, reason: SkipReason) {
     let passage = pass(request, &credentials(None), Rejection::Ahead(HOUR)).await;
     let Passage { sent, status, .. } = &passage;
     assert_eq!(sent.len(), 1, "{request:?}");
@@ -74,7 +74,7 @@ async fn refused(request: &Request<Bytes>, reason: SkipReason) {
 
 #[cfg_attr(not(feature = "sigv4a"), ignore = "needs the feature")]
 #[tokio::test]
-async fn a_request_is_signed_again_for_the_same_regions() {
+async fn a_request_is_re_signed_for_the_same_regions() {
     for regions in [
         "*",
         "us-east-1",
@@ -125,7 +125,7 @@ async fn what_was_changed_after_signing_is_not_touched() {
     let twice = HeaderValue::from_static("us-east-1,eu-central-1");
     changed[8].headers_mut().append(NAME, twice);
     for request in &changed {
-        refused(request, SkipReason::Proof).await;
+        left_alone(request, SkipReason::Proof).await;
     }
 }
 
@@ -150,7 +150,7 @@ async fn a_signature_that_is_not_ours_is_not_touched() {
         let mut request = original.clone();
         let headers = request.headers_mut();
         headers.insert("authorization", changed.parse().unwrap());
-        refused(&request, SkipReason::Proof).await;
+        left_alone(&request, SkipReason::Proof).await;
     }
     let other: String = SECRET.chars().rev().collect();
     let other = Credentials::new("AKIAIOSFODNN7EXAMPLE", other, None, None, "test");
@@ -184,11 +184,11 @@ async fn a_valid_signature_with_a_random_nonce_is_not_touched() {
     let value = format!("{before}Signature={random}").parse().unwrap();
     request.headers_mut().insert("authorization", value);
     assert_eq!(verify(&request, SECRET, false), Ok(()));
-    refused(&request, SkipReason::Proof).await;
+    left_alone(&request, SkipReason::Proof).await;
 }
 
 #[cfg(not(feature = "sigv4a"))]
 #[tokio::test]
 async fn without_the_feature_a_request_is_not_touched() {
-    refused(&signed(put_events(), "*", None), SkipReason::Sigv4a).await;
+    left_alone(&signed(put_events(), "*", None), SkipReason::Sigv4a).await;
 }

@@ -54,7 +54,7 @@ async fn hears(arm: Arm, seed: u64, tally: &mut Tally) {
     let clock = if rng.bool() {
         world.skew_clock()
     } else {
-        // Right or wrong: what was learned is not the matter.
+        // Right or wrong: the correction itself is not the subject.
         let offset = rng.either_way(2 * MINUTE, DAY);
         SkewClock::builder()
             .local_clock(world.clone())

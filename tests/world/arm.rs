@@ -1,6 +1,6 @@
 //! Who corrects: one of our integrations, the SDK itself, or nobody.
 
-// Its place is told, since the marathon takes this file from elsewhere.
+// The path is stated because the marathon takes this file from elsewhere.
 #[cfg(feature = "sdk")]
 #[path = "arm/sdk.rs"]
 mod sdk;
@@ -26,7 +26,7 @@ use crate::wire::Wire;
 pub(crate) enum Arm {
     /// `SigningLayer`.
     Signing,
-    /// `SkewLayer`, below a signer that knows the machine's clock only.
+    /// `SkewLayer`, below a signer that knows the local clock only.
     Below,
     /// An SDK client with `install!`.
     #[cfg(feature = "sdk")]
@@ -42,7 +42,7 @@ pub(crate) enum Arm {
     Both,
     /// An SDK client as it comes.
     #[cfg(feature = "sdk")]
-    Native,
+    SdkAlone,
     /// An SDK client that has its own correction switched off.
     #[cfg(feature = "sdk")]
     Nobody,
@@ -200,7 +200,7 @@ pub(crate) fn request(url: &str) -> Request<Full<Bytes>> {
         .expect("a request")
 }
 
-/// Signs with `aws-sigv4` by the machine's own clock, as programs without an SDK
+/// Signs with `aws-sigv4` by the local clock, as programs without an SDK
 /// do.
 pub(crate) fn signed(
     mut request: Request<Full<Bytes>>,

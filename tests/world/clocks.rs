@@ -112,7 +112,7 @@ impl World {
         }
     }
 
-    /// From now on the machine's clocks run too fast, in millionths.
+    /// From now on the local clocks run too fast, in millionths.
     pub(crate) fn drifts(&self, wall_ppm: i64, boot_ppm: i64) {
         let mut clocks = self.clocks();
         clocks.wall_ppm = wall_ppm;
@@ -192,7 +192,7 @@ impl LocalClock for World {
     }
 }
 
-/// The machine's own clock, for clients that are to do without ours.
+/// the local clock, for clients that are to do without ours.
 impl TimeSource for World {
     fn now(&self) -> SystemTime {
         self.wall()

@@ -8,9 +8,9 @@ use crate::chance::{Chance, Rng};
 use crate::clocks::{DAY, HOUR, MINUTE, SECOND, World};
 use crate::fault::{Fault, SORTS, Sort, When};
 use crate::site::{Site, Verdict};
+use crate::skew_error::SkewError;
 use crate::tally::Tally;
 use crate::wire::{Sent, Wire};
-use crate::wording::Wording;
 
 /// Lets each sort of fault meet so many machines with a cheap client, and so many
 /// with an expensive one, and fails if a call is lost that should not be.
@@ -49,7 +49,7 @@ pub(crate) fn beside_a_skew(many: u64, few: u64) -> Tally {
 }
 
 #[test]
-fn no_fault_beside_a_skew_costs_a_call_but_the_one_that_the_promise_excepts() {
+fn no_fault_beside_a_skew_costs_a_call_except_the_one_that_the_promise_excepts() {
     let (many, few) = if crate::is_full() { (24, 40) } else { (24, 3) };
     println!("a fault beside a skew: {}", beside_a_skew(many, few));
 }
@@ -76,9 +76,9 @@ async fn meets(arm: Arm, name: &str, draw: fn(&mut Rng) -> Fault, seed: u64, tal
     let largest = rng.one_of(&[HOUR, 7 * DAY, 300 * DAY]);
     let skew = rng.either_way(2 * SECOND, largest);
     let site = Site::with_tolerance(rng.one_of(&[5, 15]));
-    let stated: Vec<_> = Wording::all().iter().filter(|one| one.has_time).collect();
-    let wording = rng.one_of(&stated);
-    let site = site.saying(wording);
+    let stated: Vec<_> = SkewError::all().iter().filter(|one| one.has_time).collect();
+    let error = rng.one_of(&stated);
+    let site = site.saying(error);
     let world = World::with_skew(skew);
     let wire = Wire::new(&world, site.clone());
     let clock = world.skew_clock();
@@ -94,7 +94,7 @@ async fn meets(arm: Arm, name: &str, draw: fn(&mut Rng) -> Fault, seed: u64, tal
     };
     let station = Station::on(arm, &world, &wire, &clock, choice.clone());
     let other = Station::on(arm, &world, &wire, &clock, Choice { url: LAB, ..choice });
-    // Before anything was learned, or later.
+    // Before the first correction, or later.
     let moment = rng.one_of(&[0, 0, 1, 4]);
     let mut was_excepted = false;
     for operation in 0..10 {

@@ -10,7 +10,7 @@ pub(crate) struct Fate {
     /// Before it arrives.
     pub(crate) there: Vec<Event>,
     pub(crate) reply: Reply,
-    /// How long the service works on what it accepts; it refuses at once.
+    /// How long the service works on what it accepts; it rejects at once.
     pub(crate) work: Duration,
     /// Before the answer is read.
     pub(crate) back: Vec<Event>,
@@ -77,16 +77,16 @@ pub(crate) enum Reply {
         ahead: i64,
     },
     /// One of the service's machines, whose clock is so many milliseconds ahead of
-    /// the truth: it refuses in words, ...
-    LyingInWords {
+    /// the true time: it states that in the error message, ...
+    LyingMessage {
         ahead: i64,
     },
     /// ... by the code alone, ...
-    LyingByCode {
+    LyingCode {
         ahead: i64,
     },
-    /// ... or without a word.
-    LyingSilently {
+    /// ... or in a 403 without a body.
+    LyingWithoutBody {
         ahead: i64,
     },
     /// The caller may not do this.

@@ -52,7 +52,7 @@ pub(crate) enum Fault {
     ProxyForbids {
         ahead: i64,
     },
-    /// The process has another client, for a box in a lab whose clock is so far
+    /// The process has another client, for a server that is not AWS whose clock is so far
     /// ahead.
     OtherServer {
         ahead: i64,

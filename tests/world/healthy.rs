@@ -1,4 +1,4 @@
-//! Claim (a): on a machine whose clock is right, nothing is touched.
+//! Claim (a): on a machine whose clock is correct, nothing is touched.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -10,9 +10,9 @@ use crate::chance::{Chance, Rng};
 use crate::clocks::{DAY, Event, MINUTE, SECOND, World};
 use crate::fate::{Fate, Reply};
 use crate::site::{Site, Verdict};
+use crate::skew_error::SkewError;
 use crate::tally::Tally;
 use crate::wire::{Sent, Wire};
-use crate::wording::Wording;
 
 /// Of one process.
 const LIFE: u64 = 5_000;
@@ -48,14 +48,14 @@ pub(crate) fn through_the_layers(operations: u64) -> Tally {
 }
 
 #[test]
-fn a_right_clock_signs_and_no_lie_is_believed_twice() {
+fn a_correct_clock_signs_and_no_lie_outlasts_its_call() {
     let tally = through_the_layers(100_000);
     println!("healthy machine, the layers: {tally}");
 }
 
 #[cfg(feature = "sdk")]
 #[test]
-fn a_right_clock_signs_under_sdk_clients_too() {
+fn a_correct_clock_signs_under_sdk_clients_too() {
     let operations = if crate::is_full() { 10_000 } else { 2_500 };
     for arm in [Arm::Install, Arm::Configure, Arm::Both] {
         let mut tally = Tally::default();
@@ -75,42 +75,46 @@ fn holds(tally: &Tally, operations: u64) {
         REJECTED,
         LOST,
         NOT_BY_THE_WALL,
-        BELIEVED_DATE,
+        CORRECTED_BY_DATE,
     ]);
-    assert!(tally.get(BELIEVED) <= tally.get(LIES_IN_WORDS), "{tally}");
+    assert!(
+        tally.get(CORRECTED_BY_MESSAGE) <= tally.get(LYING_MESSAGES),
+        "{tally}"
+    );
     // The world has done what it says.
-    tally.happened(&[GROWN_OLD, LIES_IN_WORDS]);
+    tally.happened(&[EXPIRED_IN_TRANSIT, LYING_MESSAGES]);
     let of_thousand = |count: u64| count * 1_000 / operations;
     let dates = of_thousand(tally.get(LYING_DATES));
     assert!((40..60).contains(&dates), "{tally}");
-    let refusals = of_thousand(tally.get(LYING_REFUSALS) + tally.get(LIES_IN_WORDS));
-    assert!((5..15).contains(&refusals), "{tally}");
+    let errors = of_thousand(tally.get(LYING_ERRORS) + tally.get(LYING_MESSAGES));
+    assert!((5..15).contains(&errors), "{tally}");
 }
 
 const OPERATIONS: &str = "operations";
 const REQUESTS: &str = "requests sent";
 const LYING_DATES: &str = "lying Dates on accepted answers";
-const LYING_REFUSALS: &str = "lies on 403s and 503s, by Date";
-const LIES_IN_WORDS: &str = "lies on 403s, in words";
-const BELIEVED: &str = "corrected by a lie in words, until the next answer";
-const BELIEVED_DATE: &str = "corrected by a lie that only a Date states";
+const LYING_ERRORS: &str = "lies on 403s and 503s, by Date";
+const LYING_MESSAGES: &str = "lies on 403s, in the error message";
+const CORRECTED_BY_MESSAGE: &str =
+    "corrected by a lie in an error message, until the next response";
+const CORRECTED_BY_DATE: &str = "corrected by a lie that only a Date states";
 const STILL_CORRECTED: &str = "still corrected when the call was over";
-const GROWN_OLD: &str = "signatures grown old on the way, made again, accepted";
+const EXPIRED_IN_TRANSIT: &str = "signatures expired in transit, re-signed, accepted";
 const REJECTED_OWN: &str = "rejected: the second send of a request that was lied to";
 const REJECTED: &str = "rejected: any other request";
 const LOST: &str = "calls lost that were not lied to";
 const NOT_BY_THE_WALL: &str = "signed for another second than the wall clock's, and not lied to";
 
-/// One process on a machine whose clock is right, from its start to its end.
+/// One process on a machine whose clock is correct, from its start to its end.
 async fn live(arm: Arm, seed: u64, operations: u64) -> Tally {
     let mut rng = Rng::with_seed(seed);
     let world = World::with_skew(0);
     let mut site = Site::with_tolerance(rng.one_of(&[5, 15]));
     site.verifies_all = false;
     let tolerance = i64::try_from(site.tolerance.as_millis()).expect("is short");
-    let site = site.saying(&rng.one_of(Wording::all()));
-    let has_words = site.old.has_time;
-    // What refuses a right signature is wrong by more than it tolerates; of a bound
+    let site = site.saying(&rng.one_of(SkewError::all()));
+    let has_message = site.old.has_time;
+    // What rejects a correct signature is wrong by more than it tolerates; of a bound
     // alone, 7.5 minutes of that are not told.
     let untold = if site.old.has_only_a_bound || site.young.has_only_a_bound {
         450 * SECOND
@@ -130,8 +134,8 @@ async fn live(arm: Arm, seed: u64, operations: u64) -> Tally {
     for operation in 0..operations {
         let reply = reply(&mut rng, least_lie);
         let round_trip = rng.time(1, 15 * MINUTE);
-        // On the way there, on the way back, or both; but who refuses does so at once,
-        // or a lie would be less of one by the time that it is heard.
+        // On the way there, on the way back, or both; but a server that rejects does so at once,
+        // or a lie would be less of one by the time that it is read.
         let is_accepting = matches!(reply, Reply::Service | Reply::WithDateAhead(_));
         let quarters = if is_accepting { rng.u32(0..=4) } else { 4 };
         let there = round_trip * quarters / 4;
@@ -146,14 +150,14 @@ async fn live(arm: Arm, seed: u64, operations: u64) -> Tally {
         let is_untouched = clock.now() == world.wall() && !clock.status().is_correcting();
         tally.count_if(!is_untouched, STILL_CORRECTED);
         let sent = wire.take_sent();
-        let is_in_words = has_words && matches!(reply, Reply::LyingInWords { .. });
-        enter(&mut tally, reply, is_in_words, &sent, outcome.is_ok());
+        let is_lying_message = has_message && matches!(reply, Reply::LyingMessage { .. });
+        enter(&mut tally, reply, is_lying_message, &sent, outcome.is_ok());
         let bad = [
             STILL_CORRECTED,
             REJECTED,
             LOST,
             NOT_BY_THE_WALL,
-            BELIEVED_DATE,
+            CORRECTED_BY_DATE,
         ];
         if bad.iter().any(|what| tally.get(what) > 0) {
             let status = clock.status();
@@ -181,31 +185,31 @@ fn reply(rng: &mut Rng, least_lie: i64) -> Reply {
     rng.one_of(&[
         Reply::Unavailable { ahead: any },
         Reply::Forbidden { ahead: any },
-        Reply::LyingByCode { ahead },
-        Reply::LyingSilently { ahead },
-        Reply::LyingInWords { ahead },
+        Reply::LyingCode { ahead },
+        Reply::LyingWithoutBody { ahead },
+        Reply::LyingMessage { ahead },
     ])
 }
 
-fn enter(tally: &mut Tally, reply: Reply, is_in_words: bool, sent: &[Sent], is_ok: bool) {
+fn enter(tally: &mut Tally, reply: Reply, is_lying_message: bool, sent: &[Sent], is_ok: bool) {
     let is_accepting = matches!(reply, Reply::Service | Reply::WithDateAhead(_));
     let is_lying_date = matches!(reply, Reply::WithDateAhead(_));
     tally.count(OPERATIONS);
     tally.count_many(REQUESTS, sent.len());
     tally.count_if(is_lying_date, LYING_DATES);
-    tally.count_if(is_in_words, LIES_IN_WORDS);
-    tally.count_if(!is_in_words && !is_accepting, LYING_REFUSALS);
+    tally.count_if(is_lying_message, LYING_MESSAGES);
+    tally.count_if(!is_lying_message && !is_accepting, LYING_ERRORS);
     let is_corrected = sent.iter().any(|sent| sent.is_corrected);
-    tally.count_if(is_corrected && is_in_words, BELIEVED);
-    tally.count_if(is_corrected && !is_in_words, BELIEVED_DATE);
+    tally.count_if(is_corrected && is_lying_message, CORRECTED_BY_MESSAGE);
+    tally.count_if(is_corrected && !is_lying_message, CORRECTED_BY_DATE);
     for (index, sent) in sent.iter().enumerate() {
         let is_own = index > 0 && !is_accepting;
         let is_rejected = sent.verdict == Verdict::Rejected;
-        let has_grown_old = index == 0 && sent.is_by_wall;
+        let has_expired = index == 0 && sent.is_by_wall;
         tally.count_if(!sent.is_by_wall && !is_own, NOT_BY_THE_WALL);
         tally.count_if(is_rejected && is_own, REJECTED_OWN);
-        tally.count_if(is_rejected && !is_own && has_grown_old, GROWN_OLD);
-        tally.count_if(is_rejected && !is_own && !has_grown_old, REJECTED);
+        tally.count_if(is_rejected && !is_own && has_expired, EXPIRED_IN_TRANSIT);
+        tally.count_if(is_rejected && !is_own && !has_expired, REJECTED);
     }
     tally.count_if(is_accepting && !is_ok, LOST);
 }

@@ -20,16 +20,16 @@ mod fault;
 mod healthy;
 mod nemesis;
 mod repair;
+mod row;
 mod runtime;
-mod scenario;
 mod single;
 mod site;
+mod skew_error;
 mod table;
 mod tally;
 #[path = "../resign/verifier.rs"]
 mod verifier;
 mod wire;
-mod wording;
 
 use runtime::block_on;
 

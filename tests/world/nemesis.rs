@@ -31,7 +31,7 @@ pub(crate) fn for_a_day(many: u64, few: u64) -> Tally {
 }
 
 #[test]
-fn a_day_of_bumps_and_strobes_costs_no_call_but_those_that_the_promise_excepts() {
+fn a_day_of_bumps_and_strobes_costs_no_call_except_those_that_the_promise_excepts() {
     let (many, few) = if crate::is_full() { (1, 3) } else { (1, 1) };
     println!("a nemesis for 24 hours: {}", for_a_day(many, few));
 }

@@ -1,4 +1,4 @@
-//! Claim (d): when NTP repairs the machine's clock, no request is rejected.
+//! Claim (d): when NTP repairs the local clock, no request is rejected.
 
 use aws_clock_skew::LocalClock;
 
@@ -27,9 +27,9 @@ fn scale() -> (u64, u64) {
 const MACHINES: &str = "machines";
 const OPERATIONS: &str = "operations";
 const LOST: &str = "operations lost";
-const REJECTED_BEFORE: &str = "requests rejected before the lesson";
+const REJECTED_BEFORE: &str = "requests rejected before the correction";
 const REJECTED_AFTER: &str = "requests rejected after it: before, in and after the repair";
-const STILL_CORRECTED: &str = "clocks still corrected when the machine's is right again";
+const STILL_CORRECTED: &str = "clocks still corrected when the local clock is correct again";
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Repair {
@@ -60,7 +60,7 @@ async fn is_repaired(repair: Repair, arm: Arm, seed: u64, tally: &mut Tally) {
     let mut rng = Rng::with_seed(seed);
     // Slewed by chrony, as fast as it does, or by `ntpd -x`, which steps from ten
     // minutes on. A slew that takes more than two weeks is not among them: by then
-    // the lesson is worth no more than five minutes itself.
+    // the correction is known no better than five minutes itself.
     let (ppm, smallest, largest, tolerances) = match repair {
         Repair::Step => (0, 16 * MINUTE, 300 * DAY, [5, 15]),
         Repair::Slew if rng.bool() => (500, 6 * MINUTE, 10 * MINUTE, [5, 5]),
@@ -114,11 +114,11 @@ async fn is_repaired(repair: Repair, arm: Arm, seed: u64, tally: &mut Tally) {
         };
         world.passes(pause);
     }
-    let is_right = world.skew().abs() <= 5 * SECOND;
+    let is_correct = world.skew().abs() <= 5 * SECOND;
     let is_untouched = station.clock.now() == world.wall();
-    tally.count_if(is_right && !is_untouched, STILL_CORRECTED);
+    tally.count_if(is_correct && !is_untouched, STILL_CORRECTED);
     assert!(
-        is_right == is_untouched || repair == Repair::Slew,
+        is_correct == is_untouched || repair == Repair::Slew,
         "{repair:?}, {arm:?}, seed {seed}: {:?}",
         station.clock.status()
     );

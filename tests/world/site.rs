@@ -8,8 +8,8 @@ use http_body_util::Full;
 
 use crate::clocks::{HOUR, shifted};
 use crate::fate::{DateFault, Reply};
+use crate::skew_error::{SkewError, Way, basic, http_date, stamp};
 use crate::verifier;
-use crate::wording::{Way, Wording, basic, http_date, stamp};
 
 /// The access key of everybody; it says nothing of the secret.
 pub(crate) const ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
@@ -21,9 +21,9 @@ pub(crate) struct Site {
     pub(crate) tolerance: Duration,
     /// How far its own clock is ahead of the truth, in milliseconds.
     pub(crate) ahead: i64,
-    /// How it refuses a signature that is too old, and one from the future.
-    pub(crate) old: Wording,
-    pub(crate) young: Wording,
+    /// How it rejects a signature that is too old, and one from the future.
+    pub(crate) old: SkewError,
+    pub(crate) young: SkewError,
     pub(crate) date: DateFault,
     /// Whether it verifies each signature, or else one in 64 and all of those that
     /// are sent again.
@@ -42,31 +42,31 @@ pub(crate) enum Verdict {
 }
 
 impl Site {
-    /// A service that is right and says in words what is wrong.
+    /// A service that is correct and states the times in the error message.
     pub(crate) fn with_tolerance(minutes: u64) -> Self {
         let tolerance = Duration::from_secs(60 * minutes);
         Self {
             tolerance,
             ahead: 0,
-            old: Wording::plain(Way::Behind, tolerance),
-            young: Wording::plain(Way::Ahead, tolerance),
+            old: SkewError::of_json_services(Way::Behind, tolerance),
+            young: SkewError::of_json_services(Way::Ahead, tolerance),
             date: DateFault::None,
             verifies_all: true,
         }
     }
 
-    /// The same, in other words where they fit. A service that states its time
+    /// The same, with another error where it fits. A service that states its time
     /// does so of every signature.
-    pub(crate) fn saying(mut self, wording: &Wording) -> Self {
-        if !wording.has_time {
-            self.old = Wording::by_code();
+    pub(crate) fn saying(mut self, error: &SkewError) -> Self {
+        if !error.has_time {
+            self.old = SkewError::by_code();
             self.young = self.old.clone();
         }
-        if wording.fits(true, self.tolerance) {
-            self.old = wording.clone();
+        if error.fits(true, self.tolerance) {
+            self.old = error.clone();
         }
-        if wording.fits(false, self.tolerance) {
-            self.young = wording.clone();
+        if error.fits(false, self.tolerance) {
+            self.young = error.clone();
         }
         self
     }
@@ -95,11 +95,11 @@ impl Site {
             Reply::Forbidden { ahead } => {
                 Answer::new(403, "<html>Forbidden</html>").at(shifted(now, ahead))
             }
-            Reply::LyingInWords { ahead } => self.refuse(request, shifted(now, ahead)),
-            Reply::LyingByCode { ahead } => {
+            Reply::LyingMessage { ahead } => self.reject(request, shifted(now, ahead)),
+            Reply::LyingCode { ahead } => {
                 Answer::new(403, BY_CODE).at(shifted(now, ahead)).with_id()
             }
-            Reply::LyingSilently { ahead } => {
+            Reply::LyingWithoutBody { ahead } => {
                 Answer::new(403, "").at(shifted(now, ahead)).with_id()
             }
             Reply::Nobody => Answer::new(500, ""),
@@ -118,7 +118,7 @@ impl Site {
     ) -> (Response<Full<Bytes>>, Verdict) {
         let now = shifted(truth, self.ahead);
         let (answer, verdict) = if self.is_out_of_time(request, now) {
-            (self.refuse(request, now), Verdict::Rejected)
+            (self.reject(request, now), Verdict::Rejected)
         } else if (self.verifies_all || is_verified)
             && verifier::verify(request, SECRET, false).is_err()
         {
@@ -148,14 +148,14 @@ impl Site {
             || signed > basic(now + self.tolerance).as_str()
     }
 
-    fn refuse(&self, request: &Request<Bytes>, now: SystemTime) -> Answer {
+    fn reject(&self, request: &Request<Bytes>, now: SystemTime) -> Answer {
         let signed = amz_date(request);
         let is_old = signed < basic(now).as_str();
-        let wording = if is_old { &self.old } else { &self.young };
+        let error = if is_old { &self.old } else { &self.young };
         let signed = stamp(signed).expect("the layout of x-amz-date");
-        let text = wording.text(signed, now, self.tolerance);
-        let mut answer = Answer::new(wording.status, text).with_id();
-        if let Some(code) = &wording.error_type {
+        let text = error.text(signed, now, self.tolerance);
+        let mut answer = Answer::new(error.status, text).with_id();
+        if let Some(code) = &error.error_type {
             answer = answer.with("x-amzn-errortype", code);
         }
         self.dated_answer(answer, now)

@@ -3,17 +3,17 @@
 use std::fmt::Write;
 
 use crate::arm::Arm;
-use crate::scenario::{End, SCENARIOS};
+use crate::row::{End, ROWS};
 
 const ARMS: [(&str, Arm); 4] = [
     ("`install!`", Arm::Install),
     ("`configure`", Arm::Configure),
-    ("the SDK's own", Arm::Native),
+    ("the SDK's own", Arm::SdkAlone),
     ("none", Arm::Nobody),
 ];
 
 #[test]
-fn the_table_in_the_docs_is_what_comes_out() {
+fn the_table_in_the_docs_states_the_measured_results() {
     let mut table = String::from("| scenario | calls |");
     for (name, _) in ARMS {
         write!(table, " {name} |").expect("memory");
@@ -21,9 +21,9 @@ fn the_table_in_the_docs_is_what_comes_out() {
     table.push_str("\n|---|---|");
     table.push_str(&"---|".repeat(ARMS.len()));
     table.push('\n');
-    for scenario in SCENARIOS {
-        let ends = ARMS.map(|(_, arm)| scenario.told_of(arm));
-        write!(table, "| {} | {} |", scenario.name, ends[0].calls).expect("memory");
+    for row in ROWS {
+        let ends = ARMS.map(|(_, arm)| row.played_by(arm));
+        write!(table, "| {} | {} |", row.name, ends[0].calls).expect("memory");
         for end in &ends {
             write!(table, " {} |", cell(end)).expect("memory");
         }

@@ -1,7 +1,7 @@
 //! The wire between a machine and the services: virtual time passes on it, and
 //! every request meets its fate.
 
-// Its place is told, since the marathon takes this file from elsewhere.
+// The path is stated because the marathon takes this file from elsewhere.
 #[cfg(feature = "sdk")]
 #[path = "wire/connector.rs"]
 mod connector;
@@ -24,7 +24,7 @@ use tower::Service;
 use crate::clocks::{MINUTE, World, millis_between};
 use crate::fate::Fate;
 use crate::site::{Site, Verdict, amz_date};
-use crate::wording::{basic, stamp};
+use crate::skew_error::{basic, stamp};
 
 /// The end of the wire is a service for each host; clones share all of it.
 #[derive(Clone)]
@@ -44,7 +44,7 @@ struct State {
     gate: Option<Arc<tokio::sync::Barrier>>,
     /// Whose time is looked at whenever a request is sent.
     watched: Option<SkewClock>,
-    was_refused: bool,
+    was_rejected: bool,
     count: usize,
 }
 
@@ -55,7 +55,7 @@ pub(crate) struct Sent {
     /// How far the time of its signature was ahead of the truth when it was sent, in
     /// milliseconds.
     pub(crate) ahead: i64,
-    /// It is signed for the second that the machine's wall clock showed.
+    /// It is signed for the second that the local wall clock showed.
     pub(crate) is_by_wall: bool,
     /// The clock differed from the wall clock when it was sent.
     pub(crate) is_corrected: bool,
@@ -65,7 +65,7 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
-    /// Returns whether the machine's clock was wrong, by more than is left alone: as
+    /// Returns whether the local clock was wrong, by more than is left alone: as
     /// far as it signed, or when the answer came.
     pub(crate) fn was_wrong(&self) -> bool {
         self.ahead.abs().max(self.skew_at_answer.abs()) > 2 * MINUTE
@@ -142,7 +142,7 @@ impl Wire {
             world.undergoes(event);
         }
         let mut state = self.state();
-        let is_verified = state.was_refused || state.count.is_multiple_of(64);
+        let is_verified = state.was_rejected || state.count.is_multiple_of(64);
         state.count += 1;
         let host = request.uri().host().unwrap_or_default();
         let site = state.sites.iter().find(|(name, _)| host.starts_with(name));
@@ -158,7 +158,7 @@ impl Wire {
         for event in fate.back {
             world.undergoes(event);
         }
-        state.was_refused = !response.status().is_success();
+        state.was_rejected = !response.status().is_success();
         state.sent.push(Sent {
             verdict,
             ahead: millis_between(truth, stamp(date).expect("is signed")),

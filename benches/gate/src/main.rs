@@ -84,8 +84,8 @@ fn growths(counts: &Counts) -> impl Iterator<Item = (String, f64)> {
     })
 }
 
-/// `integration / native`: what an integration adds to an accepted call, as a share of
-/// what the SDK's own correction adds; `integration / native, heap in use`: the same
+/// `integration / sdk`: what an integration adds to an accepted call, as a share of
+/// what the SDK's own correction adds; `integration / sdk, heap in use`: the same
 /// under glibc's allocator, in a program that does other things as well. `a - b`: the difference in instructions. `a`: the
 /// instructions themselves.
 fn figure(name: &str, counts: &Counts) -> Option<f64> {
@@ -93,11 +93,11 @@ fn figure(name: &str, counts: &Counts) -> Option<f64> {
         Some(name) => (name, "in_use"),
         None => (name, "accepted"),
     };
-    if let Some(integration) = of_call.strip_suffix(" / native") {
+    if let Some(integration) = of_call.strip_suffix(" / sdk") {
         let count = |who: &str| counts.get(&format!("{call}.{who}"));
         let nobody = count("nobody")?;
         let adds = |who: &str| Some(count(who)? - nobody);
-        return Some(adds(integration)? / adds("native")?);
+        return Some(adds(integration)? / adds("sdk")?);
     }
     match name.split_once(" - ") {
         Some((one, other)) => Some(counts.get(one)? - counts.get(other)?),

@@ -1,6 +1,6 @@
-//! Answers in the words and codes of each service.
+//! Answers with the messages and codes of each service.
 
-use crate::{counts::Verdict, request::Service, verify::Refusal};
+use crate::{counts::Verdict, request::Service, verify::Rejection};
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
@@ -30,13 +30,13 @@ impl Failure {
         Self::bad_request("UnknownOperationException", message)
     }
 
-    /// A refusal as the service words it.
+    /// The error response for a rejected request, as the service states it.
     ///
     /// AWS answers in the status of its common errors (400 for JSON) except
     /// that SQS says 403 for what its front end finds in a signature; STS
     /// has codes of its own, and 403 for all of them.
-    pub(crate) fn refused(service: Service, refusal: Refusal) -> Self {
-        let (json_code, query_code, sqs_status) = match refusal.verdict {
+    pub(crate) fn rejected(service: Service, rejection: Rejection) -> Self {
+        let (json_code, query_code, sqs_status) = match rejection.verdict {
             Verdict::UnknownCredentials => (
                 "UnrecognizedClientException",
                 "InvalidClientTokenId",
@@ -76,7 +76,7 @@ impl Failure {
         Self {
             status,
             code,
-            message: refusal.message,
+            message: rejection.message,
         }
     }
 

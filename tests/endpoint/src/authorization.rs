@@ -1,4 +1,4 @@
-//! What a rightly signed request is told that may not do what it asks.
+//! what a correctly signed request is told that may not do what it asks.
 
 use crate::{
     ACCOUNT_ID,
@@ -8,18 +8,18 @@ use crate::{
     request::{Request, Service, form_parameter},
     sqs::queue_name,
     sts::USER_ARN,
-    verify::Refusal,
+    verify::Rejection,
 };
 
 /// Words the denial of an operation as IAM does.
-pub(crate) fn denial(request: &Request) -> Refusal {
+pub(crate) fn denial(request: &Request) -> Rejection {
     let action = format!("{}:{}", request.service.name(), request.info.operation);
     let resource = resource(request).unwrap_or_else(|| "*".to_owned());
     let message = format!(
         "User: {USER_ARN} is not authorized to perform: {action} on resource: {resource} \
          because no identity-based policy allows the {action} action"
     );
-    Refusal {
+    Rejection {
         verdict: Verdict::Denied,
         message,
     }

@@ -64,7 +64,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// Returns whether time, credentials or signature were wrong; a denied
-    /// operation was rightly signed, so that it is none.
+    /// operation was correctly signed, so that it is none.
     pub const fn is_rejection(self) -> bool {
         !matches!(self, Self::Accepted | Self::Denied)
     }

@@ -11,7 +11,7 @@
 //!  answer ◄── after_verify ◄── Date stamped ◄── operation (SQS, KMS, STS) ◄───────┘
 //! ```
 //!
-//! A refused request skips the operation and still passes `after_verify`.
+//! A rejected request skips the operation and still passes `after_verify`.
 //! The time is checked before the signature, and worded, as at AWS: a request
 //! that is both late and wrongly signed is told that it is late.
 //!

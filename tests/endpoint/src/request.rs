@@ -38,7 +38,7 @@ impl Request {
     /// Reads the claims of a request.
     ///
     /// A request to none of the three services is taken for one to SQS, which
-    /// refuses it for its credential scope or for its operation.
+    /// rejects it for its credential scope or for its operation.
     pub(crate) fn new(parts: Parts, body: Bytes) -> Self {
         let target = header(&parts, "x-amz-target");
         let (service, operation) = if let Some(operation) = target.strip_prefix("TrentService.") {

@@ -14,7 +14,7 @@ use crate::{
     settings::Settings,
     sqs::Sqs,
     sts,
-    verify::{Refusal, verify},
+    verify::{Rejection, verify},
 };
 use bytes::Bytes;
 use http::Response;
@@ -75,15 +75,15 @@ impl Server {
             gate.pass().await;
         }
         (self.hooks.before_verify)(&request.info);
-        let refusal = self.judge(&request).await.err();
-        let verdict = refusal
+        let rejection = self.judge(&request).await.err();
+        let verdict = rejection
             .as_ref()
-            .map_or(Verdict::Accepted, |refusal| refusal.verdict);
+            .map_or(Verdict::Accepted, |rejection| rejection.verdict);
         let record = RequestRecord::new(request.info.clone(), verdict);
         self.ledger.judged(record.clone());
         let request_id = self.identifiers.uuid();
-        let outcome = match refusal {
-            Some(refusal) => Err(Failure::refused(request.service, refusal)),
+        let outcome = match rejection {
+            Some(rejection) => Err(Failure::rejected(request.service, rejection)),
             None => self.perform(&request, &request_id).await,
         };
         let settings = lock(&self.settings).clone();
@@ -94,7 +94,7 @@ impl Server {
     }
 
     /// Verifies a request at the server's time, then looks whether it is denied.
-    async fn judge(&self, request: &Request) -> Result<(), Refusal> {
+    async fn judge(&self, request: &Request) -> Result<(), Rejection> {
         let settings = lock(&self.settings).clone();
         verify(request, &self.keyring, &settings, (self.clock)()).await?;
         if settings.denied.contains(&request.info.operation) {

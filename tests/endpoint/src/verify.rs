@@ -13,9 +13,9 @@ use scratchstack_aws_signature::{
 };
 use std::{sync::Arc, time::SystemTime};
 
-/// Why a request is refused.
+/// Why a request is rejected.
 #[derive(Debug)]
-pub(crate) struct Refusal {
+pub(crate) struct Rejection {
     pub(crate) verdict: Verdict,
     pub(crate) message: String,
 }
@@ -27,9 +27,9 @@ pub(crate) async fn verify(
     keyring: &Arc<Keyring>,
     settings: &Settings,
     now: SystemTime,
-) -> Result<(), Refusal> {
+) -> Result<(), Rejection> {
     let checked = check(request, keyring, settings, now).await;
-    checked.map_err(|error| refusal(&error, settings.bound_only))
+    checked.map_err(|error| rejection(&error, settings.bound_only))
 }
 
 async fn check(
@@ -64,7 +64,7 @@ async fn check(
         .map(drop)
 }
 
-fn refusal(error: &SignatureError, bound_only: bool) -> Refusal {
+fn rejection(error: &SignatureError, bound_only: bool) -> Rejection {
     let mut message = error.to_string();
     let verdict = match error {
         SignatureError::ExpiredToken(_) => Verdict::ExpiredCredentials,
@@ -80,7 +80,7 @@ fn refusal(error: &SignatureError, bound_only: bool) -> Refusal {
         // "… is now earlier than B (C - 15 min.)" loses what is in parentheses.
         message.truncate(message.find(" (").unwrap_or(message.len()));
     }
-    Refusal { verdict, message }
+    Rejection { verdict, message }
 }
 
 fn is_about_time(message: &str) -> bool {

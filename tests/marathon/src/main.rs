@@ -34,14 +34,14 @@ mod runtime;
 mod single;
 #[path = "../../world/site.rs"]
 mod site;
+#[path = "../../world/skew_error.rs"]
+mod skew_error;
 #[path = "../../world/tally.rs"]
 mod tally;
 #[path = "../../resign/verifier.rs"]
 mod verifier;
 #[path = "../../world/wire.rs"]
 mod wire;
-#[path = "../../world/wording.rs"]
-mod wording;
 
 use repair::Repair;
 use runtime::block_on;
@@ -55,7 +55,7 @@ fn main() {
         }
     };
     run("(a) healthy", || healthy::through_the_layers(10_000_000));
-    run("(b) one skew", || single::in_any_words(100, 0));
+    run("(b) one skew", || single::reported_by_each_error(100, 0));
     run("(c) a fault beside a skew", || {
         combined::beside_a_skew(1_000, 0)
     });

@@ -94,7 +94,7 @@ fn is_excused(scenario: &Scenario, ours: &[Played], call: usize) -> bool {
         return true;
     }
     // A time-out that leaves no time for the second round trip: the call is lost that meets
-    // the first clock skew error of its host, and no other until the clock is wrong anew.
+    // the first clock skew error of its host, and no other until the clock is wrong again.
     let mut settings = scenario.settings();
     let has_time_out = line.cancel.is_some()
         || settings.any(|setting| matches!(setting, Setting::AttemptTimeout(_)));

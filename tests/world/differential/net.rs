@@ -25,8 +25,8 @@ use super::scenario::{Call, End, Host, ROUND_TRIP};
 use crate::clocks::{Event, HOUR, World, millis_between, shifted};
 use crate::fate::{DateFault, Fate, Reply};
 use crate::site::{Site, Verdict, amz_date};
+use crate::skew_error::{basic, http_date, stamp};
 use crate::wire::{Lost, whole};
-use crate::wording::{basic, http_date, stamp};
 
 #[derive(Clone)]
 pub(super) struct Net(Arc<Inner>);

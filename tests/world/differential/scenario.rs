@@ -8,7 +8,7 @@ use crate::chance::{Chance, Rng};
 use crate::clocks::{DAY, Event, HOUR, MINUTE, SECOND, millis};
 use crate::fate::{DateFault, Fate, Reply};
 use crate::site::Site;
-use crate::wording::Wording;
+use crate::skew_error::SkewError;
 
 /// What happens, in this order. Each line can be left out.
 #[derive(Clone, Debug)]
@@ -89,11 +89,11 @@ impl Host {
         match self {
             Self::Sqs | Self::SqsElsewhere | Self::Lab => Site::with_tolerance(5),
             Self::S3 => {
-                let mut all = Wording::all().iter();
+                let mut all = SkewError::all().iter();
                 let in_fields = all.find(|known| known.id == "s3skew-020");
                 Site::with_tolerance(15).saying(in_fields.expect("the corpus has it"))
             }
-            Self::MinIo => Site::with_tolerance(15).saying(&Wording::by_code()),
+            Self::MinIo => Site::with_tolerance(15).saying(&SkewError::by_code()),
         }
     }
 }
@@ -244,7 +244,7 @@ fn site(rng: &mut Rng, host: Host) -> Site {
             DateFault::Absurd,
         ]));
     } else {
-        let fitting: Vec<_> = Wording::all().iter().collect();
+        let fitting: Vec<_> = SkewError::all().iter().collect();
         site = site.saying(rng.one_of(&fitting));
     }
     if !host.is_aws() && rng.in_thousand(300) {

@@ -18,9 +18,9 @@ async fn the_date_is_the_servers_and_can_be_switched_off() -> Outcome {
     assert_eq!(dated.headers["x-amzn-requestid"].len(), 36);
     endpoint.set_send_date(false);
     client.clock.set(-3600);
-    let refused = client.kms("CreateKey", json!({})).await?;
-    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
-    assert!(!refused.headers.contains_key("date"));
+    let rejected = client.kms("CreateKey", json!({})).await?;
+    assert_eq!(rejected.status, StatusCode::BAD_REQUEST);
+    assert!(!rejected.headers.contains_key("date"));
     Ok(())
 }
 

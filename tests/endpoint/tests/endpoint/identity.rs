@@ -113,7 +113,7 @@ async fn expiring_credentials_may_be_given_and_replaced() -> Outcome {
 }
 
 #[tokio::test]
-async fn a_denied_operation_is_refused_after_its_signature_was_verified() -> Outcome {
+async fn a_denied_operation_is_rejected_after_its_signature_was_verified() -> Outcome {
     let clock = Clock::default();
     let endpoint = clock.builder().deny("Encrypt").start().await?;
     let mut client = Client::connect(&endpoint).await?;

@@ -13,7 +13,7 @@ use std::time::Duration;
 const MISMATCH: &str = "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.";
 
 #[tokio::test]
-async fn a_right_signature_is_accepted_and_recorded() -> Outcome {
+async fn a_correct_signature_is_accepted_and_recorded() -> Outcome {
     let endpoint = Clock::default().builder().start().await?;
     let mut client = Client::connect(&endpoint).await?;
     let answer = client
@@ -93,7 +93,7 @@ async fn one_changed_byte_of_the_body_is_a_mismatch() -> Outcome {
 }
 
 #[tokio::test]
-async fn a_late_signature_is_told_so_in_the_words_of_aws() -> Outcome {
+async fn a_late_signature_is_rejected_with_the_message_of_aws() -> Outcome {
     let endpoint = Clock::default().builder().start().await?;
     let mut client = Client::connect(&endpoint).await?;
     client.clock.set(-901);
@@ -118,7 +118,7 @@ async fn a_late_signature_is_told_so_in_the_words_of_aws() -> Outcome {
 }
 
 #[tokio::test]
-async fn an_early_signature_is_told_so_in_the_words_of_aws() -> Outcome {
+async fn an_early_signature_is_rejected_with_the_message_of_aws() -> Outcome {
     let endpoint = Clock::default().builder().start().await?;
     let mut client = Client::connect(&endpoint).await?;
     client.clock.set(301);
@@ -161,7 +161,7 @@ async fn the_bounds_themselves_are_accepted() -> Outcome {
 }
 
 #[tokio::test]
-async fn the_tolerance_and_the_wording_can_be_changed_while_it_runs() -> Outcome {
+async fn the_tolerance_and_the_message_can_be_changed_while_it_runs() -> Outcome {
     let endpoint = Clock::default().builder().bound_only(true).start().await?;
     let mut client = Client::connect(&endpoint).await?;
     client.clock.set(-301);
@@ -191,7 +191,7 @@ async fn the_tolerance_and_the_wording_can_be_changed_while_it_runs() -> Outcome
 }
 
 #[tokio::test]
-async fn late_and_wrongly_signed_is_late() -> Outcome {
+async fn a_late_request_with_a_wrong_signature_is_late() -> Outcome {
     let endpoint = Clock::default().builder().start().await?;
     let mut client = Client::connect(&endpoint).await?;
     client.credentials = Credentials::from_keys(ACCESS_KEY_ID, "wrong", None);
@@ -225,7 +225,7 @@ async fn a_request_without_a_signature_misses_a_token() -> Outcome {
 }
 
 #[tokio::test]
-async fn a_signature_for_another_service_is_refused() -> Outcome {
+async fn a_signature_for_another_service_is_rejected() -> Outcome {
     let endpoint = Clock::default().builder().start().await?;
     let mut client = Client::connect(&endpoint).await?;
     let request = client.json("sqs", "TrentService.CreateKey", json!({}))?;

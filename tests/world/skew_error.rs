@@ -1,5 +1,5 @@
-//! In which words a service refuses a time: those of the corpus, with the times of
-//! the moment in the place of theirs.
+//! The clock skew errors of services: those of the corpus, with the current times
+//! in place of theirs.
 
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,7 +11,7 @@ use crate::clocks::{MINUTE, shifted};
 
 /// An answer that says that a request's time is wrong.
 #[derive(Clone, Debug)]
-pub(crate) struct Wording {
+pub(crate) struct SkewError {
     /// The row's name in the corpus.
     pub(crate) id: String,
     pub(crate) status: u16,
@@ -35,7 +35,7 @@ pub(crate) enum Way {
     Either,
 }
 
-impl Wording {
+impl SkewError {
     /// Returns whether it fits a signature that is too old, or from the future, at a
     /// service with this tolerance.
     pub(crate) fn fits(&self, is_old: bool, tolerance: Duration) -> bool {
@@ -69,12 +69,11 @@ impl Wording {
     }
 
     /// What every JSON service of AWS says.
-    pub(crate) fn plain(way: Way, tolerance: Duration) -> Self {
+    pub(crate) fn of_json_services(way: Way, tolerance: Duration) -> Self {
         let all = Self::all().iter();
-        let mut fitting = all.filter(|wording| {
-            wording.id.starts_with("sig-") && wording.way == way && wording.has_time
-        });
-        let found = fitting.find(|wording| wording.window == Some(tolerance));
+        let mut fitting =
+            all.filter(|error| error.id.starts_with("sig-") && error.way == way && error.has_time);
+        let found = fitting.find(|error| error.window == Some(tolerance));
         found.expect("the corpus has it").clone()
     }
 
@@ -85,20 +84,20 @@ impl Wording {
 
     /// What S3 says to a HEAD.
     #[cfg(feature = "sdk")]
-    pub(crate) fn silent() -> Self {
+    pub(crate) fn without_body() -> Self {
         Self::named("head")
     }
 
     fn named(id: &str) -> Self {
         let mut all = Self::all().iter();
-        let found = all.find(|wording| wording.id == id);
+        let found = all.find(|error| error.id == id);
         found.expect("there is one").clone()
     }
 
     /// All of the corpus that a service can say to a client, and the 403 without a
     /// body to a HEAD.
     pub(crate) fn all() -> &'static [Self] {
-        static ALL: OnceLock<Vec<Wording>> = OnceLock::new();
+        static ALL: OnceLock<Vec<SkewError>> = OnceLock::new();
         ALL.get_or_init(|| {
             let rows = include_str!("../corpus/dev.jsonl").lines();
             let rows = rows.map(|row| serde_json::from_str(row).expect("a row"));

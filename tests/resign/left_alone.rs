@@ -27,12 +27,16 @@ fn passed(request: &Request<Bytes>, credentials: &Credentials) -> Passage {
 }
 
 #[track_caller]
-fn refused(request: &Request<Bytes>, reason: Option<SkipReason>) {
-    refused_with(request, &credentials(None), reason);
+fn left_alone(request: &Request<Bytes>, reason: Option<SkipReason>) {
+    left_alone_with(request, &credentials(None), reason);
 }
 
 #[track_caller]
-fn refused_with(request: &Request<Bytes>, credentials: &Credentials, reason: Option<SkipReason>) {
+fn left_alone_with(
+    request: &Request<Bytes>,
+    credentials: &Credentials,
+    reason: Option<SkipReason>,
+) {
     let passage = passed(request, credentials);
     assert_eq!(passage.sent.len(), 1, "{request:?}");
     let sent = &passage.sent[0];
@@ -56,8 +60,8 @@ fn signed_chunks_and_events_are_not_touched() {
         "STREAMING-AWS4-HMAC-SHA256-EVENTS",
     ] {
         let request = with(get(URI), &[("x-amz-content-sha256", stated)]);
-        refused(&signer.sign(request.clone()), Some(SkipReason::Chunked));
-        refused(&SIGNER.sign(request), Some(SkipReason::Chunked));
+        left_alone(&signer.sign(request.clone()), Some(SkipReason::Chunked));
+        left_alone(&SIGNER.sign(request), Some(SkipReason::Chunked));
     }
 }
 
@@ -98,10 +102,10 @@ fn other_kinds_of_signatures_are_not_touched() {
         ..SIGNER
     };
     let request = with(get(URI), &[("x-amz-s3session-token", "t")]);
-    refused(&signer.sign(request), Some(SkipReason::Express));
+    left_alone(&signer.sign(request), Some(SkipReason::Express));
     // No signature at all: nothing that is answered to it concerns the clock.
     let request = with(get(URI), &[("authorization", "Bearer token")]);
-    refused(&request, None);
+    left_alone(&request, None);
 }
 
 #[test]
@@ -111,7 +115,7 @@ fn presigned_urls_are_not_touched() {
          eu-central-1%2Fs3%2Faws4_request&X-Amz-Date=20270115T080000Z&X-Amz-Expires=60&\
          X-Amz-SignedHeaders=host&X-Amz-Signature=00"
     );
-    refused(&get(&uri), None);
+    left_alone(&get(&uri), None);
 }
 
 #[test]
@@ -123,7 +127,7 @@ fn the_signature_of_others_is_not_touched() {
         ("AKIAIOSFODNN7EXAMPLE", &other_secret),
     ] {
         let credentials = Credentials::new(key, secret, None, None, "test");
-        refused_with(&request, &credentials, Some(SkipReason::Proof));
+        left_alone_with(&request, &credentials, Some(SkipReason::Proof));
     }
 }
 
@@ -142,11 +146,11 @@ fn a_signature_that_leaves_out_the_host_or_the_time_is_not_touched() {
             ..SIGNER
         }
         .sign(get(URI));
-        refused(&request, Some(SkipReason::Proof));
+        left_alone(&request, Some(SkipReason::Proof));
     }
     // It says that it signs a host that is nowhere.
-    refused(&SIGNER.sign(get("/index")), Some(SkipReason::Proof));
-    refused(
+    left_alone(&SIGNER.sign(get("/index")), Some(SkipReason::Proof));
+    left_alone(
         &SIGNER.sign(get("/proxy/http://x/y")),
         Some(SkipReason::Proof),
     );
@@ -162,15 +166,15 @@ fn doubled_headers_of_the_signature_are_not_touched() {
         let mut request = signed.clone();
         let value = request.headers()[name].clone();
         request.headers_mut().append(name, value);
-        refused(&request, Some(SkipReason::Proof));
+        left_alone(&request, Some(SkipReason::Proof));
         // Neither if the second is no text.
         let mut request = signed.clone();
         let value = HeaderValue::from_bytes(b"\xff").unwrap();
         request.headers_mut().append(name, value);
-        refused(&request, Some(SkipReason::Proof));
+        left_alone(&request, Some(SkipReason::Proof));
     }
     let tokens = [("x-amz-security-token", "a"), ("x-amz-security-token", "b")];
-    refused(
+    left_alone(
         &SIGNER.sign(with(get(URI), &tokens)),
         Some(SkipReason::Proof),
     );
@@ -195,12 +199,12 @@ fn what_was_changed_after_signing_is_not_touched() {
         .headers_mut()
         .insert("x-amz-date", tomorrow.parse().unwrap());
     for request in &changed {
-        refused(request, Some(SkipReason::Proof));
+        left_alone(request, Some(SkipReason::Proof));
     }
     let not_text = HeaderValue::from_bytes(b"a\xff").unwrap();
     let mut request = signed;
     request.headers_mut().insert("x-test", not_text);
-    refused(&request, Some(SkipReason::Proof));
+    left_alone(&request, Some(SkipReason::Proof));
 }
 
 #[test]
@@ -261,7 +265,7 @@ fn malformed_dates_are_not_touched() {
         request
             .headers_mut()
             .insert("x-amz-date", date.parse().unwrap());
-        refused(&request, reason);
+        left_alone(&request, reason);
     }
 }
 

@@ -10,54 +10,54 @@ use crate::arm::{Arm, Choice, Station};
 use crate::clocks::{DAY, Event, HOUR, MINUTE, World, millis};
 use crate::fate::{DateFault, Fate, Reply};
 use crate::site::{Site, Verdict};
+use crate::skew_error::SkewError;
 use crate::wire::{Sent, Wire};
-use crate::wording::Wording;
 
 /// What became of a scenario's calls.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct End {
     pub(crate) calls: usize,
     pub(crate) failed: usize,
-    /// Requests that the service refused for their time.
+    /// Requests that the service rejected for their time.
     pub(crate) rejected: usize,
     pub(crate) sent: usize,
     /// How far the worst signature after the first call was from the truth.
     pub(crate) worst: Duration,
 }
 
-/// A scenario, told of one arm.
+/// A row of the table: a scenario that is played by one arm.
 #[derive(Clone, Copy)]
-pub(crate) struct Scenario {
+pub(crate) struct Row {
     pub(crate) name: &'static str,
-    tell: fn(Teller) -> std::pin::Pin<Box<dyn Future<Output = End>>>,
+    play: fn(Setup) -> std::pin::Pin<Box<dyn Future<Output = End>>>,
 }
 
-impl Scenario {
-    pub(crate) fn told_of(&self, arm: Arm) -> End {
-        crate::block_on((self.tell)(Teller { arm }))
+impl Row {
+    pub(crate) fn played_by(&self, arm: Arm) -> End {
+        crate::block_on((self.play)(Setup { arm }))
     }
 }
 
 #[derive(Clone, Copy)]
-pub(crate) struct Teller {
+pub(crate) struct Setup {
     arm: Arm,
 }
 
 macro_rules! scenario {
-    ($name:literal, $tell:expr) => {
-        Scenario {
+    ($name:literal, $play:expr) => {
+        Row {
             name: $name,
-            tell: |teller| Box::pin($tell(teller)),
+            play: |setup| Box::pin($play(setup)),
         }
     };
 }
 
-pub(crate) const SCENARIOS: [Scenario; 22] = [
-    scenario!("clock 20 min behind, 20 calls", |of: Teller| of
+pub(crate) const ROWS: [Row; 22] = [
+    scenario!("clock 20 min behind, 20 calls", |of: Setup| of
         .skewed(-20 * MINUTE)),
-    scenario!("clock 2 days ahead, 20 calls", |of: Teller| of
+    scenario!("clock 2 days ahead, 20 calls", |of: Setup| of
         .skewed(2 * DAY)),
-    scenario!("the same, retries disabled", async |of: Teller| {
+    scenario!("the same, retries disabled", async |of: Setup| {
         let world = World::with_skew(-20 * MINUTE);
         let choice = Choice {
             retries: false,
@@ -67,105 +67,101 @@ pub(crate) const SCENARIOS: [Scenario; 22] = [
             .calls(20)
             .await
     }),
-    scenario!("101 calls in flight when the skew shows", |of: Teller| of
+    scenario!("101 calls in flight when the skew shows", |of: Setup| of
         .burst(101)),
-    scenario!("1,000 calls in flight when the skew shows", |of: Teller| of
+    scenario!("1,000 calls in flight when the skew shows", |of: Setup| of
         .burst(1_000)),
-    scenario!("three clients of one process", async |of: Teller| {
+    scenario!("three clients of one process", async |of: Setup| {
         let world = World::with_skew(-20 * MINUTE);
         let wire = Wire::new(&world, Site::with_tolerance(5));
         let clock = world.skew_clock();
         let mut end = End::default();
         for _ in 0..3 {
             let station = Station::on(of.arm, &world, &wire, &clock, Choice::default());
-            end.add(&Told(station).calls(5).await);
+            end.add(&Run(station).calls(5).await);
         }
         end
     }),
-    scenario!("NTP repairs the clock by a step", async |of: Teller| {
-        let told = of.at(-20 * MINUTE);
-        let mut end = told.calls(10).await;
-        told.0.world.undergoes(Event::IsSet(0));
-        end.add(&told.calls(10).await);
+    scenario!("NTP repairs the clock by a step", async |of: Setup| {
+        let run = of.at(-20 * MINUTE);
+        let mut end = run.calls(10).await;
+        run.0.world.undergoes(Event::IsSet(0));
+        end.add(&run.calls(10).await);
         end
     }),
     scenario!(
         "NTP repairs the clock by a slew, over 4 h",
-        async |of: Teller| {
-            let told = of.at(-20 * MINUTE);
-            let mut end = told.calls(5).await;
-            told.0.world.slews(83_333);
-            end.add(&told.calls_every(10 * MINUTE, 30).await);
+        async |of: Setup| {
+            let run = of.at(-20 * MINUTE);
+            let mut end = run.calls(5).await;
+            run.0.world.slews(83_333);
+            end.add(&run.calls_every(10 * MINUTE, 30).await);
             end
         }
     ),
-    scenario!("no `Date` header", |of: Teller| of
-        .dated(DateFault::Missing)),
-    scenario!("a doubled `Date`", |of: Teller| of
-        .dated(DateFault::Doubled)),
-    scenario!("a `Date` of 1970", |of: Teller| of.dated(DateFault::Absurd)),
-    scenario!("a `Date` that is a day off", |of: Teller| of
+    scenario!("no `Date` header", |of: Setup| of.dated(DateFault::Missing)),
+    scenario!("a doubled `Date`", |of: Setup| of.dated(DateFault::Doubled)),
+    scenario!("a `Date` of 1970", |of: Setup| of.dated(DateFault::Absurd)),
+    scenario!("a `Date` that is a day off", |of: Setup| of
         .dated(DateFault::Lying(DAY))),
-    scenario!("403 without a body, as to a HEAD", async |of: Teller| {
-        let silent = Wording::silent();
+    scenario!("403 without a body, as to a HEAD", async |of: Setup| {
+        let silent = SkewError::without_body();
         let site = Site::with_tolerance(15).saying(&silent);
         let world = World::with_skew(-20 * MINUTE);
         of.on(&world, site, Choice::default()).calls(20).await
     }),
-    scenario!("correct clock, one call of 14 min", async |of: Teller| {
-        let told = of.at(0);
-        told.0
+    scenario!("correct clock, one call of 14 min", async |of: Setup| {
+        let run = of.at(0);
+        run.0
             .wire
             .plan([Fate::default().worked_on(millis(14 * MINUTE))]);
-        told.calls(5).await
+        run.calls(5).await
     }),
-    scenario!("correct clock, long polls of 20 s", async |of: Teller| {
-        let told = of.at(0);
+    scenario!("correct clock, long polls of 20 s", async |of: Setup| {
+        let run = of.at(0);
         let poll = || Fate::default().worked_on(Duration::from_secs(20));
-        told.0.wire.plan((0..20).map(|_| poll()));
-        told.calls(20).await
+        run.0.wire.plan((0..20).map(|_| poll()));
+        run.calls(20).await
     }),
-    scenario!("correct clock, frozen 7 min after signing", |of: Teller| of
+    scenario!("correct clock, frozen 7 min after signing", |of: Setup| of
         .frozen(7)),
-    scenario!(
-        "correct clock, frozen 12 min after signing",
-        |of: Teller| of.frozen(12)
-    ),
+    scenario!("correct clock, frozen 12 min after signing", |of: Setup| of
+        .frozen(12)),
     scenario!(
         "correct clock, a proxy's 503 with a `Date` 2 h ahead",
-        async |of: Teller| {
-            let told = of.at(0);
+        async |of: Setup| {
+            let run = of.at(0);
             let reply = Reply::Unavailable { ahead: 2 * HOUR };
             // The call after it is of interest, not whether this one is retried.
-            told.0.wire.plan(vec![Fate::default().replied(reply); 3]);
-            let mut end = told.calls(1).await;
-            told.0.wire.forget_plans();
+            run.0.wire.plan(vec![Fate::default().replied(reply); 3]);
+            let mut end = run.calls(1).await;
+            run.0.wire.forget_plans();
             end.failed = 0;
-            end.add(&told.calls(5).await);
+            end.add(&run.calls(5).await);
             end
         }
     ),
     scenario!(
         "correct clock, a success with a `Date` 2 h ahead",
-        async |of: Teller| {
-            let told = of.at(0);
-            told.0
+        async |of: Setup| {
+            let run = of.at(0);
+            run.0
                 .wire
                 .plan([Fate::default().replied(Reply::WithDateAhead(2 * HOUR))]);
-            told.calls(5).await
+            run.calls(5).await
         }
     ),
     scenario!(
         "clock 20 min behind, restored from a snapshot 3 h later",
-        async |of: Teller| {
-            let told = of.at(-20 * MINUTE);
-            let mut end = told.calls(5).await;
-            told.0.world.undergoes(Event::Pauses(millis(3 * HOUR)));
-            end.add(&told.calls(5).await);
+        async |of: Setup| {
+            let run = of.at(-20 * MINUTE);
+            let mut end = run.calls(5).await;
+            run.0.world.undergoes(Event::Pauses(millis(3 * HOUR)));
+            end.add(&run.calls(5).await);
             end
         }
     ),
-    scenario!("clock 20 min behind, a wrong key", async |of: Teller| {
+    scenario!("clock 20 min behind, a wrong key", async |of: Setup| {
         let world = World::with_skew(-20 * MINUTE);
         let choice = Choice {
             secret: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYANOTHERKEY",
@@ -177,28 +173,28 @@ pub(crate) const SCENARIOS: [Scenario; 22] = [
     }),
     scenario!(
         "clock 20 min behind, all calls denied",
-        async |of: Teller| {
-            let told = of.at(-20 * MINUTE);
-            let mut end = told.calls(1).await;
-            told.0
+        async |of: Setup| {
+            let run = of.at(-20 * MINUTE);
+            let mut end = run.calls(1).await;
+            run.0
                 .wire
                 .plan(vec![Fate::default().replied(Reply::Denied); 30]);
-            end.add(&told.calls(5).await);
+            end.add(&run.calls(5).await);
             end
         }
     ),
 ];
 
-struct Told(Station);
+struct Run(Station);
 
-impl Teller {
-    fn on(self, world: &World, site: Site, choice: Choice) -> Told {
+impl Setup {
+    fn on(self, world: &World, site: Site, choice: Choice) -> Run {
         let wire = Wire::new(world, site);
         let clock = world.skew_clock();
-        Told(Station::on(self.arm, world, &wire, &clock, choice))
+        Run(Station::on(self.arm, world, &wire, &clock, choice))
     }
 
-    fn at(self, skew: i64) -> Told {
+    fn at(self, skew: i64) -> Run {
         let world = World::with_skew(skew);
         self.on(&world, Site::with_tolerance(5), Choice::default())
     }
@@ -214,10 +210,10 @@ impl Teller {
     }
 
     async fn frozen(self, minutes: i64) -> End {
-        let told = self.at(0);
+        let run = self.at(0);
         let freeze = Event::Freezes(millis(minutes * MINUTE));
-        told.0.wire.plan([Fate::between([freeze], [])]);
-        told.calls(5).await
+        run.0.wire.plan([Fate::between([freeze], [])]);
+        run.calls(5).await
     }
 
     async fn burst(self, count: usize) -> End {
@@ -226,7 +222,7 @@ impl Teller {
             is_parallel: true,
             ..Choice::default()
         };
-        let Told(station) = self.on(&world, Site::with_tolerance(5), choice);
+        let Run(station) = self.on(&world, Site::with_tolerance(5), choice);
         station.wire.hold(count);
         let station = Arc::new(station);
         let mut calls = JoinSet::new();
@@ -240,7 +236,7 @@ impl Teller {
     }
 }
 
-impl Told {
+impl Run {
     async fn calls(&self, count: usize) -> End {
         self.calls_every(MINUTE, count).await
     }
