@@ -23,7 +23,7 @@ use crate::decide;
 use crate::event::{Mode, SkewEvent};
 #[cfg(any(feature = "sdk", feature = "tower"))]
 use crate::lifetime::{Clocks, corrected_expiry};
-use crate::local_clock::{LocalClock, MachineClock, Reading};
+use crate::local_clock::{LocalClock, LocalClocks, Reading};
 use crate::offset::ClockOffset;
 use crate::report::Origin;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard};
@@ -49,10 +49,10 @@ pub use status::{SkewStatus, SkewWatcher};
 pub struct SkewClock(Arc<Shared>);
 
 struct Shared {
-    local: MachineClock,
+    local: LocalClocks,
     origin: Origin,
     on_event: Option<Listener>,
-    /// What readers need of `state` without its lock, published by whoever changes it.
+    /// What readers need of `state` without its lock; each change of `state` publishes it.
     is_corrected: AtomicBool,
     generation: AtomicU64,
     has_host_times: AtomicBool,
@@ -123,9 +123,10 @@ impl SkewClock {
         });
     }
 
-    /// Sets the offset, server time − local time, that somebody else knows: a presigner
-    /// or a device that was told the time by another way than a response, a process that
-    /// was started with a known offset and now knows a better one.
+    /// Sets a known offset, server time − local time.
+    ///
+    /// For a program that knows the time from a source other than a response, such as a
+    /// presigner or a device with its own time signal.
     ///
     /// It does what [`reset`](Self::reset) does, and then what
     /// [`initial_offset`](SkewClockBuilder::initial_offset) does: the first sample replaces
@@ -191,7 +192,7 @@ impl SkewClock {
 
     /// Returns the local clocks.
     #[cfg(feature = "sdk")]
-    pub(crate) fn local(&self) -> &MachineClock {
+    pub(crate) fn local(&self) -> &LocalClocks {
         &self.0.local
     }
 

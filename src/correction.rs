@@ -30,9 +30,9 @@ pub(crate) struct ClockState {
 pub(crate) struct Correction {
     /// Time − monotonic clock: what signatures are dated by.
     point: ClockOffset,
-    /// The range of the server's time at `learned_at`.
+    /// The range of the server's time at `updated_at`.
     interval: Interval,
-    learned_at: Duration,
+    updated_at: Duration,
     /// The monotonic clock when the first of an unbroken series of corrections began.
     since: Duration,
     host: Option<Host>,
@@ -65,7 +65,7 @@ impl ClockState {
         let correction = Correction {
             point,
             interval: Interval::exactly(point),
-            learned_at: reading.monotonic,
+            updated_at: reading.monotonic,
             since: reading.monotonic,
             host: None,
         };
@@ -138,7 +138,7 @@ impl ClockState {
 
     /// Makes a sample the correction, and returns the correction that it replaces. The
     /// caller has checked for [objections](Self::objection_to).
-    pub(crate) fn learn(
+    pub(crate) fn update(
         &mut self,
         sample: &OffsetSample,
         host: Option<&Host>,
@@ -148,7 +148,7 @@ impl ClockState {
         let correction = Correction {
             point: sample.point,
             interval: sample.interval,
-            learned_at: sample.at,
+            updated_at: sample.at,
             since: previous.as_ref().map_or(sample.at, |known| known.since),
             host: host.cloned(),
         };
@@ -173,7 +173,7 @@ impl ClockState {
 
     /// Notes a reading of the monotonic clock. If that has gone back, as it does when a
     /// checkpoint is restored, every time that was kept as a distance from it is wrong:
-    /// forgets those, starts all periods anew, and returns the correction that ended.
+    /// forgets those, restarts all periods, and returns the correction that ended.
     pub(crate) fn follow_monotonic_clock(&mut self, mono: Duration) -> Option<Correction> {
         // Readings of several threads come in any order, and not so far apart.
         let has_gone_back = self.seen.saturating_sub(mono) > GONE_BACK;
@@ -243,7 +243,7 @@ impl Correction {
 
     /// Returns how long ago it was updated.
     pub(crate) const fn age(&self, mono: Duration) -> Duration {
-        mono.saturating_sub(self.learned_at)
+        mono.saturating_sub(self.updated_at)
     }
 
     pub(crate) fn offset(&self, reading: Reading) -> ClockOffset {

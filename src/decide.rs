@@ -152,7 +152,7 @@ impl Observation<'_> {
             Verdict::AlreadyCorrected
             | Verdict::Inconclusive
             | Verdict::NoTime { resign: true } => Decision::Resign,
-            Verdict::ClockSkew(sample) => self.learn(&sample, mode),
+            Verdict::ClockSkew(sample) => self.use_sample(&sample, mode),
         };
         if !exchange.is_resend {
             return decision;
@@ -164,7 +164,7 @@ impl Observation<'_> {
         Decision::Pass
     }
 
-    fn learn(&mut self, sample: &OffsetSample, mode: Mode) -> Decision {
+    fn use_sample(&mut self, sample: &OffsetSample, mode: Mode) -> Decision {
         let exchange = self.exchange;
         let host = exchange.host_name();
         let is_by_host_time = self.state.signing_time(host, self.reading).by == SignedBy::HostTime;
@@ -227,9 +227,9 @@ impl Observation<'_> {
 
     fn correct(&mut self, sample: &OffsetSample) {
         let reading = self.reading;
-        let ended = self.state.learn(sample, self.exchange.host, reading);
+        let ended = self.state.update(sample, self.exchange.host, reading);
         if ended.is_none() && self.state.correction().is_none() {
-            // A host says what the local clock says, which nobody had doubted.
+            // The host agrees with the local clock, and there was no correction.
             return;
         }
         let previous = ended.as_ref().map(|known| known.offset(reading));

@@ -67,7 +67,7 @@ pub enum Cause {
     /// TLS rejected the server's certificate for its dates, as it does where the local
     /// clock is far off. Nothing was signed or sent.
     Certificate,
-    /// Not the clock, but this.
+    /// A cause other than the clock.
     Other(OtherCause),
     /// No authentication error: throttling, a missing object, a fault of the service.
     Unrelated,
@@ -247,7 +247,7 @@ impl fmt::Display for Cause {
                  clock is wrong"
             }
             Self::Other(cause) => text_of(*cause).0,
-            Self::Unrelated => "this is no authentication error",
+            Self::Unrelated => "this is not an authentication error",
             Self::Unknown => "no response names the cause",
         })
     }

@@ -14,7 +14,7 @@ pub use details::{Details, Mode};
 pub use kind::{ClearReason, EventKind, Missing, SkipReason};
 pub use label::Label;
 
-/// Something that clock skew, or the age of a signature, did to a call.
+/// Event of a [`SkewClock`](crate::SkewClock): what happened, with its numbers.
 ///
 /// With the feature `serde` it serializes as a map with the field names of the log event.
 ///
@@ -48,7 +48,7 @@ impl SkewEvent {
         }
     }
 
-    /// An ordinary `AccessDenied` is logged for those who look for it, and not counted.
+    /// An ordinary `AccessDenied` is logged at debug level, and not counted.
     pub(crate) const fn counted_if(mut self, is_counted: bool) -> Self {
         self.is_counted = is_counted;
         self
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_person_reads_the_offset_in_words() {
+    fn the_text_of_an_event_ends_with_a_readable_offset() {
         let details = Details {
             offset: Some(ClockOffset::from_millis(172_799_595)),
             ..Details::default()

@@ -24,7 +24,7 @@ pub use response::ResponseView;
 pub use sample::Source;
 pub(crate) use sample::{Sample, Strength};
 
-/// What a clock skew error says about the request's time.
+/// Direction in which a clock skew error says that the request's time is wrong.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum SkewDirection {
@@ -36,7 +36,7 @@ pub enum SkewDirection {
     Unspecified,
 }
 
-/// What else an authentication error can be, as far as the response says so.
+/// Cause of an authentication error other than the clock, as the response states it.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum OtherCause {
@@ -61,7 +61,7 @@ pub enum OtherCause {
 }
 
 impl OtherCause {
-    /// The `cause` field of the log event.
+    /// Returns the `cause` field of the log event.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::WrongKey => "wrong_key",
@@ -77,7 +77,7 @@ impl OtherCause {
     }
 }
 
-/// What a response says about the clock; see the [module](self).
+/// Everything that a response says about the clock; see the [module](self).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Evidence {
     status: u16,

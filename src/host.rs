@@ -1,9 +1,9 @@
-//! [`Host`]: who answered, and whether that is AWS itself.
+//! [`Host`]: the host of a request, and whether AWS operates it.
 
 /// The host that a request was sent to, as its URI names it.
 ///
-/// Never the `Host` header: a header says whom the sender means, the URI's
-/// authority says whom TLS has authenticated.
+/// The `Host` header is never used: it is only a claim of the sender, while TLS
+/// authenticates the authority of the URI.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Host {
     name: Box<str>,

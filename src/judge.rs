@@ -10,7 +10,7 @@ use crate::interval::Interval;
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
 
-/// One signed request and the moments between which it was answered.
+/// One signed request, and when it was sent and its response received.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RoundTrip {
     /// `x-amz-date`: the time the request was signed for. `None` if it was not
@@ -30,7 +30,7 @@ pub(crate) enum SignedBy {
     Clock(u64),
     /// The time that is kept for the request's host alone.
     HostTime,
-    /// Neither: somebody else has signed it, or it was signed long ago.
+    /// Neither: another signer has signed it, or it was signed long ago.
     Other,
 }
 

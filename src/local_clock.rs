@@ -233,12 +233,12 @@ pub(crate) struct Reading {
 
 /// The local clocks. Those of the operating system are read without dynamic dispatch.
 #[derive(Debug)]
-pub(crate) enum MachineClock {
+pub(crate) enum LocalClocks {
     System(SystemClock),
     Other(Box<dyn LocalClock>),
 }
 
-impl MachineClock {
+impl LocalClocks {
     #[cfg(feature = "sdk")]
     pub(crate) const fn is_system(&self) -> bool {
         matches!(self, Self::System(_))
@@ -255,7 +255,7 @@ impl MachineClock {
     }
 }
 
-impl LocalClock for MachineClock {
+impl LocalClock for LocalClocks {
     #[inline]
     fn wall(&self) -> SystemTime {
         match self {

@@ -1,7 +1,7 @@
-//! Send, observe, prove, re-sign, send: the one state machine of the integrations that
-//! sign by themselves.
+//! State machine for the integrations that re-sign requests themselves (HTTP client, Tower):
+//! send, observe, reproduce the signature, re-sign, resend.
 //!
-//! Accepted responses do not come this far, unless the clock wants them.
+//! Accepted responses bypass this module, unless the clock wants them.
 
 use std::future::Future;
 use std::time::{Duration, SystemTime};
@@ -167,7 +167,7 @@ pub(crate) async fn recover<R: ReplayRequest>(
 }
 
 /// Proves the signature and makes a new one, once the service below is ready: a
-/// signature that is made earlier grows old in its queue.
+/// signature that is made earlier ages in its queue.
 async fn resigned<R: ReplayRequest>(
     request: &mut R,
     clock: &SkewClock,

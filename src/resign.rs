@@ -1,5 +1,5 @@
-//! Prove, then re-sign: a new signature for a request that somebody else has
-//! signed, if it can be shown how they signed it.
+//! Prove, then re-sign: a new signature for a request that another signer has
+//! signed, if that signature can be reproduced.
 //!
 //! A signature is reproduced at its own time with the credentials at hand. Only
 //! if it comes out identical is it known which key, which canonical form and
@@ -210,7 +210,7 @@ impl Proof {
 ///
 /// If the credentials, or what the request consists of, do not allow it.
 #[cfg(feature = "tower")]
-pub(crate) fn sign_anew(
+pub(crate) fn sign_unsigned(
     head: &Head<'_>,
     body: Option<&[u8]>,
     credentials: &Credentials,

@@ -70,7 +70,7 @@ impl SkewClock {
     }
 }
 
-/// Returns whom a URL leads to, if nobody on the way can answer in its place.
+/// Returns the host of a URL, if TLS authenticates it or it is on loopback.
 fn authenticated(url: &str) -> Result<Host, SynchronizeError> {
     let host = Host::of_uri(url).ok_or(SynchronizeError::NoEndpoint)?;
     let address = host.name().trim_matches(['[', ']']).parse::<IpAddr>();
@@ -81,7 +81,7 @@ fn authenticated(url: &str) -> Result<Host, SynchronizeError> {
         .ok_or(SynchronizeError::Insecure)
 }
 
-/// Why a clock could not be synchronized. It is as it was.
+/// Error of a synchronization that failed. The clock is unchanged.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SynchronizeError {
@@ -89,7 +89,7 @@ pub enum SynchronizeError {
     NoEndpoint,
     /// The config has no HTTP client, and the SDK was built without one.
     NoHttpClient,
-    /// The endpoint is plain HTTP on another machine, where anybody can answer.
+    /// The endpoint is plain HTTP on another machine, so its response is not authenticated.
     Insecure,
     /// No response came, or not in time.
     NoAnswer(BoxError),
@@ -107,7 +107,7 @@ impl fmt::Display for SynchronizeError {
         f.write_str(match self {
             Self::NoEndpoint => "there is neither an endpoint nor a region to ask in",
             Self::NoHttpClient => "there is no HTTP client to ask with",
-            Self::Insecure => "over plain HTTP anybody can state the time",
+            Self::Insecure => "a response over plain HTTP is not authenticated",
             Self::NoAnswer(_) => "no response came",
             Self::NoDate => "the response had no credible date",
             Self::LimitExceeded => "the server's time is too far ahead",
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_http_is_for_this_machine_only() {
+    fn plain_http_is_accepted_from_loopback_only() {
         for (url, is_trusted) in [
             ("https://sts.us-east-1.amazonaws.com", true),
             ("https://minio.lab.example:9000", true),

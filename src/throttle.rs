@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_monotonic_clock_that_goes_back_starts_the_minute_anew() {
+    fn a_monotonic_clock_that_goes_back_restarts_the_minute() {
         let mut throttle = Throttle::default();
         let mut admit = |seconds: u64| {
             let event = event(EventKind::ExpiredInTransit);

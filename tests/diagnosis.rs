@@ -216,7 +216,7 @@ fn an_error_that_is_not_about_authentication_is_left_alone() {
         assert_eq!(diagnosis.cause(), Cause::Unrelated, "{status}");
         assert_eq!(
             diagnosis.to_string(),
-            "this is no authentication error",
+            "this is not an authentication error",
             "{status}"
         );
     }

@@ -12,7 +12,7 @@ use super::announce::gauges_of;
 use super::{Listener, Shared, SkewClock, State};
 use crate::correction::ClockState;
 use crate::event::{Label, Mode, SkewEvent};
-use crate::local_clock::{LocalClock, MachineClock, Reading, SystemClock};
+use crate::local_clock::{LocalClock, LocalClocks, Reading, SystemClock};
 use crate::offset::ClockOffset;
 use crate::report::{self, Origin};
 use crate::sync::{AtomicBool, AtomicU64, Mutex};
@@ -32,7 +32,7 @@ use crate::trust::Limits;
 /// assert_eq!(clock.status().offset().to_string(), "20 min behind");
 /// ```
 pub struct SkewClockBuilder {
-    local: MachineClock,
+    local: LocalClocks,
     limits: Limits,
     initial_offset: Option<ClockOffset>,
     observe_only: bool,
@@ -45,7 +45,7 @@ impl SkewClockBuilder {
     /// (feature `test-util`).
     #[must_use]
     pub fn local_clock(mut self, clock: impl LocalClock + 'static) -> Self {
-        self.local = MachineClock::Other(Box::new(clock));
+        self.local = LocalClocks::Other(Box::new(clock));
         self
     }
 
@@ -164,7 +164,7 @@ impl SkewClockBuilder {
 impl Default for SkewClockBuilder {
     fn default() -> Self {
         Self {
-            local: MachineClock::System(SystemClock::new()),
+            local: LocalClocks::System(SystemClock::new()),
             limits: Limits::default(),
             initial_offset: None,
             observe_only: false,

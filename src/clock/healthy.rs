@@ -1,4 +1,4 @@
-//! A machine whose clock is correct, and everything that can go wrong around it:
+//! A machine whose clock is correct, and the faults around it:
 //! 10,000 sequences of 200 responses with faults in any order.
 
 use std::fmt::Write;

@@ -1,4 +1,4 @@
-//! The true time lies where the correction says that it does.
+//! The true time is always inside the interval of the correction.
 
 use proptest::prelude::*;
 
@@ -13,7 +13,7 @@ const DAY: i64 = 1_440 * MINUTE;
 /// 200 ppm too fast or too slow.
 fn exchanges() -> impl Strategy<Value = Known> {
     let manners = [
-        Manner::InWords,
+        Manner::Message,
         Manner::BoundOnly,
         Manner::ByCode,
         Manner::Silently,
@@ -72,7 +72,7 @@ proptest! {
             // It is too far ahead to be followed.
             return Ok(());
         }
-        state.learn(&sample, Some(&host), received);
+        state.update(&sample, Some(&host), received);
         if let Some(correction) = state.correction() {
             let at = known.reading(head + age);
             let error = ClockOffset::between(state.now(at), known.truth(head + age)).magnitude();

@@ -36,7 +36,7 @@ fn aws() -> Host {
 
 fn corrected(wall_ahead: i64) -> ClockState {
     let mut state = ClockState::new(Limits::default());
-    state.learn(&sample(0, 100), Some(&aws()), reading(wall_ahead, 100));
+    state.update(&sample(0, 100), Some(&aws()), reading(wall_ahead, 100));
     assert!(state.correction().is_some());
     state
 }
@@ -73,7 +73,7 @@ fn a_sample_that_agrees_with_the_wall_ends_the_correction() {
     let mut state = corrected(-20 * MINUTE);
     let before = state.correction().cloned();
     let at = reading(-20 * MINUTE, 300);
-    let ended = state.learn(&sample(-20 * MINUTE, 300), Some(&aws()), at);
+    let ended = state.update(&sample(-20 * MINUTE, 300), Some(&aws()), at);
     assert_eq!(ended, before);
     assert_eq!(state.correction(), None);
     assert_eq!(state.now(at), at.wall);
@@ -114,9 +114,9 @@ fn each_input_does_in_each_state_what_the_table_says() {
             let at = reading(-20 * MINUTE, 200);
             let wall = Interval::exactly(wall_on_monotonic(at)).widened(Duration::from_secs(1));
             match input {
-                Input::Sample => drop(state.learn(&sample(MINUTE, 200), Some(&aws()), at)),
+                Input::Sample => drop(state.update(&sample(MINUTE, 200), Some(&aws()), at)),
                 Input::SampleOfTheWall => {
-                    drop(state.learn(&sample(-20 * MINUTE, 200), Some(&aws()), at));
+                    drop(state.update(&sample(-20 * MINUTE, 200), Some(&aws()), at));
                 }
                 Input::ReadOnAWrongWall => drop(state.clear_if_repaired(at)),
                 Input::ReadOnARepairedWall => drop(state.clear_if_repaired(reading(0, 200))),
@@ -158,10 +158,10 @@ fn a_host_is_signed_for_by_its_own_time_where_that_differs_from_the_clock() {
 
 #[test]
 fn three_accepted_responses_in_a_row_end_a_correction() {
-    // The sample was a lie: the wall clock is correct.
+    // The sample was wrong: the wall clock is correct.
     let mut state = ClockState::new(Limits::default());
     let lie = sample(10 * MINUTE, 100);
-    state.learn(&lie, Some(&aws()), reading(0, 100));
+    state.update(&lie, Some(&aws()), reading(0, 100));
     let at = reading(0, 200);
     let truth = Interval::exactly(wall_on_monotonic(at)).widened(Duration::from_secs(1));
     let agreeing = Interval::exactly(lie.point);
@@ -195,7 +195,7 @@ fn the_limit_is_measured_from_the_wall_clock_and_never_from_a_correction() {
     let at = reading(0, 100);
     let days = |days: i64| sample(days * 1_440 * MINUTE, 100);
     assert_eq!(state.objection_to(&days(399), Some(&aws()), at), None);
-    state.learn(&days(399), Some(&aws()), at);
+    state.update(&days(399), Some(&aws()), at);
     let further = state.objection_to(&days(401), Some(&aws()), at);
     assert_eq!(further, Some(Objection::Limit));
 }
@@ -225,7 +225,7 @@ fn each_change_has_a_generation() {
     assert_eq!(state.generation(), 1);
     for number in 2..5 {
         let at = reading(-20 * MINUTE, 100 * number);
-        state.learn(&sample(MINUTE * 5, 100 * number), Some(&aws()), at);
+        state.update(&sample(MINUTE * 5, 100 * number), Some(&aws()), at);
         assert_eq!(state.generation(), number);
     }
     state.reset();
@@ -238,12 +238,12 @@ fn a_change_drops_the_confirmation() {
     let at = reading(-20 * MINUTE, 200);
     state.trust.confirm(&aws(), at);
     assert!(state.trust.objection_to(None, at).is_some());
-    state.learn(&sample(5 * MINUTE, 200), Some(&aws()), at);
+    state.update(&sample(5 * MINUTE, 200), Some(&aws()), at);
     assert_eq!(state.trust.objection_to(None, at), None);
 }
 
 #[test]
-fn a_reset_forgets_the_time_and_which_hosts_were_trusted() {
+fn a_reset_forgets_the_correction_and_the_confirmation() {
     let mut state = corrected(-20 * MINUTE);
     let at = reading(-20 * MINUTE, 200);
     state.trust.confirm(&aws(), at);
@@ -277,7 +277,7 @@ fn a_response_that_fits_both_clocks_or_neither_contradicts_nothing() {
         state.correction = Some(Correction {
             point: seconds(point),
             interval: Interval::exactly(seconds(point)),
-            learned_at: at.monotonic,
+            updated_at: at.monotonic,
             since: at.monotonic,
             host: Some(aws()),
         });

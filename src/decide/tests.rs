@@ -409,7 +409,7 @@ fn a_rejected_trial_is_removed_and_the_hosts_date_ignored_for_a_minute_then_two(
 }
 
 #[test]
-fn a_message_is_heard_while_a_host_is_in_back_off() {
+fn a_message_updates_the_clock_while_its_host_is_in_back_off() {
     let mut machine = Machine::trying(LAB, 20 * MINUTE);
     machine.resends(LAB, Code(HOUR));
     assert_eq!(machine.sends(LAB, Message(40 * MINUTE)), Decision::Resign);
@@ -435,7 +435,7 @@ fn a_denial_removes_no_trial_and_starts_no_back_off() {
     assert!(!machine.state.trust.is_backing_off(LAB, mono));
 }
 
-/// The trial was a lie that makes signatures look old, which is not the age of one.
+/// The trial was wrong and makes signatures look old, which is not expiry in transit.
 #[test]
 fn a_denial_that_states_no_time_ends_a_trial_and_starts_no_back_off() {
     let mut machine = Machine::trying(LAB, -HOUR);
@@ -625,7 +625,7 @@ fn the_response_to_an_unsigned_request_changes_nothing() {
 }
 
 #[test]
-fn the_answer_to_a_resend_is_learned_from_and_never_resent() {
+fn the_response_to_a_resend_updates_the_clock_and_is_never_resent() {
     let mut machine = Machine::new();
     assert_eq!(machine.resends(AWS, Message(HOUR)), Decision::Pass);
     assert_eq!(machine.ahead(KMS), HOUR);
@@ -633,7 +633,7 @@ fn the_answer_to_a_resend_is_learned_from_and_never_resent() {
 }
 
 #[test]
-fn an_expired_signature_is_resent_and_nothing_is_learned() {
+fn a_request_that_expired_in_transit_is_resent_and_the_clock_stays() {
     let mut machine = Machine::new();
     let sent = machine.reading;
     machine.passes(720);
@@ -668,7 +668,7 @@ fn an_observe_only_clock_tries_nothing_and_reports_each_skew_once() {
 }
 
 #[test]
-fn a_monotonic_clock_that_goes_back_starts_all_periods_anew() {
+fn a_monotonic_clock_that_goes_back_restarts_all_periods() {
     let mut machine = Machine::trying(LAB, 20 * MINUTE);
     machine.resends(LAB, Code(HOUR));
     machine.sends(AWS, Status(200, 0));

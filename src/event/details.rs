@@ -16,7 +16,7 @@ macro_rules! each_detail {
             offset: $crate::offset::ClockOffset =>
                 "offset": $crate::event::Details::text,
                 "offset_ms": $crate::event::Details::millis;
-            /// The same before the event.
+            /// Server time − local time, before the event.
             previous_offset: $crate::offset::ClockOffset =>
                 "previous_offset_ms": $crate::event::Details::millis;
             /// How far `offset` can be from the truth.
@@ -35,10 +35,10 @@ macro_rules! each_detail {
             /// The server's time, as stated or concluded.
             server_time: std::time::SystemTime =>
                 "server_time": $crate::event::Details::time;
-            /// The host that answered.
+            /// The host that sent the response.
             server_address: $crate::event::Label =>
                 "server.address": $crate::event::Label::as_str;
-            /// The host that it disagrees with.
+            /// The host that `server_address` disagrees with.
             other_address: $crate::event::Label =>
                 "other.address": $crate::event::Label::as_str;
             /// The service's name in signatures, such as `sqs`.

@@ -35,8 +35,8 @@ pub enum EventKind {
     ResendRejected,
     /// A server states a time beyond [`Limits`](crate::Limits). Nothing was corrected.
     OffsetLimitExceeded,
-    /// An authentication error that looks like a clock skew error and is none, such as a
-    /// wrong key.
+    /// An authentication error that looks like a clock skew error and has another cause, such
+    /// as a wrong key.
     #[non_exhaustive]
     NotClockSkew {
         /// What the server says it is.
@@ -185,7 +185,7 @@ impl SkipReason {
     }
 }
 
-/// What a client lacks of the parts that work together.
+/// Part of the installation that a client lacks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Missing {

@@ -34,7 +34,7 @@ static STAMPED: Pattern = Pattern::new(concat!(
     r"(?<dated>TIME) expired(?:\. it must be within (?<seconds>\d{1,4}) sec)?)",
 ));
 
-/// The fields of S3, and the current time in words.
+/// The fields of S3, and the current time in a sentence.
 static FIELD: Pattern = Pattern::new(concat!(
     r"^(?:requesttime|servertime|maxallowedskewmilliseconds|<x-amz-date|current date(?:/time)?)",
     r"(?:[^0-9a-z]{1,12}|\x20is\x20)(?:(?<time>TIME)|(?<number>\d{1,9})(?:\D|$))",

@@ -67,8 +67,8 @@ fn check_standing(
 }
 
 #[test]
-fn suspect_accepted_and_let_through_are_told_apart() {
-    let (suspect, accepted, through, neither) = (
+fn each_response_is_accepted_or_passed_the_timestamp_check_or_is_a_possible_skew_error() {
+    let (possible, accepted, passed, neither) = (
         (true, false, false),
         (false, true, true),
         (false, false, true),
@@ -78,17 +78,17 @@ fn suspect_accepted_and_let_through_are_told_apart() {
     check_standing(304, "", "", accepted, None);
     check_standing(200, "RequestTimeTooSkewed", "", neither, None);
     for status in [302, 404, 405, 409, 412, 416] {
-        check_standing(status, "", "", through, None);
+        check_standing(status, "", "", passed, None);
     }
-    check_standing(403, "", "", suspect, None);
-    check_standing(403, "Forbidden", "<html>", suspect, None);
-    check_standing(400, "InvalidSignatureException", "what?", suspect, None);
-    check_standing(401, "AuthFailure", "", suspect, None);
+    check_standing(403, "", "", possible, None);
+    check_standing(403, "Forbidden", "<html>", possible, None);
+    check_standing(400, "InvalidSignatureException", "what?", possible, None);
+    check_standing(401, "AuthFailure", "", possible, None);
     check_standing(
         403,
         "AccessDenied",
         "is not authorized to perform: x",
-        suspect,
+        possible,
         Some(OtherCause::Denied),
     );
     check_standing(403, "RequestTimeTooSkewed", "", neither, None);
@@ -102,7 +102,7 @@ fn suspect_accepted_and_let_through_are_told_apart() {
         403,
         "SignatureDoesNotMatch",
         wrong_key,
-        through,
+        passed,
         Some(OtherCause::WrongKey),
     );
     check_standing(
@@ -129,7 +129,7 @@ fn suspect_accepted_and_let_through_are_told_apart() {
 }
 
 #[test]
-fn a_refusal_is_a_rejection_or_a_suspect_and_may_be_of_the_signature() {
+fn each_authentication_error_is_a_skew_error_or_a_possible_one() {
     for (status, code, is_refused, is_signature_code) in [
         (403, "RequestTimeTooSkewed", true, false),
         (403, "SignatureDoesNotMatch", true, true),
@@ -201,7 +201,7 @@ fn a_code_is_read_in_utf_16_as_well() {
 }
 
 #[test]
-fn a_code_that_nobody_knows_is_no_suspect() {
+fn an_unknown_code_is_no_possible_clock_skew_error() {
     for (status, code, is_possible_clock_skew_error) in [
         (403, "", true),
         (403, "Gone", false),

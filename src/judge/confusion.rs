@@ -179,7 +179,7 @@ impl Kind {
                 Manner::Silently,
             ],
             _ => [
-                Manner::InWords,
+                Manner::Message,
                 Manner::BoundOnly,
                 Manner::ByCode,
                 Manner::Silently,

@@ -16,7 +16,7 @@ pub(crate) struct Known {
     pub(crate) sent: u64,
     pub(crate) there: u64,
     pub(crate) back: u64,
-    /// How far the machine's wall clock is ahead, and by how much it is set forward
+    /// How far the local wall clock is ahead, and by how much it is set forward
     /// on the way.
     pub(crate) skew: i64,
     pub(crate) set: i64,
@@ -29,16 +29,16 @@ pub(crate) struct Known {
 /// What the server says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Manner {
-    InWords,
-    /// In words, without what is in parentheses.
+    Message,
+    /// An error message without the part in parentheses.
     BoundOnly,
     /// `RequestTimeTooSkewed`, with a `Date` that is up to a second old.
     ByCode,
     /// A 403 without a body, with such a `Date` and a request id.
     Silently,
-    /// The key is wrong: in words, ...
+    /// The key is wrong, and the error message says so.
     WrongKey,
-    /// ... or as EC2 says it, with the words for a wrong time.
+    /// The key is wrong, and EC2 returns the code that it also returns for a wrong time.
     AuthFailure,
 }
 
@@ -61,7 +61,7 @@ impl Known {
         }
     }
 
-    /// What the machine's clocks show so long after the request was sent.
+    /// Returns both local clocks so long after the request was sent.
     pub(crate) fn reading(&self, after: u64) -> Reading {
         let set = if after > 0 { self.set } else { 0 };
         let mono = i64::try_from(self.sent + after).unwrap();
@@ -97,7 +97,7 @@ impl Known {
         };
         let view = ResponseView::new(status, body.as_bytes()).with_request_id("id-1");
         Evidence::read(&match self.manner {
-            Manner::InWords | Manner::BoundOnly => view,
+            Manner::Message | Manner::BoundOnly => view,
             _ => view.with_date(&date),
         })
     }
@@ -114,7 +114,7 @@ impl Known {
         let words = words.replace('|', &basic(signed));
         let bound = basic(bound);
         match self.manner {
-            Manner::InWords => format!(
+            Manner::Message => format!(
                 r#"{{"message":"Signature {words} {bound} ({} {sign} {} min.)"}}"#,
                 basic(server),
                 self.tolerance / 60_000

@@ -160,7 +160,7 @@ fn a_freeze_on_a_wrong_clock_hides_the_clock() {
 }
 
 #[test]
-fn the_interval_allows_for_a_boot_clock_that_runs_slow_on_the_way() {
+fn the_interval_allows_for_a_monotonic_clock_that_runs_slow() {
     // Answered at once, and 10,000 s on its way back; the clocks lose two of them.
     let trip = RoundTrip {
         received: reading(9_998, 9_998),

@@ -19,12 +19,12 @@ fn does_not_go_back(mono: fn() -> Duration) {
 }
 
 #[test]
-fn the_boot_clock_does_not_go_back() {
+fn the_monotonic_clock_does_not_go_back() {
     does_not_go_back(|| SystemClock::new().monotonic());
 }
 
 #[test]
-fn nor_do_those_of_other_platforms() {
+fn the_monotonic_clocks_of_other_platforms_do_not_go_back() {
     does_not_go_back(instant::monotonic);
     #[cfg(any(target_os = "linux", target_os = "macos", target_os = "ios"))]
     does_not_go_back(continuous::monotonic);

@@ -135,7 +135,7 @@ fn is_chunked(stated: &[u8]) -> bool {
     stated.starts_with(b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD")
 }
 
-/// In the place of a header's value that is no UTF-8: whoever signed that cannot be
-/// reproduced, and whether a header stands twice is still known.
+/// Replaces a header value that is not UTF-8. A signature of that value cannot be
+/// reproduced, and a repeated header is still recognized.
 #[cfg(feature = "tower")]
 pub(crate) const NOT_TEXT: &str = "\u{fffd}";

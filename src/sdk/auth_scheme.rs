@@ -53,14 +53,23 @@ struct SkewSigner {
 }
 
 impl SkewClock {
-    /// Returns an auth scheme for `push_auth_scheme` of a service's config builder, where
-    /// it takes the place of the SDK's SigV4 scheme.
+    /// Returns an auth scheme that takes the place of the SDK's SigV4 scheme, for
+    /// `push_auth_scheme` of a service's config builder.
+    ///
+    /// [`install!`](crate::install) pushes it together with the other parts.
+    ///
+    /// ```no_run
+    /// # fn wire(config: &aws_config::SdkConfig, clock: &aws_clock_skew::SkewClock) {
+    /// let builder = aws_sdk_sqs::config::Builder::from(config)
+    ///     .push_auth_scheme(clock.auth_scheme());
+    /// # }
+    /// ```
     pub fn auth_scheme(&self) -> SkewAuthScheme {
         SkewAuthScheme::new(self, SharedAuthScheme::new(SigV4AuthScheme::new()))
     }
 
-    /// The same for SigV4a: S3 multi-region access points and EventBridge global
-    /// endpoints.
+    /// Returns an auth scheme that takes the place of the SDK's SigV4a scheme, for S3
+    /// multi-region access points and EventBridge global endpoints.
     #[cfg(feature = "sigv4a")]
     pub fn sigv4a_auth_scheme(&self) -> SkewAuthScheme {
         use aws_runtime::auth::sigv4a::SigV4aAuthScheme;

@@ -52,7 +52,22 @@ impl SkewClock {
         }
     }
 
-    /// The same, through an HTTP client of one's own.
+    /// Corrects every client of a config, like [`configure`](Self::configure), through the
+    /// given HTTP client.
+    ///
+    /// Use it for a client with its own TLS or proxy settings, and in programs without the
+    /// SDK's default HTTPS client.
+    ///
+    /// ```no_run
+    /// # async fn start(http_client: aws_smithy_runtime_api::client::http::SharedHttpClient) {
+    /// use aws_clock_skew::SkewClock;
+    /// use aws_config::BehaviorVersion;
+    ///
+    /// let clock = SkewClock::new();
+    /// let loader = aws_config::defaults(BehaviorVersion::latest());
+    /// let config = clock.configure_with_http_client(loader, http_client).load().await;
+    /// # }
+    /// ```
     pub fn configure_with_http_client(
         &self,
         loader: ConfigLoader,
@@ -62,7 +77,7 @@ impl SkewClock {
             .http_client(self.wrap_http_client(inner))
     }
 
-    /// Corrects every client that is made from a config which somebody else has loaded.
+    /// Corrects every client that is made from a config that was loaded elsewhere.
     ///
     /// The config's HTTP client is wrapped, or the SDK's default client where it has
     /// none, and its identity cache is replaced. Its credential providers keep the
@@ -113,20 +128,21 @@ impl SkewClock {
     /// its status. It takes 15 seconds at most. A clock that may be correct, give or take
     /// two minutes, stays as it is.
     ///
-    /// # What it is worth
+    /// # Trust in the result
     ///
-    /// Less than the error message of a rejection, which repeats the time of your own
-    /// signature. TLS says who wrote this `Date`, so plain HTTP is for loopback only; a
+    /// The sample is weaker than the message of a clock skew error, which repeats the time of
+    /// your own signature. Only TLS authenticates this `Date`, so plain HTTP is accepted from
+    /// loopback only. A
     /// proxy that ends TLS with a certificate that the machine trusts can state any time.
     /// Therefore the correction forward is limited by
     /// [`Limits::with_max_forward`](crate::Limits::with_max_forward), which is 7 days: a device that
     /// boots in 1970, more than a week after the release of this crate, needs a wider limit.
     /// The next error message that states the time replaces the sample. TLS itself may fail
-    /// on a machine whose clock is years off, and nothing here can help that.
+    /// on a machine whose clock is years off; this crate cannot help there.
     ///
     /// # Errors
     ///
-    /// If nobody could be asked, no response came, or its time cannot be used; see
+    /// If there is no server to ask, no response came, or its time cannot be used; see
     /// [`SynchronizeError`]. The clock is then as it was, and the first rejection updates
     /// it: go on.
     ///
@@ -184,7 +200,7 @@ impl SkewClock {
 
 type Failure = OrchestratorError<Infallible>;
 
-/// An age of zero is none: our own HTTP client says so of every response.
+/// Reads a response, and ignores `Age: 0`, which our own HTTP client adds to every response.
 fn read(response: &HttpResponse) -> Evidence {
     Evidence::read(&view_of(response, &[], true))
 }

@@ -12,8 +12,9 @@ use crate::diagnosis::{Cause, Diagnosis};
 use crate::evidence::{Evidence, ResponseView};
 
 impl SkewClock {
-    /// Says why a call of an AWS SDK client failed, whatever client it was. The clock stays
-    /// as it is. Ask soon, as with [`diagnose_response`](Self::diagnose_response).
+    /// Returns why a call of an AWS SDK client failed. The clock does not change.
+    ///
+    /// The client need not use this clock. Call it soon after the failure, as with [`diagnose_response`](Self::diagnose_response).
     ///
     /// ```no_run
     /// # use aws_clock_skew::SkewClock;

@@ -35,8 +35,8 @@ use copy::RequestCopy;
 use request::SdkRequest;
 pub(super) use request::SigningContext;
 
-/// Sends through another HTTP client, and signs and sends a request once more if it met
-/// a clock skew error.
+/// HTTP client that sends through another one, and re-signs and resends a request once
+/// after a clock skew error.
 ///
 /// Works for every client that is given it, those inside credential providers included,
 /// whether or not they retry. The credentials are those of the client itself. A request
@@ -70,13 +70,29 @@ pub struct SkewHttpClient {
 #[derive(Debug)]
 struct Shared {
     clock: SkewClock,
-    /// Some client that sends through this one has the SDK's own correction on.
+    /// At least one client that sends through this one has the SDK's own correction on.
     adds_age: AtomicBool,
     first_request: FirstRequest,
 }
 
 impl SkewClock {
-    /// Returns an HTTP client that sends through `inner`.
+    /// Returns an HTTP client that sends through `inner` and corrects every client that
+    /// uses it.
+    ///
+    /// [`configure`](Self::configure) does this for a whole config, and sets the
+    /// [identity cache](Self::identity_cache) as well.
+    ///
+    /// ```no_run
+    /// # fn wire(
+    /// #     clock: &aws_clock_skew::SkewClock,
+    /// #     config: &aws_config::SdkConfig,
+    /// #     http_client: aws_smithy_runtime_api::client::http::SharedHttpClient,
+    /// # ) {
+    /// let builder = aws_sdk_sqs::config::Builder::from(config)
+    ///     .http_client(clock.wrap_http_client(http_client))
+    ///     .identity_cache(clock.identity_cache());
+    /// # }
+    /// ```
     pub fn wrap_http_client(&self, inner: impl HttpClient + 'static) -> SkewHttpClient {
         IS_IN_USE.store(true, Ordering::Relaxed);
         SkewHttpClient {
@@ -109,8 +125,8 @@ impl HttpClient for SkewHttpClient {
         components: &RuntimeComponentsBuilder,
         cfg: &ConfigBag,
     ) -> Result<(), BoxError> {
-        let native = cfg.load::<DisableClockSkewCorrection>();
-        if !native.is_some_and(DisableClockSkewCorrection::is_disabled) {
+        let sdk_correction = cfg.load::<DisableClockSkewCorrection>();
+        if !sdk_correction.is_some_and(DisableClockSkewCorrection::is_disabled) {
             self.shared.adds_age.store(true, Ordering::Relaxed);
         }
         self.inner.validate_base_client_config(components, cfg)
@@ -249,7 +265,7 @@ fn is_of_interest(
 }
 
 impl Shared {
-    /// What the SDK alone can sign again is left to its own correction.
+    /// Leaves responses to requests that only the SDK can re-sign to the SDK's own correction.
     fn aged_if(&self, is_ours_to_sign: bool, response: HttpResponse) -> HttpResponse {
         if is_ours_to_sign {
             self.aged(response)
@@ -258,8 +274,8 @@ impl Shared {
         }
     }
 
-    /// Says that a response comes from a cache, so that the SDK's own correction
-    /// does not look at its `Date` (aws-runtime, `service_clock_skew.rs`): it would
+    /// Marks a response as one from a cache, so that the SDK's own correction
+    /// ignores its `Date` (aws-runtime, `service_clock_skew.rs`): it would
     /// correct a second time.
     fn aged(&self, mut response: HttpResponse) -> HttpResponse {
         let adds_age = self.adds_age.load(Ordering::Relaxed) && !self.clock.is_observe_only();

@@ -27,8 +27,7 @@ use crate::sdk::interceptor;
 use crate::sdk::operation::OperationState;
 use loaded::Loaded;
 
-/// An identity cache that judges by the corrected clock whether credentials have
-/// expired.
+/// Identity cache that judges the expiry of credentials by the corrected clock.
 ///
 /// When a correction shows that credentials were loaded by a wrong clock it asks the provider
 /// again: the SDK's own cache would load credentials at every call on a machine that is
@@ -49,8 +48,17 @@ pub struct SkewIdentityCache {
 }
 
 impl SkewClock {
-    /// Returns an identity cache for the client, or clients, of one config; it starts
-    /// out as the SDK's own, with its default settings.
+    /// Returns an identity cache that judges the expiry of credentials by the corrected
+    /// clock, for all clients of one config.
+    ///
+    /// While there is no correction it behaves as the SDK's own cache with default settings.
+    ///
+    /// ```no_run
+    /// # fn wire(config: &aws_config::SdkConfig, clock: &aws_clock_skew::SkewClock) {
+    /// let builder = aws_sdk_sqs::config::Builder::from(config)
+    ///     .identity_cache(clock.identity_cache());
+    /// # }
+    /// ```
     pub fn identity_cache(&self) -> SkewIdentityCache {
         let first = (self.generation(), fresh());
         SkewIdentityCache {
@@ -198,7 +206,7 @@ impl ResolveCachedIdentity for SkewIdentityCache {
     }
 }
 
-/// Asks a provider, and falls back to what it said last.
+/// Asks a provider for credentials, and falls back to the last valid ones.
 #[derive(Debug)]
 struct KeepingLast {
     inner: SharedIdentityResolver,

@@ -9,7 +9,7 @@ use crate::local_clock::LocalClock;
 
 /// The time to sign with. No client needs it as its time source: signatures are
 /// corrected where they are made, and everything else in a client (rate limiters, retry
-/// quotas, stalled-stream protection) is better off with a clock that nobody corrects.
+/// quotas, stalled-stream protection) needs the uncorrected local clock.
 impl TimeSource for SkewClock {
     fn now(&self) -> SystemTime {
         Self::now(self)
@@ -27,9 +27,10 @@ impl TimeSource for LocalTime {
 }
 
 impl SkewClock {
-    /// Returns the local clock, uncorrected, as a time source for SDK clients: what the
-    /// builder's [`local_clock`](crate::SkewClockBuilder::local_clock) reads, and never
-    /// before 1970.
+    /// Returns the local clock, uncorrected, as a time source for SDK clients.
+    ///
+    /// It reads the builder's [`local_clock`](crate::SkewClockBuilder::local_clock), and
+    /// never returns a time before 1970.
     pub fn local_time(&self) -> SharedTimeSource {
         if self.local().is_system() {
             return SharedTimeSource::new(SystemTimeSource::new());

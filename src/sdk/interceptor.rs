@@ -25,8 +25,8 @@ use crate::sdk::operation::{OperationState, Signed, ask_for_one_more, date_of, s
 use crate::sdk::retry_classifier::has_classifier;
 use crate::sdk::sdk_correction::{SdkCorrection, Switch};
 
-/// Observes the responses of one client, updates the clock with what they say about
-/// the time, and asks for one more attempt where a new signature can help.
+/// Interceptor that updates the clock from the responses of one client, and asks for one
+/// more attempt where a new signature can help.
 ///
 /// It acts only on attempts that [`SkewAuthScheme`](super::SkewAuthScheme) of the same
 /// clock has signed, and it needs
@@ -35,8 +35,9 @@ use crate::sdk::sdk_correction::{SdkCorrection, Switch};
 /// observes it switches the SDK's own correction off.
 ///
 /// It never fails a call. The attempt that it asks for costs neither an attempt nor
-/// tokens of the user's retry quota. If the body cannot be sent again, the caller gets the
-/// service's own error. A user's retry classifier that forbids the retry decides.
+/// tokens of the client's retry quota. If the body cannot be sent again, the caller gets the
+/// service's own error. A retry classifier of the caller that forbids the retry has the last
+/// word.
 ///
 /// Made by [`SkewClock::interceptor`].
 #[derive(Debug)]
@@ -51,7 +52,22 @@ pub struct SkewInterceptor {
 }
 
 impl SkewClock {
-    /// Returns an interceptor for one client, or for the clones of one.
+    /// Returns an interceptor that updates the clock from the responses of one client and
+    /// its clones.
+    ///
+    /// It needs [`auth_scheme`](Self::auth_scheme) and
+    /// [`retry_classifier`](Self::retry_classifier) in the same client.
+    ///
+    /// ```no_run
+    /// # fn wire(config: &aws_config::SdkConfig, clock: &aws_clock_skew::SkewClock) {
+    /// let builder = aws_sdk_sqs::config::Builder::from(config)
+    ///     .push_auth_scheme(clock.auth_scheme())
+    ///     .retry_classifier(clock.retry_classifier())
+    ///     .identity_cache(clock.identity_cache())
+    ///     .time_source(clock.local_time())
+    ///     .interceptor(clock.interceptor());
+    /// # }
+    /// ```
     pub fn interceptor(&self) -> SkewInterceptor {
         SkewInterceptor {
             clock: self.clone(),

@@ -71,7 +71,7 @@ impl OperationState {
         self.signed().is_some_and(|signed| signed.is_by(clock))
     }
 
-    /// Forgets what was signed: nobody asks for the attempt after it.
+    /// Forgets the signed request, since its response is of no further use.
     pub(super) fn forget_signed(&mut self) {
         *self.signed_mut() = None;
     }
@@ -122,11 +122,11 @@ impl OperationState {
     }
 }
 
-/// Asks for one attempt more, outside the user's limits: a wrong clock is no
-/// reason to spend what is meant for a service in trouble.
+/// Asks for one more attempt, outside the client's retry limits, which are meant for a
+/// service in trouble.
 ///
-/// If an operation of the client is in a retry of the user's, the SDK forgets the
-/// tokens of that one for good, as it does at any second retry.
+/// If the operation is already in an ordinary retry, the SDK does not return the tokens of
+/// that retry, as after any second retry.
 pub(super) fn ask_for_one_more(
     signed: &Signed,
     attempt: Option<u32>,
@@ -205,7 +205,7 @@ pub(super) fn view<'a>(response: &'a HttpResponse, text: &'a [u8]) -> ResponseVi
     view_of(response, text, false)
 }
 
-/// The same, of a response that our HTTP client may have marked: it puts `Age: 0` there itself.
+/// Like [`view`], but ignores the `Age: 0` that our HTTP client adds to a response it marks.
 pub(super) fn view_of<'a>(
     response: &'a HttpResponse,
     text: &'a [u8],

@@ -10,8 +10,8 @@ use aws_smithy_types::retry::ErrorKind;
 
 use crate::clock::SkewClock;
 
-/// Lets a request that met a clock skew error be signed and sent once more, where
-/// [`SkewInterceptor`](super::SkewInterceptor) asks for it.
+/// Retry classifier that permits the one resend that
+/// [`SkewInterceptor`](super::SkewInterceptor) asks for after a clock skew error.
 ///
 /// Has no opinion on any other response, so the user's own classifiers work as
 /// before. One that forbids the retry (`RetryAction::RetryForbidden`) has the last word,
@@ -22,7 +22,8 @@ use crate::clock::SkewClock;
 pub struct SkewRetryClassifier;
 
 impl SkewClock {
-    /// Returns the retry classifier that belongs to [`interceptor`](Self::interceptor).
+    /// Returns a retry classifier that permits the resend that
+    /// [`interceptor`](Self::interceptor) asks for.
     pub fn retry_classifier(&self) -> SkewRetryClassifier {
         SkewRetryClassifier
     }

@@ -68,7 +68,7 @@ impl Switch {
         }
     }
 
-    /// Takes back that it was switched off early, since another signer has signed.
+    /// Switches it on again after it was switched off early, because another signer has signed.
     pub(super) fn on_again(&self, cfg: &mut ConfigBag) {
         self.has_others.store(true, Ordering::Relaxed);
         let bag = cfg.interceptor_state();

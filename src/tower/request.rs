@@ -192,7 +192,7 @@ pub(super) fn view<'a, T>(response: &'a Response<T>, text: &'a [u8]) -> Response
 }
 
 impl<'a, B: AsRef<[u8]>> From<&'a Response<B>> for ResponseView<'a> {
-    /// The view of a response whose body was read.
+    /// Returns the view of a response whose body was read.
     fn from(response: &'a Response<B>) -> Self {
         view(response, response.body().as_ref())
     }

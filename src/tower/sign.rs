@@ -18,7 +18,7 @@ use super::future::{BoxError, SigningFuture};
 use super::request::{head_of, put};
 use super::service::SkewService;
 use crate::clock::SkewClock;
-use crate::resign::sign_anew;
+use crate::resign::sign_unsigned;
 
 /// Service that signs requests with the corrected time, and corrects it.
 ///
@@ -69,7 +69,7 @@ impl Scope {
     ) -> Result<(), SigningError> {
         let uri = request.uri().to_string();
         let head = head_of(request.method(), uri, request.headers());
-        let signed = sign_anew(
+        let signed = sign_unsigned(
             &head,
             body,
             credentials,
