@@ -148,7 +148,7 @@ impl Observation<'_> {
                 }
                 Decision::Resign
             }
-            Verdict::NoTime { resign: false } => self.try_local_clock(mode),
+            Verdict::NoTime { resign: false } => self.try_other_time(mode),
             Verdict::AlreadyCorrected
             | Verdict::Inconclusive
             | Verdict::NoTime { resign: true } => Decision::Resign,

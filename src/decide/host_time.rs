@@ -42,9 +42,20 @@ impl Observation<'_> {
         }
     }
 
-    /// The host rejects the correction and states no time: the local clock, which it may well
-    /// accept, is tried.
-    pub(super) fn try_local_clock(&mut self, mode: Mode) -> Decision {
+    /// The host states no time, and may reject the one that it was given. A trial, which a cache
+    /// may have stated, gives way to the clock, and the correction to the local clock.
+    pub(super) fn try_other_time(&mut self, mode: Mode) -> Decision {
+        let exchange = self.exchange;
+        let is_tried = exchange.trip.signed_by == SignedBy::HostTime && self.is_on_trial();
+        if is_tried && !exchange.is_resend {
+            // Nothing shows that the host judges by another clock: no back-off.
+            self.state.trust.forget_time(exchange.host_name());
+            return Decision::Resign;
+        }
+        self.try_local_clock(mode)
+    }
+
+    fn try_local_clock(&mut self, mode: Mode) -> Decision {
         let (exchange, reading) = (self.exchange, self.reading);
         let name = exchange.host_name();
         let is_by_correction = self.state.correction().is_some()

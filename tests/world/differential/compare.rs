@@ -149,8 +149,7 @@ impl Sent {
         let is_beyond_limit = self.local_error < -limit + MINUTE;
         // Neither the message nor a usable `Date` states the time, and the local clock is as
         // wrong. The SDK takes the first of two `Date`s, and that of a proxy's page.
-        // An empty 403 without a usable `Date` ends no trial, and a cache may have started it.
-        let has_no_time = !self.states_the_time() && (self.is_local_rejected || self.is_head);
+        let has_no_time = !self.states_the_time() && self.is_local_rejected;
         // The correction is the time of a host that is not AWS, and the credentials' end is
         // judged by it.
         let has_expired = self.has_expired && self.error.abs() > 2 * MINUTE;
