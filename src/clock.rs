@@ -200,11 +200,12 @@ impl SkewClock {
     pub(crate) fn clocks(&self) -> Clocks {
         // A correction may end by this, so that it comes first.
         let now = self.now();
+        let reading = self.reading();
         Clocks {
             now,
-            mono: self.reading().monotonic,
+            local: reading.wall,
+            mono: reading.monotonic,
             generation: self.generation(),
-            is_corrected: self.is_corrected(),
         }
     }
 

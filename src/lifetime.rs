@@ -19,7 +19,8 @@ pub(crate) struct Clocks {
     pub(crate) now: SystemTime,
     pub(crate) mono: Duration,
     pub(crate) generation: u64,
-    pub(crate) is_corrected: bool,
+    /// The local clock's.
+    pub(crate) local: SystemTime,
 }
 
 impl Lifetime {
@@ -40,11 +41,12 @@ impl Lifetime {
         })
     }
 
-    /// Returns whether they may be valid: by the corrected clock, or, while that is the local
-    /// clock, which somebody may have set wrong, also by the one that they were loaded by.
+    /// Returns whether they may be valid by any clock that is known: the one to sign with, which
+    /// a host may have set wrong, the local one, or the one that they were loaded by. Where no
+    /// others can be had, the server decides.
     pub(crate) fn may_be_valid(&self, clocks: Clocks) -> bool {
-        let is_valid = |now| !self.left_at(now).is_zero();
-        is_valid(clocks.now) || (!clocks.is_corrected && is_valid(self.continued(clocks.mono)))
+        let known = [clocks.now, clocks.local, self.continued(clocks.mono)];
+        known.iter().any(|now| !self.left_at(*now).is_zero())
     }
 
     fn left_at(&self, now: SystemTime) -> Duration {
@@ -80,3 +82,34 @@ pub(crate) fn corrected_expiry(
 const CHANGED: Duration = Duration::from_secs(30);
 /// With a second for what passes meanwhile.
 const LONGEST_EXTENSION: Duration = Duration::from_secs(15 * 60 + 1);
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+
+    #[test]
+    fn credentials_may_be_valid_by_any_clock_that_is_known() {
+        let at = |hour: u64| UNIX_EPOCH + Duration::from_secs(1_900_000_000 + hour * 3_600);
+        let expiry = Some(at(1));
+        let clocks = |now, local, hour: u64| Clocks {
+            now: at(now),
+            local: at(local),
+            mono: Duration::from_secs(hour * 3_600),
+            generation: 0,
+        };
+        for (loaded, asked, may_be_valid) in [
+            // A host that is 4 days ahead became the correction, after and before they were loaded.
+            (clocks(0, 0, 0), clocks(96, 0, 0), true),
+            (clocks(96, 0, 0), clocks(96, 0, 0), true),
+            // The local clock was set wrong.
+            (clocks(0, 0, 0), clocks(96, 96, 0), true),
+            (clocks(0, 0, 0), clocks(97, 1, 1), false),
+            (clocks(96, 0, 0), clocks(97, 1, 1), false),
+        ] {
+            let lifetime = Lifetime { expiry, loaded };
+            assert_eq!(lifetime.may_be_valid(asked), may_be_valid, "{asked:?}");
+        }
+    }
+}
