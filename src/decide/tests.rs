@@ -287,9 +287,9 @@ fn each_response_does_in_each_state_of_a_host_what_the_table_says() {
         // nothing; and nothing that it contradicts becomes the time of all hosts.
         (Status(200, 0), trial, conflicting),
         (Status(200, LATER), trial, conflicting),
-        // A denied HEAD.
+        // A denied HEAD. Without a `Date` it may be a rejected trial, which a cache has stated.
         (Status(403, AHEAD), trial, conflicting),
-        (Undated(403), trial, conflicting),
+        (Undated(403), forgotten, conflicting),
         (Status(403, LATER), newer, (0, Some((Trial, LATER)), None)),
         (Status(403, 0), forgotten, forgotten),
         // Clock skew errors.
@@ -436,6 +436,21 @@ fn a_denial_removes_no_trial_and_starts_no_back_off() {
 }
 
 /// The trial was wrong and makes signatures look old, which is not expiry in transit.
+#[test]
+fn a_denial_that_states_no_time_ends_a_trial_and_starts_no_back_off() {
+    let mut machine = Machine::trying(LAB, -HOUR);
+    // The trial goes on after its resend, which may have been denied.
+    assert_eq!(machine.resends(LAB, Undated(403)), Decision::Pass);
+    assert_eq!(machine.ahead(LAB), -HOUR);
+    assert_eq!(machine.sends(LAB, Undated(403)), Decision::Resign);
+    assert_eq!(machine.ahead(LAB), 0);
+    assert_eq!(machine.resends(LAB, Undated(200)), Decision::Pass);
+    // The clock is tried once.
+    assert_eq!(machine.sends(LAB, Undated(403)), Decision::Pass);
+    assert_eq!(machine.sends(LAB, Status(403, HOUR)), Decision::Resign);
+    machine.says(&[]);
+}
+
 #[test]
 fn a_denial_that_states_no_time_ends_a_trial_and_starts_no_back_off() {
     let mut machine = Machine::trying(LAB, -HOUR);
