@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -119,40 +118,20 @@ fn the_readme_is_short() {
 #[test]
 fn no_replaced_word_is_used() {
     let mut found = Vec::new();
-    let mut elsewhere = BTreeMap::<&str, BTreeMap<&str, usize>>::new();
     for file in files() {
         // A test that a page names is looked at where it stands.
         let text = read(&file);
         let parts = text.split('`').filter(|part| !part.contains(".rs: "));
         let text: String = parts.collect::<Vec<_>>().join(" ");
         let text = words(&format!("{} {text}", file.display()));
-        let excluded = EXCLUDED.iter().find(|folder| file.starts_with(folder));
         for (word, instead) in REPLACED {
             for at in places(&text, word) {
-                match excluded {
-                    Some(folder) => {
-                        let words = elsewhere.entry(folder).or_default();
-                        *words.entry(word).or_default() += 1;
-                    }
-                    None => {
-                        let around: String = text[at..].chars().take(60).collect();
-                        found.push(format!("{}: \"{around}\": {instead}", file.display()));
-                    }
-                }
+                let around: String = text[at..].chars().take(60).collect();
+                found.push(format!("{}: \"{around}\": {instead}", file.display()));
             }
         }
     }
-    for (folder, words) in &elsewhere {
-        println!("{folder}: {words:?}");
-    }
     assert!(found.is_empty(), "\n{}", found.join("\n"));
-    let clean = EXCLUDED
-        .iter()
-        .find(|folder| !elsewhere.contains_key(*folder));
-    assert_eq!(
-        clean, None,
-        "has none of the words, and need not be excluded"
-    );
 }
 
 #[test]
@@ -201,9 +180,6 @@ const REPLACED: [(&str, &str); 27] = [
     ("stories", "scenarios"),
     ("right now", "correct; now"),
 ];
-
-/// Where the words still are. A folder without them has to leave this list.
-const EXCLUDED: [&str; 0] = [];
 
 /// No prose of this project: what servers have sent, test cases of AWS, and these words.
 const FOREIGN: [&str; 6] = [

@@ -435,37 +435,22 @@ fn a_denial_removes_no_trial_and_starts_no_back_off() {
     assert!(!machine.state.trust.is_backing_off(LAB, mono));
 }
 
+#[test]
+fn a_denial_that_states_no_time_ends_a_trial_and_starts_no_back_off() {
+    let mut machine = Machine::trying(LAB, -HOUR);
+    // The trial goes on after its resend, which may have been denied.
+    assert_eq!(machine.resends(LAB, Undated(403)), Decision::Pass);
+    assert_eq!(machine.ahead(LAB), -HOUR);
+    assert_eq!(machine.sends(LAB, Undated(403)), Decision::Resign);
+    assert_eq!(machine.ahead(LAB), 0);
+    assert_eq!(machine.resends(LAB, Undated(200)), Decision::Pass);
+    // The clock is tried once.
+    assert_eq!(machine.sends(LAB, Undated(403)), Decision::Pass);
+    assert_eq!(machine.sends(LAB, Status(403, HOUR)), Decision::Resign);
+    machine.says(&[]);
+}
+
 /// The trial was wrong and makes signatures look old, which is not expiry in transit.
-#[test]
-fn a_denial_that_states_no_time_ends_a_trial_and_starts_no_back_off() {
-    let mut machine = Machine::trying(LAB, -HOUR);
-    // The trial goes on after its resend, which may have been denied.
-    assert_eq!(machine.resends(LAB, Undated(403)), Decision::Pass);
-    assert_eq!(machine.ahead(LAB), -HOUR);
-    assert_eq!(machine.sends(LAB, Undated(403)), Decision::Resign);
-    assert_eq!(machine.ahead(LAB), 0);
-    assert_eq!(machine.resends(LAB, Undated(200)), Decision::Pass);
-    // The clock is tried once.
-    assert_eq!(machine.sends(LAB, Undated(403)), Decision::Pass);
-    assert_eq!(machine.sends(LAB, Status(403, HOUR)), Decision::Resign);
-    machine.says(&[]);
-}
-
-#[test]
-fn a_denial_that_states_no_time_ends_a_trial_and_starts_no_back_off() {
-    let mut machine = Machine::trying(LAB, -HOUR);
-    // The trial goes on after its resend, which may have been denied.
-    assert_eq!(machine.resends(LAB, Undated(403)), Decision::Pass);
-    assert_eq!(machine.ahead(LAB), -HOUR);
-    assert_eq!(machine.sends(LAB, Undated(403)), Decision::Resign);
-    assert_eq!(machine.ahead(LAB), 0);
-    assert_eq!(machine.resends(LAB, Undated(200)), Decision::Pass);
-    // The clock is tried once.
-    assert_eq!(machine.sends(LAB, Undated(403)), Decision::Pass);
-    assert_eq!(machine.sends(LAB, Status(403, HOUR)), Decision::Resign);
-    machine.says(&[]);
-}
-
 #[test]
 fn a_trial_that_is_behind_is_rejected_as_well() {
     for answer in [Message(0), Code(0), CodeAlone] {
