@@ -257,40 +257,6 @@ impl SkewClock {
         }
     }
 
-    /// Changes the state, then reports what happened, outside the lock.
-    pub(crate) fn change<R>(
-        &self,
-        reading: Reading,
-        change: impl FnOnce(&mut ClockState, &mut Vec<SkewEvent>) -> R,
-    ) -> R {
-        let (result, announcement) = self.update(&mut self.lock(), reading, change);
-        self.announce(&announcement);
-        result
-    }
-
-    fn publish(&self, state: &State) {
-        let clock = &state.clock;
-        let shared = &self.0;
-        let is_corrected = clock.correction().is_some();
-        let has_host_times = clock.trust.has_host_times();
-        shared.is_corrected.store(is_corrected, Ordering::Release);
-        shared
-            .has_host_times
-            .store(has_host_times, Ordering::Release);
-        let generation = clock.generation();
-        if shared.generation.swap(generation, Ordering::AcqRel) != generation {
-            // No host has confirmed the clock as it is now.
-            shared.next_confirmation.store(0, Ordering::Relaxed);
-        }
-        let wants_accepted = clock.is_doubted()
-            || (is_corrected && self.is_observe_only())
-            || has_host_times
-            || !state.unreported.is_empty();
-        shared
-            .wants_accepted
-            .store(wants_accepted, Ordering::Relaxed);
-    }
-
     /// The state is values only, and every change of it is complete before
     /// anything can panic, so a poisoned one is as good as any.
     fn lock(&self) -> MutexGuard<'_, State> {

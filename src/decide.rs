@@ -1,5 +1,6 @@
 //! [`observe`]: the one way in. One response, one decision, one change of state.
 
+mod ending;
 mod exchange;
 mod host_time;
 
@@ -11,6 +12,7 @@ use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
 use crate::trust::HostTimeKind;
 
+pub(crate) use ending::{keep_up, reset, set_offset};
 pub(crate) use exchange::Exchange;
 
 /// What the integration is to do with the response.
@@ -65,53 +67,6 @@ pub(crate) fn adopt(
         events,
     }
     .adopt(sample)
-}
-
-/// Ends what time alone ends.
-pub(crate) fn keep_up(state: &mut ClockState, reading: Reading, events: &mut Vec<SkewEvent>) {
-    if let Some(ended) = state.follow_monotonic_clock(reading.monotonic) {
-        let details = cleared_details(&ended, reading);
-        events.push(cleared(ClearReason::Reset, details));
-    }
-    if let Some(ended) = state.clear_if_repaired(reading) {
-        let details = cleared_details(&ended, reading);
-        events.push(cleared(ClearReason::LocalClockRepaired, details));
-    }
-}
-
-/// Forgets everything, and reports it if a correction ends by that.
-pub(crate) fn reset(state: &mut ClockState, reading: Reading, events: &mut Vec<SkewEvent>) {
-    let ended = state.correction().cloned();
-    state.reset();
-    if let Some(ended) = ended {
-        let details = cleared_details(&ended, reading);
-        events.push(cleared(ClearReason::Reset, details));
-    }
-}
-
-/// Forgets everything, starts with an offset that the program knows, and reports what has
-/// changed by that.
-pub(crate) fn set_offset(
-    state: &mut ClockState,
-    offset: ClockOffset,
-    reading: Reading,
-    events: &mut Vec<SkewEvent>,
-) {
-    let previous = state.offset(reading);
-    let mut cleared = Vec::new();
-    reset(state, reading, &mut cleared);
-    state.start_at(offset, reading);
-    let Some(correction) = state.correction() else {
-        events.append(&mut cleared);
-        return;
-    };
-    let details = Details {
-        offset: Some(correction.offset(reading)),
-        previous_offset: Some(previous),
-        uncertainty: Some(correction.uncertainty(reading.monotonic)),
-        ..Details::default()
-    };
-    events.push(SkewEvent::new(EventKind::SkewDetected, details));
 }
 
 /// An exchange, and what it may change.

@@ -68,7 +68,7 @@ pub trait LocalClock: fmt::Debug + Send + Sync {
 pub struct SystemClock;
 
 impl SystemClock {
-    /// Returns the handle to the operating system's clocks.
+    /// Returns the handle.
     pub const fn new() -> Self {
         Self
     }

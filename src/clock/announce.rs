@@ -1,5 +1,6 @@
 //! [`Announcement`]: the events and gauges that a change of the state emits.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{SkewClock, State};
@@ -11,6 +12,40 @@ use crate::report;
 use crate::throttle::Notice;
 
 impl SkewClock {
+    /// Changes the state, then reports what happened, outside the lock.
+    pub(crate) fn change<R>(
+        &self,
+        reading: Reading,
+        change: impl FnOnce(&mut ClockState, &mut Vec<SkewEvent>) -> R,
+    ) -> R {
+        let (result, announcement) = self.update(&mut self.lock(), reading, change);
+        self.announce(&announcement);
+        result
+    }
+
+    pub(super) fn publish(&self, state: &State) {
+        let clock = &state.clock;
+        let shared = &self.0;
+        let is_corrected = clock.correction().is_some();
+        let has_host_times = clock.trust.has_host_times();
+        shared.is_corrected.store(is_corrected, Ordering::Release);
+        shared
+            .has_host_times
+            .store(has_host_times, Ordering::Release);
+        let generation = clock.generation();
+        if shared.generation.swap(generation, Ordering::AcqRel) != generation {
+            // No host has confirmed the clock as it is now.
+            shared.next_confirmation.store(0, Ordering::Relaxed);
+        }
+        let wants_accepted = clock.is_doubted()
+            || (is_corrected && self.is_observe_only())
+            || has_host_times
+            || !state.unreported.is_empty();
+        shared
+            .wants_accepted
+            .store(wants_accepted, Ordering::Relaxed);
+    }
+
     pub(super) fn update<R>(
         &self,
         state: &mut State,

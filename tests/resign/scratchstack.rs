@@ -53,17 +53,17 @@ pub(crate) async fn scratchstack(request: &Request<Bytes>, secret: &str) -> Resu
         ..SignatureOptions::default()
     };
     let (canonical, parts, _) =
-        CanonicalRequest::from_request_parts(parts, body, options).map_err(in_words)?;
+        CanonicalRequest::from_request_parts(parts, body, options).map_err(as_text)?;
     let authenticator = canonical
         .get_authenticator(&NO_ADDITIONAL_SIGNED_HEADERS)
-        .map_err(in_words)?;
+        .map_err(as_text)?;
     let secret: KSecretKey = secret.parse().map_err(|_| "a secret has 40 characters")?;
     let find = move |wanted: GetSigningKeyRequest| {
         let key = secret.to_ksigning(wanted.request_date(), wanted.region(), wanted.service());
         async move { Ok(GetSigningKeyResponse::builder().signing_key(key).build()?) }
     };
     let date = parts.headers["x-amz-date"].to_str().unwrap_or_default();
-    let now = chrono::NaiveDateTime::parse_from_str(date, "%Y%m%dT%H%M%SZ").map_err(in_words)?;
+    let now = chrono::NaiveDateTime::parse_from_str(date, "%Y%m%dT%H%M%SZ").map_err(as_text)?;
     authenticator
         .validate_signature(
             &region,
@@ -74,9 +74,9 @@ pub(crate) async fn scratchstack(request: &Request<Bytes>, secret: &str) -> Resu
         )
         .await
         .map(drop)
-        .map_err(in_words)
+        .map_err(as_text)
 }
 
-fn in_words(error: impl std::fmt::Display) -> String {
+fn as_text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
