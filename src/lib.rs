@@ -4,15 +4,16 @@
 //!
 //! A SigV4 signature contains the time at which it was made, and AWS rejects one that is
 //! 5 or 15 minutes off: `Signature expired: … is now earlier than …`,
-//! `Signature not yet current`, `RequestTimeTooSkewed`. A machine whose clock is wrong
-//! cannot make a single call, and the clocks of virtual machines, laptops and small
+//! `Signature not yet current`, `RequestTimeTooSkewed`. Calls from a
+//! machine whose clock is wrong fail, and the clocks of virtual machines, laptops and small
 //! devices are often wrong. A machine whose clock is correct meets the same error if a
-//! request is delayed between signing and arrival.
+//! request is delayed between signing and arrival. The SDK has a simpler correction of its
+//! own since August 2026; [`guide::comparison`] compares the two.
 //!
 //! One [`SkewClock`] is shared by all clients of a process. It shows the local time, bit for
 //! bit, until a service rejects a request because of its time. Then it takes the server's
-//! time from the response, the request is re-signed and sent once more, and all later
-//! signatures are correct. When the local clock is repaired, the correction ends with
+//! time from the response, the request is re-signed and sent once more, and later requests
+//! are signed with the corrected time. When the local clock is repaired, the correction ends with
 //! the next read.
 //!
 //! # Quick start
@@ -84,14 +85,14 @@
 //!
 //! # What is logged
 //!
-//! Each [`SkewEvent`] is one event of target `aws_clock_skew` with its numbers as
-//! fields, at most one a minute of each kind, and metric events of target
-//! `aws_clock_skew::metrics` in the form that `tracing-opentelemetry` collects. Bodies,
-//! credentials and signatures are never logged. Of the headers, only the request id, the
-//! error code and the times in `Date` and `x-amz-date` are logged.
-//! [`guide::observability`] lists every event, field and metric.
-//! [`SkewClock::status`] says what the clock applies, and [`SkewClock::diagnose_response`]
-//! why a call failed.
+//! Each [`SkewEvent`] is a log event with the target `aws_clock_skew` and its numbers as
+//! fields, and a metric event with the target `aws_clock_skew::metrics` in the form that
+//! `tracing-opentelemetry` collects. Each start, change and end of a correction is logged,
+//! and at most one event a minute of each other kind. Bodies, credentials and signatures are
+//! never logged. From headers, only the request id, the error code, the service in the
+//! credential scope, and the times in `Date` and `x-amz-date` are logged.
+//! [`guide::observability`] lists every event, field and metric. [`SkewClock::status`] returns
+//! the present offset, and [`SkewClock::diagnose_response`] explains a failed call.
 //!
 //! # Features
 //!
