@@ -33,14 +33,14 @@ use crate::sdk::default_http_client;
 /// proxy settings, under a `tower` stack.
 ///
 /// ```no_run
-/// # async fn send(config: &aws_config::SdkConfig, skew: &aws_clock_skew::SkewClock) -> Result<(), Box<dyn std::error::Error>> {
+/// # async fn send(config: &aws_config::SdkConfig, clock: &aws_clock_skew::SkewClock) -> Result<(), tower::BoxError> {
 /// use aws_clock_skew::tower::HttpClientService;
 /// use http_body_util::Full;
 /// use tower::{ServiceBuilder, ServiceExt};
 ///
 /// let credentials = config.credentials_provider().ok_or("no credentials")?;
 /// let service = ServiceBuilder::new()
-///     .layer(skew.signing_layer(credentials, "us-east-1", "execute-api"))
+///     .layer(clock.signing_layer(credentials, "us-east-1", "execute-api"))
 ///     .service(HttpClientService::from_config(config).ok_or("no HTTP client")?);
 /// let request = http::Request::get("https://abc.execute-api.us-east-1.amazonaws.com/orders");
 /// let response = service.oneshot(request.body(Full::default())?).await?;
