@@ -77,7 +77,7 @@ impl SkewClock {
     }
 
     /// Returns the time to sign a request to a host with.
-    #[cfg(any(feature = "sdk", feature = "tower"))]
+    #[cfg(any(test, feature = "sdk", feature = "tower"))]
     pub(crate) fn signing_time(&self, host: Option<&Host>) -> SigningTime {
         self.signing_time_at(self.reading(), host)
     }
