@@ -22,7 +22,7 @@ use std::time::{Duration, SystemTime};
 
 pub use response::ResponseView;
 pub use sample::Source;
-pub(crate) use sample::{Sample, Strength};
+pub(crate) use sample::{Sample, Strength, is_plausible};
 
 /// Direction in which a clock skew error says that the request's time is wrong.
 #[non_exhaustive]

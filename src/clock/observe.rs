@@ -6,11 +6,9 @@ use std::time::{Duration, SystemTime};
 use super::SkewClock;
 use crate::correction::{REPAIRED, agrees};
 use crate::decide::{self, Decision, Exchange};
-#[cfg(any(feature = "sdk", feature = "tower"))]
-use crate::event::Label;
 use crate::event::Mode;
 #[cfg(any(feature = "sdk", feature = "tower"))]
-use crate::event::{EventKind, SkewEvent, SkipReason};
+use crate::event::{EventKind, Label, SkewEvent, SkipReason};
 use crate::host::Host;
 use crate::judge::{RoundTrip, SignedBy, SigningTime, WORTH_A_CORRECTION};
 use crate::local_clock::Reading;

@@ -1,8 +1,9 @@
 //! Where the error of a clock probably comes from.
 
 use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
+use crate::evidence::is_plausible;
 use crate::offset::ClockOffset;
 
 /// Where the error of a clock probably comes from, as far as its size says so.
@@ -38,12 +39,11 @@ impl Origin {
     /// `offset` is server − local.
     pub fn of(offset: ClockOffset, local: SystemTime) -> Self {
         let off_by = offset.as_millis().saturating_abs();
-        let year_2020 = SystemTime::UNIX_EPOCH + YEAR_2020;
         let from = |unit: i64| (off_by % unit).min(unit - off_by % unit);
         let quarters = off_by.saturating_add(QUARTER / 2) / QUARTER;
         // Nepal, Eucla and the Chatham Islands are three quarters of an hour off.
         let is_zone = matches!(quarters, 23 | 35 | 51) || quarters % 2 == 0;
-        if local < year_2020 && offset.as_millis() > YEAR {
+        if !is_plausible(local) && offset.as_millis() > YEAR {
             Self::NoBattery
         } else if (4..=56).contains(&quarters) && is_zone && from(QUARTER) < MINUTE {
             Self::TimeZone
@@ -68,5 +68,3 @@ const QUARTER: i64 = 15 * MINUTE;
 const DAY: i64 = 96 * QUARTER;
 /// Of 365.25 days, so that four of them are whole days.
 const YEAR: i64 = 365 * DAY + DAY / 4;
-/// 2020-01-01T00:00:00Z
-const YEAR_2020: Duration = Duration::from_secs(1_577_836_800);

@@ -94,7 +94,7 @@ impl Source {
 }
 
 /// `0001-01-01` and 1970 are what servers without a clock write.
-pub(super) fn is_plausible(time: SystemTime) -> bool {
+pub(crate) fn is_plausible(time: SystemTime) -> bool {
     time.duration_since(SystemTime::UNIX_EPOCH)
         .is_ok_and(|since| since >= YEAR_2020)
 }

@@ -20,7 +20,7 @@ use crate::clock::SentAt;
 use crate::event::Label;
 use crate::evidence::ResponseView;
 use crate::host::Host;
-use crate::resend::{LARGEST_READ, LONGEST_READ, ReplayRequest, has_to_prepare};
+use crate::resend::{LARGEST_READ, LONGEST_READ, ReplayRequest, has_to_prepare, prepare};
 use crate::resign::{Head, NOT_TEXT, NewSignature, SignatureHeader, service_of};
 use crate::timestamp;
 
@@ -34,13 +34,20 @@ pub(super) struct TowerRequest<S, B> {
 }
 
 impl<S, B: ReplayBody> TowerRequest<S, B> {
-    pub(super) fn new(service: S, wiring: Arc<Wiring>, copy: Request<Option<B>>) -> Self {
+    /// Keeps a copy of a signed request that is about to be sent through a service.
+    pub(super) fn of(service: S, wiring: Arc<Wiring>, request: &Request<B>) -> Self {
         wiring
             .clock
             .note_request(&wiring.first_request, "tower", || {
-                let authorization = as_text(copy.headers().get(AUTHORIZATION)?)?;
+                let authorization = as_text(request.headers().get(AUTHORIZATION)?)?;
                 Label::of_service(service_of(authorization)?)
             });
+        let mut copy = Request::new(request.body().try_clone());
+        *copy.method_mut() = request.method().clone();
+        *copy.uri_mut() = request.uri().clone();
+        *copy.version_mut() = request.version();
+        *copy.headers_mut() = request.headers().clone();
+        *copy.extensions_mut() = request.extensions().clone();
         Self {
             service,
             wiring,
@@ -48,14 +55,18 @@ impl<S, B: ReplayBody> TowerRequest<S, B> {
         }
     }
 
-    pub(super) fn copy_of(request: &Request<B>) -> Request<Option<B>> {
-        let mut copy = Request::new(request.body().try_clone());
-        *copy.method_mut() = request.method().clone();
-        *copy.uri_mut() = request.uri().clone();
-        *copy.version_mut() = request.version();
-        *copy.headers_mut() = request.headers().clone();
-        *copy.extensions_mut() = request.extensions().clone();
-        copy
+    /// Re-signs the request before its first send, if its signature can be proven. Returns
+    /// the moment of that send.
+    pub(super) async fn prepare(&mut self, request: &mut Request<B>) -> SentAt
+    where
+        Self: ReplayRequest,
+    {
+        let clock = self.wiring.clock.clone();
+        if let Some(signature) = prepare(self, &clock).await {
+            self.put(&signature.headers);
+            put(&signature.headers, request.headers_mut());
+        }
+        SentAt::now(&clock, || host_of(request.uri()))
     }
 
     pub(super) fn wiring(&self) -> &Wiring {

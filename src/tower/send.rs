@@ -9,10 +9,10 @@ use tower_service::Service;
 
 use super::body::{ReplayBody, SkewBody};
 use super::layer::SkewLayer;
-use super::request::{TowerRequest, host_of, put};
+use super::request::{TowerRequest, host_of};
 use super::service::is_signed;
 use crate::clock::SentAt;
-use crate::resend::{prepare, recover};
+use crate::resend::recover;
 
 impl SkewLayer {
     /// Sends one request through a function, as the layer's service does through the
@@ -74,14 +74,9 @@ impl SkewLayer {
         }
         let clock = &self.0.clock;
         let mut sent_at = SentAt::now(clock, || host_of(request.uri()));
-        let copy = TowerRequest::<Function<F>, B>::copy_of(&request);
-        let mut kept = TowerRequest::new(send, self.0.clone(), copy);
+        let mut kept = TowerRequest::of(send, self.0.clone(), &request);
         if kept.has_to_prepare(sent_at) {
-            if let Some(signature) = prepare(&mut kept, clock).await {
-                kept.put(&signature.headers);
-                put(&signature.headers, request.headers_mut());
-            }
-            sent_at = SentAt::now(clock, || host_of(request.uri()));
+            sent_at = kept.prepare(&mut request).await;
         }
         let response = kept.service.call(request).await?.map(SkewBody::untouched);
         if !kept.wants(sent_at, &response) {

@@ -16,7 +16,6 @@ use super::future::SkewFuture;
 use super::request::{TowerRequest, host_of};
 use crate::clock::{SentAt, SkewClock};
 use crate::report::FirstRequest;
-use crate::resend::prepare;
 use crate::resign::is_signature;
 
 /// Service that re-signs a rejected request and sends it once more.
@@ -94,21 +93,15 @@ impl<S> SkewService<S> {
         R: Body + Send + 'static,
         R::Error: Send,
     {
-        let clock = self.wiring.clock.clone();
-        let sent_at = SentAt::now(&clock, || host_of(request.uri()));
-        let copy = TowerRequest::<S, B>::copy_of(&request);
-        let mut kept = TowerRequest::new(self.inner, self.wiring, copy);
+        let sent_at = SentAt::now(&self.wiring.clock, || host_of(request.uri()));
+        let mut kept = TowerRequest::of(self.inner, self.wiring, &request);
         if !kept.has_to_prepare(sent_at) {
             let sent = kept.service.call(request);
             return SkewFuture::first(sent, kept, sent_at);
         }
         SkewFuture::boxed(async move {
             let mut request = request;
-            if let Some(signature) = prepare(&mut kept, &clock).await {
-                kept.put(&signature.headers);
-                super::request::put(&signature.headers, request.headers_mut());
-            }
-            let sent_at = SentAt::now(&clock, || host_of(request.uri()));
+            let sent_at = kept.prepare(&mut request).await;
             let sent = kept.service.call(request);
             SkewFuture::first(sent, kept, sent_at).await
         })

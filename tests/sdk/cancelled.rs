@@ -1,8 +1,5 @@
 //! Calls that are given up at any moment: what their responses said is not lost with them.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -19,6 +16,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use tokio::time::{sleep, timeout};
 
 use crate::clients::{Integration, SDK_AND_ALL, config, head, receive, s3_of, sqs_of};
+use crate::polled::polled;
 use crate::site::QUEUE;
 use crate::wire::{Manner, Wire};
 use crate::world::{HOUR, MINUTE, World, minutes};
@@ -259,27 +257,13 @@ async fn a_call_that_is_always_given_up_before_its_second_response_is_the_only_o
     }
 }
 
-/// Polls a future so many times, and drops it. Returns whether it was done before.
-async fn polled<F: Future>(times: usize, future: F) -> bool {
-    let mut future = pin!(future);
-    let mut left = times;
-    poll_fn(move |cx| {
-        if left == 0 {
-            return Poll::Ready(false);
-        }
-        left -= 1;
-        future.as_mut().poll(cx).map(|_| true)
-    })
-    .await
-}
-
 /// A call that is dropped after so many polls, from the start or after the clock has stepped,
 /// and five after it. Returns how many of these fail, or `None` if it was done before.
 async fn lost_after(
     integration: Option<Integration>,
     (manner, skew): (Manner, i64),
     steps: bool,
-    polls: usize,
+    polls: u32,
 ) -> Option<usize> {
     let first = if steps { 0 } else { skew };
     let scenario = Scenario::new(integration, manner, first, [Duration::ZERO; 2], |config| {
@@ -289,7 +273,7 @@ async fn lost_after(
         assert!(scenario.call().await);
         scenario.world.set_skew(skew);
     }
-    let is_done = polled(polls, scenario.call()).await;
+    let is_done = polled(polls, scenario.call()).await.is_some();
     let mut lost = 0;
     for _ in 0..5 {
         scenario.world.advance(SECOND);

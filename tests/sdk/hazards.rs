@@ -79,7 +79,7 @@ async fn a_boot_clock_that_is_slewed_costs_one_more_rejection() {
         for _ in 0..5 {
             assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
         }
-        let rejected = wire.seen().iter().filter(|accepted| !**accepted).count();
+        let rejected = wire.rejected();
         assert_eq!(rejected, 1 + usize::from(is_slewed));
         assert_eq!(clock.now(), world.machine.wall());
         assert!(!clock.status().is_correcting());

@@ -30,6 +30,7 @@ mod observer;
 mod over_http;
 mod parts;
 mod passed;
+mod polled;
 mod possible;
 mod quota;
 mod quoted;

@@ -138,10 +138,6 @@ impl Site {
     }
 
     pub(crate) fn rejected(&self) -> usize {
-        self.wire
-            .seen()
-            .iter()
-            .filter(|accepted| !**accepted)
-            .count()
+        self.wire.rejected()
     }
 }

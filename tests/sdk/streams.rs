@@ -63,8 +63,7 @@ impl Reader {
     }
 
     fn rejected(&self) -> usize {
-        let seen = self.wire.seen();
-        seen.iter().filter(|accepted| !**accepted).count()
+        self.wire.rejected()
     }
 
     async fn read_frames(self, body: SdkBody) {

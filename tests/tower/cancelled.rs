@@ -1,11 +1,10 @@
 //! Calls that are given up at any moment, credentials that take their time or cannot be had
 //! again, and denials that look like a wrong time.
 
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Poll;
 use std::time::Duration;
 
 use aws_clock_skew::{LocalClock, SkewClock};
@@ -22,6 +21,7 @@ use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceBuilder, ServiceExt};
 
 use crate::by_date::TEXTS;
+use crate::polled::polled;
 use crate::script::{Answer, Script, basic, dated, signed};
 use crate::stack::{INTEGRATIONS, Integration, credentials, operation};
 use crate::world::{HOUR, MINUTE, World, minutes, shifted};
@@ -183,20 +183,6 @@ impl Scenario {
 const SECOND: Duration = Duration::from_secs(1);
 const MESSAGES: [Option<&str>; 3] = [None, Some(TEXTS[0]), Some(TEXTS[1])];
 
-/// Polls a future so many times, and drops it. Returns whether it was done before.
-async fn polled<F: Future>(times: usize, future: F) -> bool {
-    let mut future = pin!(future);
-    let mut left = times;
-    poll_fn(move |cx| {
-        if left == 0 {
-            return Poll::Ready(false);
-        }
-        left -= 1;
-        future.as_mut().poll(cx).map(|_| true)
-    })
-    .await
-}
-
 #[tokio::test]
 async fn a_call_that_is_dropped_at_any_poll_costs_the_next_ones_nothing() {
     for message in MESSAGES {
@@ -213,7 +199,7 @@ async fn a_call_that_is_dropped_at_any_poll_costs_the_next_ones_nothing() {
                         assert!(scenario.call().await);
                         scenario.world.set_skew(skew);
                     }
-                    let is_done = polled(polls, scenario.call()).await;
+                    let is_done = polled(polls, scenario.call()).await.is_some();
                     let lost = scenario.lost(5, SECOND).await;
                     assert_eq!(
                         lost, 0,

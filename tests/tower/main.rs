@@ -14,6 +14,8 @@ mod in_flight;
 mod log;
 mod over_http;
 mod patience;
+#[path = "../sdk/polled.rs"]
+mod polled;
 mod queues;
 mod quoted;
 mod readings;

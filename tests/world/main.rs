@@ -19,6 +19,8 @@ mod fate;
 mod fault;
 mod healthy;
 mod nemesis;
+#[path = "../sdk/polled.rs"]
+mod polled;
 mod repair;
 mod row;
 mod runtime;

@@ -2,10 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use aws_clock_skew::tower::{SigningService, SkewService};
@@ -30,6 +27,7 @@ use super::net::{Net, Sent};
 use super::scenario::{Call, Cancel, End, Host, Line, Scenario, Setting};
 use crate::arm::{request, signed};
 use crate::clocks::World;
+use crate::polled::polled;
 
 /// Who corrects.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -175,7 +173,9 @@ impl Machine {
                 Some(Cancel::After(time)) => tokio::time::timeout(time, outcome)
                     .await
                     .unwrap_or_else(|_| Err(CANCELLED.to_owned())),
-                Some(Cancel::AfterPolls(count)) => polled(outcome, count).await,
+                Some(Cancel::AfterPolls(count)) => polled(count, outcome)
+                    .await
+                    .unwrap_or_else(|| Err(CANCELLED.to_owned())),
             }
         };
         join_all(clients.into_iter().map(one)).await
@@ -344,22 +344,6 @@ impl TimeSource for Hour {
     fn now(&self) -> SystemTime {
         self.0.wall() + Duration::from_secs(3_600)
     }
-}
-
-/// Polls so often at most.
-async fn polled(
-    call: impl Future<Output = Result<(), String>>,
-    mut count: u32,
-) -> Result<(), String> {
-    let mut call = pin!(call);
-    poll_fn(|context| {
-        if count == 0 {
-            return Poll::Ready(Err(CANCELLED.to_owned()));
-        }
-        count -= 1;
-        call.as_mut().poll(context)
-    })
-    .await
 }
 
 fn shown<E: std::error::Error + 'static>(error: SdkError<E>) -> String {
