@@ -10,7 +10,7 @@ use aws_clock_skew::{LocalClock, SystemClock};
 use aws_clock_skew_endpoint::Endpoint;
 use tokio::process::Command;
 
-use crate::program::{cargo, Clock, Program, on_clock};
+use crate::program::{Clock, Program, cargo, on_clock};
 
 const BEHIND: Clock = Clock::Fixed("-2h");
 

@@ -41,7 +41,10 @@ async fn main() {
             // It may be there; then the call below shows it.
             drop(create.send().await);
             let put = client.put_object().bucket(BUCKET).key(KEPT);
-            calls.count("put", put.body(KEPT.as_bytes().to_vec().into()).send().await);
+            calls.count(
+                "put",
+                put.body(KEPT.as_bytes().to_vec().into()).send().await,
+            );
         }
         "sequence" => sequence(&client, &mut calls, 5).await,
         "repair" => {

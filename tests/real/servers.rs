@@ -32,6 +32,17 @@ pub(crate) enum Make {
 }
 
 impl Make {
+    /// As documents name it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::SeaweedFs => "SeaweedFS",
+            Self::S3rver => "s3rver",
+            Self::S3s => "s3s-fs",
+            Self::Swift => "Swift",
+            Self::Ceph => "Ceph RGW",
+        }
+    }
+
     /// The access key and its secret; some have names of their own.
     pub(crate) const fn keys(self) -> (&'static str, &'static str) {
         match self {
