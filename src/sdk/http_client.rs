@@ -21,6 +21,7 @@ use aws_smithy_runtime_api::client::runtime_components::{
 };
 use aws_smithy_runtime_api::shared::IntoShared;
 use aws_smithy_types::config_bag::ConfigBag;
+use http::header::{AGE, AUTHORIZATION};
 
 use crate::clock::{SentAt, SkewClock};
 use crate::event::Label;
@@ -178,7 +179,7 @@ impl HttpConnector for Connector {
             return HttpConnectorFuture::new(async move { Ok(wiring.shared.aged(sent.await?)) });
         };
         clock.note_request(&wiring.shared.first_request, "http_client", || {
-            let authorization = first_header(request.headers(), "authorization")?;
+            let authorization = first_header(request.headers(), &AUTHORIZATION)?;
             Label::of_service(service_of(str::from_utf8(authorization).ok()?)?)
         });
         let sent_at = SentAt::now(clock, || Host::of_uri(request.uri()));
@@ -279,7 +280,7 @@ impl Shared {
     /// correct a second time.
     fn aged(&self, mut response: HttpResponse) -> HttpResponse {
         let adds_age = self.adds_age.load(Ordering::Relaxed) && !self.clock.is_observe_only();
-        if adds_age && first_header(response.headers(), "age").is_none() {
+        if adds_age && first_header(response.headers(), &AGE).is_none() {
             response.headers_mut().insert("age", "0");
         }
         response
