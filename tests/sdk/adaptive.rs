@@ -1,5 +1,5 @@
-//! Adaptive retries: the SDK's rate limiter reads the local clock, and no correction
-//! makes a call wait.
+//! Adaptive retries: the SDK's rate limiter reads the local clock, so no call waits because of a
+//! correction.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -35,7 +35,7 @@ struct Site {
 }
 
 impl Site {
-    /// The SDK's limiters are global, one for each name of a partition.
+    /// The SDK's rate limiters are global: one for each name of a retry partition.
     fn new(skew: i64, partition: &str) -> Self {
         let partition = RetryPartition::new(partition.to_owned());
         Self::of(skew, partition, World::skew_clock)
@@ -54,7 +54,7 @@ impl Site {
         }
     }
 
-    /// How long a call takes, however long the machine sleeps in it.
+    /// How long a call takes, including the time that the client sleeps.
     async fn takes(&self) -> Duration {
         let before = self.world.machine.monotonic();
         receive(&self.sqs, QUEUE).await.expect("no call is lost");
@@ -101,7 +101,7 @@ fn adaptive(world: &World, wire: impl HttpClient + 'static) -> SdkConfig {
         .http_client(wire)
         .time_source(SharedTimeSource::new(world.clone()))
         .sleep_impl(world.clone())
-        // It sleeps in every call, and nothing else is to.
+        // The stalled-stream protection sleeps in every call. Here only the limiter is to sleep.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .retry_config(RetryConfig::adaptive().with_max_attempts(5))
         .build()
@@ -111,7 +111,7 @@ fn adaptive(world: &World, wire: impl HttpClient + 'static) -> SdkConfig {
 async fn after_a_change_in_either_direction_the_next_call_does_not_wait() {
     for skew in [HOUR, DAY, -HOUR, -DAY] {
         let site = Site::new(skew, &format!("either-direction {skew}"));
-        // Throttled by the wrong clock, rejected, corrected.
+        // Throttled while the clock is wrong, then rejected, then corrected.
         site.is_throttled().await;
         assert!(site.clock.status().is_correcting());
         site.goes_on().await;
@@ -143,7 +143,7 @@ async fn a_limiter_outlives_the_operation_that_first_had_it() {
     let site = Site::new(HOUR, "outlives");
     site.takes().await;
     site.is_throttled().await;
-    // A second client of the same clock and partition has the same limiter.
+    // A second client of the same clock and partition shares the limiter.
     let second = Site {
         sqs: client(
             &site.world,
@@ -155,7 +155,7 @@ async fn a_limiter_outlives_the_operation_that_first_had_it() {
     };
     let waited = second.takes().await + second.takes().await;
     assert!(waited > Duration::ZERO);
-    // One of another partition has not.
+    // A client of another partition does not.
     let third = Site {
         sqs: client(
             &second.world,
@@ -192,7 +192,8 @@ async fn neither_a_trial_nor_a_reset_makes_a_call_wait() {
         ],
         body: r#"{"__type":"AccessDeniedException","message":"no"}"#.into(),
     };
-    // Six days forward by a wrong `Date`, throttled there, and back again.
+    // A wrong `Date` moves the time six days forward, the service throttles, and the time goes
+    // back.
     site.wire.plan([
         ahead.clone().into(),
         Answer::throttled().into(),
@@ -208,7 +209,7 @@ async fn neither_a_trial_nor_a_reset_makes_a_call_wait() {
     assert!(site.clock.status().is_correcting());
     site.world.set_skew(0);
     site.goes_on().await;
-    // Behind, corrected, forgotten, and corrected again.
+    // Behind, corrected, reset, and corrected again.
     site.world.set_skew(-HOUR);
     let site = Site::new(-HOUR, "reset");
     site.is_throttled().await;
@@ -217,7 +218,7 @@ async fn neither_a_trial_nor_a_reset_makes_a_call_wait() {
     site.goes_on().await;
 }
 
-/// A wire on which the first requests wait for each other.
+/// A wire that holds the first requests until all of them have arrived.
 #[derive(Clone, Debug)]
 struct Together {
     wire: Wire,
@@ -253,7 +254,7 @@ impl HttpClient for Together {
     }
 }
 
-/// How much time fifty calls sleep, added up, that are in flight when the skew shows.
+/// Starts fifty calls before the first response and returns the sum of the time that they sleep.
 async fn fifty_calls_sleep(skew: i64, is_ours: bool) -> Duration {
     let partition = format!("in-flight {skew} {is_ours}");
     let site = Site::new(skew, &partition);
@@ -269,7 +270,7 @@ async fn fifty_calls_sleep(skew: i64, is_ours: bool) -> Duration {
         let config = adaptive(&site.world, together);
         aws_sdk_sqs::Client::from_conf(Builder::from(&config).retry_partition(partition).build())
     };
-    // One of them is throttled, the others are rejected.
+    // The service throttles one of them and rejects the others.
     site.wire.plan([Fate::from(Answer::throttled())]);
     let before = site.world.machine.monotonic();
     let mut calls = JoinSet::new();
@@ -282,7 +283,7 @@ async fn fifty_calls_sleep(skew: i64, is_ours: bool) -> Duration {
     site.world.machine.monotonic() - before
 }
 
-/// The limiter has been told to slow down, and the resends are requests like others.
+/// The limiter has been told to slow down, and it counts resends like other requests.
 #[tokio::test]
 async fn fifty_calls_in_flight_at_the_change_wait_no_longer_than_with_the_sdk_alone() {
     for skew in [HOUR, -HOUR] {

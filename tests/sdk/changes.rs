@@ -69,7 +69,7 @@ async fn a_listener_neither_blocks_the_clock_nor_is_missed() {
     let mut waiting = held.clone();
     let mut wait = Box::pin(waiting.changed());
     assert!(wait.as_mut().now_or_never().is_none());
-    // With one listener held and another in the middle of waiting.
+    // One watcher is alive, and another is waiting.
     assert_eq!(site.lost(2).await, 0);
     site.world.set_skew(0);
     assert_eq!(site.clock.now(), site.world.machine_wall());

@@ -1,4 +1,4 @@
-//! A machine whose clock is correct: responses never change its time.
+//! A machine whose clock is correct: no response changes its time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -21,7 +21,7 @@ use crate::world::{MINUTE, World, minutes};
 const URL: &str = "https://sqs.us-east-1.amazonaws.com";
 const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
 
-/// Asserts at every read that the time is the wall clock, bit for bit.
+/// A time source that asserts at every read that it shows the wall clock, to the nanosecond.
 #[derive(Clone, Debug)]
 struct Untouched {
     clock: SkewClock,
@@ -59,7 +59,7 @@ impl Healthy {
             reads: Arc::default(),
         };
         let config = integration.config(&config_on(&wire, URL), &clock);
-        // For what is not about the time.
+        // For tests that are not about the time.
         let retries = RetryConfig::standard();
         let config = config.into_builder().retry_config(retries).build();
         let config = aws_sdk_sqs::config::Builder::from(&config);
@@ -80,8 +80,7 @@ impl Healthy {
         }
     }
 
-    /// Makes the call that meets these fates, and some more, and none of them
-    /// fails.
+    /// Plans these fates, makes five calls and asserts that none fails.
     async fn meets(&self, fates: impl IntoIterator<Item = Fate>) {
         self.wire.plan(fates);
         for call in 0..5 {
@@ -140,7 +139,7 @@ async fn a_freeze_between_signing_and_arrival_costs_a_new_signature() {
     }
 }
 
-/// Between the SDK's last look at the clock and ours.
+/// Freezes the machine once, for twelve minutes, after the SDK has signed.
 #[derive(Debug)]
 struct FreezesOnce {
     world: World,
@@ -239,8 +238,8 @@ async fn cached_answers_and_wrong_dates_on_accepted_ones_change_nothing() {
     }
 }
 
-/// A backend had a wrong clock once, and its log is what the page is made of; or a cache
-/// has kept what somebody else was told.
+/// An error page copies the log of a backend whose clock was wrong, or a cache returns the response
+/// to another request.
 #[tokio::test]
 async fn a_page_that_quotes_the_answer_to_another_request_changes_nothing() {
     let quoted = "InvalidSignatureException: Signature expired: 20270101T060000Z is now earlier \

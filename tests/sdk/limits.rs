@@ -7,7 +7,7 @@ use aws_clock_skew::event::EventKind;
 
 use crate::clients::{config_on, head, receive, s3, sqs, without_retries};
 use crate::log::Log;
-use crate::trust::{AWS, LAB, Scenario};
+use crate::two_servers::{AWS, MINIO, TwoServers};
 use crate::wire::{Answer, Fate, Manner, Wire};
 use crate::world::{DAY, World, minutes, shifted};
 
@@ -39,15 +39,15 @@ async fn is_followed(days: i64, manner: Manner, url: &str) -> bool {
 
 #[tokio::test]
 async fn forward_is_limited_by_class_and_tls() {
-    let plain = "http://minio.lab.example:9000";
+    let plain = "http://minio.example:9000";
     for (days, manner, url, expected) in [
-        (399, Manner::InMessage, LAB, true),
-        (401, Manner::InMessage, LAB, false),
+        (399, Manner::InMessage, MINIO, true),
+        (401, Manner::InMessage, MINIO, false),
         (6, Manner::InMessage, plain, true),
         (8, Manner::InMessage, plain, false),
-        (6, Manner::ByCode, LAB, true),
-        (8, Manner::ByCode, LAB, false),
-        (8, Manner::Silently, LAB, false),
+        (6, Manner::ByCode, MINIO, true),
+        (8, Manner::ByCode, MINIO, false),
+        (8, Manner::Silently, MINIO, false),
         (8, Manner::AuthFailure, AWS, false),
         (3_650, Manner::InMessage, AWS, false),
         (3_650, Manner::Silently, plain, false),
@@ -61,21 +61,21 @@ async fn forward_is_limited_by_class_and_tls() {
 async fn backward_is_not_limited_before_2020() {
     for manner in [Manner::InMessage, Manner::ByCode, Manner::Silently] {
         // 2027 − 6 years; the machine is ahead.
-        assert!(is_followed(-6 * 365, manner, "http://minio.lab.example").await);
+        assert!(is_followed(-6 * 365, manner, "http://minio.example").await);
     }
 }
 
 #[tokio::test]
 async fn the_limit_is_measured_from_the_local_clock_and_not_from_a_correction() {
-    let scenario = Scenario::new(0, Manner::InMessage);
+    let servers = TwoServers::installed(0, Manner::InMessage);
     // Steps of 390 days: each is in reach of the one before.
-    scenario.lab.set_ahead(390 * DAY);
-    assert_eq!(scenario.calls_lab().await, Ok(()));
-    scenario.world.advance(minutes(1));
-    scenario.lab.set_ahead(780 * DAY);
-    assert!(scenario.calls_lab().await.is_err());
+    servers.minio.set_ahead(390 * DAY);
+    assert_eq!(servers.call_minio().await, Ok(()));
+    servers.world.advance(minutes(1));
+    servers.minio.set_ahead(780 * DAY);
+    assert!(servers.call_minio().await.is_err());
     assert!(matches!(
-        scenario.clock.status().last_event().map(SkewEvent::kind),
+        servers.clock.status().last_event().map(SkewEvent::kind),
         Some(EventKind::OffsetLimitExceeded)
     ));
 }
@@ -97,27 +97,27 @@ async fn a_machine_that_boots_in_1970_is_measured_from_the_release() {
 
 #[tokio::test]
 async fn texts_forged_ten_years_ahead_change_nothing() {
-    let scenario = Scenario::new(0, Manner::InMessage);
+    let servers = TwoServers::installed(0, Manner::InMessage);
     for forged in 0..50 {
-        let date = shifted(scenario.world.true_time(), 3_650 * DAY);
+        let date = shifted(servers.world.true_time(), 3_650 * DAY);
         let text = "Signature expired: 20270116T080000Z is now earlier than 20370116T074500Z \
             (20370116T080000Z - 15 min.)";
         let body = format!(r#"{{"__type":"InvalidSignatureException","message":"{text}"}}"#);
         let forgery = Answer::new(400, &body)
             .dated(date)
             .with("x-amzn-requestid", "1");
-        scenario.aws.plan([Fate::answered(forgery)]);
-        assert!(scenario.calls_aws().await.is_err(), "{forged}");
-        assert_eq!(scenario.clock.now(), scenario.world.machine_wall());
-        assert_eq!(scenario.aws.sent(), forged + 1);
+        servers.aws.plan([Fate::answered(forgery)]);
+        assert!(servers.call_aws().await.is_err(), "{forged}");
+        assert_eq!(servers.clock.now(), servers.world.machine_wall());
+        assert_eq!(servers.aws.sent(), forged + 1);
     }
     assert_eq!(
-        scenario.log.names(),
+        servers.log.names(),
         ["offset_limit_exceeded"],
         "once a minute"
     );
     assert_eq!(
-        scenario
+        servers
             .log
             .counted("events", "event", "offset_limit_exceeded"),
         50

@@ -51,6 +51,7 @@ mod threads;
 mod trial;
 mod trust;
 mod two_clocks;
+mod two_servers;
 mod unrepeatable;
 mod untouched;
 mod weak;

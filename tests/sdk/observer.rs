@@ -79,7 +79,7 @@ async fn an_observer_reports_no_skew_for_an_error_that_does_not_name_it() {
         let config = config.into_builder();
         config.disable_clock_skew_correction(true).build()
     });
-    let lie = Answer {
+    let misdated = Answer {
         status: 403,
         headers: vec![
             (
@@ -90,7 +90,7 @@ async fn an_observer_reports_no_skew_for_an_error_that_does_not_name_it() {
         ],
         body: r#"{"__type":"AccessDeniedException","message":"no"}"#.into(),
     };
-    site.wire.plan([lie.into()]);
+    site.wire.plan([misdated.into()]);
     assert!(receive(&site.sqs, QUEUE).await.is_err());
     assert_eq!(receive(&site.sqs, QUEUE).await, Ok(()));
     site.world.advance(minutes(1));

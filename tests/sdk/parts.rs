@@ -73,7 +73,7 @@ async fn lost(
         "https"
     };
     let inner = Express(wire.clone(), world.clone());
-    let mut base = config_in(&world, inner, &format!("{url}://s3.lab.example")).into_builder();
+    let mut base = config_in(&world, inner, &format!("{url}://s3.example")).into_builder();
     let has_url = matches!(sends, Sends::Get | Sends::File);
     if !has_url {
         base.set_endpoint_url(None);

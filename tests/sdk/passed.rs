@@ -24,8 +24,8 @@ async fn wrong_signatures(integration: Option<Integration>, status: u16, ahead: 
         &clock,
     );
     let passed = || Fate::answered(Answer::new(status, "").dated(world.true_time()));
-    let lie = Answer::empty_403(shifted(world.true_time(), ahead));
-    wire.plan([Fate::answered(lie), passed(), passed()]);
+    let misdated = Answer::empty_403(shifted(world.true_time(), ahead));
+    wire.plan([Fate::answered(misdated), passed(), passed()]);
     drop(head(&s3).await);
     wire.forget_plans();
     let mut wrong = 0;

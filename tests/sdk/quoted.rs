@@ -147,7 +147,7 @@ async fn a_message_about_another_request_changes_nothing() {
     let time = truth + Duration::from_hours(6 * 24);
     for (name, status, body) in quotes(time, truth - minutes(10)) {
         let answer = Answer::new(status, &body);
-        for url in [AWS, "https://api.lab.example"] {
+        for url in [AWS, "https://api.example"] {
             let alone = outcome(url, &answer, None).await;
             for integration in Integration::ALL {
                 let ours = outcome(url, &answer, Some(integration)).await;

@@ -12,7 +12,7 @@ use crate::wire::{Manner, Wire};
 use crate::world::{HOUR, MINUTE, World, minutes};
 
 const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
-const LAB: &str = "https://sqs.lab.example";
+const OTHER: &str = "https://sqs.example";
 const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
 
 type Hook = dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
@@ -106,18 +106,18 @@ async fn an_error_without_a_time_is_judged_by_a_correction_that_came_in_between(
         let world = World::with_skew(-20 * MINUTE);
         let clock = world.skew_clock();
         let aws = Wire::new(&world, minutes(5));
-        let lab = Wire::with_manner(&world, minutes(5), Manner::ByCode);
-        lab.leave_out_dates();
+        let other = Wire::with_manner(&world, minutes(5), Manner::ByCode);
+        other.leave_out_dates();
         let sqs = sqs_of(integration, &config_in(&world, aws, AWS), &clock);
         // With tokio's sleep: a wait that takes no time would time the held request out.
-        let on_lab = config_on(&lab, LAB)
+        let on_other = config_on(&other, OTHER)
             .into_builder()
             .time_source(world.clone());
-        let elsewhere = sqs_of(integration, &on_lab.build(), &clock);
-        lab.hold(2);
+        let elsewhere = sqs_of(integration, &on_other.build(), &clock);
+        other.hold(2);
         let held = elsewhere.clone();
         let held = tokio::spawn(async move { receive(&held, QUEUE).await.is_ok() });
-        while lab.sent() == 0 {
+        while other.sent() == 0 {
             tokio::task::yield_now().await;
         }
         assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
@@ -125,6 +125,10 @@ async fn an_error_without_a_time_is_judged_by_a_correction_that_came_in_between(
         let before = held.await.expect("it does not panic");
         let kept = integration.is_some();
         assert_eq!((before, after), (kept, kept), "{integration:?}");
-        assert_eq!(lab.rejected(), if kept { 1 } else { 2 }, "{integration:?}");
+        assert_eq!(
+            other.rejected(),
+            if kept { 1 } else { 2 },
+            "{integration:?}"
+        );
     }
 }

@@ -20,7 +20,7 @@ use crate::world::{DAY, HOUR, MINUTE, World, minutes, shifted};
 
 const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
 const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
-const LAB: &str = "https://minio.lab.example";
+const MINIO: &str = "https://minio.example";
 
 /// How many of so many calls, a minute apart, fail.
 async fn lost(world: &World, sqs: &aws_sdk_sqs::Client, calls: usize) -> usize {
@@ -107,11 +107,11 @@ struct AtTheEnd(Arc<Mutex<(SystemTime, Duration)>>);
 
 impl LocalClock for AtTheEnd {
     fn wall(&self) -> SystemTime {
-        self.0.lock().expect("nobody panics with it").0
+        self.0.lock().expect("is not poisoned").0
     }
 
     fn monotonic(&self) -> Duration {
-        self.0.lock().expect("nobody panics with it").1
+        self.0.lock().expect("is not poisoned").1
     }
 }
 
@@ -133,7 +133,7 @@ async fn no_reading_of_a_local_clock_makes_a_call_panic() {
                     for next in [Duration::MAX, Duration::ZERO] {
                         let first = receive(&sqs, QUEUE).await;
                         assert!(wall != truth || first.is_ok(), "{boot:?} {integration:?}");
-                        readings.0.lock().expect("nobody panics with it").1 = next;
+                        readings.0.lock().expect("is not poisoned").1 = next;
                         wire.set_ahead(HOUR);
                         drop(receive(&sqs, QUEUE).await);
                         wire.set_ahead(0);
@@ -159,7 +159,7 @@ enum Before {
 }
 
 /// A checkpoint is restored on another machine, which is `skew` seconds ahead, and whose
-/// monotonic clock shows 20 hours less. Returns how many of 30 calls to AWS and to the lab fail
+/// monotonic clock shows 20 hours less. Returns how many of 30 calls to AWS and to the minio fail
 /// from a minute later on, and how many requests are rejected.
 async fn after_a_restore(
     before: Before,
@@ -173,7 +173,7 @@ async fn after_a_restore(
     };
     let clock = SkewClock::builder().local_clock(clocks.clone()).build();
     let aws = Wire::new(&world, minutes(5));
-    let lab = Wire::with_manner(&world, minutes(5), Manner::ByCode);
+    let minio = Wire::with_manner(&world, minutes(5), Manner::ByCode);
     let hourly = SharedCredentialsProvider::new(Issuer::new(&world, 1, Says::Truth));
     let on_aws = config_in(&world, aws.clone(), AWS).into_builder();
     let sqs = sqs_of(
@@ -181,7 +181,11 @@ async fn after_a_restore(
         &on_aws.credentials_provider(hourly).build(),
         &clock,
     );
-    let minio = s3_of(integration, &config_in(&world, lab.clone(), LAB), &clock);
+    let s3 = s3_of(
+        integration,
+        &config_in(&world, minio.clone(), MINIO),
+        &clock,
+    );
     let skew_error = |ahead| {
         Fate::answered(Answer {
             body: "<Error><Code>RequestTimeTooSkewed</Code></Error>".into(),
@@ -195,33 +199,33 @@ async fn after_a_restore(
             assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
         }
         Before::BackOff => {
-            lab.plan([skew_error(HOUR), skew_error(2 * HOUR), skew_error(2 * HOUR)]);
-            drop(head(&minio).await);
+            minio.plan([skew_error(HOUR), skew_error(2 * HOUR), skew_error(2 * HOUR)]);
+            drop(head(&s3).await);
         }
         Before::Trial => {
-            lab.plan([skew_error(HOUR), Fate::lost(), Fate::lost(), Fate::lost()]);
-            drop(head(&minio).await);
+            minio.plan([skew_error(HOUR), Fate::lost(), Fate::lost(), Fate::lost()]);
+            drop(head(&s3).await);
         }
         Before::Confirmation => assert_eq!(receive(&sqs, QUEUE).await, Ok(())),
         Before::ConflictingHost => {
             assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
-            lab.set_ahead(HOUR);
-            assert_eq!(head(&minio).await, Ok(()));
-            lab.set_ahead(0);
+            minio.set_ahead(HOUR);
+            assert_eq!(head(&s3).await, Ok(()));
+            minio.set_ahead(0);
         }
     }
-    lab.forget_plans();
-    let rejected = aws.rejected() + lab.rejected();
-    *clocks.behind.lock().expect("nobody panics with it") = minutes(20 * 60);
+    minio.forget_plans();
+    let rejected = aws.rejected() + minio.rejected();
+    *clocks.behind.lock().expect("is not poisoned") = minutes(20 * 60);
     world.set_skew(skew);
     world.advance(minutes(1));
     let mut lost = 0;
     for _ in 0..15 {
-        lost += usize::from(head(&minio).await.is_err());
+        lost += usize::from(head(&s3).await.is_err());
         lost += usize::from(receive(&sqs, QUEUE).await.is_err());
         world.advance(minutes(20));
     }
-    (lost, aws.rejected() + lab.rejected() - rejected)
+    (lost, aws.rejected() + minio.rejected() - rejected)
 }
 
 #[tokio::test]
@@ -256,7 +260,7 @@ async fn uploads_in_flight_when_the_correction_goes_far_forward_read_a_time_that
         let world = World::with_skew(-399 * DAY);
         let wire = Wire::with_manner(&world, minutes(15), Manner::InFields);
         let clock = world.skew_clock();
-        let config = config_on(&wire, LAB)
+        let config = config_on(&wire, MINIO)
             .into_builder()
             .time_source(world.clone());
         let s3 = s3_of(integration, &config.build(), &clock);

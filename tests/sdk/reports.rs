@@ -12,7 +12,7 @@ use crate::world::{DAY, HOUR, MINUTE, World, minutes, shifted};
 
 const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
 const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
-const BOX: &str = "https://s3.lab.example";
+const BOX: &str = "https://s3.example";
 
 /// ScyllaDB says "current time" in the place of the time, and nothing else of the response tells
 /// it: it is computed from the bound and the tolerance.

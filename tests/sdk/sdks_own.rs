@@ -187,7 +187,7 @@ impl AsyncSleep for Patience {
         let Self(world, waited) = self.clone();
         Sleep::new(async move {
             world.advance(duration);
-            *waited.lock().expect("nobody panics with it") += duration;
+            *waited.lock().expect("is not poisoned") += duration;
         })
     }
 }
@@ -216,9 +216,9 @@ async fn wait_after_a_change_back(has_interceptor: bool, partition: &'static str
     wire.plan([Fate::answered(Answer::new(400, throttled))]);
     assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
     assert_eq!(wire.rejected(), 1);
-    *patience.1.lock().expect("nobody panics with it") = Duration::ZERO;
+    *patience.1.lock().expect("is not poisoned") = Duration::ZERO;
     assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
-    *patience.1.lock().expect("nobody panics with it")
+    *patience.1.lock().expect("is not poisoned")
 }
 
 #[tokio::test]

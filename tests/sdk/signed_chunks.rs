@@ -58,7 +58,7 @@ impl HttpConnector for Server {
                 length: header("content-length"),
                 body: body.expect("it can be read").into_bytes(),
             };
-            this.sent.lock().expect("nobody panics with it").push(sent);
+            this.sent.lock().expect("is not poisoned").push(sent);
             this.wire.call(request).await
         })
     }
@@ -110,7 +110,7 @@ impl Site {
             sent: Arc::default(),
         };
         let clock = world.skew_clock();
-        let config = config("http://minio.lab.example")
+        let config = config("http://minio.example")
             .into_builder()
             .http_client(server.clone())
             .time_source(world.clone())
@@ -160,11 +160,7 @@ impl Site {
     }
 
     fn sent(&self) -> Vec<Sent> {
-        self.server
-            .sent
-            .lock()
-            .expect("nobody panics with it")
-            .clone()
+        self.server.sent.lock().expect("is not poisoned").clone()
     }
 }
 

@@ -111,10 +111,7 @@ impl HttpConnector for Reader {
             } else {
                 let body = ByteStream::new(body).collect().await;
                 let body = body.expect("it can be read").into_bytes();
-                this.bodies
-                    .lock()
-                    .expect("nobody panics with it")
-                    .push(body);
+                this.bodies.lock().expect("is not poisoned").push(body);
             }
             Ok(response)
         })
@@ -316,7 +313,7 @@ async fn a_file_is_sent_again_whole() {
     let clock = world.skew_clock();
     let sqs = sqs(&without_retries(reader.config()), &clock);
     let taken = || {
-        let file = FILE.lock().expect("nobody panics with it").take();
+        let file = FILE.lock().expect("is not poisoned").take();
         file.expect("is put there")
     };
     assert_eq!(sent(&sqs, taken).await, Ok(()));

@@ -61,13 +61,13 @@ impl Tap {
     }
 
     pub(crate) fn sent(&self) -> Vec<Sent> {
-        let notes = self.notes.lock().expect("nobody panics with it");
+        let notes = self.notes.lock().expect("is not poisoned");
         notes.sent.clone()
     }
 
     /// The connect and read time-outs that connectors were asked for.
     pub(crate) fn settings(&self) -> Vec<(Option<Duration>, Option<Duration>)> {
-        let notes = self.notes.lock().expect("nobody panics with it");
+        let notes = self.notes.lock().expect("is not poisoned");
         notes.settings.clone()
     }
 }
@@ -78,7 +78,7 @@ impl HttpClient for Tap {
         settings: &HttpConnectorSettings,
         components: &RuntimeComponents,
     ) -> SharedHttpConnector {
-        let mut notes = self.notes.lock().expect("nobody panics with it");
+        let mut notes = self.notes.lock().expect("is not poisoned");
         notes
             .settings
             .push((settings.connect_timeout(), settings.read_timeout()));
@@ -101,7 +101,7 @@ struct Tapped {
 
 impl HttpConnector for Tapped {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let mut notes = self.tap.notes.lock().expect("nobody panics with it");
+        let mut notes = self.tap.notes.lock().expect("is not poisoned");
         let headers = request.headers().iter();
         notes.sent.push(Sent {
             method: request.method().to_owned(),

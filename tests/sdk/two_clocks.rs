@@ -11,7 +11,7 @@ use crate::wire::{Answer, Fate, Manner, Wire};
 use crate::world::{HOUR, MINUTE, World, minutes};
 
 const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
-const LAB: &str = "https://queue.lab.example";
+const OTHER: &str = "https://queue.example";
 const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
 
 fn on(wire: &Wire, url: &str) -> SdkConfig {
@@ -32,8 +32,8 @@ fn client(
 async fn an_observer_signs_nothing_for_a_conflicting_host() {
     let world = World::with_skew(0);
     let aws = Wire::new(&world, minutes(5));
-    let lab = Wire::with_manner(&world, minutes(15), Manner::InFields);
-    lab.set_ahead(HOUR);
+    let other = Wire::with_manner(&world, minutes(15), Manner::InFields);
+    other.set_ahead(HOUR);
     let clock = observer(&world);
     let log = Log::start();
     let client = |wire, url| {
@@ -41,13 +41,15 @@ async fn an_observer_signs_nothing_for_a_conflicting_host() {
         let config = config.time_source(world.clone());
         aws_sdk_sqs::Client::new(&config.disable_clock_skew_correction(true).build())
     };
-    let (to_aws, to_lab) = (client(&aws, AWS), client(&lab, LAB));
+    let (to_aws, to_other) = (client(&aws, AWS), client(&other, OTHER));
     for _ in 0..5 {
         assert_eq!(receive(&to_aws, QUEUE).await, Ok(()));
-        receive(&to_lab, QUEUE).await.expect_err("nobody corrects");
+        receive(&to_other, QUEUE)
+            .await
+            .expect_err("nobody corrects");
     }
     assert_eq!(log.names(), ["hosts_disagree"]);
-    assert_eq!((lab.sent(), lab.rejected()), (5, 5));
+    assert_eq!((other.sent(), other.rejected()), (5, 5));
 }
 
 #[tokio::test]
@@ -68,19 +70,19 @@ async fn a_clock_corrects_behind_the_http_client_of_an_observer() {
 async fn a_clock_of_its_own_is_left_alone_by_the_http_client_of_another() {
     let world = World::with_skew(0);
     let aws = Wire::new(&world, minutes(5));
-    let lab = Wire::with_manner(&world, minutes(15), Manner::InMessage);
-    lab.set_ahead(HOUR);
+    let other = Wire::with_manner(&world, minutes(15), Manner::InMessage);
+    other.set_ahead(HOUR);
     let log = Log::start();
-    let (clock, of_lab) = (world.skew_clock(), world.skew_clock());
+    let (clock, of_other) = (world.skew_clock(), world.skew_clock());
     let to_aws = client(&aws, AWS, &clock, &clock);
-    let to_lab = client(&lab, LAB, &clock, &of_lab);
+    let to_other = client(&other, OTHER, &clock, &of_other);
     for _ in 0..5 {
-        assert_eq!(receive(&to_lab, QUEUE).await, Ok(()));
+        assert_eq!(receive(&to_other, QUEUE).await, Ok(()));
         assert_eq!(receive(&to_aws, QUEUE).await, Ok(()));
     }
-    assert_eq!((lab.rejected(), aws.rejected()), (1, 0));
+    assert_eq!((other.rejected(), aws.rejected()), (1, 0));
     assert_eq!(clock.now(), world.machine_wall());
-    assert!(of_lab.status().is_correcting());
+    assert!(of_other.status().is_correcting());
     assert_eq!(log.names(), ["skew_detected"]);
 }
 
@@ -112,14 +114,14 @@ async fn unchanged_answers_count_as_accepted() {
     let clock = world.skew_clock();
     let sqs = Integration::HttpClient.sqs(&config_on(&wire, AWS), &clock);
     // Ten minutes, which the service tolerates.
-    let lie = "Signature expired: 20270101T060000Z is now earlier than 20270101T062500Z \
+    let misdated = "Signature expired: 20270101T060000Z is now earlier than 20270101T062500Z \
         (20270101T063000Z - 5 min.)";
     // To this very request.
-    let lie = lie.replace("20270101T060000Z", &basic(&world, 0));
+    let misdated = misdated.replace("20270101T060000Z", &basic(&world, 0));
     let truth = || crate::wire::http_date(world.true_time());
-    let lie = lie.replace("20270101T063000Z", &basic(&world, 600));
-    let lie = lie.replace("20270101T062500Z", &basic(&world, 300));
-    wire.plan([Answer::new(403, &lie).into()]);
+    let misdated = misdated.replace("20270101T063000Z", &basic(&world, 600));
+    let misdated = misdated.replace("20270101T062500Z", &basic(&world, 300));
+    wire.plan([Answer::new(403, &misdated).into()]);
     assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
     assert!(clock.status().is_correcting());
     for _ in 0..3 {

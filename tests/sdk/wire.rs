@@ -172,7 +172,7 @@ impl Wire {
 
     /// Sets the service's clock to `seconds` ahead of the true time.
     pub(crate) fn set_ahead(&self, seconds: i64) {
-        *self.0.ahead.lock().expect("nobody panics with it") = seconds;
+        *self.0.ahead.lock().expect("is not poisoned") = seconds;
     }
 
     /// From now on no answer has a `Date`.
@@ -183,7 +183,7 @@ impl Wire {
     /// From now on what has this in its path or its access key is denied, as a wrong time is
     /// rejected.
     pub(crate) fn deny(&self, denied: &'static str) {
-        *self.0.denied.lock().expect("nobody panics with it") = Some(denied);
+        *self.0.denied.lock().expect("is not poisoned") = Some(denied);
     }
 
     /// From now on each `Date` is that of the local clock: a proxy on the machine writes it.
@@ -192,13 +192,13 @@ impl Wire {
     }
 
     pub(crate) fn set_tolerance(&self, tolerance: Duration) {
-        *self.0.tolerance.lock().expect("nobody panics with it") = tolerance;
+        *self.0.tolerance.lock().expect("is not poisoned") = tolerance;
     }
 
     /// From now on requests are answered when so many have come.
     pub(crate) fn hold(&self, requests: usize) {
         let gate = Arc::new(Barrier::new(requests));
-        *self.0.gate.lock().expect("nobody panics with it") = Some(gate);
+        *self.0.gate.lock().expect("is not poisoned") = Some(gate);
     }
 
     /// How many requests were sent, whoever answered them.
@@ -208,7 +208,7 @@ impl Wire {
 
     /// The time that the last request was signed for.
     pub(crate) fn signed_at(&self) -> Option<SystemTime> {
-        *self.0.signed_at.lock().expect("nobody panics with it")
+        *self.0.signed_at.lock().expect("is not poisoned")
     }
 
     /// How many requests the service has rejected.
@@ -219,33 +219,25 @@ impl Wire {
     /// Says what happens to the next requests; those after them find the service
     /// at once.
     pub(crate) fn plan(&self, fates: impl IntoIterator<Item = Fate>) {
-        self.0
-            .fates
-            .lock()
-            .expect("nobody panics with it")
-            .extend(fates);
+        self.0.fates.lock().expect("is not poisoned").extend(fates);
     }
 
     /// Takes back what was planned and has not happened.
     pub(crate) fn forget_plans(&self) {
-        self.0.fates.lock().expect("nobody panics with it").clear();
+        self.0.fates.lock().expect("is not poisoned").clear();
     }
 
     /// Whether each request that reached the service was accepted.
     pub(crate) fn seen(&self) -> Vec<bool> {
-        self.0.seen.lock().expect("nobody panics with it").clone()
+        self.0.seen.lock().expect("is not poisoned").clone()
     }
 
     pub(crate) fn answer(&self, request: &HttpRequest) -> Result<HttpResponse, ConnectorError> {
         let inner = &self.0;
-        let fate = inner
-            .fates
-            .lock()
-            .expect("nobody panics with it")
-            .pop_front();
+        let fate = inner.fates.lock().expect("is not poisoned").pop_front();
         let fate = fate.unwrap_or_default();
         let date = request.headers().get("x-amz-date");
-        *inner.signed_at.lock().expect("nobody panics with it") = date.and_then(time_of);
+        *inner.signed_at.lock().expect("is not poisoned") = date.and_then(time_of);
         inner.world.advance(fate.before);
         let answer = fate.answer.unwrap_or_else(|| self.serve(request));
         inner.world.advance(fate.after);
@@ -273,10 +265,10 @@ impl Wire {
     /// Looks at the time of the signature only; what verifies signatures is the
     /// endpoint.
     fn serve(&self, request: &HttpRequest) -> Answer {
-        let ahead = *self.0.ahead.lock().expect("nobody panics with it");
+        let ahead = *self.0.ahead.lock().expect("is not poisoned");
         let now = shifted(self.0.world.true_time(), ahead);
         let signed_at = request.headers().get("x-amz-date").expect("is signed");
-        let denied = *self.0.denied.lock().expect("nobody panics with it");
+        let denied = *self.0.denied.lock().expect("is not poisoned");
         let key = request.headers().get("authorization").unwrap_or_default();
         let is_denied = denied.is_some_and(|it| request.uri().contains(it) || key.contains(it));
         let verdict = self.verdict(signed_at, now);
@@ -285,7 +277,7 @@ impl Wire {
         self.0
             .seen
             .lock()
-            .expect("nobody panics with it")
+            .expect("is not poisoned")
             .push(verdict.is_none() && !has_expired);
         if has_expired {
             return Answer::new(403, EXPIRED)
@@ -330,7 +322,7 @@ impl Wire {
 
     fn verdict(&self, signed_at: &str, now: SystemTime) -> Option<String> {
         let now = DateTime::from(now).secs();
-        let tolerance = *self.0.tolerance.lock().expect("nobody panics with it");
+        let tolerance = *self.0.tolerance.lock().expect("is not poisoned");
         let tolerance = i64::try_from(tolerance.as_secs()).expect("is short");
         let (low, high) = (basic(now - tolerance), basic(now + tolerance));
         let minutes = tolerance / 60;
@@ -412,12 +404,12 @@ impl HttpConnector for Wire {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         self.0.sent.fetch_add(1, Ordering::Relaxed);
         let wire = self.clone();
-        let gate = self.0.gate.lock().expect("nobody panics with it").clone();
+        let gate = self.0.gate.lock().expect("is not poisoned").clone();
         HttpConnectorFuture::new(async move {
             if let Some(gate) = gate {
                 gate.wait().await;
                 // Whoever comes later is not held.
-                *wire.0.gate.lock().expect("nobody panics with it") = None;
+                *wire.0.gate.lock().expect("is not poisoned") = None;
             }
             wire.answer(&request)
         })
