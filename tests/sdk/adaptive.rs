@@ -55,24 +55,24 @@ impl Site {
     }
 
     /// How long a call takes, including the time that the client sleeps.
-    async fn takes(&self) -> Duration {
+    async fn call_time(&self) -> Duration {
         let before = self.world.machine.monotonic();
         receive(&self.sqs, QUEUE).await.expect("no call is lost");
         self.world.machine.monotonic() - before
     }
 
-    async fn is_throttled(&self) {
+    async fn throttle(&self) {
         self.wire.plan([Fate::from(Answer::throttled())]);
         receive(&self.sqs, QUEUE).await.expect("the SDK retries");
     }
 
     /// Ten calls, one a second: none waits for the clock.
     #[track_caller]
-    fn goes_on(&self) -> impl Future<Output = ()> {
+    fn assert_no_wait(&self) -> impl Future<Output = ()> {
         let caller = std::panic::Location::caller();
         async move {
             for call in 0..10 {
-                let took = self.takes().await;
+                let took = self.call_time().await;
                 assert!(
                     took <= Duration::from_secs(10),
                     "call {call}: {took:?}, {caller}"
@@ -112,9 +112,9 @@ async fn after_a_change_in_either_direction_the_next_call_does_not_wait() {
     for skew in [HOUR, DAY, -HOUR, -DAY] {
         let site = Site::new(skew, &format!("either-direction {skew}"));
         // Throttled while the clock is wrong, then rejected, then corrected.
-        site.is_throttled().await;
+        site.throttle().await;
         assert!(site.clock.status().is_correcting());
-        site.goes_on().await;
+        site.assert_no_wait().await;
     }
 }
 
@@ -122,13 +122,13 @@ async fn after_a_change_in_either_direction_the_next_call_does_not_wait() {
 async fn throttling_goes_on_after_a_change() {
     for skew in [HOUR, -HOUR] {
         let site = Site::new(skew, &format!("goes-on {skew}"));
-        site.is_throttled().await;
+        site.throttle().await;
         for _ in 0..5 {
-            site.is_throttled().await;
+            site.throttle().await;
         }
         let mut waited = Duration::ZERO;
         for _ in 0..5 {
-            waited += site.takes().await;
+            waited += site.call_time().await;
         }
         assert!(
             waited >= Duration::from_secs(2),
@@ -141,8 +141,8 @@ async fn throttling_goes_on_after_a_change() {
 #[tokio::test]
 async fn a_limiter_outlives_the_operation_that_first_had_it() {
     let site = Site::new(HOUR, "outlives");
-    site.takes().await;
-    site.is_throttled().await;
+    site.call_time().await;
+    site.throttle().await;
     // A second client of the same clock and partition shares the limiter.
     let second = Site {
         sqs: client(
@@ -153,7 +153,7 @@ async fn a_limiter_outlives_the_operation_that_first_had_it() {
         ),
         ..site
     };
-    let waited = second.takes().await + second.takes().await;
+    let waited = second.call_time().await + second.call_time().await;
     assert!(waited > Duration::ZERO);
     // A client of another partition does not.
     let third = Site {
@@ -165,7 +165,7 @@ async fn a_limiter_outlives_the_operation_that_first_had_it() {
         ),
         ..second
     };
-    assert_eq!(third.takes().await, Duration::ZERO);
+    assert_eq!(third.call_time().await, Duration::ZERO);
 }
 
 #[tokio::test]
@@ -173,8 +173,8 @@ async fn a_partition_of_the_users_own_does_not_wait_either() {
     for skew in [HOUR, -HOUR] {
         let partition = RetryPartition::custom("own").build();
         let site = Site::of(skew, partition, World::skew_clock);
-        site.is_throttled().await;
-        site.goes_on().await;
+        site.throttle().await;
+        site.assert_no_wait().await;
     }
 }
 
@@ -201,21 +201,21 @@ async fn neither_a_trial_nor_a_reset_makes_a_call_wait() {
     ]);
     assert!(receive(&site.sqs, QUEUE).await.is_err());
     site.world.advance(minutes(1));
-    site.goes_on().await;
+    site.assert_no_wait().await;
     assert!(!site.clock.status().is_correcting());
     // Behind, corrected, and repaired.
     site.world.set_skew(-HOUR);
-    site.is_throttled().await;
+    site.throttle().await;
     assert!(site.clock.status().is_correcting());
     site.world.set_skew(0);
-    site.goes_on().await;
+    site.assert_no_wait().await;
     // Behind, corrected, reset, and corrected again.
     site.world.set_skew(-HOUR);
     let site = Site::new(-HOUR, "reset");
-    site.is_throttled().await;
+    site.throttle().await;
     site.clock.reset();
-    site.is_throttled().await;
-    site.goes_on().await;
+    site.throttle().await;
+    site.assert_no_wait().await;
 }
 
 /// A wire that holds the first requests until all of them have arrived.

@@ -107,7 +107,7 @@ fn profiles(url: &str) -> EnvConfigFiles {
 const SKEWS: [i64; 4] = [-2 * DAY, -20 * MINUTE, 20 * MINUTE, 2 * DAY];
 
 #[tokio::test]
-async fn a_role_is_assumed_and_assumed_again_for_one_rejection() {
+async fn assuming_and_renewing_a_role_costs_one_rejection() {
     for skew in SKEWS {
         let scenario = Scenario::new(skew).await;
         scenario.calls().await;
@@ -200,7 +200,7 @@ async fn all_of_two_hundred_calls_in_flight_succeed_though_the_keys_change() {
 }
 
 #[tokio::test]
-async fn the_interceptor_beside_it_changes_nothing_of_that() {
+async fn assuming_a_role_costs_one_rejection_with_the_interceptor_too() {
     for skew in SKEWS {
         let scenario = Scenario::new(skew).await;
         let sqs = Integration::Interceptor.sqs(&scenario.config, &scenario.clock);

@@ -240,13 +240,13 @@ async fn bad_answers_fail_no_other_call_and_change_nothing() {
 }
 
 /// Handles every event in a way that no subscriber should.
-struct Rude {
+struct Misbehaving {
     clock: SkewClock,
     panics: bool,
 }
 
-impl Rude {
-    fn rude(&self) {
+impl Misbehaving {
+    fn misbehave(&self) {
         // Would deadlock if the crate emitted an event while it holds a lock.
         assert!(self.clock.now() > std::time::UNIX_EPOCH);
         drop(self.clock.status());
@@ -255,7 +255,7 @@ impl Rude {
     }
 }
 
-impl Subscriber for Rude {
+impl Subscriber for Misbehaving {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target().starts_with("aws_clock_skew")
     }
@@ -269,7 +269,7 @@ impl Subscriber for Rude {
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
     fn event(&self, _: &Event<'_>) {
-        self.rude();
+        self.misbehave();
     }
 
     fn enter(&self, _: &Id) {}
@@ -282,7 +282,7 @@ async fn a_subscriber_that_panics_or_asks_the_clock_fails_no_call() {
     for panics in [true, false] {
         let world = World::with_skew(-20 * MINUTE);
         let clock = world.skew_clock();
-        let _guard = tracing::subscriber::set_default(Rude {
+        let _guard = tracing::subscriber::set_default(Misbehaving {
             clock: clock.clone(),
             panics,
         });

@@ -180,11 +180,11 @@ async fn a_conflicting_host_gets_signatures_with_its_own_time() {
     let on_aws = behind(&without_retries(config_on(&aws, AWS)), &scenario.clock);
     let sqs = Integration::Interceptor.sqs(&on_aws, &scenario.clock);
     let url = "https://minio.example";
-    let on_lab = behind(
+    let on_minio = behind(
         &without_retries(config_on(&scenario.wire, url)),
         &scenario.clock,
     );
-    let minio = s3(&on_lab, &scenario.clock);
+    let minio = s3(&on_minio, &scenario.clock);
     scenario.wire.set_ahead(HOUR);
     for _ in 0..100 {
         assert_eq!(receive(&sqs, QUEUE).await, Ok(()));

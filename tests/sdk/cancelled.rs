@@ -156,14 +156,14 @@ const MANNERS: [Manner; 4] = [
 
 /// What ends a call that takes longer than a second.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum GivenUp {
+enum Cancellation {
     Attempt,
     Operation,
     Around,
     Select,
 }
 
-impl GivenUp {
+impl Cancellation {
     const ALL: [Self; 4] = [Self::Attempt, Self::Operation, Self::Around, Self::Select];
 
     fn config(self, config: SdkConfig, after: Duration) -> SdkConfig {
@@ -206,7 +206,7 @@ async fn lost(
     integration: Option<Integration>,
     (manner, skew): (Manner, i64),
     times: &Times,
-    how: GivenUp,
+    how: Cancellation,
     retries: &RetryConfig,
 ) -> usize {
     let prepare = |config: SdkConfig| {
@@ -225,7 +225,7 @@ async fn lost(
 /// There is time for one round trip and not for two. On a machine two hours ahead, where sessions
 /// of an hour count as expired, there is time for one load from STS and not for two.
 #[tokio::test(start_paused = true)]
-async fn a_call_that_is_always_given_up_before_its_second_response_is_the_only_one_to_fail() {
+async fn a_call_that_is_always_cancelled_before_its_second_response_is_the_only_one_to_fail() {
     let slow_wire = || Times {
         takes: [millis(600), Duration::ZERO],
         waits: SECOND,
@@ -239,15 +239,15 @@ async fn a_call_that_is_always_given_up_before_its_second_response_is_the_only_o
         .into_iter()
         .chain([((Manner::InMessage, 2 * HOUR), slow_sts)]);
     for (server, times) in cases {
-        for how in GivenUp::ALL {
+        for how in Cancellation::ALL {
             for retries in [RetryConfig::disabled(), quick_retries()] {
-                let is_retried = how == GivenUp::Attempt && retries.max_attempts() > 1;
+                let is_retried = how == Cancellation::Attempt && retries.max_attempts() > 1;
                 // The SDK alone does not take the response to a HEAD for a clock skew error.
                 let of_sdk = usize::from(!is_retried || server.0 == Manner::Silently);
                 assert_eq!(lost(None, server, &times, how, &retries).await, of_sdk);
                 for integration in Integration::ALL {
                     // Each attempt has its own time-out.
-                    let is_first = how == GivenUp::Attempt && integration.installs();
+                    let is_first = how == Cancellation::Attempt && integration.installs();
                     let expected = usize::from(!is_retried && !is_first);
                     let lost = lost(Some(integration), server, &times, how, &retries).await;
                     assert_eq!(lost, expected, "{integration:?}, {server:?}, {how:?}");

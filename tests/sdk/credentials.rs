@@ -24,14 +24,14 @@ const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
 pub(crate) struct Issuer {
     world: World,
     lifetime: Duration,
-    says: Says,
+    says: StatedExpiry,
     loads: Arc<AtomicUsize>,
     access_key: Option<&'static str>,
 }
 
 /// What the provider says about the expiry.
 #[derive(Clone, Debug)]
-pub(crate) enum Says {
+pub(crate) enum StatedExpiry {
     Truth,
     Nothing,
     /// The IMDS provider takes credentials that have expired by this clock for an outage, and
@@ -40,7 +40,7 @@ pub(crate) enum Says {
 }
 
 impl Issuer {
-    pub(crate) fn new(world: &World, hours: u64, says: Says) -> Self {
+    pub(crate) fn new(world: &World, hours: u64, says: StatedExpiry) -> Self {
         Self {
             world: world.clone(),
             lifetime: minutes(hours * 60),
@@ -62,10 +62,10 @@ impl Issuer {
             .unwrap_or_default()
             .as_secs();
         let said = match &self.says {
-            Says::Truth => Some(ends),
-            Says::Nothing => None,
-            Says::Extends(clock) if clock.now() >= ends => Some(clock.now() + minutes(15)),
-            Says::Extends(_) => Some(ends),
+            StatedExpiry::Truth => Some(ends),
+            StatedExpiry::Nothing => None,
+            StatedExpiry::Extends(clock) if clock.now() >= ends => Some(clock.now() + minutes(15)),
+            StatedExpiry::Extends(_) => Some(ends),
         };
         let key = self
             .access_key
@@ -158,15 +158,15 @@ impl Site {
 }
 
 fn extended(world: &World, clock: &SkewClock) -> Issuer {
-    Issuer::new(world, 6, Says::Extends(clock.local_time()))
+    Issuer::new(world, 6, StatedExpiry::Extends(clock.local_time()))
 }
 
 fn hourly(world: &World, _: &SkewClock) -> Issuer {
-    Issuer::new(world, 1, Says::Truth)
+    Issuer::new(world, 1, StatedExpiry::Truth)
 }
 
 #[tokio::test]
-async fn what_a_provider_extends_by_a_clock_ahead_is_used_for_no_longer_than_it_said() {
+async fn credentials_that_a_provider_extends_by_a_clock_ahead_are_used_no_longer_than_it_said() {
     let site = Site::new(Client::Whole, DAY, extended);
     assert_eq!(site.lost(24).await, 0);
     // Every fifteen minutes, less the buffer time of the cache: the same as without a correction.
@@ -176,7 +176,8 @@ async fn what_a_provider_extends_by_a_clock_ahead_is_used_for_no_longer_than_it_
 
 #[tokio::test]
 async fn credentials_without_an_expiry_are_not_kept_by_a_clock_ahead() {
-    let silent: fn(&World, &SkewClock) -> Issuer = |world, _| Issuer::new(world, 1, Says::Nothing);
+    let silent: fn(&World, &SkewClock) -> Issuer =
+        |world, _| Issuer::new(world, 1, StatedExpiry::Nothing);
     let site = Site::new(Client::Whole, DAY, silent);
     assert_eq!(site.lost(24).await, 0);
     let site = Site::new(Client::OwnCache, DAY, silent);
@@ -240,7 +241,7 @@ async fn credentials_that_were_judged_by_a_wrong_date_are_loaded_again_after_it_
 }
 
 #[tokio::test]
-async fn an_observers_cache_is_not_emptied() {
+async fn an_observe_only_clock_does_not_empty_the_identity_cache() {
     let world = World::with_skew(-20 * 60);
     let clock = SkewClock::builder()
         .local_clock(world.machine.clone())

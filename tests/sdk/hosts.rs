@@ -1,5 +1,4 @@
-//! Hosts with different times, where the integration signs by itself: each host gets
-//! signatures with its own time.
+//! Hosts with different times behind the HTTP client: each host gets signatures with its own time.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
@@ -32,7 +31,7 @@ async fn alternate(servers: &TwoServers, starts_with_aws: bool) {
 
 const MANNERS: [Manner; 3] = [Manner::InFields, Manner::ByCode, Manner::Silently];
 
-/// How the lab says it, and how far the machine and the lab are ahead.
+/// How MinIO reports a wrong time, and how far the machine and MinIO are ahead.
 const CASES: [(Manner, i64, i64); 6] = [
     (Manner::InFields, 0, HOUR),
     (Manner::ByCode, 0, HOUR),
@@ -81,7 +80,7 @@ async fn a_server_with_a_wrong_clock_that_responds_first_costs_aws_one_rejection
         servers.minio.set_ahead(ahead);
         alternate(&servers, false).await;
         assert_eq!(servers.aws.rejected(), 1, "{manner:?} {skew} {ahead}");
-        // Once before AWS has confirmed the clock, and once after.
+        // MinIO rejects one request before AWS has confirmed the clock, and one after.
         assert_eq!(servers.minio.rejected(), 2, "{manner:?} {skew} {ahead}");
         servers.assert_true_time();
         let names = servers.log.names();
@@ -126,7 +125,7 @@ async fn a_server_that_the_clock_follows_at_last_is_no_conflicting_host_any_more
     servers.minio.set_ahead(HOUR);
     assert_eq!(servers.call_aws().await, Ok(()));
     assert_eq!(servers.call_minio().await, Ok(()));
-    // Nobody has confirmed the clock for long, and the lab's was set.
+    // The confirmation by AWS has expired, and the clock of MinIO was set.
     servers.world.advance(minutes(120));
     servers.minio.set_ahead(2 * HOUR);
     for _ in 0..10 {
@@ -141,7 +140,7 @@ async fn a_signature_with_one_hosts_time_confirms_no_other_time() {
     servers.minio.set_ahead(HOUR);
     assert_eq!(servers.call_aws().await, Ok(()));
     assert_eq!(servers.call_minio().await, Ok(()));
-    // A wrong `Date` is tried, and no response comes.
+    // One response has a wrong `Date`. The signature with that time gets no response.
     let ec2 = Wire::with_manner(&servers.world, minutes(5), Manner::AuthFailure);
     let misdated = Answer::empty_403(shifted(servers.world.true_time(), 20 * MINUTE));
     ec2.plan([Fate::answered(misdated), Fate::lost()]);
@@ -222,8 +221,8 @@ async fn a_date_whose_signature_is_rejected_as_well_changes_nothing_and_is_seldo
             servers.assert_local_time();
             servers.world.advance(Duration::from_secs(7));
         }
-        // 7,000 s: after 1, 2, 4, 8, 16, 32 and 60 minutes. A response that does not
-        // say that the time is wrong may be a denial: that time is used on.
+        // 7,000 s: after 1, 2, 4, 8, 16, 32 and 60 minutes. A response that does not name the time
+        // may be a denial, so the clock keeps using its time.
         let resent = if body.is_empty() { 1 } else { 7 };
         assert_eq!(servers.minio.sent(), CALLS + resent, "{skew} {body}");
         assert_eq!(servers.log.counted("events", "event", "skew_detected"), 0);
@@ -242,7 +241,7 @@ async fn a_resend_that_ends_otherwise_says_nothing_about_the_date() {
         assert!(servers.call_minio().await.is_err());
         servers.assert_local_time();
     }
-    // The trial still stands.
+    // The trial goes on.
     assert_eq!(servers.call_minio().await, Ok(()));
     assert_eq!(servers.minio.rejected(), 1);
     servers.assert_true_time();
@@ -298,7 +297,7 @@ async fn no_signature_for_a_conflicting_host_is_dated_further_ahead_either() {
     }
 }
 
-/// Credentials that end an hour after the machine's time, then others.
+/// Credentials that expire an hour after the local time, and then others.
 #[derive(Debug)]
 struct Renewed {
     expiry: SystemTime,
@@ -327,7 +326,7 @@ impl ProvideCredentials for Renewed {
 }
 
 #[tokio::test]
-async fn a_time_by_date_is_not_tried_with_credentials_that_have_expired_by_it() {
+async fn a_time_by_date_is_not_tried_with_credentials_that_it_shows_as_expired() {
     for manner in Manner::WITHOUT_MESSAGE {
         let log = Log::start();
         let world = World::with_skew(-2 * HOUR);

@@ -1,4 +1,4 @@
-//! How far the clock follows a server.
+//! The limits of a correction.
 
 use std::time::UNIX_EPOCH;
 
@@ -11,11 +11,11 @@ use crate::two_servers::{AWS, MINIO, TwoServers};
 use crate::wire::{Answer, Fate, Manner, Wire};
 use crate::world::{DAY, World, minutes, shifted};
 
-/// A service so many days ahead of the machine, at `url`: whether it is followed.
+/// Whether the clock follows a service at `url` that is `days` days ahead of the machine.
 async fn is_followed(days: i64, manner: Manner, url: &str) -> bool {
     let log = Log::start();
     let world = World::with_skew(-days * DAY);
-    // By then the release of this crate is long past, by any of these clocks.
+    // The release date of this crate is then in the past by either clock.
     world.advance(minutes(4_000 * 24 * 60));
     let wire = Wire::with_manner(&world, minutes(15), manner);
     let clock = world.skew_clock();
@@ -38,7 +38,7 @@ async fn is_followed(days: i64, manner: Manner, url: &str) -> bool {
 }
 
 #[tokio::test]
-async fn forward_is_limited_by_class_and_tls() {
+async fn the_limit_forward_depends_on_the_kind_of_error_and_on_tls() {
     let plain = "http://minio.example:9000";
     for (days, manner, url, expected) in [
         (399, Manner::InMessage, MINIO, true),
@@ -58,9 +58,9 @@ async fn forward_is_limited_by_class_and_tls() {
 }
 
 #[tokio::test]
-async fn backward_is_not_limited_before_2020() {
+async fn a_correction_backward_is_limited_only_by_the_year_2020() {
     for manner in [Manner::InMessage, Manner::ByCode, Manner::Silently] {
-        // 2027 − 6 years; the machine is ahead.
+        // 2027 − 6 years: the local clock is ahead.
         assert!(is_followed(-6 * 365, manner, "http://minio.example").await);
     }
 }
@@ -68,7 +68,7 @@ async fn backward_is_not_limited_before_2020() {
 #[tokio::test]
 async fn the_limit_is_measured_from_the_local_clock_and_not_from_a_correction() {
     let servers = TwoServers::installed(0, Manner::InMessage);
-    // Steps of 390 days: each is in reach of the one before.
+    // Steps of 390 days: each is within the limit of the one before.
     servers.minio.set_ahead(390 * DAY);
     assert_eq!(servers.call_minio().await, Ok(()));
     servers.world.advance(minutes(1));

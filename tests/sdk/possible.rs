@@ -1,4 +1,4 @@
-//! Possible clock skew errors: corrected by their `Date`.
+//! Possible clock skew errors, corrected by their `Date`.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::world::{DAY, HOUR, MINUTE, World, minutes, shifted};
 
 pub(crate) const S3: &str = "https://s3.us-east-1.amazonaws.com";
 
-/// A machine, S3 and a client of it.
+/// A machine, S3, and a client of it.
 pub(crate) struct Scenario {
     pub(crate) log: Log,
     pub(crate) world: World,

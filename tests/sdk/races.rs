@@ -17,8 +17,8 @@ const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
 
 type Hook = dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
 
-/// Credentials that are good by any clock. The second time that it is asked for them, something
-/// else happens first: integrations ask again when the clock has changed, to sign again.
+/// A provider whose credentials never expire. Its second load first awaits a hook: integrations
+/// load credentials again in order to re-sign, after the correction has changed.
 #[derive(Clone)]
 struct Meanwhile(Arc<AtomicUsize>, Arc<Hook>);
 
@@ -42,7 +42,7 @@ impl ProvideCredentials for Meanwhile {
     }
 }
 
-/// What another client of the clock meets in the meantime.
+/// What another client of the clock receives in the meantime.
 #[derive(Clone, Copy, Debug)]
 enum Change {
     ServersClockIsSet,
@@ -99,7 +99,7 @@ async fn a_resend_is_signed_with_the_correction_as_it_is_then() {
     }
 }
 
-/// A server that states no time answers a request that was signed before AWS stated it.
+/// A server that states no time rejects a request that was signed before AWS stated the time.
 #[tokio::test(start_paused = true)]
 async fn an_error_without_a_time_is_judged_by_a_correction_that_came_in_between() {
     for integration in SDK_AND_ALL {
@@ -109,7 +109,8 @@ async fn an_error_without_a_time_is_judged_by_a_correction_that_came_in_between(
         let other = Wire::with_manner(&world, minutes(5), Manner::ByCode);
         other.leave_out_dates();
         let sqs = sqs_of(integration, &config_in(&world, aws, AWS), &clock);
-        // With tokio's sleep: a wait that takes no time would time the held request out.
+        // With Tokio's timer: the world's sleep returns at once, so the held request would time
+        // out.
         let on_other = config_on(&other, OTHER)
             .into_builder()
             .time_source(world.clone());

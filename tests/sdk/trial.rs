@@ -1,4 +1,4 @@
-//! A time by `Date` alone is a trial: it is used for the host that stated it, until that
+//! A time that only a `Date` states is a trial: it is used for the host that stated it, until that
 //! host accepts or rejects a request signed with it.
 
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::resent::once;
 use crate::wire::{Answer, Fate, Manner};
 use crate::world::{DAY, HOUR, MINUTE, minutes, shifted};
 
-/// A clock skew error without times, by a clock that is ahead of the true time.
+/// A clock skew error without timestamps; its `Date` is `ahead` seconds ahead of the true time.
 fn skew_error(scenario: &Scenario, ahead: i64) -> Fate {
     Fate::answered(Answer {
         body: "<Error><Code>RequestTimeTooSkewed</Code></Error>".into(),
@@ -32,7 +32,8 @@ async fn a_denial_of_a_trial_changes_no_clock_and_says_nothing_about_the_time() 
         assert_eq!(scenario.cost().await, 2);
         scenario.assert_local_time();
         assert_eq!(scenario.log.names(), ["not_clock_skew"]);
-        // The server knows the time after all: signed by the trial once, then right.
+        // The server has the correct time after all: it rejects the signature with the trial's
+        // time and accepts the one with the local time.
         assert_eq!(head(&scenario.s3).await, Ok(()));
         assert_eq!(scenario.wire.sent(), 4);
         assert_eq!(scenario.cost().await, 1);
@@ -43,7 +44,7 @@ async fn a_denial_of_a_trial_changes_no_clock_and_says_nothing_about_the_time() 
 #[tokio::test]
 async fn a_trial_that_is_rejected_ends_with_a_back_off() {
     let scenario = Scenario::new(0, Manner::ByCode);
-    // MinIO's clock is set: its second response contradicts its first.
+    // The clock of MinIO is set: its second response contradicts the first.
     scenario.wire.set_ahead(2 * HOUR);
     scenario.wire.plan([skew_error(&scenario, HOUR)]);
     assert_eq!(scenario.cost().await, 2);
@@ -52,7 +53,7 @@ async fn a_trial_that_is_rejected_ends_with_a_back_off() {
     let rejected = &scenario.log.events()[0];
     assert_eq!(rejected.level, tracing::Level::DEBUG);
     assert_eq!(rejected.get("offset_ms"), Some("0"));
-    // Its `Date` is ignored for a minute, and then tried again.
+    // The clock ignores its `Date` for a minute, and then starts another trial.
     assert_eq!(scenario.cost().await, 1);
     scenario.world.advance(minutes(1));
     assert_eq!(head(&scenario.s3).await, Ok(()));
@@ -88,7 +89,7 @@ async fn a_trial_leaves_the_correction_as_it_is() {
     assert_eq!(scenario.cost().await, 2);
     assert_eq!(scenario.clock.status().offset(), before);
     scenario.assert_true_time();
-    // A `Date` that agrees with the local clock is one like the others.
+    // A `Date` that agrees with the local clock starts a trial too.
     scenario.world.advance(minutes(2));
     scenario.plan_misdated(-3 * HOUR, 2);
     scenario.cost().await;
@@ -162,7 +163,7 @@ async fn an_answer_that_passed_the_timestamp_check_accepts_a_trial() {
         if accepts {
             scenario.assert_true_time();
         }
-        // Either way the next request to this host is signed with it.
+        // In both cases the next request to this host is signed with the trial's time.
         assert_eq!(scenario.cost().await, 1, "{status} {body}");
         scenario.assert_true_time();
     }
@@ -187,7 +188,7 @@ async fn the_back_off_doubles_from_a_minute_up_to_an_hour() {
         scenario.assert_local_time();
         scenario.world.advance(Duration::from_secs(1));
     }
-    // A trial that is accepted ends it.
+    // An accepted trial ends the back-off.
     scenario.wire.forget_plans();
     scenario.world.set_skew(-20 * MINUTE);
     assert_eq!(head(&scenario.s3).await, Ok(()));
@@ -201,7 +202,7 @@ async fn the_back_off_doubles_from_a_minute_up_to_an_hour() {
     assert_eq!(scenario.cost().await, 2);
 }
 
-/// Credentials that are good by any clock, and how often they were asked for.
+/// Credentials that never expire, and a count of the loads.
 #[derive(Clone, Debug)]
 pub(crate) struct Loads(pub(crate) Arc<AtomicUsize>, pub(crate) SystemTime);
 
@@ -245,7 +246,7 @@ async fn identity_caches_ask_again_when_a_trial_is_accepted_and_not_before() {
             assert_eq!(head(&s3).await, Ok(()));
         }
         let expected = if is_wrong { 1 } else { 2 };
-        assert_eq!(loads.count(), expected, "is a lie: {is_wrong}");
+        assert_eq!(loads.count(), expected, "the `Date` is wrong: {is_wrong}");
     }
 }
 
@@ -266,7 +267,7 @@ async fn the_response_to_an_unsigned_request_neither_starts_nor_ends_a_trial() {
     assert_eq!(scenario.wire.sent(), 1);
     scenario.assert_local_time();
     scenario.wire.forget_plans();
-    // A trial that waits for an answer does not get it here.
+    // The response does not end a trial that waits for one.
     scenario.plan_misdated(20 * MINUTE, 1);
     scenario
         .wire
@@ -280,7 +281,7 @@ async fn the_response_to_an_unsigned_request_neither_starts_nor_ends_a_trial() {
 #[tokio::test]
 async fn an_accepted_answer_whose_date_contradicts_a_trial_ends_it() {
     let scenario = Scenario::new(0, Manner::Silently);
-    // Ten minutes: a signature that is dated so passes.
+    // The service tolerates ten minutes and accepts the signature.
     scenario.plan_misdated(10 * MINUTE, 1);
     assert_eq!(head(&scenario.s3).await, Ok(()));
     scenario.assert_local_time();
@@ -318,7 +319,7 @@ async fn a_denial_does_not_end_the_trial_of_a_clock_skew_error() {
         .wire
         .plan([Fate::default(), Fate::answered(denied)]);
     assert_eq!(scenario.cost().await, 2);
-    // The next request, which may be made, passes.
+    // The next request, which the caller may make, is accepted.
     for _ in 0..3 {
         scenario.world.advance(Duration::from_secs(10));
         assert_eq!(head(&scenario.s3).await, Ok(()));
@@ -329,7 +330,7 @@ async fn a_denial_does_not_end_the_trial_of_a_clock_skew_error() {
 #[tokio::test]
 async fn a_newer_date_takes_the_place_of_an_old_one_from_a_cache() {
     let scenario = Scenario::new(-20 * MINUTE, Manner::ByCode);
-    // A cache answers both requests of the first call.
+    // A cache returns both responses of the first call.
     scenario.plan_misdated(-HOUR, 2);
     assert!(head(&scenario.s3).await.is_err());
     scenario.world.advance(Duration::from_secs(10));

@@ -1,4 +1,4 @@
-//! Two servers that disagree.
+//! Two servers whose times contradict each other.
 
 use std::time::Duration;
 
@@ -122,7 +122,7 @@ async fn a_minio_that_shares_the_wrong_local_clock_costs_aws_one_rejection() {
     }
 }
 
-/// Whether the lab can change the clock after AWS has confirmed the clock and then `change` came.
+/// Whether MinIO can change the clock after AWS has confirmed it and `change` has happened.
 async fn minio_changes_clock_after(change: impl FnOnce(&World)) -> bool {
     let servers = TwoServers::installed(0, Manner::InFields);
     servers.minio.set_ahead(HOUR);
@@ -140,9 +140,9 @@ async fn a_confirmation_lasts_an_hour() {
 
 #[tokio::test]
 async fn a_confirmation_ends_when_the_wall_clock_is_set() {
-    for (seconds, moves) in [(29, false), (-29, false), (30, true), (-30, true)] {
-        let moved = minio_changes_clock_after(|world| world.set_skew(seconds)).await;
-        assert_eq!(moved, moves, "{seconds}");
+    for (seconds, changes) in [(29, false), (-29, false), (30, true), (-30, true)] {
+        let changed = minio_changes_clock_after(|world| world.set_skew(seconds)).await;
+        assert_eq!(changed, changes, "{seconds}");
     }
 }
 
@@ -150,7 +150,7 @@ async fn a_confirmation_ends_when_the_wall_clock_is_set() {
 async fn aws_confirms_the_clock_again_as_soon_as_it_has_changed() {
     let servers = TwoServers::installed(0, Manner::ByCode);
     assert_eq!(servers.call_aws().await, Ok(()));
-    // A lie that comes to nothing, and leaves the clock as it was.
+    // A trial with a wrong `Date` fails and leaves the clock as it was.
     let misdated = Answer::empty_403(shifted(servers.world.true_time(), 2 * HOUR));
     servers.aws.plan(vec![Fate::answered(misdated); 2]);
     assert!(servers.call_aws().await.is_err());
@@ -170,7 +170,7 @@ async fn an_answer_to_an_older_generation_does_not_keep_aws_from_confirming() {
     while slow.sent() == 0 {
         tokio::task::yield_now().await;
     }
-    // Meanwhile the clock changes, and back.
+    // Meanwhile a trial starts and fails.
     let misdated = Answer::empty_403(shifted(servers.world.true_time(), 2 * HOUR));
     servers.aws.plan(vec![Fate::answered(misdated); 2]);
     assert!(servers.call_aws().await.is_err());
@@ -206,7 +206,7 @@ async fn between_two_servers_that_are_not_aws_the_last_rejection_counts_once_a_s
 }
 
 #[tokio::test]
-async fn a_conflicting_host_is_followed_when_no_confirmation_stands_and_aws_ends_that() {
+async fn the_clock_follows_a_conflicting_host_without_a_confirmation_and_aws_ends_that() {
     let servers = TwoServers::installed(0, Manner::ByCode);
     servers.minio.set_ahead(HOUR);
     assert_eq!(servers.call_aws().await, Ok(()));
@@ -234,14 +234,14 @@ async fn a_signature_by_another_time_confirms_nothing() {
     servers.aws.plan([Fate::answered(misdated), Fate::lost()]);
     assert!(servers.call_aws().await.is_err());
     assert_eq!(servers.clock.now(), servers.world.machine_wall());
-    // Accepted, by another time than the one that is tried for AWS.
+    // MinIO accepts a signature with its own time. The trial is for AWS.
     assert_eq!(servers.call_minio().await, Ok(()));
     servers.world.advance(Duration::from_secs(60));
     assert_eq!(servers.clock.now(), servers.world.machine_wall());
 }
 
-/// How many of twenty calls to a host fail, and how many it rejects, after a machine was
-/// paused for 20 minutes that neither of its clocks counts. AWS confirmed the clock before.
+/// How many of twenty calls to a host fail, and how many requests it rejects, after a pause of 20
+/// minutes that neither clock of the machine counts. AWS confirmed the clock before.
 async fn lost_after_a_pause(
     host: &'static str,
     is_dateless: bool,
@@ -272,7 +272,7 @@ async fn lost_after_a_pause(
     }
     let rejected = other.rejected();
     if integration.is_some() {
-        // AWS says so as well, and nothing else is rejected from then on.
+        // AWS states the same time, and from then on no request is rejected.
         for _ in 0..5 {
             assert_eq!(receive(&confirms, &format!("{AWS}/1/q")).await, Ok(()));
             assert_eq!(receive(&client, &format!("{host}/1/q")).await, Ok(()));
@@ -284,7 +284,7 @@ async fn lost_after_a_pause(
 }
 
 #[tokio::test]
-async fn a_pause_that_no_clock_counts_costs_one_rejection_whoever_reports_it_first() {
+async fn a_pause_that_no_clock_counts_costs_one_rejection_whichever_host_reports_it_first() {
     for host in [
         MINIO,
         "https://abc123.execute-api.us-east-1.amazonaws.com",
@@ -308,9 +308,9 @@ async fn a_pause_that_no_clock_counts_costs_one_rejection_whoever_reports_it_fir
     }
 }
 
-/// A function behind S3 Object Lambda writes the status, the code and the message itself.
+/// A function behind S3 Object Lambda chooses the status, the code and the message itself.
 #[tokio::test]
-async fn a_customer_behind_a_name_of_aws_does_not_change_a_confirmed_clock() {
+async fn a_function_behind_s3_object_lambda_does_not_change_a_confirmed_clock() {
     for host in [
         "https://point-123456789012.s3-object-lambda.us-east-1.amazonaws.com",
         "https://alias-x1y2--ol-s3.s3.us-east-1.amazonaws.com",

@@ -1,5 +1,5 @@
-//! HTTP clients that are not alone: of a clock that only observes, of another clock,
-//! inside another one, and beside a conflicting host.
+//! HTTP clients of a clock that observes only, of another clock, inside another HTTP client, and
+//! for a conflicting host.
 
 use aws_clock_skew::SkewClock;
 use aws_config::SdkConfig;
@@ -18,7 +18,7 @@ fn on(wire: &Wire, url: &str) -> SdkConfig {
     without_retries(config_on(wire, url))
 }
 
-/// A client that asks `of_client` for the time, behind the HTTP client of `of_integration`.
+/// A client with `of_client` installed, behind the HTTP client of `of_integration`.
 fn client(
     wire: &Wire,
     url: &str,
@@ -46,7 +46,7 @@ async fn an_observer_signs_nothing_for_a_conflicting_host() {
         assert_eq!(receive(&to_aws, QUEUE).await, Ok(()));
         receive(&to_other, QUEUE)
             .await
-            .expect_err("nobody corrects");
+            .expect_err("nothing corrects");
     }
     assert_eq!(log.names(), ["hosts_disagree"]);
     assert_eq!((other.sent(), other.rejected()), (5, 5));
@@ -65,9 +65,10 @@ async fn a_clock_corrects_behind_the_http_client_of_an_observer() {
     assert!(correcting.status().is_correcting());
 }
 
-/// What `hosts_disagree` advises, on a config that has the HTTP client of the first.
+/// The clock of its own that `hosts_disagree` advises, in a config that has the HTTP client of the
+/// first clock.
 #[tokio::test]
-async fn a_clock_of_its_own_is_left_alone_by_the_http_client_of_another() {
+async fn the_http_client_of_one_clock_leaves_requests_of_another_clock_alone() {
     let world = World::with_skew(0);
     let aws = Wire::new(&world, minutes(5));
     let other = Wire::with_manner(&world, minutes(15), Manner::InMessage);
@@ -87,7 +88,7 @@ async fn a_clock_of_its_own_is_left_alone_by_the_http_client_of_another() {
 }
 
 #[tokio::test]
-async fn one_inside_another_of_the_same_clock_sends_twice_at_most() {
+async fn nested_http_clients_of_one_clock_send_twice_at_most() {
     let world = World::with_skew(-20 * MINUTE);
     let wire = Wire::new(&world, minutes(5));
     let clock = world.skew_clock();
@@ -113,10 +114,10 @@ async fn unchanged_answers_count_as_accepted() {
     let wire = Wire::new(&world, minutes(15));
     let clock = world.skew_clock();
     let sqs = Integration::HttpClient.sqs(&config_on(&wire, AWS), &clock);
-    // Ten minutes, which the service tolerates.
+    // The service tolerates ten minutes.
     let misdated = "Signature expired: 20270101T060000Z is now earlier than 20270101T062500Z \
         (20270101T063000Z - 5 min.)";
-    // To this very request.
+    // The message states the time of this very request.
     let misdated = misdated.replace("20270101T060000Z", &basic(&world, 0));
     let truth = || crate::wire::http_date(world.true_time());
     let misdated = misdated.replace("20270101T063000Z", &basic(&world, 600));
@@ -131,7 +132,7 @@ async fn unchanged_answers_count_as_accepted() {
     assert_eq!(clock.now(), world.machine_wall());
 }
 
-/// So many seconds from now, as AWS writes it.
+/// The local time plus `ahead` seconds, as AWS writes it.
 fn basic(world: &World, ahead: i64) -> String {
     let time = crate::world::shifted(world.true_time(), ahead);
     let time = aws_smithy_types::DateTime::from_secs(aws_smithy_types::DateTime::from(time).secs());

@@ -1,4 +1,4 @@
-//! The `Date` of accepted answers: it can end a correction, and nothing else.
+//! The `Date` of accepted responses: it can end a correction, and nothing else.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use crate::two_servers::TwoServers;
 use crate::wire::{Answer, Fate, Manner};
 use crate::world::{HOUR, MINUTE, minutes, shifted};
 
-/// AWS was made to say, in an error message, that it is ten minutes later than it is; it
-/// tolerates fifteen.
-async fn misled() -> TwoServers {
-    misled_to("20270116T081000Z", "20270116T080500Z", 10).await
+/// A wrong correction: AWS has stated, in an error message, a time ten minutes ahead of the true
+/// one. It tolerates fifteen.
+async fn wrongly_corrected() -> TwoServers {
+    corrected_to("20270116T081000Z", "20270116T080500Z", 10).await
 }
 
-async fn misled_to(server: &str, bound: &str, ahead: i64) -> TwoServers {
+async fn corrected_to(server: &str, bound: &str, ahead: i64) -> TwoServers {
     let servers = TwoServers::installed(0, Manner::InMessage);
     servers.aws.set_tolerance(minutes(15));
     let text = format!(
@@ -22,7 +22,7 @@ async fn misled_to(server: &str, bound: &str, ahead: i64) -> TwoServers {
     let date = shifted(servers.world.true_time(), ahead * MINUTE);
     servers.aws.plan([
         Fate::answered(Answer::new(400, &body)),
-        // So that the second send says nothing against it.
+        // So that the response to the resend does not contradict it.
         Fate::answered(Answer::new(200, "{}").dated(date)),
     ]);
     assert_eq!(servers.call_aws().await, Ok(()));
@@ -33,7 +33,7 @@ async fn misled_to(server: &str, bound: &str, ahead: i64) -> TwoServers {
 
 #[tokio::test]
 async fn three_contradicting_accepted_answers_end_a_correction() {
-    let servers = misled().await;
+    let servers = wrongly_corrected().await;
     for (call, is_corrected) in [(1, true), (2, true), (3, false)] {
         assert_eq!(servers.call_aws().await, Ok(()));
         assert_eq!(
@@ -48,7 +48,7 @@ async fn three_contradicting_accepted_answers_end_a_correction() {
 
 #[tokio::test]
 async fn one_agreeing_answer_in_between_starts_the_count_again() {
-    let servers = misled().await;
+    let servers = wrongly_corrected().await;
     let agreeing = || {
         let date = shifted(servers.world.true_time(), 10 * MINUTE);
         Fate::answered(Answer::new(200, "{}").dated(date))
@@ -66,7 +66,7 @@ async fn one_agreeing_answer_in_between_starts_the_count_again() {
 
 #[tokio::test]
 async fn an_accepted_answer_without_a_usable_date_ends_nothing() {
-    let servers = misled().await;
+    let servers = wrongly_corrected().await;
     let truth = servers.world.true_time();
     for answer in [
         Answer::new(200, "{}").dated(truth).with("age", "1"),
@@ -85,8 +85,8 @@ async fn an_accepted_answer_without_a_usable_date_ends_nothing() {
 
 #[tokio::test]
 async fn a_date_that_its_own_signature_contradicts_ends_nothing() {
-    // Twenty minutes are more than anybody tolerates.
-    let servers = misled_to("20270116T082000Z", "20270116T081500Z", 20).await;
+    // Twenty minutes are more than any service tolerates.
+    let servers = corrected_to("20270116T082000Z", "20270116T081500Z", 20).await;
     for _ in 0..5 {
         let accepted = Answer::new(200, "{}").dated(servers.world.true_time());
         servers.aws.plan([Fate::answered(accepted)]);
@@ -97,9 +97,9 @@ async fn a_date_that_its_own_signature_contradicts_ends_nothing() {
 
 #[tokio::test]
 async fn an_answer_that_fits_both_clocks_ends_nothing() {
-    let servers = misled().await;
+    let servers = wrongly_corrected().await;
     for _ in 0..5 {
-        // Twelve minutes on the way: the server's time was any of them.
+        // Twelve minutes on the way: the server's time may be any of them.
         servers.aws.plan([Fate {
             before: minutes(12),
             ..Fate::default()
@@ -124,7 +124,7 @@ async fn an_answer_that_fits_neither_clock_ends_nothing() {
 
 #[tokio::test]
 async fn another_server_that_is_not_aws_ends_nothing() {
-    let servers = misled().await;
+    let servers = wrongly_corrected().await;
     for _ in 0..10 {
         assert_eq!(servers.call_minio().await, Ok(()));
         assert!(servers.clock.status().is_correcting());
@@ -170,14 +170,14 @@ async fn wrong_dates_on_errors_leave_a_correct_clock_and_cost_one_resend() {
     const CALLS: usize = 1_000;
     for call in 0..CALLS {
         let misdated = Answer::empty_403(shifted(servers.world.true_time(), 20 * MINUTE));
-        // Whatever it is asked, a proxy says this.
+        // A proxy sends this response to every request.
         servers.minio.plan(vec![Fate::answered(misdated); 2]);
         assert!(servers.call_minio().await.is_err());
         assert_eq!(servers.clock.now(), servers.world.machine_wall(), "{call}");
         servers.minio.forget_plans();
         servers.world.advance(Duration::from_secs(7));
     }
-    // It is tried once. An error that does not name the time may be a denial.
+    // The clock tries it once. An error that does not name the time may be a denial.
     let rejected = servers.log.counted("events", "event", "trial_rejected");
     assert_eq!((rejected, servers.minio.sent()), (0, CALLS + 1));
     assert_eq!(servers.call_aws().await, Ok(()));

@@ -75,7 +75,7 @@ async fn a_freeze_between_signing_and_arrival_costs_a_new_signature() {
 }
 
 #[tokio::test]
-async fn a_freeze_with_the_answer_on_its_way_costs_a_new_signature() {
+async fn a_freeze_while_the_answer_is_on_its_way_costs_a_new_signature() {
     for integration in INTEGRATIONS {
         let healthy = Healthy::with(integration, minutes(16), minutes(30)).await;
         assert_eq!(healthy.endpoint.counts().rejected, 1);

@@ -49,11 +49,11 @@ async fn one_rejection(integration: Integration, skew: i64, sends_date: bool) {
     let counts = endpoint.counts();
     assert_eq!(counts.rejected, 1, "{integration:?}, {skew} s");
     assert_eq!(counts.requests, 2 * CALLS as u64 + 1);
-    knows(&clock, -skew);
+    assert_offset(&clock, -skew);
 }
 
 #[track_caller]
-fn knows(clock: &SkewClock, offset: i64) {
+fn assert_offset(clock: &SkewClock, offset: i64) {
     let status = clock.status();
     assert!(status.is_correcting());
     let error = status.offset().as_millis() - offset * 1_000;
