@@ -58,7 +58,7 @@ impl ProvideCredentials for Role {
     {
         let load = self.loads.fetch_add(1, Ordering::Relaxed);
         if !(self.answers)(load, self.world.machine.monotonic()) {
-            let error = CredentialsError::provider_error("it cannot be had now");
+            let error = CredentialsError::provider_error("it is not available now");
             return future::ProvideCredentials::ready(Err(error));
         }
         let key = format!("{}{load}", self.key);
@@ -115,7 +115,7 @@ async fn lost(
 }
 
 #[tokio::test]
-async fn credentials_that_can_be_had_once_outlive_every_change_of_the_clock() {
+async fn credentials_that_load_only_once_outlive_every_change_of_the_clock() {
     let skews = [-20 * MINUTE, 20 * MINUTE];
     let changes = skews.map(|skew| [(0, skew), (skew, skew), (skew, 0)]);
     for (skew, later) in changes.into_iter().flatten() {

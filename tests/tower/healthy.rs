@@ -1,5 +1,4 @@
-//! A machine whose clock is correct: its time is never touched, whatever happens on
-//! the way.
+//! A machine whose clock is correct: its time never changes, whatever happens on the way.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -18,7 +17,7 @@ struct Healthy {
 }
 
 impl Healthy {
-    /// The first request, and its answer, are this long on their way.
+    /// Makes five calls. The first request, and its response, take this long.
     async fn with(integration: Integration, before: Duration, after: Duration) -> Self {
         let log = Log::start();
         let world = World::with_skew(0);
