@@ -19,12 +19,12 @@ pub(crate) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 pub(crate) const OTHER_SECRET: &str = "OtherSecretThatNobodyMayEverSee/0123456+";
 pub(crate) const SESSION_TOKEN: &str = "FwoGZXIvYXdzEXAMPLE//session+token/that=is=secret==";
 
-/// The events, as the reference calls them, and the integrations where they happen.
+/// The kinds of events, as the reference names them, and the integrations that can emit them.
 pub(crate) const KINDS: [(&str, &[Integration]); 10] = [
     ("skew_detected", &Integration::ALL),
     ("expired_in_transit", &Integration::ALL),
     ("correction_cleared", &Integration::ALL),
-    // The other integrations try a date on the request itself, before they learn it.
+    // The other integrations try a `Date` on the request itself before it becomes a correction.
     ("trial_rejected", &Integration::ALL),
     ("hosts_disagree", &Integration::ALL),
     (
@@ -57,15 +57,15 @@ pub(crate) fn site(skew: i64, manner: Manner) -> Site {
     }
 }
 
-/// Calls with the right credentials.
+/// Makes a call with the correct credentials.
 pub(crate) async fn call(integration: Integration, site: &Site) -> Result<(), String> {
     integration
         .call(site, credentials(SECRET), credentials(SECRET))
         .await
 }
 
-/// Lets an event of this kind happen, and returns where.
-pub(crate) async fn tell(kind: &str, integration: Integration) -> Site {
+/// Makes an event of this kind happen, and returns its site.
+pub(crate) async fn trigger(kind: &str, integration: Integration) -> Site {
     match kind {
         "skew_detected" => {
             let site = site(-2 * DAY, Manner::InMessage);
@@ -146,7 +146,7 @@ pub(crate) async fn tell(kind: &str, integration: Integration) -> Site {
     }
 }
 
-/// AWS confirms the clock, and a server that is not AWS says that it is an hour later.
+/// AWS confirms the clock, and another server states a time one hour ahead.
 async fn hosts_disagree(integration: Integration) -> Site {
     let aws = site(0, Manner::InMessage);
     assert_eq!(call(integration, &aws).await, Ok(()));
@@ -160,8 +160,7 @@ async fn hosts_disagree(integration: Integration) -> Site {
     lab
 }
 
-/// What was signed with one secret cannot be signed again with another, and what
-/// was streamed cannot be sent again.
+/// A request cannot be re-signed with another secret, and a stream cannot be sent again.
 async fn not_resigned(integration: Integration) -> Site {
     let site = site(-20 * MINUTE, Manner::InMessage);
     if integration == Integration::Interceptor {
@@ -196,7 +195,7 @@ pub(crate) fn stream() -> ByteStream {
     ByteStream::new(SdkBody::from_body_1_x(StreamBody::new(chunks)))
 }
 
-/// A provider with another secret at every call.
+/// A provider that returns another secret at every call.
 #[derive(Clone, Debug, Default)]
 struct Changing(std::sync::Arc<std::sync::atomic::AtomicUsize>);
 

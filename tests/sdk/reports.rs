@@ -85,7 +85,7 @@ async fn the_offset_never_comes_from_the_requests_time() {
 
 /// LocalStack sends `Date` twice, and an HTTP client may join the two.
 #[tokio::test]
-async fn a_date_that_came_twice_is_not_used() {
+async fn a_doubled_date_is_not_used() {
     for integration in Integration::ALL {
         let log = Log::start();
         let world = World::with_skew(0);
