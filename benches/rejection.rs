@@ -1,6 +1,6 @@
 //! What does a rejection cost, from the head of the response to the second send?
 //!
-//! Beside it a call that is accepted at once: the SDK signs and sends in it once.
+//! For comparison, a call that is accepted at once: the SDK signs and sends once.
 
 use std::time::Duration;
 

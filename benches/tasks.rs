@@ -1,4 +1,4 @@
-//! How do 10, 100, 1,000 and 10,000 tasks scale that share one clock?
+//! How does the cost grow with 10, 100, 1,000 and 10,000 tasks that share one clock?
 
 use std::time::Duration;
 
