@@ -1,7 +1,7 @@
 //! The clock without the SDK, without Tower and without async: the example `blocking`, and the
 //! outcome of an [`Attempt`] for each kind of response.
 
-#[expect(dead_code, reason = "what only the example's own `main` needs")]
+#[expect(dead_code, reason = "used by the example's `main`")]
 #[path = "../examples/blocking.rs"]
 mod blocking;
 

@@ -17,10 +17,10 @@ use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-#[expect(dead_code, reason = "what only the example's own `main` needs")]
+#[expect(dead_code, reason = "used by the example's `main`")]
 #[path = "../examples/axum_service/main.rs"]
 mod axum_service;
-#[expect(dead_code, reason = "the other tests capture events as well")]
+#[expect(dead_code, reason = "used by other tests")]
 #[path = "events/capture.rs"]
 mod capture;
 

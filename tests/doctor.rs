@@ -14,7 +14,7 @@ use doctor::explanation::Explanation;
 use doctor::finding::{Drift, Finding};
 use doctor::picture::{picture, table};
 
-#[expect(dead_code, reason = "what only the example's own `main` needs")]
+#[expect(dead_code, reason = "used by the example's `main`")]
 #[path = "../examples/doctor/main.rs"]
 mod doctor;
 
@@ -220,28 +220,25 @@ fn wrong_arguments_of_the_doctor_are_named_in_a_sentence() {
         (&["--bogus"][..], "cannot understand `--bogus`; try --help"),
         (
             &["sts.amazonaws.com"],
-            "`sts.amazonaws.com` is no URL: write https://sts.amazonaws.com",
+            "`sts.amazonaws.com` is not a URL: write https://sts.amazonaws.com",
         ),
         (
             &["localhost:9"],
-            "`localhost:9` is no URL: write https://localhost:9",
+            "`localhost:9` is not a URL: write https://localhost:9",
         ),
-        (
-            &["ftp://host"],
-            "`ftp://host` cannot be asked: only http and https can",
-        ),
+        (&["ftp://host"], "`ftp://host` is neither http nor https"),
         (&["http://"], "`http://` names no server: write http://HOST"),
         (
             &["--watch=foo"],
-            "--watch needs whole seconds: `foo` is no number; try --watch=600",
+            "--watch needs whole seconds: `foo` is not one; try --watch=600",
         ),
         (
             &["--watch"],
-            "--watch needs whole seconds: `` is no number; try --watch=600",
+            "--watch needs whole seconds: `` is not one; try --watch=600",
         ),
         (
             &["--skew", "-9h"],
-            "--skew needs an offset: --skew=-9h, --skew=+20m",
+            "--skew needs an offset: --skew=-9h or --skew=+20m, up to ten years",
         ),
     ] {
         assert_eq!(parse(arguments), Err(sentence.to_owned()), "{arguments:?}");

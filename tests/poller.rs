@@ -8,7 +8,7 @@ use sqs_poller::{
 };
 use std::{future, process::ExitCode};
 
-#[expect(dead_code, reason = "what only the example's own `main` needs")]
+#[expect(dead_code, reason = "used by the example's `main`")]
 #[path = "../examples/sqs_poller/main.rs"]
 mod sqs_poller;
 

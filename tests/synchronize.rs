@@ -24,13 +24,13 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use world::{DAY, HOUR, MINUTE, World, shifted};
 
-#[expect(dead_code, reason = "what only the other tests need")]
+#[expect(dead_code, reason = "used by other tests")]
 #[path = "events/capture.rs"]
 mod capture;
-#[expect(dead_code, reason = "what only the other tests need")]
+#[expect(dead_code, reason = "used by other tests")]
 #[path = "sdk/wire.rs"]
 mod wire;
-#[expect(dead_code, reason = "what only the other tests need")]
+#[expect(dead_code, reason = "used by other tests")]
 #[path = "sdk/world.rs"]
 mod world;
 
