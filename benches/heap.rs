@@ -51,7 +51,7 @@ impl Others {
 }
 
 #[library_benchmark(setup = Calls::new)]
-#[bench::nobody(Integration::Nobody, 0)]
+#[bench::none(Integration::None, 0)]
 #[bench::sdk(Integration::SdkAlone, 0)]
 #[bench::install(Integration::Install, 0)]
 #[bench::configure(Integration::Configure, 0)]

@@ -27,7 +27,7 @@ const TIMES: usize = 50;
 const HOUR: i64 = 3_600_000;
 
 #[library_benchmark(setup = Calls::new)]
-#[bench::nobody(Integration::Nobody, 0)]
+#[bench::none(Integration::None, 0)]
 #[bench::sdk(Integration::SdkAlone, 0)]
 #[bench::install(Integration::Install, 0)]
 #[bench::configure(Integration::Configure, 0)]

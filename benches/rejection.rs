@@ -16,7 +16,7 @@ fn rejection(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("rejection");
     group.bench_function("a whole call, accepted", |bencher| {
         let client = client(
-            Integration::Nobody,
+            Integration::None,
             &SkewClock::new(),
             Wire::ahead(Duration::ZERO),
         );

@@ -229,7 +229,7 @@ fn the_dashboard_can_be_imported() {
         let (x, y, w, h) = (place("x"), place("y"), place("w"), place("h"));
         assert!(w > 0 && h > 0 && x + w <= 24, "{title}");
         for cell in (x..x + w).flat_map(|x| (y..y + h).map(move |y| (x, y))) {
-            assert!(cells.insert(cell), "{title} lies upon another panel");
+            assert!(cells.insert(cell), "{title} overlaps another panel");
         }
         let mut queries = BTreeSet::new();
         for target in panel["targets"].as_array().expect("has targets") {
@@ -273,7 +273,7 @@ struct Scenario {
 
 impl Scenario {
     async fn start(filter: &str, secret: &str) -> Self {
-        capture::heed_everywhere();
+        capture::install_global_subscriber();
         let written = Written::default();
         let (telemetry, subscriber) = Telemetry::new(EnvFilter::new(filter), written.clone())
             .expect("an empty registry takes it");

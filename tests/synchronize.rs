@@ -7,18 +7,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use aws_clock_skew::{Limits, SkewClock, SkewStatus, SynchronizeError};
-use aws_clock_skew_endpoint::{ACCESS_KEY_ID, Endpoint, EndpointBuilder, SECRET_ACCESS_KEY};
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
+use aws_clock_skew_endpoint::{Endpoint, EndpointBuilder};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use bytes::Bytes;
+use clients::{behind, without_retries};
 use http_body_util::Empty;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
@@ -27,6 +24,9 @@ use world::{DAY, HOUR, MINUTE, World, shifted};
 #[expect(dead_code, reason = "used by other tests")]
 #[path = "events/capture.rs"]
 mod capture;
+#[expect(dead_code, reason = "used by other tests")]
+#[path = "sdk/clients.rs"]
+mod clients;
 #[expect(dead_code, reason = "used by other tests")]
 #[path = "sdk/wire.rs"]
 mod wire;
@@ -56,7 +56,7 @@ impl By {
         let config = config(url);
         match self {
             Self::Config => skew.synchronize(&config).await,
-            Self::Configured => skew.synchronize(&configured(&config, skew)).await,
+            Self::Configured => skew.synchronize(&behind(&config, skew)).await,
             Self::Service => {
                 let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
                 skew.synchronize_with(client, url).await
@@ -66,27 +66,7 @@ impl By {
 }
 
 fn config(url: &str) -> SdkConfig {
-    let credentials = Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None, None, "test");
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .endpoint_url(url)
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
-        .timeout_config(TimeoutConfig::disabled())
-        .retry_config(RetryConfig::disabled())
-        .build()
-}
-
-fn configured(config: &SdkConfig, skew: &SkewClock) -> SdkConfig {
-    let inner = config.http_client().expect("was given");
-    config
-        .to_builder()
-        .http_client(skew.wrap_http_client(inner))
-        .time_source(skew.local_time())
-        .identity_cache(skew.identity_cache())
-        .build()
+    without_retries(clients::config(url))
 }
 
 async fn start(builder: EndpointBuilder) -> Endpoint {
@@ -96,7 +76,7 @@ async fn start(builder: EndpointBuilder) -> Endpoint {
 }
 
 async fn send(skew: &SkewClock, endpoint: &Endpoint) -> bool {
-    let sqs = aws_sdk_sqs::Client::new(&configured(&config(&endpoint.url()), skew));
+    let sqs = aws_sdk_sqs::Client::new(&behind(&config(&endpoint.url()), skew));
     let send = sqs.send_message().queue_url(endpoint.queue_url("q"));
     send.message_body("hello").send().await.is_ok()
 }

@@ -15,7 +15,7 @@ use aws_smithy_runtime_api::client::http::HttpClient;
 #[expect(clippy::exhaustive_enums, reason = "only the benchmarks use it")]
 pub enum Integration {
     /// No correction: the SDK's own correction is off.
-    Nobody,
+    None,
     /// The SDK's own correction.
     SdkAlone,
     /// `install!`.
@@ -32,7 +32,7 @@ pub enum Integration {
 impl Integration {
     /// All integrations.
     pub const ALL: [Self; 6] = [
-        Self::Nobody,
+        Self::None,
         Self::SdkAlone,
         Self::Install,
         Self::Configure,
@@ -69,7 +69,7 @@ pub fn client(
     };
     if matches!(
         integration,
-        Integration::Nobody | Integration::ConfigureSdkOff
+        Integration::None | Integration::ConfigureSdkOff
     ) {
         config = config.disable_clock_skew_correction(true);
     }

@@ -46,7 +46,7 @@ impl HttpClient for Wire {
 
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Integration {
-    Nobody,
+    None,
     SdkAlone,
     Interceptor,
     HttpClient,
@@ -60,7 +60,7 @@ fn client(integration: Integration) -> Client {
         .region(Region::new("us-east-1"))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .sleep_impl(TokioSleep::new())
-        .disable_clock_skew_correction(integration == Integration::Nobody);
+        .disable_clock_skew_correction(integration == Integration::None);
     let config = if integration == Integration::HttpClient {
         config
             .http_client(clock.wrap_http_client(Wire))
@@ -105,9 +105,9 @@ fn allocations(integration: Integration) -> u64 {
 /// for the SDK's own correction. And the URI, for the host name.
 #[test]
 fn the_interceptor_allocates_less_than_the_sdks_own_correction() {
-    let nobody = allocations(Integration::Nobody);
-    let sdk_alone = allocations(Integration::SdkAlone) - nobody;
-    let interceptor = allocations(Integration::Interceptor) - nobody;
+    let none = allocations(Integration::None);
+    let sdk_alone = allocations(Integration::SdkAlone) - none;
+    let interceptor = allocations(Integration::Interceptor) - none;
     println!("the SDK alone {sdk_alone}, interceptor {interceptor}");
     assert!(interceptor <= sdk_alone, "{interceptor} and {sdk_alone}");
     assert_eq!(interceptor, 5);
@@ -118,9 +118,9 @@ fn the_interceptor_allocates_less_than_the_sdks_own_correction() {
 /// its body, and space for the header.
 #[test]
 fn the_http_client_allocates_less_than_the_sdks_own_correction() {
-    let nobody = allocations(Integration::Nobody);
-    let sdk_alone = allocations(Integration::SdkAlone) - nobody;
-    let http_client = allocations(Integration::HttpClient) - nobody;
+    let none = allocations(Integration::None);
+    let sdk_alone = allocations(Integration::SdkAlone) - none;
+    let http_client = allocations(Integration::HttpClient) - none;
     println!("the SDK alone {sdk_alone}, HTTP client {http_client}");
     assert!(http_client < sdk_alone, "{http_client} and {sdk_alone}");
     assert_eq!(http_client, 10);

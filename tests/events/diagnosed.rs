@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use tower::{ServiceBuilder, ServiceExt};
 
 use crate::integrations::{Integration, Site};
-use crate::scenarios::{SECRET, call, credentials, site};
+use crate::scenarios::{SECRET, call, credentials, observing, site};
 use crate::wire::{Answer, Fate, Manner};
 use crate::world::{DAY, MINUTE, World, minutes, shifted};
 
@@ -36,14 +36,6 @@ async fn diagnosed(integration: Integration, site: &Site) -> Diagnosis {
     let received = sqs.receive_message().queue_url(site.queue()).send().await;
     site.clock
         .diagnose_error(&received.expect_err("the call fails"))
-}
-
-fn observing(site: Site) -> Site {
-    let clock = SkewClock::builder()
-        .local_clock(site.world.machine.clone())
-        .observe_only(true)
-        .build();
-    Site { clock, ..site }
 }
 
 /// The measured offset is correct to half a second.

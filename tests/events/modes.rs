@@ -8,17 +8,9 @@ use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 use crate::capture::{Capture, Emitted, Value};
 use crate::integrations::{Integration, Site};
-use crate::scenarios::{call, credentials, site};
+use crate::scenarios::{call, credentials, observing, site};
 use crate::wire::{Answer, Fate, Manner};
 use crate::world::DAY;
-
-fn observing(site: Site) -> Site {
-    let clock = SkewClock::builder()
-        .local_clock(site.world.machine.clone())
-        .observe_only(true)
-        .build();
-    Site { clock, ..site }
-}
 
 #[tokio::test]
 async fn an_observe_only_clock_never_says_that_it_corrects() {

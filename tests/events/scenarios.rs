@@ -12,7 +12,7 @@ use crate::wire::{Answer, Fate, Manner, Wire};
 use crate::world::{DAY, HOUR, MINUTE, World, minutes, shifted};
 
 pub(crate) const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
-const LAB: &str = "https://queues.lab.example";
+const OTHER: &str = "https://queues.example";
 
 pub(crate) const ACCESS_KEY_ID: &str = "AKIAIOSFODNN7EXAMPLE";
 pub(crate) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
@@ -57,6 +57,15 @@ pub(crate) fn site(skew: i64, manner: Manner) -> Site {
     }
 }
 
+/// The same machine with an observe-only clock.
+pub(crate) fn observing(site: Site) -> Site {
+    let clock = SkewClock::builder()
+        .local_clock(site.world.machine.clone())
+        .observe_only(true)
+        .build();
+    Site { clock, ..site }
+}
+
 /// Makes a call with the correct credentials.
 pub(crate) async fn call(integration: Integration, site: &Site) -> Result<(), String> {
     integration
@@ -90,11 +99,11 @@ pub(crate) async fn trigger(kind: &str, integration: Integration) -> Site {
         }
         "trial_rejected" => {
             let site = site(0, Manner::Silently);
-            let lie = || Answer {
+            let misdated = || Answer {
                 body: "<Error><Code>RequestTimeTooSkewed</Code></Error>".into(),
                 ..Answer::empty_403(shifted(site.world.true_time(), 20 * MINUTE))
             };
-            site.line.wire.plan([lie().into(), lie().into()]);
+            site.line.wire.plan([misdated().into(), misdated().into()]);
             assert!(call(integration, &site).await.is_err());
             site
         }
@@ -150,14 +159,14 @@ pub(crate) async fn trigger(kind: &str, integration: Integration) -> Site {
 async fn hosts_disagree(integration: Integration) -> Site {
     let aws = site(0, Manner::InMessage);
     assert_eq!(call(integration, &aws).await, Ok(()));
-    let lab = Site {
-        url: LAB,
+    let other = Site {
+        url: OTHER,
         line: Line::new(Wire::new(&aws.world, minutes(5))),
         ..aws
     };
-    lab.line.wire.set_ahead(HOUR);
-    let _by_the_sdk_itself_in_one_integration = call(integration, &lab).await;
-    lab
+    other.line.wire.set_ahead(HOUR);
+    let _by_the_sdk_itself_in_one_integration = call(integration, &other).await;
+    other
 }
 
 /// A request cannot be re-signed with another secret, and a stream cannot be sent again.

@@ -86,8 +86,8 @@ async fn since_stays_while_the_correction_changes_and_ends_with_it() {
     // The time of the servers changes by an hour, and the correction follows.
     site.line.wire.set_ahead(HOUR);
     assert_eq!(call(Integration::HttpClient, &site).await, Ok(()));
-    let moved = site.clock.status().since().expect("is corrected");
-    let by = moved.duration_since(since).expect("is later");
+    let changed = site.clock.status().since().expect("is corrected");
+    let by = changed.duration_since(since).expect("is later");
     assert_eq!(by.as_secs(), 3_600);
     assert_eq!(site.clock.status().event_count(), 2);
     site.line.wire.set_ahead(0);

@@ -100,8 +100,8 @@ async fn a_subscriber_that_resets_the_clock_at_every_event_fails_no_call() {
                 in_it.store(false, std::sync::atomic::Ordering::Relaxed);
             }
         }));
-        let learned_for_nothing = call(integration, &site).await;
-        drop(learned_for_nothing);
+        let outcome = call(integration, &site).await;
+        drop(outcome);
         assert_eq!(
             site.clock.now(),
             site.world.machine_wall(),

@@ -274,11 +274,11 @@ async fn no_signature_is_dated_further_ahead_than_a_date_may_say() {
                 "{manner:?} {days}"
             );
             assert_eq!(servers.minio.sent(), sent, "{manner:?} {days}");
-            let refused = matches!(
+            let exceeds_limit = matches!(
                 servers.clock.status().last_event().map(SkewEvent::kind),
                 Some(EventKind::OffsetLimitExceeded)
             );
-            assert_eq!(refused, sent == 1);
+            assert_eq!(exceeds_limit, sent == 1);
         }
     }
 }

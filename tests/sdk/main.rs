@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test that cannot be set up fails")]
 
 mod adaptive;
+mod assertions;
 mod assumed_role;
 mod bad_input;
 mod both_integrations;

@@ -185,12 +185,12 @@ async fn beyond_the_limit_the_caller_gets_the_services_own_error() {
         assert_eq!(endpoint.counts().requests, 1);
         assert!(!clock.status().is_correcting());
         let events = log.events();
-        let [refused] = &events[..] else {
+        let [event] = &events[..] else {
             panic!("not one event: {events:?}");
         };
-        assert_eq!(refused.level, tracing::Level::WARN);
-        assert_eq!(refused.get("event"), Some("offset_limit_exceeded"));
-        assert_eq!(refused.get("signed_at"), Some("2027-01-08T08:00:00.000Z"));
-        assert_eq!(refused.get("server_time"), Some("2027-01-16T08:00:00.000Z"));
+        assert_eq!(event.level, tracing::Level::WARN);
+        assert_eq!(event.get("event"), Some("offset_limit_exceeded"));
+        assert_eq!(event.get("signed_at"), Some("2027-01-08T08:00:00.000Z"));
+        assert_eq!(event.get("server_time"), Some("2027-01-16T08:00:00.000Z"));
     }
 }

@@ -94,8 +94,8 @@ fn figure(name: &str, counts: &Counts) -> Option<f64> {
     };
     if let Some(integration) = of_call.strip_suffix(" / sdk") {
         let count = |who: &str| counts.get(&format!("{call}.{who}"));
-        let nobody = count("nobody")?;
-        let adds = |who: &str| Some(count(who)? - nobody);
+        let none = count("none")?;
+        let adds = |integration: &str| Some(count(integration)? - none);
         return Some(adds(integration)? / adds("sdk")?);
     }
     match name.split_once(" - ") {
