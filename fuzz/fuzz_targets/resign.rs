@@ -1,5 +1,4 @@
-//! Any request through the layer: what is sent again is the same, but for its
-//! signature.
+//! Any request through the layer: the resend differs only in its signature.
 #![no_main]
 
 use std::cell::RefCell;
@@ -27,11 +26,11 @@ struct Input {
     target: String,
     headers: Vec<(String, Vec<u8>)>,
     body: Vec<u8>,
-    /// Days by which the machine is behind or ahead.
+    /// The number of days by which the machine is behind or ahead.
     days: i8,
-    /// What is done to the request after it was signed.
+    /// A change of the request after it was signed.
     tampering: Tampering,
-    /// What the server says, if it is not what AWS says.
+    /// The server's error message, if not that of AWS.
     answer: Option<(u16, String)>,
 }
 
@@ -56,7 +55,7 @@ thread_local! {
         RefCell::new(Builder::new_current_thread().enable_time().build().unwrap());
 }
 
-/// A request, its body and whatever the server saw of both.
+/// A request as the server received it, with its body.
 type Seen = (Request<()>, Bytes);
 
 async fn passes(input: &Input, mut request: Request<Full<Bytes>>) {
@@ -107,7 +106,7 @@ async fn passes(input: &Input, mut request: Request<Full<Bytes>>) {
     assert_same(first, &given, true);
     assert!(rest.len() <= 1, "sent {} times", server.len());
     for second in rest {
-        assert_ne!(proof, Proof::Impossible, "what nobody signed was signed");
+        assert_ne!(proof, Proof::Impossible, "an unsigned request was signed");
         assert_same(second, &given, false);
         let mut again = given.0.clone();
         let date = second.0.headers()["x-amz-date"].to_str().unwrap();
@@ -115,7 +114,7 @@ async fn passes(input: &Input, mut request: Request<Full<Bytes>>) {
         let time = [truth, truth + Duration::from_secs(1)]
             .into_iter()
             .find(|time| stamp(*time) == date)
-            .expect("the right time");
+            .expect("the time of the server");
         let covers = |name: &str| {
             let header = given.0.headers()["authorization"].to_str().unwrap();
             let (_, rest) = header.split_once("SignedHeaders=").unwrap();
@@ -125,7 +124,7 @@ async fn passes(input: &Input, mut request: Request<Full<Bytes>>) {
         again.headers_mut().remove("authorization");
         again.headers_mut().remove("x-amz-date");
         let mut again = again.map(|()| Full::from(given.1.clone()));
-        // Whatever was added after signing is not covered, then or now.
+        // Anything that was added after signing stays unsigned.
         let added: Vec<_> = again.headers().keys().cloned().collect();
         for name in added {
             if !covers(name.as_str()) {
@@ -143,7 +142,7 @@ async fn passes(input: &Input, mut request: Request<Full<Bytes>>) {
         && input.days != 0
         && input.days.unsigned_abs() <= 6
     {
-        assert_eq!(rest.len(), 1, "a genuine request was given up");
+        assert_eq!(rest.len(), 1, "the request was not re-signed");
     }
 }
 
@@ -180,7 +179,7 @@ fn request(input: &Input) -> Option<Request<Full<Bytes>>> {
         .ok()?;
     for (name, value) in &input.headers {
         let name: HeaderName = name.parse().ok()?;
-        // What a signer writes itself.
+        // The signer writes these headers.
         if name == "authorization" || name == "host" || name.as_str().starts_with("x-amz-") {
             return None;
         }
@@ -228,8 +227,7 @@ fn signed(request: &mut Request<Full<Bytes>>, time: SystemTime) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Proof {
     Certain,
-    /// Some of the headers that AWS gives a meaning say of themselves what a signature
-    /// has to be; if it covers them or not.
+    /// Some headers that AWS interprets describe the signature, whether or not it covers them.
     Possible,
     Impossible,
 }
@@ -263,7 +261,7 @@ fn overwritten(request: &mut Request<Full<Bytes>>, name: HeaderName, value: &[u8
     };
     let before: Vec<_> = request.headers().get_all(&name).iter().collect();
     let is_same = before == [&value];
-    // `host` is signed, although the client writes it only later.
+    // `host` is signed, although the client adds it later.
     let is_there = !before.is_empty() || name == "host";
     let has_meaning = name.as_str().starts_with("x-amz-");
     let is_never_signed = NEVER_SIGNED.contains(&name.as_str());
@@ -277,7 +275,7 @@ fn overwritten(request: &mut Request<Full<Bytes>>, name: HeaderName, value: &[u8
     }
 }
 
-/// Headers that proxies change, and `aws-sigv4` leaves out.
+/// Headers that proxies change and `aws-sigv4` does not sign.
 const NEVER_SIGNED: [&str; 3] = ["user-agent", "x-amzn-trace-id", "transfer-encoding"];
 
 async fn seen(request: Request<Full<Bytes>>) -> Seen {
@@ -286,7 +284,7 @@ async fn seen(request: Request<Full<Bytes>>) -> Seen {
     (Request::from_parts(parts, ()), body)
 }
 
-/// It is there as a whole.
+/// The body is in memory.
 fn body_of(body: &Full<Bytes>) -> Bytes {
     let mut collecting = pin!(body.clone().collect());
     match collecting
@@ -299,7 +297,7 @@ fn body_of(body: &Full<Bytes>) -> Bytes {
     }
 }
 
-/// The words of AWS.
+/// The error message of AWS.
 fn rejection(request: &Request<()>, truth: SystemTime) -> String {
     let signed = request.headers().get("x-amz-date");
     let signed = signed.and_then(|value| value.to_str().ok()).unwrap_or("");

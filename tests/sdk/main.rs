@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test that cannot be set up fails")]
 
 mod adaptive;
+mod assertions;
 mod assumed_role;
 mod bad_input;
 mod both_integrations;
@@ -51,6 +52,7 @@ mod threads;
 mod trial;
 mod trust;
 mod two_clocks;
+mod two_servers;
 mod unrepeatable;
 mod untouched;
 mod weak;

@@ -1,6 +1,6 @@
-//! Who corrects: one of our integrations, the SDK itself, or nobody.
+//! The clients under test: one for each integration, the SDK alone, or no correction.
 
-// The path is stated because the marathon takes this file from elsewhere.
+// The path is explicit because the marathon includes this file from another package.
 #[cfg(feature = "sdk")]
 #[path = "arm/sdk.rs"]
 mod sdk;
@@ -21,29 +21,29 @@ use crate::clocks::World;
 use crate::site::{ACCESS_KEY, SECRET, Site};
 use crate::wire::Wire;
 
-/// Who corrects.
+/// The integration that corrects, if any.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Arm {
     /// `SigningLayer`.
     Signing,
-    /// `SkewLayer`, below a signer that knows the local clock only.
+    /// `SkewLayer`, below a signer that reads the local clock.
     Below,
     /// An SDK client with `install!`.
     #[cfg(feature = "sdk")]
     Install,
-    /// An SDK client with what `configure` sets, and no retries.
+    /// An SDK client with the settings of `configure`, without retries.
     #[cfg(feature = "sdk")]
     Configure,
-    /// An SDK client of a config that went through `apply`, and no retries.
+    /// An SDK client whose config went through `apply`, without retries.
     #[cfg(feature = "sdk")]
     Apply,
     /// `configure` and `install!` together.
     #[cfg(feature = "sdk")]
     Both,
-    /// An SDK client as it comes.
+    /// An SDK client without the crate.
     #[cfg(feature = "sdk")]
     SdkAlone,
-    /// An SDK client that has its own correction switched off.
+    /// An SDK client without the crate whose own correction is off.
     #[cfg(feature = "sdk")]
     Nobody,
 }
@@ -62,11 +62,11 @@ impl Arm {
     #[cfg(not(feature = "sdk"))]
     pub(crate) const OURS: [Self; 2] = Self::LAYERS;
 
-    /// Those that cost little.
+    /// The integrations whose calls are cheap.
     pub(crate) const LAYERS: [Self; 2] = [Self::Signing, Self::Below];
 }
 
-/// A machine with one client on it.
+/// A machine with one client.
 pub(crate) struct Station {
     pub(crate) world: World,
     pub(crate) wire: Wire,
@@ -74,19 +74,18 @@ pub(crate) struct Station {
     client: Client,
 }
 
-/// What a station's user may choose.
+/// The options of a station's user.
 #[derive(Clone, Debug)]
 pub(crate) struct Choice {
     pub(crate) secret: &'static str,
     pub(crate) url: &'static str,
-    /// The SDK's standard retries, or none; the HTTP client needs none, so it is given
-    /// none.
+    /// The SDK's standard retries, or none. The HTTP client needs none and gets none.
     #[cfg_attr(
         not(feature = "sdk"),
         expect(dead_code, reason = "only SDK clients have it")
     )]
     pub(crate) retries: bool,
-    /// Calls are made side by side: what one of them waits, passes for all at once.
+    /// Calls run concurrently: while one of them waits, the time passes for all.
     #[cfg_attr(
         not(feature = "sdk"),
         expect(dead_code, reason = "only SDK clients have it")
@@ -122,7 +121,7 @@ impl Station {
         Self::on(arm, world, &wire, &clock, Choice::default())
     }
 
-    /// A client on a machine that is there already.
+    /// A client on an existing machine.
     pub(crate) fn on(
         arm: Arm,
         world: &World,
@@ -162,12 +161,12 @@ impl Station {
     ///
     /// # Errors
     ///
-    /// What the caller gets in place of an answer.
+    /// The error that the caller gets.
     pub(crate) async fn calls(&self) -> Result<(), String> {
         self.calls_after(Duration::ZERO).await
     }
 
-    /// Makes one call that waits, signed, before it is sent; below a signer only.
+    /// Makes one call whose signed request waits before it is sent. Only below a signer.
     pub(crate) async fn calls_after(&self, queued: Duration) -> Result<(), String> {
         let response = match &self.client {
             #[cfg(feature = "sdk")]
@@ -200,8 +199,7 @@ pub(crate) fn request(url: &str) -> Request<Full<Bytes>> {
         .expect("a request")
 }
 
-/// Signs with `aws-sigv4` by the local clock, as programs without an SDK
-/// do.
+/// Signs with `aws-sigv4` and the local clock, as programs without an SDK do.
 pub(crate) fn signed(
     mut request: Request<Full<Bytes>>,
     credentials: &Credentials,

@@ -1,5 +1,5 @@
-//! Claim (b), where it is hardest: a thousand calls in flight when the skew shows, and
-//! a skew that is none of anybody's business.
+//! Claim (b), in its hardest cases: a thousand calls in flight when the first error arrives, and an
+//! offset that the service tolerates.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ const TWICE: &str = "operations with more than one extra attempt";
 const LOST: &str = "operations lost";
 
 #[test]
-fn a_thousand_calls_in_flight_are_a_thousand_retries() {
+fn a_thousand_calls_in_flight_have_one_resend_each() {
     let mut tally = Tally::default();
     for arm in [Arm::Install, Arm::Configure, Arm::Apply, Arm::Both] {
         for skew in [-20 * MINUTE, 2 * HOUR] {

@@ -10,8 +10,8 @@ use crate::tally::Tally;
 
 const TOLERANCES: [u64; 2] = [5, 15];
 
-/// Lets so many machines with a cheap client, and so many with an expensive one, hear
-/// of their skew in each of all words, and fails if that costs a call.
+/// Reports the skew of `many` machines with a cheap client, and of `few` with an expensive one, by
+/// each form of clock skew error, and fails if that costs a call.
 pub(crate) fn reported_by_each_error(many: u64, few: u64) -> Tally {
     let mut tally = Tally::default();
     for (index, error) in SkewError::all().iter().enumerate() {
@@ -60,7 +60,8 @@ async fn meets(arm: Arm, error: &SkewError, minutes: u64, seed: u64, tally: &mut
     if !is_old && !is_young {
         return;
     }
-    // Behind, 400 days by the error message and 7 by `Date`; ahead, until 2020.
+    // A machine that is behind: up to 400 days by the error message and 7 by `Date`. One that is
+    // ahead: back to 2020.
     let behind = if error.has_time {
         399 * DAY
     } else {

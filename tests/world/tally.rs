@@ -1,4 +1,4 @@
-//! What happened, and how often.
+//! Counts of what happened.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +12,7 @@ impl Tally {
         self.count_if(true, what);
     }
 
-    /// Counts; what has never happened is a zero in the table, not a gap.
+    /// Counts. What never happened is a zero in the table, not a gap.
     pub(crate) fn count_if(&mut self, happened: bool, what: &'static str) {
         *self.0.entry(what).or_default() += u64::from(happened);
     }
@@ -31,7 +31,7 @@ impl Tally {
         }
     }
 
-    /// Fails if any of these has happened, or was not even looked at.
+    /// Fails if any of these has happened, or was not counted at all.
     #[track_caller]
     pub(crate) fn never(&self, what: &[&'static str]) {
         for what in what {
@@ -39,7 +39,8 @@ impl Tally {
         }
     }
 
-    /// Fails if any of these has not happened: the world was not what it says.
+    /// Fails if any of these has not happened: the world lacked something that it is meant to
+    /// contain.
     #[track_caller]
     pub(crate) fn happened(&self, what: &[&'static str]) {
         for what in what {
