@@ -1,5 +1,5 @@
-//! A machine whose clock is correct, and the faults around it:
-//! 10,000 sequences of 200 responses with faults in any order.
+//! A correct local clock under faults of servers and networks: 10,000 sequences of 200
+//! responses, with faults in random order.
 
 use std::fmt::Write;
 use std::thread;
@@ -67,14 +67,14 @@ fn sequences(seeds: &AtomicU64) -> Tally {
     }
 }
 
-/// What happened.
+/// Counts over all sequences.
 #[derive(Default)]
 struct Tally {
     faults: [u32; FAULTS.len()],
-    /// How often a correct clock was left, and for what.
+    /// How often a correct clock became wrong, by a message or by a trial.
     by_message: u32,
     by_trial: u32,
-    /// Requests signed with the time of their host alone.
+    /// The number of requests that were signed with the time kept for their host only.
     trials: u32,
 }
 
@@ -84,10 +84,10 @@ struct Machine {
     clocks: ManualClock,
     clock: SkewClock,
     aws: Host,
-    /// No request is ever sent to it.
+    /// A host that no request is sent to.
     bystander: Host,
     lab: Lab,
-    /// AWS's.
+    /// The tolerance of AWS, in seconds.
     tolerance: i64,
     faults_in_hundred: u64,
     responses: u32,
@@ -140,7 +140,8 @@ impl Machine {
         choices[usize::try_from(self.below(N as u64)).unwrap()]
     }
 
-    /// Seconds by which a lie is off: enough to be noticed, either way.
+    /// Returns an error of a stated time in seconds, of either sign, that is large enough
+    /// to be noticed.
     fn lie(&mut self) -> i64 {
         let size = self.one_of([130, 250, 600, 1_200, 3_600, 86_400, 6 * 86_400]);
         let sign = self.one_of([-1, 1]);
@@ -151,7 +152,7 @@ impl Machine {
         self.clock.now() != self.clocks.wall()
     }
 
-    /// One call as a client makes it: with a resend, if that is the decision.
+    /// Makes one call as a client does, with a resend if that is the decision.
     fn makes_a_call(&mut self) {
         let pause = self.one_of([50, 900, 7_000, 70_000, 70_000, 4_000_000]);
         self.clocks.advance(Duration::from_millis(pause));
@@ -162,7 +163,7 @@ impl Machine {
             Fault::None
         };
         if self.sends(fault, false) == Decision::Resign {
-            // The fault persists, or is gone, or is another.
+            // The resend meets the same fault, none, or another.
             let another = FAULTS[usize::try_from(self.below(FAULTS.len() as u64)).unwrap()];
             let next = if fault == Fault::OtherHost {
                 fault
@@ -173,7 +174,7 @@ impl Machine {
         }
     }
 
-    /// However wrong it is, three accepted responses of AWS suffice.
+    /// Shows that three accepted responses from AWS correct the clock, however wrong it is.
     fn recovers(&mut self) {
         let mut accepted = 0;
         while self.is_corrected()
@@ -188,7 +189,8 @@ impl Machine {
         }
     }
 
-    /// Sends a request to its fate, and observes the response as an integration does.
+    /// Sends a request that meets this fault, and observes the response as an integration
+    /// does.
     fn sends(&mut self, fault: Fault, is_resend: bool) -> Decision {
         self.responses += 1;
         self.tally.faults[fault as usize] += 1;
@@ -250,14 +252,15 @@ impl Machine {
         let bystander = self.clock.signing_time(Some(&self.bystander));
         holds(bystander.now == self.clock.now());
         if fault == Fault::None {
-            // A correct clock is accepted, and a clock skew error ends a wrong correction.
+            // AWS accepts requests signed by a correct clock, and its clock skew errors end
+            // a wrong correction.
             holds(!was_correct || is_trial || evidence.accepted());
             holds(after.is_zero() || (!was_correct && evidence.accepted()));
         }
         if after == before {
             return;
         }
-        // The time of the other hosts has changed.
+        // The time for all other hosts has changed.
         if !after.is_zero() {
             if evidence
                 .sample()

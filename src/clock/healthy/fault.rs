@@ -1,4 +1,4 @@
-//! The faults, and the response under each.
+//! The faults, and the response that each of them causes.
 
 use super::Machine;
 use crate::evidence::{Evidence, ResponseView};
@@ -14,7 +14,7 @@ pub(super) enum Fault {
     OtherHost,
     LyingDateOnAccepted,
     LyingDateOnUnavailable,
-    /// The 403 of a proxy: no request id.
+    /// A 403 from a proxy, without a request id.
     LyingDateOnForbidden,
     /// A 403 without a code, or an `AccessDenied`, with a request id.
     LyingForbidden,
@@ -63,7 +63,7 @@ pub(super) const FAULTS: [Fault; 22] = [
 ];
 
 impl Fault {
-    /// Returns whether a correct clock may be left for a message that comes with this.
+    /// Returns whether a message that comes with this fault may change a correct clock.
     pub(super) const fn may_mislead(self, lab: &Lab) -> bool {
         match self {
             Self::ForgedNear => true,
@@ -73,17 +73,17 @@ impl Fault {
     }
 }
 
-/// The host that is not AWS.
+/// A server that is not AWS.
 pub(super) struct Lab {
     pub(super) host: Host,
-    /// Seconds.
+    /// How far the server's clock is ahead, in seconds.
     pub(super) ahead: i64,
-    /// It rejects with an error message, or else with a code alone.
+    /// Whether its clock skew errors state the time, or hold a code only.
     pub(super) speaks: bool,
 }
 
 impl Machine {
-    /// Returns what a request that was signed for `signed_at` is answered now.
+    /// Returns the response to a request that was signed for `signed_at`.
     pub(super) fn answer(&mut self, fault: Fault, signed_at: SystemTime) -> Answer {
         let now = self.clocks.wall();
         let lie = self.lie();
@@ -190,7 +190,8 @@ impl Answer {
     }
 }
 
-/// What a server at `now` answers to a signature of `signed_at`.
+/// Returns the response to a signature of `signed_at` from a server whose clock shows
+/// `now`.
 fn rules(signed_at: SystemTime, now: SystemTime, tolerance: i64, speaks: bool) -> Answer {
     let off = ClockOffset::between(signed_at, now).as_millis() / 1_000;
     if off.abs() <= tolerance {
