@@ -128,10 +128,10 @@ impl Attempt {
         let host = self.host.as_ref();
         let is_aws = || host.is_some_and(Host::is_aws);
         let sent = self.sent;
-        let is_of_interest = self.is_resend
+        let must_observe = self.is_resend
             || !evidence.accepted()
             || (self.clock).wants_accepted(sent.reading, || evidence.date(), is_aws);
-        if !is_of_interest {
+        if !must_observe {
             return NextStep::Finish;
         }
         let signed_at = whole_seconds(sent.signing().now);

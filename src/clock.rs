@@ -78,7 +78,7 @@ struct State {
     clock: ClockState,
     /// When [`now`](SkewClock::now) last checked whether the wall clock was repaired, on
     /// the monotonic clock.
-    looked_at_wall: Duration,
+    wall_checked_at: Duration,
     throttle: Throttle,
     unreported: Vec<SkewEvent>,
     /// Counts the changes that [`SkewWatcher`] reports.
@@ -240,22 +240,22 @@ impl SkewClock {
         let mono = self.0.local.monotonic_by_one_clock();
         let mut state = self.lock();
         if let Some(mono) = mono
-            && mono.abs_diff(state.looked_at_wall) < BETWEEN_LOOKS
+            && mono.abs_diff(state.wall_checked_at) < WALL_CHECK_PERIOD
             && let Some(time) = state.clock.corrected_at(mono)
         {
             return time;
         }
         let reading = self.reading();
-        state.looked_at_wall = reading.monotonic;
-        self.keep_up(&mut state, reading);
+        state.wall_checked_at = reading.monotonic;
+        self.clear_outdated(&mut state, reading);
         state.clock.now(reading)
     }
 
     /// Ends a correction that no longer holds. Its event is emitted later: here, a
     /// subscriber could call this clock again, or delay a signature.
-    fn keep_up(&self, state: &mut State, reading: Reading) {
+    fn clear_outdated(&self, state: &mut State, reading: Reading) {
         let before = state.unreported.len();
-        decide::keep_up(&mut state.clock, reading, &mut state.unreported);
+        decide::clear_outdated(&mut state.clock, reading, &mut state.unreported);
         if state.unreported.len() != before {
             self.publish(state);
         }
@@ -286,4 +286,4 @@ impl fmt::Debug for SkewClock {
 /// How often [`now`](SkewClock::now) checks whether the wall clock was repaired, when it
 /// reads the system clocks. Between two checks the correction follows the monotonic clock,
 /// so it stays accurate.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(16);
+const WALL_CHECK_PERIOD: Duration = Duration::from_millis(16);

@@ -194,7 +194,7 @@ impl ClockState {
     }
 
     /// Returns whether the last accepted response contradicted the correction.
-    pub(crate) const fn is_doubted(&self) -> bool {
+    pub(crate) const fn is_contradicted(&self) -> bool {
         self.contradictions > 0
     }
 

@@ -12,7 +12,7 @@ use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
 use crate::trust::HostTimeKind;
 
-pub(crate) use ending::{keep_up, reset, set_offset};
+pub(crate) use ending::{clear_outdated, reset, set_offset};
 pub(crate) use exchange::Exchange;
 
 /// What the integration does with the response.
@@ -33,7 +33,7 @@ pub(crate) fn observe(
     reading: Reading,
     events: &mut Vec<SkewEvent>,
 ) -> Decision {
-    keep_up(state, reading, events);
+    clear_outdated(state, reading, events);
     if exchange.trip.signed_at.is_none() {
         return Decision::Pass;
     }

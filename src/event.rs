@@ -104,13 +104,13 @@ impl SkewEvent {
                 "two servers disagree about the time; give the conflicting host a SkewClock of its own"
             }
             EventKind::TrialRejected => {
-                "a time from a Date header was tried, and rejected by the server"
+                "the server rejected a request signed with the time in its Date header"
             }
             EventKind::ResendSkipped { .. } => {
-                "a request was rejected because of its time, and cannot be re-signed"
+                "a request was rejected because of its time and cannot be re-signed"
             }
             EventKind::ResendRejected => {
-                "a request was re-signed, and rejected again because of its time"
+                "a request was re-signed and rejected again because of its time"
             }
             EventKind::OffsetLimitExceeded => {
                 "a server states a time beyond the limit; not correcting"

@@ -217,7 +217,7 @@ impl Evidence {
     /// about somebody else's request. If it states no request time, it counts only with a
     /// listed code and a status that rejects the request, and if it does not come from a
     /// cache.
-    pub(crate) fn quotes_another_than(&self, signed_at: SystemTime) -> bool {
+    pub(crate) fn is_about_another_request(&self, signed_at: SystemTime) -> bool {
         if let Some(request) = self.request_time() {
             let distance = request.duration_since(signed_at);
             return distance.unwrap_or_else(|error| error.duration()) > CUT_OFF;

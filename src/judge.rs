@@ -143,7 +143,7 @@ pub(crate) fn judge(
     let Some(signed_at) = trip.signed_at else {
         return Verdict::Other;
     };
-    if is_skew_error && evidence.quotes_another_than(signed_at) {
+    if is_skew_error && evidence.is_about_another_request(signed_at) {
         return Verdict::Other;
     }
     let Some(sample) = sample_of(evidence) else {

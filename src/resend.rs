@@ -136,7 +136,7 @@ pub(crate) async fn recover<R: ReplayRequest>(
     if clock.observe(&exchange) == Decision::Pass {
         return Ok(response);
     }
-    let signature = match resigned(request, clock, host.as_ref()).await {
+    let signature = match resign_when_ready(request, clock, host.as_ref()).await {
         Ok(signature) => signature?,
         Err(reason) => {
             clock.resend_skipped(&exchange, reason);
@@ -170,7 +170,7 @@ pub(crate) async fn recover<R: ReplayRequest>(
 
 /// Reproduces the signature, and makes a new one when the inner service is ready. A
 /// signature that is made earlier would age while the request waits.
-async fn resigned<R: ReplayRequest>(
+async fn resign_when_ready<R: ReplayRequest>(
     request: &mut R,
     clock: &SkewClock,
     host: Option<&Host>,
@@ -223,7 +223,7 @@ impl Proven {
         } else {
             None
         };
-        let (proof, mut credentials) = match recent(request, body.as_deref()) {
+        let (proof, mut credentials) = match prove_with_recent(request, body.as_deref()) {
             Some(proven) => proven,
             None => {
                 let present = request.credentials(signing.now).await;
@@ -231,7 +231,7 @@ impl Proven {
                 match prove(&request.head(), body.as_deref(), &present) {
                     Ok(proof) => (proof, present),
                     // The identity cache has replaced the credentials in the meantime.
-                    Err(reason) => recent(request, body.as_deref()).ok_or(reason)?,
+                    Err(reason) => prove_with_recent(request, body.as_deref()).ok_or(reason)?,
                 }
             }
         };
@@ -261,7 +261,10 @@ impl Proven {
 }
 
 /// Reproduces the signature with credentials that were recently in use.
-fn recent<R: ReplayRequest>(request: &R, body: Option<&[u8]>) -> Option<(Proof, Credentials)> {
+fn prove_with_recent<R: ReplayRequest>(
+    request: &R,
+    body: Option<&[u8]>,
+) -> Option<(Proof, Credentials)> {
     let head = request.head();
     let credentials = request.recent_credentials(head.access_key()?)?;
     let proof = prove(&head, body, &credentials).ok()?;

@@ -37,7 +37,7 @@ impl SkewClock {
             // No host has confirmed this generation.
             shared.next_confirmation.store(0, Ordering::Relaxed);
         }
-        let wants_accepted = clock.is_doubted()
+        let wants_accepted = clock.is_contradicted()
             || (is_corrected && self.is_observe_only())
             || has_host_times
             || !state.unreported.is_empty();

@@ -145,7 +145,7 @@ impl SkewClockBuilder {
             on_event: self.on_event,
             is_refreshing: AtomicBool::new(false),
             state: Mutex::new(State {
-                looked_at_wall: Duration::ZERO,
+                wall_checked_at: Duration::ZERO,
                 clock: state,
                 throttle: Throttle::default(),
                 unreported: Vec::new(),

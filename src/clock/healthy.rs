@@ -14,7 +14,7 @@ use crate::local_clock::ManualClock;
 
 mod fault;
 
-use fault::{FAULTS, Fault, Lab, whole_seconds};
+use fault::{FAULTS, Fault, OtherServer, whole_seconds};
 
 const SEQUENCES: u64 = 10_000;
 const RESPONSES: u32 = 200;
@@ -86,7 +86,7 @@ struct Machine {
     aws: Host,
     /// A host that no request is sent to.
     bystander: Host,
-    lab: Lab,
+    other_server: OtherServer,
     /// The tolerance of AWS, in seconds.
     tolerance: i64,
     faults_in_hundred: u64,
@@ -98,10 +98,10 @@ impl Machine {
     fn new(seed: u64, tally: Tally) -> Self {
         let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
         let clocks = ManualClock::new(start);
-        let lab = Lab {
+        let other_server = OtherServer {
             host: Host::new("lab.example", seed.is_multiple_of(2)).unwrap(),
             ahead: 0,
-            speaks: false,
+            states_times: false,
         };
         let mut machine = Self {
             seed,
@@ -110,14 +110,14 @@ impl Machine {
             clocks,
             aws: Host::new("sqs.us-east-1.amazonaws.com", true).unwrap(),
             bystander: Host::new("kms.us-east-1.amazonaws.com", true).unwrap(),
-            lab,
+            other_server,
             tolerance: 0,
             faults_in_hundred: 0,
             responses: 0,
             tally,
         };
-        machine.lab.ahead = machine.one_of([0, -1_200, 1_200, -7_200, 7_200, 86_400]);
-        machine.lab.speaks = machine.one_of([true, false]);
+        machine.other_server.ahead = machine.one_of([0, -1_200, 1_200, -7_200, 7_200, 86_400]);
+        machine.other_server.states_times = machine.one_of([true, false]);
         machine.tolerance = machine.one_of([300, 900]);
         machine.faults_in_hundred = machine.one_of([5, 20, 60]);
         machine
@@ -142,7 +142,7 @@ impl Machine {
 
     /// Returns an error of a stated time in seconds, of either sign, that is large enough
     /// to be noticed.
-    fn lie(&mut self) -> i64 {
+    fn wrong_by(&mut self) -> i64 {
         let size = self.one_of([130, 250, 600, 1_200, 3_600, 86_400, 6 * 86_400]);
         let sign = self.one_of([-1, 1]);
         sign * (size + self.below(100).cast_signed())
@@ -195,7 +195,7 @@ impl Machine {
         self.responses += 1;
         self.tally.faults[fault as usize] += 1;
         let host = if fault == Fault::OtherHost {
-            self.lab.host.clone()
+            self.other_server.host.clone()
         } else {
             self.aws.clone()
         };
@@ -203,14 +203,14 @@ impl Machine {
         let sent = SentAt::now(&self.clock, || Some(host.clone()));
         let signed_at = whole_seconds(self.clock.signing_time(Some(&host)).now);
         let (there, back) = match fault {
-            Fault::FrozenOnTheWay => (self.one_of([280, 400, 1_000, 5_000]), 0),
-            Fault::FrozenAnswer => (0, self.one_of([30, 400, 1_000, 5_000])),
+            Fault::FrozenInTransit => (self.one_of([280, 400, 1_000, 5_000]), 0),
+            Fault::FrozenResponse => (0, self.one_of([30, 400, 1_000, 5_000])),
             _ => (0, 0),
         };
         self.clocks.advance(Duration::from_secs(there));
         let answer = self.answer(fault, signed_at);
         self.clocks.advance(Duration::from_secs(back));
-        if fault == Fault::LostAnswer {
+        if fault == Fault::LostResponse {
             return Decision::Pass;
         }
         let evidence = answer.evidence();
@@ -266,7 +266,7 @@ impl Machine {
                 .sample()
                 .is_some_and(|sample| sample.strength == Strength::Message)
             {
-                holds(fault.may_mislead(&self.lab));
+                holds(fault.may_change_clock(&self.other_server));
                 self.tally.by_message += u32::from(was_correct);
             } else {
                 holds(is_trial && evidence.passed_timestamp_check());

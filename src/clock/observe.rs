@@ -34,7 +34,7 @@ impl SkewClock {
                 && exchange.host.is_some_and(Host::is_aws)
             {
                 let received = exchange.trip.received.monotonic;
-                let next = received.saturating_add(BETWEEN_CONFIRMATIONS);
+                let next = received.saturating_add(CONFIRMATION_PERIOD);
                 let next_confirmation = &self.0.next_confirmation;
                 next_confirmation.store(next.as_secs(), Ordering::Relaxed);
             }
@@ -73,7 +73,7 @@ impl SkewClock {
     fn wants_confirmation(&self, sent: Reading) -> bool {
         let next = self.0.next_confirmation.load(Ordering::Relaxed);
         let wait = next.saturating_sub(sent.monotonic.as_secs());
-        wait == 0 || wait > BETWEEN_CONFIRMATIONS.as_secs()
+        wait == 0 || wait > CONFIRMATION_PERIOD.as_secs()
     }
 
     /// Returns the time to sign a request to a host with.
@@ -102,14 +102,14 @@ impl SkewClock {
     #[cold]
     fn corrected_signing_time(&self, reading: Reading, host: Option<&Host>) -> SigningTime {
         let mut state = self.lock();
-        self.keep_up(&mut state, reading);
+        self.clear_outdated(&mut state, reading);
         let name = host.map_or("", Host::name);
         state.clock.signing_time(name, reading)
     }
 
     /// Records an event that has no response.
     #[cfg(feature = "sdk")]
-    pub(crate) fn enter(&self, event: SkewEvent) {
+    pub(crate) fn record(&self, event: SkewEvent) {
         self.change(self.reading(), |_, events| events.push(event));
     }
 
@@ -197,4 +197,4 @@ impl SentAt {
 }
 
 /// A response from AWS is checked for a confirmation once a minute at most.
-const BETWEEN_CONFIRMATIONS: Duration = Duration::from_secs(60);
+const CONFIRMATION_PERIOD: Duration = Duration::from_secs(60);

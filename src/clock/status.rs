@@ -53,7 +53,7 @@ impl SkewClock {
         let (status, announcement) = {
             let mut state = self.lock();
             let ((), mut announcement) = self.update(&mut state, reading, |clock, events| {
-                decide::keep_up(clock, reading, events);
+                decide::clear_outdated(clock, reading, events);
             });
             if refreshes {
                 announcement.gauges = Some(gauges_of(&state.clock, reading));

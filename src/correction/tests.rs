@@ -282,6 +282,10 @@ fn a_response_that_fits_both_clocks_or_neither_contradicts_nothing() {
             host: Some(aws()),
         });
         state.contradict(interval, Some(&aws()), at);
-        assert_eq!(state.is_doubted(), is_contradicted, "{interval:?} {point}");
+        assert_eq!(
+            state.is_contradicted(),
+            is_contradicted,
+            "{interval:?} {point}"
+        );
     }
 }

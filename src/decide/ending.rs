@@ -8,7 +8,11 @@ use crate::offset::ClockOffset;
 
 /// Ends a correction that no longer holds, because the local clock was repaired or the
 /// monotonic clock went back.
-pub(crate) fn keep_up(state: &mut ClockState, reading: Reading, events: &mut Vec<SkewEvent>) {
+pub(crate) fn clear_outdated(
+    state: &mut ClockState,
+    reading: Reading,
+    events: &mut Vec<SkewEvent>,
+) {
     if let Some(ended) = state.follow_monotonic_clock(reading.monotonic) {
         let details = cleared_details(&ended, reading);
         events.push(cleared(ClearReason::Reset, details));

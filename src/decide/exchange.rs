@@ -66,7 +66,7 @@ impl Exchange<'_> {
     /// Returns whether the response is a clock skew error about this request's signature.
     pub(super) fn is_skew_error(&self) -> bool {
         let signed_at = self.trip.signed_at;
-        let is_another = signed_at.is_some_and(|time| self.evidence.quotes_another_than(time));
+        let is_another = signed_at.is_some_and(|time| self.evidence.is_about_another_request(time));
         self.evidence.clock_skew_error().is_some() && !is_another
     }
 

@@ -680,7 +680,7 @@ fn a_monotonic_clock_that_goes_back_restarts_all_periods() {
     assert!(machine.is_confirmed());
     machine.passes(3_600);
     let events = &mut machine.events;
-    keep_up(&mut machine.state, machine.reading, events);
+    clear_outdated(&mut machine.state, machine.reading, events);
     assert!(!machine.is_confirmed());
 }
 
@@ -704,7 +704,7 @@ fn three_contradictions_end_a_correction() {
     for count in 1..=3 {
         assert!(machine.state.correction().is_some());
         machine.sends(KMS, Status(200, 0));
-        assert_eq!(machine.state.is_doubted(), count < 3);
+        assert_eq!(machine.state.is_contradicted(), count < 3);
     }
     assert_eq!(machine.ahead(AWS), 0);
     machine.says(&["skew_detected", "correction_cleared"]);

@@ -24,7 +24,7 @@ pub enum EventKind {
     /// [`Details::other_address`](super::Details::other_address), which is an AWS endpoint
     /// if one of the two is.
     HostsDisagree,
-    /// The time in a `Date` header was tried, and the server rejected it.
+    /// The server rejected a request that was signed with the time in its `Date` header.
     TrialRejected,
     /// A request was rejected because of its time, and could not be re-signed.
     #[non_exhaustive]
@@ -32,7 +32,7 @@ pub enum EventKind {
         /// Why the request could not be re-signed.
         reason: SkipReason,
     },
-    /// A request was re-signed, and rejected again because of its time.
+    /// A request was re-signed and rejected again because of its time.
     ResendRejected,
     /// A server states a time beyond [`Limits`](crate::Limits). Nothing was corrected.
     OffsetLimitExceeded,

@@ -78,14 +78,14 @@ impl Row {
             let known = kind.draw(&mut rng);
             let is_rejected = kind == Kind::WrongKey || known.is_rejected();
             if is_rejected {
-                row.enter(&known);
+                row.add(&known);
                 cases += 1;
             }
         }
         row
     }
 
-    fn enter(&mut self, known: &Known) {
+    fn add(&mut self, known: &Known) {
         let trip = known.trip();
         let received = trip.received;
         let verdict = judge(&trip, &known.evidence(), received, known.signing());

@@ -155,7 +155,7 @@ impl Sign for SkewSigner {
             });
             // The mark tells our HTTP client that it need not keep a copy of this request.
             if http_client::is_in_use() && state.has_classifier {
-                request.add_extension(SdkResigns);
+                request.add_extension(ResignedBySdk);
             }
         }
         Ok(())
@@ -199,7 +199,7 @@ impl SkewSigner {
         // shift.
         let signed_at = signed_at(request);
         let added = signed_at.map(|signed_at| ClockOffset::between(signing.now, signed_at));
-        match added.filter(|added| added.magnitude() >= FOREIGN) {
+        match added.filter(|added| added.magnitude() >= LEAST_SDK_SHIFT) {
             None => Ok(()),
             Some(added) => {
                 for header in WRITTEN {
@@ -213,7 +213,7 @@ impl SkewSigner {
 
 /// Mark on a request that the SDK re-signs if necessary.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct SdkResigns;
+pub(super) struct ResignedBySdk;
 
 /// The running clock for signatures of requests to one host.
 #[derive(Debug)]
@@ -244,4 +244,4 @@ fn is_presigned(cfg: &ConfigBag) -> bool {
 
 /// A smaller shift comes from cutting the signature's time to seconds: the SDK's own
 /// correction ignores offsets below this.
-const FOREIGN: std::time::Duration = std::time::Duration::from_secs(10);
+const LEAST_SDK_SHIFT: std::time::Duration = std::time::Duration::from_secs(10);

@@ -197,7 +197,7 @@ impl SkewClock {
     fn report_no_http_client(&self) {
         let missing = Missing::HttpClient;
         let kind = EventKind::IncompleteInstallation { missing };
-        self.enter(SkewEvent::new(kind, Details::default()));
+        self.record(SkewEvent::new(kind, Details::default()));
     }
 }
 

@@ -28,7 +28,7 @@ use crate::host::Host;
 use crate::report::FirstRequest;
 use crate::resend::{ReplayRequest, has_to_prepare, prepare, recover};
 use crate::resign::service_of;
-use crate::sdk::auth_scheme::SdkResigns;
+use crate::sdk::auth_scheme::ResignedBySdk;
 use crate::sdk::operation::{date_of, first_header};
 
 use copy::RequestCopy;
@@ -170,13 +170,15 @@ impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let wiring = self.0.clone();
         let clock = &wiring.shared.clock;
-        if request.extension::<SdkResigns>().is_some() {
+        if request.extension::<ResignedBySdk>().is_some() {
             return wiring.inner.call(request);
         }
         let Some(copy) = RequestCopy::of(&request) else {
             // The request has no signature, so a rejection cannot be due to its time.
             let sent = wiring.inner.call(request);
-            return HttpConnectorFuture::new(async move { Ok(wiring.shared.aged(sent.await?)) });
+            return HttpConnectorFuture::new(
+                async move { Ok(wiring.shared.mark_cached(sent.await?)) },
+            );
         };
         clock.note_request(&wiring.shared.first_request, "http_client", || {
             let authorization = first_header(request.headers(), "authorization")?;
@@ -204,8 +206,8 @@ async fn prepare_and_send(
     }
     let sent_at = SentAt::now(clock, || Host::of_uri(request.uri()));
     let response = wiring.inner.call(request).await?;
-    if !is_of_interest(clock, sent_at, &response, || copy.host()) {
-        return Ok(wiring.shared.aged(response));
+    if !must_observe(clock, sent_at, &response, || copy.host()) {
+        return Ok(wiring.shared.mark_cached(response));
     }
     observe(copy, sent_at, response).await
 }
@@ -219,11 +221,13 @@ async fn first(
 ) -> Result<HttpResponse, ConnectorError> {
     let response = sent.await?;
     let clock = &wiring.shared.clock;
-    if is_of_interest(clock, sent_at, &response, || Host::of_uri(copy.uri())) {
+    if must_observe(clock, sent_at, &response, || Host::of_uri(copy.uri())) {
         // Few responses come this far, so this future is on the heap.
         return Box::pin(observe(SdkRequest::new(wiring, copy), sent_at, response)).await;
     }
-    Ok(wiring.shared.aged_if(copy.is_ours_to_sign(), response))
+    Ok(wiring
+        .shared
+        .mark_cached_if(copy.is_ours_to_sign(), response))
 }
 
 async fn observe(
@@ -235,7 +239,9 @@ async fn observe(
     let clock = &wiring.shared.clock;
     let received = clock.reading();
     let response = recover(&mut request, clock, sent_at, received, response).await?;
-    Ok(wiring.shared.aged_if(request.is_ours_to_sign(), response))
+    Ok(wiring
+        .shared
+        .mark_cached_if(request.is_ours_to_sign(), response))
 }
 
 /// Mark on a response that an HTTP client of this clock has observed. It is an extension,
@@ -252,7 +258,7 @@ impl Observed {
 }
 
 /// Returns whether the clock has to observe a response that was just received.
-fn is_of_interest(
+fn must_observe(
     clock: &SkewClock,
     sent_at: SentAt,
     response: &HttpResponse,
@@ -268,9 +274,9 @@ fn is_of_interest(
 impl Shared {
     /// Marks a response as one from a cache, unless only the SDK can re-sign its request:
     /// such a response is left to the SDK's own correction.
-    fn aged_if(&self, is_ours_to_sign: bool, response: HttpResponse) -> HttpResponse {
+    fn mark_cached_if(&self, is_ours_to_sign: bool, response: HttpResponse) -> HttpResponse {
         if is_ours_to_sign {
-            self.aged(response)
+            self.mark_cached(response)
         } else {
             response
         }
@@ -279,7 +285,7 @@ impl Shared {
     /// Marks a response as one from a cache. The SDK's own correction then ignores its
     /// `Date` (aws-runtime, `service_clock_skew.rs`); otherwise it would correct a second
     /// time.
-    fn aged(&self, mut response: HttpResponse) -> HttpResponse {
+    fn mark_cached(&self, mut response: HttpResponse) -> HttpResponse {
         let adds_age = self.adds_age.load(Ordering::Relaxed) && !self.clock.is_observe_only();
         if adds_age && first_header(response.headers(), "age").is_none() {
             response.headers_mut().insert("age", "0");

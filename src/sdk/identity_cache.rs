@@ -46,7 +46,7 @@ pub struct SkewIdentityCache {
     loaded: Arc<Loaded>,
     /// The first resolver, wrapped for the caches. Most clients have only one, and look it
     /// up at every call.
-    keeping: OnceLock<SharedIdentityResolver>,
+    wrapped: OnceLock<SharedIdentityResolver>,
 }
 
 impl SkewClock {
@@ -69,7 +69,7 @@ impl SkewClock {
             first: first.clone(),
             current: RwLock::new(first),
             loaded: Arc::default(),
-            keeping: OnceLock::new(),
+            wrapped: OnceLock::new(),
         }
     }
 }
@@ -93,19 +93,19 @@ impl SkewIdentityCache {
 
     /// Returns a resolver that falls back to the last valid identity that `resolver` has
     /// returned.
-    fn keeping_last(&self, resolver: SharedIdentityResolver) -> SharedIdentityResolver {
+    fn with_fallback(&self, resolver: SharedIdentityResolver) -> SharedIdentityResolver {
         let partition = resolver.cache_partition();
-        let keeping = || {
-            SharedIdentityResolver::new(KeepingLast {
+        let wrapped = || {
+            SharedIdentityResolver::new(WithFallback {
                 inner: resolver,
                 clock: self.clock.clone(),
                 loaded: self.loaded.clone(),
             })
         };
-        match self.keeping.get() {
+        match self.wrapped.get() {
             Some(first) if first.cache_partition() == partition => first.clone(),
-            Some(_) => keeping(),
-            None => self.keeping.get_or_init(keeping).clone(),
+            Some(_) => wrapped(),
+            None => self.wrapped.get_or_init(wrapped).clone(),
         }
     }
 
@@ -119,7 +119,7 @@ impl SkewIdentityCache {
         if !is_installed && !self.clock.is_observe_only() && !is_behind() {
             let missing = Missing::HttpClient;
             let kind = EventKind::IncompleteInstallation { missing };
-            self.clock.enter(SkewEvent::new(kind, Details::default()));
+            self.clock.record(SkewEvent::new(kind, Details::default()));
         }
     }
 
@@ -154,11 +154,12 @@ impl ResolveCachedIdentity for SkewIdentityCache {
         runtime_components: &'a RuntimeComponents,
         config_bag: &'a ConfigBag,
     ) -> IdentityFuture<'a> {
-        let (born, first) = &self.first;
-        let resolver = self.keeping_last(resolver);
+        let (first_generation, first) = &self.first;
+        let resolver = self.with_fallback(resolver);
         let judged_at = self.judged_at(config_bag);
         let generation = self.clock.generation();
-        if (generation == *born && judged_at.is_none()) || self.clock.is_observe_only() {
+        if (generation == *first_generation && judged_at.is_none()) || self.clock.is_observe_only()
+        {
             return first.resolve_cached_identity(resolver, runtime_components, config_bag);
         }
         if let Some((now, _)) = judged_at
@@ -216,13 +217,13 @@ impl ResolveCachedIdentity for SkewIdentityCache {
 
 /// A resolver that asks a provider for credentials, and falls back to the last valid ones.
 #[derive(Debug)]
-struct KeepingLast {
+struct WithFallback {
     inner: SharedIdentityResolver,
     clock: SkewClock,
     loaded: Arc<Loaded>,
 }
 
-impl ResolveIdentity for KeepingLast {
+impl ResolveIdentity for WithFallback {
     fn resolve_identity<'a>(
         &'a self,
         runtime_components: &'a RuntimeComponents,
@@ -244,14 +245,14 @@ impl ResolveIdentity for KeepingLast {
                 .await;
             match loaded {
                 Ok(identity) => Ok(self.keep(identity, clocks)),
-                Err(error) => self.valid_last().ok_or(error),
+                Err(error) => self.last_valid().ok_or(error),
             }
         })
     }
 
     fn fallback_on_interrupt(&self) -> Option<Identity> {
         let fallback = self.inner.fallback_on_interrupt();
-        fallback.or_else(|| self.valid_last())
+        fallback.or_else(|| self.last_valid())
     }
 
     fn cache_location(&self) -> IdentityCacheLocation {
@@ -263,7 +264,7 @@ impl ResolveIdentity for KeepingLast {
     }
 }
 
-impl KeepingLast {
+impl WithFallback {
     /// Stores an identity that was just loaded. The previous one is kept for requests in
     /// flight, which may be signed with it.
     fn keep(&self, mut identity: Identity, clocks: Clocks) -> Identity {
@@ -286,7 +287,7 @@ impl KeepingLast {
         identity
     }
 
-    fn valid_last(&self) -> Option<Identity> {
+    fn last_valid(&self) -> Option<Identity> {
         let partition = self.inner.cache_partition();
         self.loaded.last(&partition, self.clock.clocks())
     }

@@ -21,7 +21,7 @@ use crate::event::{Details, EventKind, Label, Missing, SkewEvent, SkipReason};
 use crate::evidence::Evidence;
 use crate::host::Host;
 use crate::sdk::http_client::Observed;
-use crate::sdk::operation::{OperationState, Signed, ask_for_one_more, date_of, service_of, view};
+use crate::sdk::operation::{OperationState, Signed, date_of, request_resend, service_of, view};
 use crate::sdk::retry_classifier::has_classifier;
 use crate::sdk::sdk_correction::{SdkCorrection, Switch};
 
@@ -43,7 +43,7 @@ use crate::sdk::sdk_correction::{SdkCorrection, Switch};
 #[derive(Debug)]
 pub struct SkewInterceptor {
     clock: SkewClock,
-    has_complained: AtomicBool,
+    has_reported_missing: AtomicBool,
     has_auth_scheme: OnceLock<bool>,
     sdk_correction: Switch,
     /// Until this second on the monotonic clock, responses are not checked for a
@@ -70,7 +70,7 @@ impl SkewClock {
     pub fn interceptor(&self) -> SkewInterceptor {
         SkewInterceptor {
             clock: self.clone(),
-            has_complained: AtomicBool::new(false),
+            has_reported_missing: AtomicBool::new(false),
             has_auth_scheme: OnceLock::new(),
             sdk_correction: Switch::default(),
             no_confirmation_until: AtomicU64::new(0),
@@ -117,12 +117,12 @@ impl Intercept for SkewInterceptor {
             let is_unsigned = state.signed().is_none();
             if state.sdk_correction != SdkCorrection::On {
                 state.sdk_correction = SdkCorrection::On;
-                self.sdk_correction.on_again(cfg);
+                self.sdk_correction.on(cfg);
             }
             // Without our auth scheme the installation is incomplete. With it, the
             // operation uses another scheme, such as S3 Express, a bearer token, or none.
             if is_unsigned && !self.has_auth_scheme(components) {
-                self.complain(Missing::AuthScheme, cfg);
+                self.report_missing(Missing::AuthScheme, cfg);
             }
             return Ok(());
         }
@@ -136,7 +136,7 @@ impl Intercept for SkewInterceptor {
             // This client is left to the SDK's own correction. If its responses updated the
             // clock as well, both would correct the same offset.
             state.forget_signed();
-            self.complain(Missing::RetryClassifier, cfg);
+            self.report_missing(Missing::RetryClassifier, cfg);
         }
         Ok(())
     }
@@ -151,7 +151,7 @@ impl Intercept for SkewInterceptor {
             return Ok(());
         };
         // Most responses hold nothing that the clock has to observe.
-        if !state.has_resent() && !self.has_news(state.signed(), context.response()) {
+        if !state.has_resent() && !self.must_observe_attempt(state.signed(), context.response()) {
             if state.is_signed_by(&self.clock) {
                 state.forget_signed();
             }
@@ -165,11 +165,15 @@ impl Intercept for SkewInterceptor {
 impl SkewInterceptor {
     /// Returns whether the clock has to observe the response, if our signer signed the
     /// request.
-    fn has_news(&self, signed: Option<&Signed>, response: Option<&HttpResponse>) -> bool {
+    fn must_observe_attempt(
+        &self,
+        signed: Option<&Signed>,
+        response: Option<&HttpResponse>,
+    ) -> bool {
         let (Some(signed), Some(response)) = (signed, response) else {
             return false;
         };
-        signed.is_by(&self.clock) && self.is_of_interest(signed, response)
+        signed.is_by(&self.clock) && self.must_observe(signed, response)
     }
 
     fn complete_attempt(
@@ -183,12 +187,12 @@ impl SkewInterceptor {
         };
         let is_resend = state.is_resend(attempt);
         let has_resent = state.has_resent();
-        let users = state.take_users_bucket(attempt);
+        let client_bucket = state.take_client_bucket(attempt);
         // If a client has two interceptors of one clock, only the first observes.
         let is_ours = state.is_signed_by(&self.clock);
         let signed = if is_ours { state.take_signed() } else { None };
-        if let Some(users) = users {
-            cfg.interceptor_state().store_put(users);
+        if let Some(client_bucket) = client_bucket {
+            cfg.interceptor_state().store_put(client_bucket);
         }
         let Some(signed) = signed else {
             return;
@@ -199,15 +203,15 @@ impl SkewInterceptor {
             }
             return;
         };
-        if !is_resend && !self.is_of_interest(&signed, response) {
+        if !is_resend && !self.must_observe(&signed, response) {
             return;
         }
-        if self.resigns(&signed, is_resend, response, cfg) && !has_resent {
-            ask_for_one_more(&signed, attempt, context, cfg);
+        if self.observe(&signed, is_resend, response, cfg) && !has_resent {
+            request_resend(&signed, attempt, context, cfg);
         }
     }
 
-    fn is_of_interest(&self, signed: &Signed, response: &HttpResponse) -> bool {
+    fn must_observe(&self, signed: &Signed, response: &HttpResponse) -> bool {
         if !response.status().is_success() {
             // The HTTP client of this clock may have observed the response already.
             return !Observed::by(&self.clock, response);
@@ -236,7 +240,7 @@ impl SkewInterceptor {
     }
 
     /// Observes a response, and returns whether the request has to be re-signed.
-    fn resigns(
+    fn observe(
         &self,
         signed: &Signed,
         is_resend: bool,
@@ -273,8 +277,8 @@ impl SkewInterceptor {
         })
     }
 
-    fn complain(&self, missing: Missing, cfg: &ConfigBag) {
-        if self.has_complained.swap(true, Ordering::Relaxed) {
+    fn report_missing(&self, missing: Missing, cfg: &ConfigBag) {
+        if self.has_reported_missing.swap(true, Ordering::Relaxed) {
             return;
         }
         let operation = cfg.load::<Metadata>().map(Metadata::name);
@@ -284,7 +288,7 @@ impl SkewInterceptor {
             ..Details::default()
         };
         let kind = EventKind::IncompleteInstallation { missing };
-        self.clock.enter(SkewEvent::new(kind, details));
+        self.clock.record(SkewEvent::new(kind, details));
     }
 }
 

@@ -16,7 +16,7 @@ use crate::evidence::ResponseView;
 use crate::host::Host;
 use crate::judge::RoundTrip;
 use crate::local_clock::Reading;
-use crate::sdk::retry_classifier::Resign;
+use crate::sdk::retry_classifier::ResendMark;
 use crate::sdk::sdk_correction::SdkCorrection;
 use crate::timestamp;
 
@@ -45,7 +45,7 @@ struct Resend {
     /// The number of the attempt before the resend.
     after: Option<u32>,
     /// The client's token bucket, while an unlimited one replaces it.
-    users: Option<TokenBucket>,
+    client_bucket: Option<TokenBucket>,
 }
 
 impl OperationState {
@@ -88,12 +88,17 @@ impl OperationState {
     }
 
     /// Records that the request is re-signed and resent after this attempt.
-    fn begin_resend(&mut self, signed: &Signed, after: Option<u32>, users: Option<TokenBucket>) {
+    fn begin_resend(
+        &mut self,
+        signed: &Signed,
+        after: Option<u32>,
+        client_bucket: Option<TokenBucket>,
+    ) {
         self.resend = Some(Box::new(Resend {
             clock: signed.clock.clone(),
             host: signed.host(),
             after,
-            users,
+            client_bucket,
         }));
     }
 
@@ -108,12 +113,12 @@ impl OperationState {
     }
 
     /// Returns the client's token bucket if it has to be restored after this attempt.
-    pub(super) fn take_users_bucket(&mut self, attempt: Option<u32>) -> Option<TokenBucket> {
+    pub(super) fn take_client_bucket(&mut self, attempt: Option<u32>) -> Option<TokenBucket> {
         let resend = self.resend.as_mut()?;
         if resend.after == attempt {
             return None;
         }
-        resend.users.take()
+        resend.client_bucket.take()
     }
 
     /// Returns the time to sign the resend with, if there is one.
@@ -128,7 +133,7 @@ impl OperationState {
 ///
 /// If the operation is already in an ordinary retry, the tokens of that retry are not
 /// returned, as after any second retry of the SDK.
-pub(super) fn ask_for_one_more(
+pub(super) fn request_resend(
     signed: &Signed,
     attempt: Option<u32>,
     context: &mut FinalizerInterceptorContextMut<'_>,
@@ -137,8 +142,8 @@ pub(super) fn ask_for_one_more(
     let Some(response) = context.response_mut() else {
         return;
     };
-    response.add_extension(Resign);
-    let users = cfg.load::<TokenBucket>().cloned();
+    response.add_extension(ResendMark);
+    let client_bucket = cfg.load::<TokenBucket>().cloned();
     // `RequestAttempts` counts the resend like any attempt, so the maximum is raised by one
     // for the rest of the operation.
     let retries = cfg.load::<RetryConfig>().map(|config| {
@@ -149,11 +154,11 @@ pub(super) fn ask_for_one_more(
     if let Some(retries) = retries {
         bag.store_put(retries);
     }
-    if users.is_some() {
+    if client_bucket.is_some() {
         bag.store_put(TokenBucket::unlimited());
     }
     if let Some(state) = cfg.get_mut_from_interceptor_state::<OperationState>() {
-        state.begin_resend(signed, attempt, users);
+        state.begin_resend(signed, attempt, client_bucket);
     }
 }
 

@@ -33,7 +33,7 @@ impl ClassifyRetry for SkewRetryClassifier {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
         let is_wanted = context
             .response()
-            .is_some_and(|response| response.extension::<Resign>().is_some());
+            .is_some_and(|response| response.extension::<ResendMark>().is_some());
         if is_wanted {
             // No delay: the signature was wrong, and the service is not overloaded.
             RetryAction::retryable_error_with_explicit_delay(ErrorKind::ServerError, Duration::ZERO)
@@ -50,7 +50,7 @@ impl ClassifyRetry for SkewRetryClassifier {
 /// Mark on a response after which the interceptor requests a resend. It is an extension,
 /// since a server could set a header.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Resign;
+pub(crate) struct ResendMark;
 
 /// Returns whether a client has this classifier.
 pub(super) fn has_classifier(components: &RuntimeComponents) -> bool {

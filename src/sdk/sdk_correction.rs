@@ -71,7 +71,7 @@ impl Switch {
     }
 
     /// Switches it on again, because another signer has signed.
-    pub(super) fn on_again(&self, cfg: &mut ConfigBag) {
+    pub(super) fn on(&self, cfg: &mut ConfigBag) {
         self.has_others.store(true, Ordering::Relaxed);
         let bag = cfg.interceptor_state();
         bag.unset::<DisableInterceptor<ServiceClockSkewInterceptor>>();

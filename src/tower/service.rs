@@ -75,7 +75,7 @@ impl<S: Clone> SkewService<S> {
 
 impl<S> SkewService<S> {
     /// Sends a request unchanged, and does not observe the response.
-    pub(super) fn pass<B, R>(mut self, request: Request<B>) -> SkewFuture<S, B, R>
+    pub(super) fn send_unsigned<B, R>(mut self, request: Request<B>) -> SkewFuture<S, B, R>
     where
         S: Service<Request<B>, Response = Response<R>>,
         R: Body,
@@ -84,7 +84,7 @@ impl<S> SkewService<S> {
     }
 
     /// Sends a signed request, and observes the response. `self` has to be ready.
-    pub(super) fn carry<B, R>(self, request: Request<B>) -> SkewFuture<S, B, R>
+    pub(super) fn send_signed<B, R>(self, request: Request<B>) -> SkewFuture<S, B, R>
     where
         S: Service<Request<B>, Response = Response<R>> + Send + 'static,
         S::Future: Send + 'static,
@@ -128,10 +128,10 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let ready = self.take_ready();
         if is_signed(&request) {
-            ready.carry(request)
+            ready.send_signed(request)
         } else {
             // The response to an unsigned request says nothing about the clock.
-            ready.pass(request)
+            ready.send_unsigned(request)
         }
     }
 }

@@ -103,7 +103,7 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let ready = self.skew.take_ready();
         if is_signed(&request) {
-            return SigningFuture::sent(ready.pass(request));
+            return SigningFuture::sent(ready.send_unsigned(request));
         }
         let wiring = ready.wiring();
         let known = wiring.credentials.known(&wiring.clock);
@@ -116,7 +116,7 @@ where
                 .scope
                 .sign(&mut request, body.as_deref(), &credentials, clock);
             return match signed {
-                Ok(()) => SigningFuture::sent(ready.carry(request)),
+                Ok(()) => SigningFuture::sent(ready.send_signed(request)),
                 Err(error) => SigningFuture::boxed(async { Err(error.into()) }),
             };
         }
@@ -133,7 +133,7 @@ where
             let credentials =
                 credentials.map_err(|error| SigningError(Kind::NoCredentials(error)))?;
             scope.sign(&mut request, body.as_deref(), &credentials, &clock)?;
-            ready.carry(request).await.map_err(Into::into)
+            ready.send_signed(request).await.map_err(Into::into)
         })
     }
 }
@@ -220,7 +220,7 @@ impl fmt::Display for SigningError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             Kind::NoCredentials(_) => "there are no credentials to sign the request with",
-            Kind::Request => "the request is not one that can be signed",
+            Kind::Request => "the request cannot be signed",
         })
     }
 }
