@@ -85,6 +85,17 @@ impl SkewClock {
     ///
     /// The URL has to be the one that the request is sent to: its host is the host that is
     /// observed, and its scheme tells whether TLS has authenticated that host.
+    ///
+    /// ```
+    /// use aws_clock_skew::evidence::ResponseView;
+    /// use aws_clock_skew::{NextStep, SkewClock};
+    ///
+    /// let clock = SkewClock::new();
+    /// let mut attempt = clock.attempt("https://sqs.us-east-1.amazonaws.com/").with_service("sqs");
+    /// let time = attempt.signing_time(); // Sign the request with this time, and send it.
+    /// let response = ResponseView::new(200, b"");
+    /// assert_eq!(attempt.observe(&response), NextStep::Finish);
+    /// ```
     pub fn attempt(&self, url: &str) -> Attempt {
         let host = Host::of_uri(url);
         Attempt {

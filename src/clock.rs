@@ -104,6 +104,11 @@ impl SkewClock {
     ///
     /// It never panics, and the result is never before 1970. The result can go back when a
     /// correction starts or ends, as the wall clock can at any time.
+    ///
+    /// ```
+    /// let signed_at = aws_clock_skew::SkewClock::new().now();
+    /// # let _: std::time::SystemTime = signed_at;
+    /// ```
     pub fn now(&self) -> SystemTime {
         if self.0.is_corrected.load(Ordering::Acquire) {
             self.corrected_now()
@@ -118,6 +123,15 @@ impl SkewClock {
     /// It also drops an [`initial_offset`](SkewClockBuilder::initial_offset), the
     /// confirmation by AWS, and the times that are kept for single hosts. The event counts
     /// stay. If there was a correction, a `correction_cleared` event is emitted.
+    ///
+    /// ```
+    /// use aws_clock_skew::{ClockOffset, SkewClock};
+    ///
+    /// let offset = ClockOffset::from_millis(3_600_000);
+    /// let clock = SkewClock::builder().initial_offset(offset).build();
+    /// clock.reset();
+    /// assert!(!clock.status().is_correcting());
+    /// ```
     pub fn reset(&self) {
         let reading = self.reading();
         self.change(reading, |clock, events| {

@@ -79,6 +79,16 @@ impl OtherCause {
 }
 
 /// What a response says about the clock; see the [module](self).
+///
+/// ```
+/// use aws_clock_skew::evidence::{Evidence, ResponseView, SkewDirection};
+///
+/// let body = b"<Error><Code>RequestTimeTooSkewed</Code></Error>";
+/// let view = ResponseView::new(403, body).with_date("Fri, 15 Jan 2027 08:00:00 GMT");
+/// let evidence = Evidence::read(&view);
+/// assert_eq!(evidence.clock_skew_error(), Some(SkewDirection::Unspecified));
+/// assert_eq!(evidence.error_code(), Some("RequestTimeTooSkewed"));
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Evidence {
     status: u16,

@@ -43,6 +43,18 @@ pub struct SkewClockBuilder {
 impl SkewClockBuilder {
     /// Sets the local clock; the default is [`SystemClock`]. Tests use a `ManualClock`
     /// (feature `test-util`).
+    ///
+    /// ```
+    /// # #[cfg(feature = "test-util")] {
+    /// use std::time::{Duration, UNIX_EPOCH};
+    ///
+    /// use aws_clock_skew::{ManualClock, SkewClock};
+    ///
+    /// let local = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+    /// let clock = SkewClock::builder().local_clock(ManualClock::new(local)).build();
+    /// assert_eq!(clock.now(), local);
+    /// # }
+    /// ```
     #[must_use]
     pub fn local_clock(mut self, clock: impl LocalClock + 'static) -> Self {
         self.local = LocalClocks::Other(Box::new(clock));
@@ -102,6 +114,13 @@ impl SkewClockBuilder {
     /// The listener runs in the task whose call caused the event, outside any lock. That
     /// call waits until the listener returns; other calls do not. A panic in the listener
     /// is caught and fails no call.
+    ///
+    /// ```
+    /// use aws_clock_skew::SkewClock;
+    ///
+    /// let clock = SkewClock::builder().on_event(|event| eprintln!("{event}")).build();
+    /// # assert!(!clock.is_observe_only());
+    /// ```
     #[must_use]
     pub fn on_event(mut self, listener: impl Fn(&SkewEvent) + Send + Sync + 'static) -> Self {
         self.on_event = Some(Box::new(listener));

@@ -67,6 +67,18 @@ pub(crate) use each_detail;
 macro_rules! define {
     (() $($(#[$doc:meta])* $field:ident: $type:ty => $($name:literal: $form:path),+;)*) => {
         /// The numbers and names of an event. A detail that is not known is `None`.
+        ///
+        /// ```
+        /// use aws_clock_skew::SkewClock;
+        ///
+        /// let clock = SkewClock::builder()
+        ///     .on_event(|event| {
+        ///         let details = event.details();
+        ///         eprintln!("{}: {:?}, {:?}", event.name(), details.offset, details.server_address);
+        ///     })
+        ///     .build();
+        /// # assert!(!clock.is_observe_only());
+        /// ```
         #[derive(Clone, Debug, Default, Eq, PartialEq)]
         #[non_exhaustive]
         pub struct Details {

@@ -6,6 +6,15 @@ use std::fmt;
 use std::time::SystemTime;
 
 /// The parts of a response that can hold evidence. It borrows them, and is cheap to copy.
+///
+/// ```
+/// use aws_clock_skew::evidence::{Evidence, ResponseView};
+///
+/// let view = ResponseView::new(403, br#"{"message":"Access denied"}"#)
+///     .with_error_code("AccessDenied")
+///     .with_request_id("b1946ac9");
+/// assert!(Evidence::read(&view).is_possible_clock_skew_error());
+/// ```
 #[must_use]
 #[derive(Clone, Copy)]
 pub struct ResponseView<'a> {

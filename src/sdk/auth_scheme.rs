@@ -70,6 +70,16 @@ impl SkewClock {
 
     /// Returns an auth scheme that replaces the SDK's SigV4a scheme, for S3 multi-region
     /// access points and EventBridge global endpoints.
+    ///
+    /// [`install!`](crate::install) pushes it for services that use SigV4a.
+    ///
+    /// ```no_run
+    /// # fn wire(config: &aws_config::SdkConfig, clock: &aws_clock_skew::SkewClock) {
+    /// let builder = aws_sdk_s3::config::Builder::from(config)
+    ///     .push_auth_scheme(clock.auth_scheme())
+    ///     .push_auth_scheme(clock.sigv4a_auth_scheme());
+    /// # }
+    /// ```
     #[cfg(feature = "sigv4a")]
     pub fn sigv4a_auth_scheme(&self) -> SkewAuthScheme {
         use aws_runtime::auth::sigv4a::SigV4aAuthScheme;

@@ -13,6 +13,14 @@ use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
 /// [`SkewClock::wrap_http_client`](crate::SkewClock::wrap_http_client) if the program has
 /// no HTTP client of its own. It honors `HTTP_PROXY` and the configured timeouts; a client
 /// built by hand may not.
+///
+/// ```
+/// use aws_clock_skew::SkewClock;
+/// use aws_clock_skew::sdk::default_http_client;
+///
+/// let clock = SkewClock::new();
+/// let http_client = default_http_client().map(|inner| clock.wrap_http_client(inner));
+/// ```
 pub fn default_http_client() -> Option<SharedHttpClient> {
     default_http_client_plugin_v2(BehaviorVersion::latest())?
         .runtime_components(&RuntimeComponentsBuilder::new("aws-clock-skew"))

@@ -32,6 +32,19 @@ impl SkewClock {
     /// It reads the clock that was set with
     /// [`SkewClockBuilder::local_clock`](crate::SkewClockBuilder::local_clock), and never
     /// returns a time before 1970.
+    ///
+    /// ```
+    /// # #[cfg(feature = "test-util")] {
+    /// use std::time::{Duration, UNIX_EPOCH};
+    ///
+    /// use aws_clock_skew::{ManualClock, SkewClock};
+    /// use aws_smithy_async::time::TimeSource;
+    ///
+    /// let local = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+    /// let clock = SkewClock::builder().local_clock(ManualClock::new(local)).build();
+    /// assert_eq!(clock.local_time().now(), local);
+    /// # }
+    /// ```
     pub fn local_time(&self) -> SharedTimeSource {
         if self.local().is_system() {
             return SharedTimeSource::new(SystemTimeSource::new());

@@ -24,6 +24,17 @@ pub struct SkewRetryClassifier;
 impl SkewClock {
     /// Returns a retry classifier that permits the resend that
     /// [`interceptor`](Self::interceptor) requests.
+    ///
+    /// [`install!`](crate::install) sets it together with the other parts.
+    ///
+    /// ```no_run
+    /// # fn wire(config: &aws_config::SdkConfig, clock: &aws_clock_skew::SkewClock) {
+    /// let builder = aws_sdk_sqs::config::Builder::from(config)
+    ///     .push_auth_scheme(clock.auth_scheme())
+    ///     .retry_classifier(clock.retry_classifier())
+    ///     .interceptor(clock.interceptor());
+    /// # }
+    /// ```
     pub fn retry_classifier(&self) -> SkewRetryClassifier {
         SkewRetryClassifier
     }

@@ -83,6 +83,18 @@ impl HttpClientService {
     ///
     /// Returns an error if the version of the SDK requires components that this crate does
     /// not know.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use aws_clock_skew::sdk::default_http_client;
+    /// use aws_clock_skew::tower::HttpClientService;
+    /// use aws_smithy_runtime_api::client::http::HttpConnectorSettings;
+    ///
+    /// let settings = HttpConnectorSettings::builder().connect_timeout(Duration::from_secs(3)).build();
+    /// let service = default_http_client().map(|client| HttpClientService::new(client, &settings));
+    /// assert!(service.is_none_or(|service| service.is_ok()));
+    /// ```
     pub fn new(
         client: impl HttpClient + 'static,
         settings: &HttpConnectorSettings,

@@ -16,6 +16,16 @@ use super::body::ReplayBody;
 ///
 /// The layers of a [`LayeredHttpClient`](super::LayeredHttpClient) get requests with this
 /// body.
+///
+/// ```
+/// use aws_clock_skew::tower::ReplaySdkBody;
+///
+/// fn add_header(mut request: http::Request<ReplaySdkBody>) -> http::Request<ReplaySdkBody> {
+///     let value = http::HeaderValue::from_static("blue");
+///     request.headers_mut().insert("x-deployment", value);
+///     request
+/// }
+/// ```
 #[derive(Debug)]
 pub struct ReplaySdkBody(SdkBody);
 
