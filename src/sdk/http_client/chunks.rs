@@ -122,7 +122,7 @@ mod tests {
 
     use super::*;
 
-    /// "Example: PUT object" of the page that `ChunkSigner` names.
+    /// Re-signs the "Example: PUT object" of the page that `ChunkSigner` cites.
     async fn example(body: &str, frame: usize) -> String {
         let frames = body.as_bytes().chunks(frame).map(|data| {
             let frame = Frame::data(Bytes::copy_from_slice(data));
