@@ -10,6 +10,7 @@ mod cancelled;
 mod cbor;
 mod changes;
 mod clients;
+mod comparison;
 mod configured;
 mod conformance;
 mod credentials;
