@@ -44,7 +44,7 @@ pub(super) fn failure_of(scenario: &Scenario, of: &[Correction]) -> Option<Failu
     })
 }
 
-fn worse(
+pub(super) fn worse(
     scenario: &Scenario,
     (correction, ours): (Correction, &[Played]),
     (other, theirs): (Correction, &[Played]),
