@@ -76,7 +76,7 @@ pub(super) fn worse(
 }
 
 /// Returns whether one of the named exceptions lets a call be lost.
-fn is_excused(scenario: &Scenario, ours: &[Played], call: usize) -> bool {
+pub(super) fn is_excused(scenario: &Scenario, ours: &[Played], call: usize) -> bool {
     let sent = &ours[call].sent;
     if sent.iter().any(Sent::is_excepted) {
         return true;
