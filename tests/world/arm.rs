@@ -1,7 +1,6 @@
 //! Who corrects: one of our integrations, the SDK itself, or nobody.
 
 // The path is stated because the marathon takes this file from elsewhere.
-#[cfg(feature = "sdk")]
 #[path = "arm/sdk.rs"]
 mod sdk;
 
@@ -29,27 +28,20 @@ pub(crate) enum Arm {
     /// `SkewLayer`, below a signer that knows the local clock only.
     Below,
     /// An SDK client with `install!`.
-    #[cfg(feature = "sdk")]
     Install,
     /// An SDK client with what `configure` sets, and no retries.
-    #[cfg(feature = "sdk")]
     Configure,
     /// An SDK client of a config that went through `apply`, and no retries.
-    #[cfg(feature = "sdk")]
     Apply,
     /// `configure` and `install!` together.
-    #[cfg(feature = "sdk")]
     Both,
     /// An SDK client as it comes.
-    #[cfg(feature = "sdk")]
     SdkAlone,
     /// An SDK client that has its own correction switched off.
-    #[cfg(feature = "sdk")]
     Nobody,
 }
 
 impl Arm {
-    #[cfg(feature = "sdk")]
     pub(crate) const OURS: [Self; 6] = [
         Self::Install,
         Self::Configure,
@@ -58,9 +50,6 @@ impl Arm {
         Self::Signing,
         Self::Below,
     ];
-
-    #[cfg(not(feature = "sdk"))]
-    pub(crate) const OURS: [Self; 2] = Self::LAYERS;
 
     /// Those that cost little.
     pub(crate) const LAYERS: [Self; 2] = [Self::Signing, Self::Below];
@@ -81,16 +70,8 @@ pub(crate) struct Choice {
     pub(crate) url: &'static str,
     /// The SDK's standard retries, or none; the HTTP client needs none, so it is given
     /// none.
-    #[cfg_attr(
-        not(feature = "sdk"),
-        expect(dead_code, reason = "only SDK clients have it")
-    )]
     pub(crate) retries: bool,
     /// Calls are made side by side: what one of them waits, passes for all at once.
-    #[cfg_attr(
-        not(feature = "sdk"),
-        expect(dead_code, reason = "only SDK clients have it")
-    )]
     pub(crate) is_parallel: bool,
 }
 
@@ -109,7 +90,6 @@ pub(crate) const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
 pub(crate) const LAB: &str = "https://sqs.lab.example";
 
 enum Client {
-    #[cfg(feature = "sdk")]
     Sdk(sdk::Client),
     Signing(SigningService<Wire>, &'static str),
     Below(SkewService<Wire>, &'static str, Box<Credentials>),
@@ -140,7 +120,6 @@ impl Station {
                 let layer = clock.layer(credentials.clone());
                 Client::Below(layer.layer(wire.clone()), choice.url, Box::new(credentials))
             }
-            #[cfg(feature = "sdk")]
             _ => Client::Sdk(sdk::Client::new(
                 arm,
                 world,
@@ -170,7 +149,6 @@ impl Station {
     /// Makes one call that waits, signed, before it is sent; below a signer only.
     pub(crate) async fn calls_after(&self, queued: Duration) -> Result<(), String> {
         let response = match &self.client {
-            #[cfg(feature = "sdk")]
             Client::Sdk(client) => return client.calls().await,
             Client::Signing(layer, url) => {
                 let response = layer.clone().call(request(url)).await;

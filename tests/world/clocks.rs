@@ -52,7 +52,6 @@ pub(crate) enum Event {
     /// truth.
     IsSet(i64),
     /// A checkpoint is restored, and the monotonic clock shows so much less.
-    #[cfg(feature = "sdk")]
     Restores(Duration),
 }
 
@@ -74,7 +73,6 @@ impl World {
     }
 
     /// A machine whose clock is correct, and whose time passes as Tokio's does.
-    #[cfg(feature = "sdk")]
     pub(crate) fn in_tokio_time() -> Self {
         let world = Self::with_skew(0);
         world.clocks().counted = Some(tokio::time::Instant::now());
@@ -107,7 +105,6 @@ impl World {
             }
             Event::Pauses(time) => clocks.truth += time,
             Event::IsSet(skew) => clocks.wall = shifted(clocks.truth, skew),
-            #[cfg(feature = "sdk")]
             Event::Restores(less) => clocks.monotonic = clocks.monotonic.saturating_sub(less),
         }
     }

@@ -83,7 +83,6 @@ impl SkewError {
     }
 
     /// What S3 says to a HEAD.
-    #[cfg(feature = "sdk")]
     pub(crate) fn without_body() -> Self {
         Self::named("head")
     }

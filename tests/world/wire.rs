@@ -2,7 +2,6 @@
 //! every request meets its fate.
 
 // The path is stated because the marathon takes this file from elsewhere.
-#[cfg(feature = "sdk")]
 #[path = "wire/connector.rs"]
 mod connector;
 
@@ -40,7 +39,6 @@ struct State {
     sites: Vec<(String, Site)>,
     fates: VecDeque<Fate>,
     sent: Vec<Sent>,
-    #[cfg(feature = "sdk")]
     gate: Option<Arc<tokio::sync::Barrier>>,
     /// Whose time is looked at whenever a request is sent.
     watched: Option<SkewClock>,
@@ -106,7 +104,6 @@ impl Wire {
     }
 
     /// Takes back what was planned and has not happened.
-    #[cfg(feature = "sdk")]
     pub(crate) fn forget_plans(&self) {
         self.state().fates.clear();
     }
@@ -117,7 +114,6 @@ impl Wire {
     }
 
     /// From now on requests are answered when so many have come.
-    #[cfg(feature = "sdk")]
     pub(crate) fn hold(&self, requests: usize) {
         self.state().gate = Some(Arc::new(tokio::sync::Barrier::new(requests)));
     }
