@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -86,8 +88,6 @@ impl Played {
 impl Scenario {
     /// Plays it, and returns what became of the calls.
     pub(super) fn play(&self, correction: Correction) -> Vec<Played> {
-        // The SDK draws its back-off from the same generator.
-        fastrand::seed(1);
         crate::block_on(self.run(correction))
     }
 
@@ -167,7 +167,7 @@ impl Machine {
         });
         let clients: Vec<_> = clients.collect();
         let one = |client: Client| async move {
-            let outcome = client.call(call.is_head);
+            let outcome = jittered(call.jitter, client.call(call.is_head));
             match call.cancel {
                 None => outcome.await,
                 Some(Cancel::After(time)) => tokio::time::timeout(time, outcome)
@@ -233,6 +233,17 @@ impl Machine {
             Client::Sqs(client, format!("{}/1/q", host.url()))
         }
     }
+}
+
+/// The SDK draws from the thread's generator, which starts anew whenever the call goes on:
+/// so all of its back-offs have one factor.
+async fn jittered<F: Future>(jitter: u64, call: F) -> F::Output {
+    let mut call = pin!(call);
+    poll_fn(move |cx| {
+        fastrand::seed(jitter);
+        call.as_mut().poll(cx)
+    })
+    .await
 }
 
 impl Client {

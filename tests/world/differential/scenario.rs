@@ -112,6 +112,9 @@ pub(super) struct Call {
     /// the same.
     pub(super) fates: Vec<Fate>,
     pub(super) cancel: Option<Cancel>,
+    /// What the SDK draws its back-off from: the same for each integration, however often
+    /// another one has drawn before.
+    pub(super) jitter: u64,
 }
 
 /// What the service says to a request that passes the timestamp check.
@@ -282,6 +285,7 @@ fn call(rng: &mut Rng, hosts: &[Host]) -> Call {
                 Cancel::After(rng.time(10, 10 * SECOND))
             }
         }),
+        jitter: rng.u64(..),
     }
 }
 
