@@ -95,6 +95,9 @@ pub(crate) enum Reply {
     Nobody,
     /// The service has none of it.
     NotFound,
+    /// The service has too many requests, and says so with this status.
+    #[cfg(feature = "sdk")]
+    Throttled(u16),
 }
 
 /// What becomes of the `Date` of everything that the service answers.
