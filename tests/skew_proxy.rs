@@ -459,7 +459,11 @@ fn wrong_arguments_are_named_in_a_sentence() {
             "`127.0.0.1:8443` is not HOST:PORT:ADDRESS:PORT: write --connect-to \
              sqs.us-east-1.amazonaws.com:443:127.0.0.1:8443",
         ),
-        (&["8080", "aws"], &keys[1..], "the environment variable AWS_ACCESS_KEY_ID is not set"),
+        (
+            &["8080", "aws"],
+            &keys[1..],
+            "the environment variable AWS_ACCESS_KEY_ID is not set",
+        ),
         (
             &["65536", upstream],
             &keys,

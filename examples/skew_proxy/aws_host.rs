@@ -142,7 +142,11 @@ const PARTITIONS: [(&str, &str); 6] = [
 pub(crate) const ONE_HOST: [(&str, &str, &str); 4] = [
     ("cloudfront", "us-east-1", "cloudfront.amazonaws.com"),
     ("iam", "us-east-1", "iam.amazonaws.com"),
-    ("organizations", "us-east-1", "organizations.us-east-1.amazonaws.com"),
+    (
+        "organizations",
+        "us-east-1",
+        "organizations.us-east-1.amazonaws.com",
+    ),
     ("route53", "us-east-1", "route53.amazonaws.com"),
 ];
 

@@ -170,7 +170,9 @@ impl Proxy {
         // This is before the send: a program that hangs up now has sent it all the same.
         ticket.prove();
         let host = HeaderValue::from_str(&target.host);
-        parts.headers.insert(HOST, host.map_err(|_| Rejection::NotProven)?);
+        parts
+            .headers
+            .insert(HOST, host.map_err(|_| Rejection::NotProven)?);
         parts.uri = Uri::builder()
             .scheme(Scheme::HTTPS)
             .authority(target.host)
