@@ -112,7 +112,7 @@ impl Proxy {
         let ticket = match &self.upstream {
             Upstream::One(upstream) => {
                 parts.uri = target(upstream, parts.uri.path_and_query());
-                match self.gate.admit(&parts.headers, self.now()) {
+                match self.gate.admit(&parts.headers, self.now(&parts.uri)) {
                     Ok(ticket) => Some(ticket),
                     Err(reason) => {
                         if reason != NotAdmitted::Unreadable {
@@ -146,8 +146,6 @@ impl Proxy {
     /// Signs a request for the host of AWS that its signature is for in truth, if it is
     /// proven that the holder of the credentials signed it.
     fn sign_for_aws(&self, parts: &mut Parts, body: Option<&Bytes>) -> Result<Ticket, Rejection> {
-        let ticket = self.gate.admit(&parts.headers, self.now());
-        let ticket = ticket.map_err(Rejection::NotAdmitted)?;
         let signed = Authorization::of(&parts.headers);
         let signed = signed.ok_or(Rejection::NotAdmitted(NotAdmitted::Unreadable))?;
         let hash = parts.headers.get(CONTENT_SHA256);
@@ -166,6 +164,14 @@ impl Proxy {
             parts.uri.path_and_query().unwrap_or(&ROOT),
         );
         let target = target.map_err(Rejection::NoHost)?;
+        let uri = Uri::builder()
+            .scheme(Scheme::HTTPS)
+            .authority(&*target.host)
+            .path_and_query(target.path)
+            .build()
+            .map_err(|_| Rejection::NotProven)?;
+        let ticket = self.gate.admit(&parts.headers, self.now(&uri));
+        let ticket = ticket.map_err(Rejection::NotAdmitted)?;
         let proof = Proof::of(parts, body, &self.credentials).ok_or(Rejection::NotProven)?;
         // This is before the send: a program that hangs up now has sent it all the same.
         ticket.prove();
@@ -173,13 +179,9 @@ impl Proxy {
         parts
             .headers
             .insert(HOST, host.map_err(|_| Rejection::NotProven)?);
-        parts.uri = Uri::builder()
-            .scheme(Scheme::HTTPS)
-            .authority(target.host)
-            .path_and_query(target.path)
-            .build()
-            .map_err(|_| Rejection::NotProven)?;
-        let headers = proof.sign(parts, body, &self.credentials, self.clock.now());
+        parts.uri = uri;
+        let time = self.now(&parts.uri).corrected;
+        let headers = proof.sign(parts, body, &self.credentials, time);
         for (name, value) in &headers.ok_or(Rejection::NotProven)? {
             parts.headers.insert(name, value.clone());
         }
@@ -222,11 +224,13 @@ impl Proxy {
         response
     }
 
-    fn now(&self) -> Now {
+    /// Returns the clocks, with the time that the next request to a host is signed for: the
+    /// time of one host may be on trial while the clock is not corrected yet.
+    fn now(&self, uri: &Uri) -> Now {
         Now {
             monotonic: self.local.monotonic(),
             local: self.local.wall(),
-            corrected: self.clock.now(),
+            corrected: self.clock.attempt(&uri.to_string()).signing_time(),
         }
     }
 
