@@ -24,7 +24,6 @@ use tower::{Layer, ServiceExt, service_fn};
 
 use crate::verifier::verify;
 
-#[expect(dead_code, reason = "what only the tests need")]
 #[path = "../../tests/resign/verifier.rs"]
 mod verifier;
 

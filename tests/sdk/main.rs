@@ -40,6 +40,7 @@ mod rebuilt;
 mod repair;
 mod reports;
 mod resent;
+mod sdk_features;
 mod sdks_own;
 mod signed_chunks;
 mod sigv4a;
@@ -53,6 +54,8 @@ mod trust;
 mod two_clocks;
 mod unrepeatable;
 mod untouched;
+#[path = "../resign/verifier.rs"]
+mod verifier;
 mod weak;
 mod wire;
 mod world;
