@@ -127,13 +127,15 @@ pub(super) const FEATURES: [Feature; 31] = [
             site.cost(async || gets(&s3, express::BUCKET).await).await
         }
     ),
-    feature!("S3, presigned URLs after another call", async |of: Setup| {
-        presigned(of.site(Protocol::S3)).await
-    }),
+    feature!(
+        "S3, presigned URLs after another call",
+        async |of: Setup| { presigned(of.site(Protocol::S3)).await }
+    ),
     feature!("Transcribe, event streams", async |of: Setup| {
         let site = of.site(Protocol::Json);
         let client = client!(aws_sdk_transcribestreaming, site);
-        site.cost(async || transcribe(&client).await.1.is_ok()).await
+        site.cost(async || transcribe(&client).await.1.is_ok())
+            .await
     }),
     feature!(
         "the same, after a call of another client",
@@ -142,7 +144,8 @@ pub(super) const FEATURES: [Feature; 31] = [
             let sqs = client!(aws_sdk_sqs, site);
             assert!(receives(&sqs).await);
             let client = client!(aws_sdk_transcribestreaming, site);
-            site.cost(async || transcribe(&client).await.1.is_ok()).await
+            site.cost(async || transcribe(&client).await.1.is_ok())
+                .await
         }
     ),
     feature!("DynamoDB, waiters", async |of: Setup| {
@@ -174,12 +177,11 @@ pub(super) const FEATURES: [Feature; 31] = [
         };
         site.cost(call).await
     }),
-    feature!("a role that is assumed through another", async |of: Setup| {
-        assumed_roles(of).await
-    }),
-    feature!("web identity", async |of: Setup| {
-        web_identity(of).await
-    }),
+    feature!(
+        "a role that is assumed through another",
+        async |of: Setup| { assumed_roles(of).await }
+    ),
+    feature!("web identity", async |of: Setup| { web_identity(of).await }),
     feature!("credentials of an instance (IMDS)", async |of: Setup| {
         instance(of).await
     }),
@@ -195,18 +197,19 @@ pub(super) const FEATURES: [Feature; 31] = [
         "attempt time-out of 500 ms, responses take 300 ms",
         async |of: Setup| sqs_calls(slow(of, RetryConfig::standard())).await
     ),
-    feature!(
-        "the same, retries disabled",
-        async |of: Setup| sqs_calls(slow(of, RetryConfig::disabled())).await
-    ),
+    feature!("the same, retries disabled", async |of: Setup| sqs_calls(
+        slow(of, RetryConfig::disabled())
+    )
+    .await),
     feature!("behavior version 2023-11-09", async |of: Setup| {
         #[expect(deprecated, reason = "it is the oldest")]
         let version = BehaviorVersion::v2023_11_09();
         sqs_calls(of.site_with(Protocol::Json, |config| config.behavior_version(version))).await
     }),
-    feature!("the SDK's previous HTTP client (hyper 0.14)", async |of: Setup| {
-        over_http(of, legacy_client()).await
-    }),
+    feature!(
+        "the SDK's previous HTTP client (hyper 0.14)",
+        async |of: Setup| { over_http(of, legacy_client()).await }
+    ),
     feature!("the SDK's HTTP client", async |of: Setup| {
         let client = aws_smithy_http_client::Builder::new().build_http();
         over_http(of, client).await
@@ -423,7 +426,9 @@ async fn over_http(of: Setup, client: impl IntoShared<SharedHttpClient>) -> Cost
     let endpoint = endpoint(&world).await;
     let clock = world.skew_clock();
     let config = config(&endpoint.url()).into_builder();
-    let config = config.time_source(world.clone()).http_client(client.into_shared());
+    let config = config
+        .time_source(world.clone())
+        .http_client(client.into_shared());
     let sqs = sqs_of(of.integration, &config.build(), &clock);
     cost_at(&world, &endpoint, &sqs).await
 }
