@@ -1,4 +1,4 @@
-//! The table of `docs/breadth.md`: features of the SDK on a local clock that is 2 hours behind
+//! The table of `docs/sdk-features.md`: features of the SDK on a local clock that is 2 hours behind
 //! and on one that is 9 hours ahead, with the integrations and with the SDK alone.
 
 mod programs;
@@ -80,10 +80,10 @@ fn the_page_states_what_each_feature_costs() {
     }
     println!("{table}");
     assert_eq!(worse, [], "worse than the SDK alone");
-    let page = include_str!("../../docs/breadth.md");
+    let page = include_str!("../../docs/sdk-features.md");
     assert!(
         page.contains(&table),
-        "docs/breadth.md has another table than\n{table}"
+        "docs/sdk-features.md has another table than\n{table}"
     );
 }
 

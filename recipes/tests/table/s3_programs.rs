@@ -222,9 +222,9 @@ async fn the_transfer_manager_costs_no_more_than_with_the_sdk_alone() {
         let [behind, ahead] = costs.map(|cost| format!("{}/{}", cost.rejected, cost.failed));
         row += &format!(" {behind}, {ahead} |");
     }
-    let page = include_str!("../../../docs/breadth.md");
+    let page = include_str!("../../../docs/sdk-features.md");
     assert!(
         page.lines().any(|line| line == row),
-        "docs/breadth.md lacks:\n{row}"
+        "docs/sdk-features.md lacks:\n{row}"
     );
 }
