@@ -50,7 +50,6 @@ pub(crate) struct Proof {
     service: String,
     signed_headers: String,
     payload: Payload,
-    has_token: bool,
     form: Form,
 }
 
@@ -97,6 +96,8 @@ pub(crate) fn prove(
     let is_ours = original.access_key == credentials.access_key_id()
         && original.signs("host")
         && original.signs(DATE)
+        // The signer takes the token from the credentials, and not from the request.
+        && (!original.signs(TOKEN) || head.header(TOKEN) == credentials.session_token())
         && (original.region.is_some() || original.signs(REGION_SET) && is_single(REGION_SET))
         && [AUTHORIZATION, DATE, TOKEN, CONTENT_SHA256]
             .into_iter()
@@ -111,7 +112,6 @@ pub(crate) fn prove(
         service: original.service.to_owned(),
         signed_headers: original.signed_headers.to_owned(),
         payload,
-        has_token: head.header(TOKEN).is_some(),
         form: FORMS[0],
     };
     for form in FORMS {
@@ -140,9 +140,8 @@ impl Proof {
     ) -> Result<NewSignature, SkipReason> {
         let signed = self.signature(head, body, credentials, time)?;
         let mut headers = signed.headers;
-        if !self.has_token {
-            headers.retain(|header| header.name != TOKEN);
-        }
+        // The request keeps its own, signed or not.
+        headers.retain(|header| header.name != TOKEN);
         #[cfg(feature = "sdk")]
         let chunks = self.region.as_deref().filter(|_| head.has_chunks());
         Ok(NewSignature {

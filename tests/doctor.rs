@@ -1,4 +1,4 @@
-//! The example `doctor`: what it finds, and its exit codes.
+//! The example `doctor`: its findings and its exit codes.
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up fails")]
 
@@ -14,7 +14,7 @@ use doctor::explanation::Explanation;
 use doctor::finding::{Drift, Finding};
 use doctor::picture::{picture, table};
 
-#[expect(dead_code, reason = "what only the example's own `main` needs")]
+#[expect(dead_code, reason = "used by the example's `main`")]
 #[path = "../examples/doctor/main.rs"]
 mod doctor;
 
@@ -115,7 +115,7 @@ async fn an_offset_that_cannot_be_determined_is_a_failure_of_its_own() {
 }
 
 #[tokio::test]
-async fn the_truth_is_in_the_range_wherever_in_its_second_a_server_is() {
+async fn the_true_offset_is_in_the_range_at_any_point_of_the_servers_second() {
     for millis in (0..1_000).step_by(97) {
         let now = truth() + Duration::from_millis(millis);
         let server = server(now).await;
@@ -151,7 +151,7 @@ fn a_growing_offset_is_drift() {
 
 #[test]
 fn an_error_is_explained_by_the_times_that_it_states() {
-    // The clock of whoever asks plays no part: the error may be old.
+    // The local clock plays no part: the error may be old.
     let local = ManualClock::new(truth());
     for (text, exit_code, expected) in [
         (
@@ -215,33 +215,30 @@ fn an_error_is_explained_by_the_times_that_it_states() {
 }
 
 #[test]
-fn arguments_that_cannot_be_understood_are_answered_by_a_sentence() {
+fn wrong_arguments_of_the_doctor_are_named_in_a_sentence() {
     for (arguments, sentence) in [
         (&["--bogus"][..], "cannot understand `--bogus`; try --help"),
         (
             &["sts.amazonaws.com"],
-            "`sts.amazonaws.com` is no URL: write https://sts.amazonaws.com",
+            "`sts.amazonaws.com` is not a URL: write https://sts.amazonaws.com",
         ),
         (
             &["localhost:9"],
-            "`localhost:9` is no URL: write https://localhost:9",
+            "`localhost:9` is not a URL: write https://localhost:9",
         ),
-        (
-            &["ftp://host"],
-            "`ftp://host` cannot be asked: only http and https can",
-        ),
+        (&["ftp://host"], "`ftp://host` is neither http nor https"),
         (&["http://"], "`http://` names no server: write http://HOST"),
         (
             &["--watch=foo"],
-            "--watch needs whole seconds: `foo` is no number; try --watch=600",
+            "--watch needs whole seconds: `foo` is not one; try --watch=600",
         ),
         (
             &["--watch"],
-            "--watch needs whole seconds: `` is no number; try --watch=600",
+            "--watch needs whole seconds: `` is not one; try --watch=600",
         ),
         (
             &["--skew", "-9h"],
-            "--skew needs an offset: --skew=-9h, --skew=+20m",
+            "--skew needs an offset: --skew=-9h or --skew=+20m, up to ten years",
         ),
     ] {
         assert_eq!(parse(arguments), Err(sentence.to_owned()), "{arguments:?}");

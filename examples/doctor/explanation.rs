@@ -1,4 +1,4 @@
-//! What the text of an error means.
+//! Explains the text of an error.
 
 use std::time::SystemTime;
 
@@ -6,13 +6,13 @@ use aws_clock_skew::diagnosis::{Cause, Diagnosis};
 use aws_clock_skew::evidence::{Evidence, ResponseView};
 use aws_clock_skew::{LocalClock, ManualClock, SkewClock};
 
-/// The causes that an error can have, with what to do about each.
+/// The possible causes of an error, with advice.
 #[derive(Clone, Debug)]
 pub(crate) struct Explanation(Vec<Diagnosis>);
 
 impl Explanation {
-    /// Explains the text of an error, which may be old: its own times count, and the local
-    /// clock only where it states none.
+    /// Explains the text of an error, which may be old. The local clock counts only if the text
+    /// states no time.
     pub(crate) fn of(text: &str, local: &dyn LocalClock) -> Self {
         let response = ResponseView::new(403, text.as_bytes());
         let evidence = Evidence::read(&response);
@@ -25,8 +25,8 @@ impl Explanation {
             .server_time()
             .or(range.map(|(earliest, _)| earliest));
         let mut causes = match (evidence.request_time(), server) {
-            // Either the clock of the signer showed that time when the server answered, or it
-            // was correct.
+            // Either the clock of the signer showed the time of the request when the server
+            // answered, or it was correct.
             (Some(request), Some(server)) => vec![by(request), by(server)],
             _ => vec![by(local.wall())],
         };

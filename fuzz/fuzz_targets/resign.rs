@@ -1,5 +1,4 @@
-//! Any request through the layer: what is sent again is the same, but for its
-//! signature.
+//! Any request through the layer: the resend differs only in its signature.
 #![no_main]
 
 use std::cell::RefCell;
@@ -27,11 +26,11 @@ struct Input {
     target: String,
     headers: Vec<(String, Vec<u8>)>,
     body: Vec<u8>,
-    /// Days by which the machine is behind or ahead.
+    /// The number of days by which the machine is behind or ahead.
     days: i8,
-    /// What is done to the request after it was signed.
+    /// A change of the request after it was signed.
     tampering: Tampering,
-    /// What the server says, if it is not what AWS says.
+    /// The server's error message, if not that of AWS.
     answer: Option<(u16, String)>,
 }
 
@@ -42,6 +41,7 @@ enum Tampering {
     Header(String, Vec<u8>),
     Authorization(Vec<u8>),
     Date(Vec<u8>),
+    Target(String),
 }
 
 fuzz_target!(|input: Input| {
@@ -56,7 +56,7 @@ thread_local! {
         RefCell::new(Builder::new_current_thread().enable_time().build().unwrap());
 }
 
-/// A request, its body and whatever the server saw of both.
+/// A request as the server received it, with its body.
 type Seen = (Request<()>, Bytes);
 
 async fn passes(input: &Input, mut request: Request<Full<Bytes>>) {
@@ -66,6 +66,7 @@ async fn passes(input: &Input, mut request: Request<Full<Bytes>>) {
     let clock = SkewClock::builder().local_clock(machine).build();
 
     let is_signed = signed(&mut request, noon());
+    let signed_uri = request.uri().clone();
     let proof = match is_signed {
         true => tampered(&mut request, &input.tampering),
         false => Proof::Impossible,
@@ -107,15 +108,17 @@ async fn passes(input: &Input, mut request: Request<Full<Bytes>>) {
     assert_same(first, &given, true);
     assert!(rest.len() <= 1, "sent {} times", server.len());
     for second in rest {
-        assert_ne!(proof, Proof::Impossible, "what nobody signed was signed");
+        assert_ne!(proof, Proof::Impossible, "an unsigned request was signed");
         assert_same(second, &given, false);
         let mut again = given.0.clone();
+        // Where SigV4 writes two targets alike, the signature is still of the first.
+        *again.uri_mut() = signed_uri.clone();
         let date = second.0.headers()["x-amz-date"].to_str().unwrap();
         // By the server's clock, to the second.
         let time = [truth, truth + Duration::from_secs(1)]
             .into_iter()
             .find(|time| stamp(*time) == date)
-            .expect("the right time");
+            .expect("the time of the server");
         let covers = |name: &str| {
             let header = given.0.headers()["authorization"].to_str().unwrap();
             let (_, rest) = header.split_once("SignedHeaders=").unwrap();
@@ -125,7 +128,7 @@ async fn passes(input: &Input, mut request: Request<Full<Bytes>>) {
         again.headers_mut().remove("authorization");
         again.headers_mut().remove("x-amz-date");
         let mut again = again.map(|()| Full::from(given.1.clone()));
-        // Whatever was added after signing is not covered, then or now.
+        // Anything that was added after signing stays unsigned.
         let added: Vec<_> = again.headers().keys().cloned().collect();
         for name in added {
             if !covers(name.as_str()) {
@@ -143,7 +146,7 @@ async fn passes(input: &Input, mut request: Request<Full<Bytes>>) {
         && input.days != 0
         && input.days.unsigned_abs() <= 6
     {
-        assert_eq!(rest.len(), 1, "a genuine request was given up");
+        assert_eq!(rest.len(), 1, "the request was not re-signed");
     }
 }
 
@@ -170,9 +173,7 @@ fn request(input: &Input) -> Option<Request<Full<Bytes>>> {
         Method::HEAD,
         Method::DELETE,
     ];
-    let uri: Uri = format!("https://service.example/{}", input.target)
-        .parse()
-        .ok()?;
+    let uri = uri(&input.target).ok()?;
     let mut request = Request::builder()
         .method(methods[usize::from(input.method) % methods.len()].clone())
         .uri(uri)
@@ -180,7 +181,7 @@ fn request(input: &Input) -> Option<Request<Full<Bytes>>> {
         .ok()?;
     for (name, value) in &input.headers {
         let name: HeaderName = name.parse().ok()?;
-        // What a signer writes itself.
+        // The signer writes these headers.
         if name == "authorization" || name == "host" || name.as_str().starts_with("x-amz-") {
             return None;
         }
@@ -189,6 +190,10 @@ fn request(input: &Input) -> Option<Request<Full<Bytes>>> {
             .append(name, HeaderValue::from_bytes(value).ok()?);
     }
     Some(request)
+}
+
+fn uri(target: &str) -> Result<Uri, http::uri::InvalidUri> {
+    format!("https://service.example/{target}").parse()
 }
 
 /// Signs, if the signer can.
@@ -228,8 +233,7 @@ fn signed(request: &mut Request<Full<Bytes>>, time: SystemTime) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Proof {
     Certain,
-    /// Some of the headers that AWS gives a meaning say of themselves what a signature
-    /// has to be; if it covers them or not.
+    /// Some headers that AWS interprets describe the signature, whether or not it covers them.
     Possible,
     Impossible,
 }
@@ -254,6 +258,12 @@ fn tampered(request: &mut Request<Full<Bytes>>, tampering: &Tampering) -> Proof 
         Tampering::Date(value) => {
             overwritten(request, HeaderName::from_static("x-amz-date"), value)
         }
+        Tampering::Target(target) => {
+            if let Ok(uri) = uri(target) {
+                *request.uri_mut() = uri;
+            }
+            Proof::Possible
+        }
     }
 }
 
@@ -263,7 +273,7 @@ fn overwritten(request: &mut Request<Full<Bytes>>, name: HeaderName, value: &[u8
     };
     let before: Vec<_> = request.headers().get_all(&name).iter().collect();
     let is_same = before == [&value];
-    // `host` is signed, although the client writes it only later.
+    // `host` is signed, although the client adds it later.
     let is_there = !before.is_empty() || name == "host";
     let has_meaning = name.as_str().starts_with("x-amz-");
     let is_never_signed = NEVER_SIGNED.contains(&name.as_str());
@@ -277,7 +287,7 @@ fn overwritten(request: &mut Request<Full<Bytes>>, name: HeaderName, value: &[u8
     }
 }
 
-/// Headers that proxies change, and `aws-sigv4` leaves out.
+/// Headers that proxies change and `aws-sigv4` does not sign.
 const NEVER_SIGNED: [&str; 3] = ["user-agent", "x-amzn-trace-id", "transfer-encoding"];
 
 async fn seen(request: Request<Full<Bytes>>) -> Seen {
@@ -286,7 +296,7 @@ async fn seen(request: Request<Full<Bytes>>) -> Seen {
     (Request::from_parts(parts, ()), body)
 }
 
-/// It is there as a whole.
+/// The body is in memory.
 fn body_of(body: &Full<Bytes>) -> Bytes {
     let mut collecting = pin!(body.clone().collect());
     match collecting
@@ -299,7 +309,7 @@ fn body_of(body: &Full<Bytes>) -> Bytes {
     }
 }
 
-/// The words of AWS.
+/// The error message of AWS.
 fn rejection(request: &Request<()>, truth: SystemTime) -> String {
     let signed = request.headers().get("x-amz-date");
     let signed = signed.and_then(|value| value.to_str().ok()).unwrap_or("");

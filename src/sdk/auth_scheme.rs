@@ -23,7 +23,7 @@ use crate::offset::ClockOffset;
 use crate::report::FirstRequest;
 use crate::resign::WRITTEN;
 use crate::sdk::http_client::{self, SigningContext};
-use crate::sdk::operation::{OperationState, Signed, first_header, service_of};
+use crate::sdk::operation::{OperationState, Signed, X_AMZ_DATE, first_header, service_of};
 use crate::sdk::sdk_correction::SdkCorrection;
 use crate::timestamp;
 
@@ -241,7 +241,7 @@ impl TimeSource for HostClock {
 }
 
 fn signed_at(request: &HttpRequest) -> Option<SystemTime> {
-    let date = first_header(request.headers(), "x-amz-date")?;
+    let date = first_header(request.headers(), &X_AMZ_DATE)?;
     timestamp::sigv4(std::str::from_utf8(date).ok()?)
 }
 

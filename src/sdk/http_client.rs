@@ -21,6 +21,7 @@ use aws_smithy_runtime_api::client::runtime_components::{
 };
 use aws_smithy_runtime_api::shared::IntoShared;
 use aws_smithy_types::config_bag::ConfigBag;
+use http::header::{AGE, AUTHORIZATION};
 
 use crate::clock::{SentAt, SkewClock};
 use crate::event::Label;
@@ -181,7 +182,7 @@ impl HttpConnector for Connector {
             );
         };
         clock.note_request(&wiring.shared.first_request, "http_client", || {
-            let authorization = first_header(request.headers(), "authorization")?;
+            let authorization = first_header(request.headers(), &AUTHORIZATION)?;
             Label::of_service(service_of(str::from_utf8(authorization).ok()?)?)
         });
         let sent_at = SentAt::now(clock, || Host::of_uri(request.uri()));
@@ -287,7 +288,7 @@ impl Shared {
     /// time.
     fn mark_cached(&self, mut response: HttpResponse) -> HttpResponse {
         let adds_age = self.adds_age.load(Ordering::Relaxed) && !self.clock.is_observe_only();
-        if adds_age && first_header(response.headers(), "age").is_none() {
+        if adds_age && first_header(response.headers(), &AGE).is_none() {
             response.headers_mut().insert("age", "0");
         }
         response

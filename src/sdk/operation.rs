@@ -10,6 +10,7 @@ use aws_smithy_runtime_api::http::Headers;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 use aws_smithy_types::retry::RetryConfig;
 use aws_types::SigningName;
+use http::header::{DATE, HeaderName};
 
 use crate::clock::{SentAt, SkewClock};
 use crate::evidence::ResponseView;
@@ -177,7 +178,7 @@ impl Signed {
     /// parsed only when they are needed.
     #[inline]
     pub(super) fn of(request: &HttpRequest, sent: SentAt, clock: &SkewClock) -> Self {
-        let date = first_header(request.headers(), "x-amz-date");
+        let date = first_header(request.headers(), &X_AMZ_DATE);
         let date = date.and_then(|date| date.try_into().ok());
         let body = request.body();
         Self {
@@ -233,17 +234,17 @@ pub(super) fn service_of(cfg: &ConfigBag) -> Option<&str> {
 
 /// Returns the first `Date` header.
 pub(super) fn date_of(response: &HttpResponse) -> Option<SystemTime> {
-    let date = first_header(response.headers(), "date")?;
+    let date = first_header(response.headers(), &DATE)?;
     timestamp::http_date(str::from_utf8(date).ok()?)
 }
 
-/// Returns the first header with a name. A search through all headers is cheaper than
-/// hashing the name.
-pub(super) fn first_header<'a>(headers: &'a Headers, name: &str) -> Option<&'a [u8]> {
-    let mut headers = headers.iter_bytes();
-    let (_, value) = headers.find(|(known, _)| *known == name)?;
-    Some(value)
+/// Returns the first header of a name. A [`HeaderName`] costs no parsing of the name, as a
+/// string would.
+pub(super) fn first_header<'a>(headers: &'a Headers, name: &HeaderName) -> Option<&'a [u8]> {
+    headers.get_all_bytes_by_name(name).next()
 }
 
-/// The length of `20240522T115159Z`.
+pub(super) static X_AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
+
+/// The length of `20240522T115159Z`
 const AMZ_DATE: usize = 16;

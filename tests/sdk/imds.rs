@@ -1,5 +1,5 @@
-//! The SDK's own provider of an instance's credentials, whose session with the
-//! metadata service is timed by the clock as well.
+//! The SDK's provider of an instance's credentials, whose session with the metadata service depends
+//! on the clock too.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -89,16 +89,16 @@ impl HttpClient for Metadata {
     }
 }
 
-/// What the provider was given, which is not always what the client was.
+/// What the credential provider got. The client may have something else.
 #[derive(Clone, Copy, Debug)]
 enum Providers {
-    /// What `configure` gives it: the local clock, and our HTTP client.
+    /// The local clock and the crate's HTTP client, as `configure` sets them.
     Configured,
     Nothing,
 }
 
-/// Calls every ten minutes for a day. Returns how many are lost, and how often
-/// credentials were issued.
+/// Makes a call every ten minutes for a day. Returns which calls fail, and how often the metadata
+/// service issued credentials.
 async fn day(skew: i64, providers: Providers) -> (Vec<usize>, usize) {
     let world = World::with_skew(skew);
     let clock = world.skew_clock();
@@ -142,8 +142,8 @@ async fn day(skew: i64, providers: Providers) -> (Vec<usize>, usize) {
     (lost, metadata.issued.load(Ordering::Relaxed))
 }
 
-/// A clock that is ahead makes the provider extend what has not ended, by ten to fifteen
-/// minutes at a time: it is asked more often, and no call is lost.
+/// A clock that is ahead makes the provider extend valid credentials by ten to fifteen minutes at a
+/// time. It loads them more often, and no call fails.
 #[tokio::test(start_paused = true)]
 async fn an_instances_credentials_outlive_a_wrong_clock() {
     for (skew, most) in [(0, 6), (-3_600, 6), (-DAY, 6), (3_600, 100), (DAY, 100)] {

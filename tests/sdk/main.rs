@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test that cannot be set up fails")]
 
 mod adaptive;
+mod assertions;
 mod assumed_role;
 mod bad_input;
 mod both_integrations;
@@ -10,6 +11,7 @@ mod cancelled;
 mod cbor;
 mod changes;
 mod clients;
+mod comparison;
 mod configured;
 mod conformance;
 mod credentials;
@@ -51,6 +53,7 @@ mod threads;
 mod trial;
 mod trust;
 mod two_clocks;
+mod two_servers;
 mod unrepeatable;
 mod untouched;
 mod weak;

@@ -52,7 +52,7 @@ fn store(server: &S3Server, clock: Option<&SkewClock>) -> impl ObjectStore {
     builder.build().expect("nothing is missing")
 }
 
-/// Twelve calls; one is an upload in parts.
+/// Makes twelve calls, one of them an upload in parts.
 async fn use_store(store: &impl ObjectStore) -> usize {
     let mut failed = 0;
     for key in ["a", "dir/b", "odd key+é"] {
@@ -84,7 +84,7 @@ async fn object_store_loses_no_call() {
         async |server: &S3Server, clock: &SkewClock| use_store(&store(server, Some(clock))).await;
     let costs = [cost_of(run, SKEWS[0]).await, cost_of(run, SKEWS[1]).await];
     is_row("object_store 0.14", "object_store.rs", costs);
-    // The server verifies: without this crate no call succeeds.
+    // The server verifies signatures: without this crate no call succeeds.
     let alone = async |server: &S3Server, _: &SkewClock| use_store(&store(server, None)).await;
     assert_eq!(cost_of(alone, SKEWS[0]).await.failed, 12);
 }
@@ -124,7 +124,7 @@ async fn opendal_loses_no_call() {
     is_row("opendal 0.59", "opendal.rs", costs);
 }
 
-/// The system's clock, moved.
+/// The system's clock plus an offset.
 #[derive(Debug)]
 struct Moved(i64);
 
@@ -160,7 +160,7 @@ async fn transfers(skew: i64) -> Cost {
         let upload = upload.body(InputStream::from(vec![7; length])).initiate();
         failed += usize::from(upload.expect("it begins").join().await.is_err());
     }
-    // A large one needs `GetObject` by part number, which this server has not.
+    // A large object needs `GetObject` by part number, which this server lacks.
     for key in ["100", "1000"] {
         let download = manager.download().bucket(BUCKET).key(key);
         let mut download = download.initiate().expect("it begins");
