@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_denial_takes_no_room_from_a_wrong_key() {
+    fn a_denial_does_not_suppress_the_log_line_of_a_wrong_key() {
         let mut throttle = Throttle::default();
         let mut admit = |is_counted| {
             let event = event(EventKind::NotClockSkew { cause: None }).counted_if(is_counted);

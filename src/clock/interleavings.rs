@@ -223,7 +223,7 @@ fn readers_see_the_state_as_it_is() {
 }
 
 #[test]
-fn a_listener_is_told_of_the_last_change() {
+fn a_watcher_reports_the_last_change() {
     model(|| {
         let busy = Busy(AtomicBool::new(false));
         let _listening = tracing::subscriber::set_default(busy);

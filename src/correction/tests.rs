@@ -140,7 +140,7 @@ fn each_input_does_in_each_state_what_the_table_says() {
 }
 
 #[test]
-fn a_host_is_signed_for_by_its_own_time_where_that_differs_from_the_clock() {
+fn requests_are_signed_with_a_hosts_own_time_if_it_differs_from_the_clock() {
     for (ahead, is_own) in [(MINUTE, true), (31_000, true), (30_000, false), (0, false)] {
         let mut state = corrected(-20 * MINUTE);
         let at = reading(-20 * MINUTE, 200);
@@ -202,7 +202,7 @@ fn the_limit_is_measured_from_the_wall_clock_and_never_from_a_correction() {
 }
 
 #[test]
-fn a_known_offset_is_a_correction_unless_it_is_next_to_none() {
+fn a_known_offset_is_a_correction_unless_it_is_30_s_or_less() {
     for (offset, is_corrected) in [(20 * MINUTE, true), (-20 * MINUTE, true), (20_000, false)] {
         let mut state = ClockState::new(Limits::default());
         let at = reading(-offset, 100);

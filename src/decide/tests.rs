@@ -482,7 +482,7 @@ fn a_signature_by_a_trial_that_expired_in_transit_does_not_remove_it() {
 }
 
 #[test]
-fn a_message_settles_what_was_tried() {
+fn a_message_ends_a_trial() {
     let mut machine = Machine::trying(AWS, 20 * MINUTE);
     assert_eq!(machine.sends(AWS, Message(2 * DAY)), Decision::Resign);
     assert_eq!(machine.kind(AWS), None);
@@ -507,7 +507,7 @@ fn nothing_is_signed_for_a_time_beyond_the_limit() {
 }
 
 #[test]
-fn a_conflicting_host_is_signed_for_by_its_own_time() {
+fn requests_to_a_conflicting_host_are_signed_with_its_own_time() {
     let mut machine = Machine::confirmed();
     assert_eq!(machine.sends(LAB, Message(20 * MINUTE)), Decision::Resign);
     assert_eq!(machine.kind(LAB), Some(HostTimeKind::Conflicting));
@@ -552,7 +552,7 @@ fn a_trial_of_aws_becomes_the_correction_although_aws_confirmed_the_clock() {
 }
 
 #[test]
-fn a_conflicting_host_that_agrees_again_is_none() {
+fn a_conflicting_host_that_agrees_again_is_no_longer_conflicting() {
     for is_confirmed in [true, false] {
         let mut machine = Machine::confirmed();
         machine.sends(LAB, Message(20 * MINUTE));

@@ -182,7 +182,7 @@ fn a_code_in_a_log_line_is_a_code() {
 }
 
 #[test]
-fn what_stands_in_64_kib_is_read_and_nothing_beyond() {
+fn only_the_first_64_kib_are_read() {
     let code = "<Error><Code>RequestTimeTooSkewed</Code></Error>";
     for (before, is_read) in [(65_536 - code.len(), true), (65_536, false)] {
         let body = " ".repeat(before) + code;

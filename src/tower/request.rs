@@ -164,7 +164,7 @@ where
         *self.copy.uri_mut() = request.uri().clone();
         *self.copy.headers_mut() = request.headers().clone();
         let (parts, body) = request.into_parts();
-        // The caller has checked [`is_replayable`](ReplayRequest::is_replayable).
+        // The caller has checked `is_replayable`.
         let Some(body) = body else {
             unreachable!("a request without a copy of its body is not sent again")
         };
