@@ -122,7 +122,7 @@ async fn a_lost_order_states_its_cause() {
     assert_eq!(status, 502);
     assert_eq!(
         text,
-        "the secret key is wrong, or the request was changed on the way"
+        "the secret key is wrong, or the request was changed in transit"
     );
     let log = scenario.written.text();
     assert!(log.contains("Check the secret access key"), "{log}");

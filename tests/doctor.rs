@@ -182,7 +182,7 @@ fn an_error_is_explained_by_the_times_that_it_states() {
             "SignatureDoesNotMatch: The request signature we calculated does not match the \
              signature you provided.",
             0,
-            &["Cause: the secret key is wrong, or the request was changed on the way."],
+            &["Cause: the secret key is wrong, or the request was changed in transit."],
         ),
         (
             "An error occurred (ExpiredToken) when calling the GetCallerIdentity operation: The \

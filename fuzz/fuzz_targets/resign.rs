@@ -41,6 +41,7 @@ enum Tampering {
     Header(String, Vec<u8>),
     Authorization(Vec<u8>),
     Date(Vec<u8>),
+    Target(String),
 }
 
 fuzz_target!(|input: Input| {
@@ -65,6 +66,7 @@ async fn passes(input: &Input, mut request: Request<Full<Bytes>>) {
     let clock = SkewClock::builder().local_clock(machine).build();
 
     let is_signed = signed(&mut request, noon());
+    let signed_uri = request.uri().clone();
     let proof = match is_signed {
         true => tampered(&mut request, &input.tampering),
         false => Proof::Impossible,
@@ -109,6 +111,8 @@ async fn passes(input: &Input, mut request: Request<Full<Bytes>>) {
         assert_ne!(proof, Proof::Impossible, "an unsigned request was signed");
         assert_same(second, &given, false);
         let mut again = given.0.clone();
+        // Where SigV4 writes two targets alike, the signature is still of the first.
+        *again.uri_mut() = signed_uri.clone();
         let date = second.0.headers()["x-amz-date"].to_str().unwrap();
         // By the server's clock, to the second.
         let time = [truth, truth + Duration::from_secs(1)]
@@ -169,9 +173,7 @@ fn request(input: &Input) -> Option<Request<Full<Bytes>>> {
         Method::HEAD,
         Method::DELETE,
     ];
-    let uri: Uri = format!("https://service.example/{}", input.target)
-        .parse()
-        .ok()?;
+    let uri = uri(&input.target).ok()?;
     let mut request = Request::builder()
         .method(methods[usize::from(input.method) % methods.len()].clone())
         .uri(uri)
@@ -188,6 +190,10 @@ fn request(input: &Input) -> Option<Request<Full<Bytes>>> {
             .append(name, HeaderValue::from_bytes(value).ok()?);
     }
     Some(request)
+}
+
+fn uri(target: &str) -> Result<Uri, http::uri::InvalidUri> {
+    format!("https://service.example/{target}").parse()
 }
 
 /// Signs, if the signer can.
@@ -251,6 +257,12 @@ fn tampered(request: &mut Request<Full<Bytes>>, tampering: &Tampering) -> Proof 
         Tampering::Authorization(value) => overwritten(request, http::header::AUTHORIZATION, value),
         Tampering::Date(value) => {
             overwritten(request, HeaderName::from_static("x-amz-date"), value)
+        }
+        Tampering::Target(target) => {
+            if let Ok(uri) = uri(target) {
+                *request.uri_mut() = uri;
+            }
+            Proof::Possible
         }
     }
 }

@@ -13,7 +13,8 @@ fn reading(wall_ahead: i64, mono: u64) -> Reading {
     }
 }
 
-/// What a server says at `mono` whose clock is ahead by so many milliseconds.
+/// Returns the sample at `mono` from a server whose clock is ahead by this many
+/// milliseconds.
 fn sample(ahead: i64, mono: u64) -> OffsetSample {
     let server_time = reading(ahead, mono).wall;
     let point = ClockOffset::from_monotonic(server_time, Duration::from_secs(mono));
@@ -79,7 +80,7 @@ fn a_sample_that_agrees_with_the_wall_ends_the_correction() {
     assert_eq!(state.now(at), at.wall);
 }
 
-/// None or some, and every input.
+/// The effect of each input without and with a correction.
 #[test]
 fn each_input_does_in_each_state_what_the_table_says() {
     #[derive(Clone, Copy, Debug)]
@@ -282,6 +283,10 @@ fn a_response_that_fits_both_clocks_or_neither_contradicts_nothing() {
             host: Some(aws()),
         });
         state.contradict(interval, Some(&aws()), at);
-        assert_eq!(state.is_doubted(), is_contradicted, "{interval:?} {point}");
+        assert_eq!(
+            state.is_contradicted(),
+            is_contradicted,
+            "{interval:?} {point}"
+        );
     }
 }

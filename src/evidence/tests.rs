@@ -17,8 +17,8 @@ fn said(code: &str, text: &str) -> Message {
     message::read(&text, &Code::find(Some(code), &text))
 }
 
-/// "Behind 1000 1005 1020 900": direction, A, B and C as `HHMM` of that day, the tolerance in
-/// seconds.
+/// Returns a message as "Behind 1000 1005 1020 900": the direction, A, B and C as `HHMM` of
+/// that day, and the tolerance in seconds.
 fn summary(said: &Message) -> String {
     let clock = |time: Option<SystemTime>| match time {
         Some(time) => {

@@ -18,9 +18,9 @@ use crate::world::{DAY, MINUTE, World, minutes, shifted};
 
 const SDK_INTEGRATIONS: [Integration; 2] = [Integration::Interceptor, Integration::HttpClient];
 
-const LIMIT: &str = "nothing was corrected, since the server's time is too far ahead";
-const OBSERVED: &str = "nothing was corrected, since the clock only observes";
-const REJECTED_AGAIN: &str = "it was re-signed, and rejected again";
+const LIMIT: &str = "nothing was corrected, because the server's time is too far ahead";
+const OBSERVED: &str = "nothing was corrected, because the clock only observes";
+const REJECTED_AGAIN: &str = "it was re-signed and rejected again";
 
 /// The outcome is the end of the diagnosis.
 #[track_caller]
@@ -134,7 +134,7 @@ async fn a_signature_that_expired_in_transit_twice_is_told_apart_from_a_wrong_cl
             assert_eq!(
                 diagnosis.to_string(),
                 "the signature was 20 min old on arrival; the local clock is correct; \
-                 it was re-signed, and rejected again"
+                 it was re-signed and rejected again"
             );
             assert!(diagnosis.advice().contains("multipart"));
         }
@@ -191,7 +191,7 @@ async fn a_wrong_key_is_reported_on_any_clock() {
             assert_eq!(diagnosis.cause(), Cause::Other(OtherCause::WrongKey));
             assert_eq!(
                 diagnosis.to_string(),
-                "the secret key is wrong, or the request was changed on the way"
+                "the secret key is wrong, or the request was changed in transit"
             );
         }
     }

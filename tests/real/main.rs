@@ -7,6 +7,7 @@
 #![expect(clippy::expect_used, reason = "a test that cannot be set up fails")]
 
 mod faked;
+mod matrix;
 mod other_sdks;
 mod poller;
 mod program;

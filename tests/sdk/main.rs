@@ -11,6 +11,7 @@ mod cancelled;
 mod cbor;
 mod changes;
 mod clients;
+mod comparison;
 mod configured;
 mod conformance;
 mod credentials;

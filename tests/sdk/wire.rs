@@ -138,6 +138,8 @@ struct Inner {
     /// Requests with this text in their path or access key are denied.
     denied: Mutex<Option<&'static str>>,
     is_dated_by_machine: AtomicBool,
+    /// Stands in each `Date`, if the service has lost its own.
+    date: Mutex<Option<SystemTime>>,
     gate: Mutex<Option<Arc<Barrier>>>,
     fates: Mutex<VecDeque<Fate>>,
     sent: AtomicUsize,
@@ -161,6 +163,7 @@ impl Wire {
             is_dateless: AtomicBool::default(),
             denied: Mutex::default(),
             is_dated_by_machine: AtomicBool::default(),
+            date: Mutex::default(),
             gate: Mutex::default(),
             fates: Mutex::default(),
             sent: AtomicUsize::default(),
@@ -188,6 +191,11 @@ impl Wire {
     /// From now on each `Date` shows the local time, as if a proxy on the machine wrote it.
     pub(crate) fn date_by_local_clock(&self) {
         self.0.is_dated_by_machine.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on each `Date` is this one.
+    pub(crate) fn date_all(&self, date: SystemTime) {
+        *self.0.date.lock().expect("nobody panics with it") = Some(date);
     }
 
     pub(crate) fn set_tolerance(&self, tolerance: Duration) {
@@ -250,10 +258,11 @@ impl Wire {
                 continue;
             }
             let is_local = name == "date" && inner.is_dated_by_machine.load(Ordering::Relaxed);
-            let value = if is_local {
-                http_date(inner.world.machine_wall())
-            } else {
-                value
+            let date = *inner.date.lock().expect("nobody panics with it");
+            let value = match date.filter(|_| name == "date") {
+                Some(date) => http_date(date),
+                None if is_local => http_date(inner.world.machine_wall()),
+                None => value,
             };
             response.headers_mut().append(name, value);
         }

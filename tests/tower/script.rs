@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_smithy_types::date_time::{DateTime, Format};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
 use http_body::Body;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
@@ -60,6 +60,8 @@ impl fmt::Debug for Shared {
 /// A request as the service received it.
 #[derive(Clone, Debug)]
 pub(crate) struct Sent {
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
     pub(crate) headers: HeaderMap,
     pub(crate) version: Version,
     pub(crate) marker: Option<u32>,
@@ -164,6 +166,8 @@ where
                 let mut shared = shared.lock().expect("is not poisoned");
                 shared.sent.push(Sent {
                     marker: parts.extensions.get().copied(),
+                    method: parts.method,
+                    uri: parts.uri,
                     headers: parts.headers,
                     version: parts.version,
                     declared,

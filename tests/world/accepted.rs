@@ -30,21 +30,19 @@ pub(crate) fn sequences(many: u64, few: u64) -> Tally {
 }
 
 #[test]
-fn no_sequence_of_accepted_answers_starts_or_changes_a_correction() {
-    let (many, few) = if crate::is_full() {
-        (300, 100)
-    } else {
-        (300, 15)
-    };
-    println!("accepted answers: {}", sequences(many, few));
+fn no_sequence_of_accepted_answers_starts_or_moves_a_correction() {
+    println!("accepted answers: {}", sequences(300, 15));
 }
 
-const ANSWERS: &str = "accepted answers";
-const UNCORRECTED: &str = "sequences on an uncorrected clock";
-const CORRECTED: &str = "sequences on a corrected clock";
+/// What the documents state.
+pub(crate) const FIGURES: &[&str] = &[ANSWERS, UNCORRECTED, CORRECTED, STARTED, MOVED, ENDED];
+
+const ANSWERS: &str = "responses";
+const UNCORRECTED: &str = "sequences on uncorrected clocks";
+const CORRECTED: &str = "on corrected clocks";
 const STARTED: &str = "corrections started";
-const CHANGED: &str = "corrections changed";
-const ENDED: &str = "corrections ended";
+const MOVED: &str = "changed";
+const ENDED: &str = "ended";
 
 /// A service that accepts every request and has any wrong time.
 async fn run_sequence(arm: Arm, seed: u64, tally: &mut Tally) {

@@ -1,7 +1,6 @@
 //! The clients under test: one for each integration, the SDK alone, or no correction.
 
-// The path is explicit because the marathon includes this file from another package.
-#[cfg(feature = "sdk")]
+// The path is stated because the marathon takes this file from elsewhere.
 #[path = "arm/sdk.rs"]
 mod sdk;
 
@@ -29,27 +28,20 @@ pub(crate) enum Arm {
     /// `SkewLayer`, below a signer that reads the local clock.
     Below,
     /// An SDK client with `install!`.
-    #[cfg(feature = "sdk")]
     Install,
-    /// An SDK client with the settings of `configure`, without retries.
-    #[cfg(feature = "sdk")]
+    /// An SDK client with what `configure` sets, and no retries.
     Configure,
-    /// An SDK client whose config went through `apply`, without retries.
-    #[cfg(feature = "sdk")]
+    /// An SDK client of a config that went through `apply`, and no retries.
     Apply,
     /// `configure` and `install!` together.
-    #[cfg(feature = "sdk")]
     Both,
-    /// An SDK client without the crate.
-    #[cfg(feature = "sdk")]
+    /// An SDK client as it comes.
     SdkAlone,
-    /// An SDK client without the crate whose own correction is off.
-    #[cfg(feature = "sdk")]
+    /// An SDK client that has its own correction switched off.
     Nobody,
 }
 
 impl Arm {
-    #[cfg(feature = "sdk")]
     pub(crate) const OURS: [Self; 6] = [
         Self::Install,
         Self::Configure,
@@ -59,10 +51,7 @@ impl Arm {
         Self::Below,
     ];
 
-    #[cfg(not(feature = "sdk"))]
-    pub(crate) const OURS: [Self; 2] = Self::LAYERS;
-
-    /// The integrations whose calls are cheap.
+    /// Those that cost little.
     pub(crate) const LAYERS: [Self; 2] = [Self::Signing, Self::Below];
 }
 
@@ -79,17 +68,10 @@ pub(crate) struct Station {
 pub(crate) struct Choice {
     pub(crate) secret: &'static str,
     pub(crate) url: &'static str,
-    /// The SDK's standard retries, or none. The HTTP client needs none and gets none.
-    #[cfg_attr(
-        not(feature = "sdk"),
-        expect(dead_code, reason = "only SDK clients have it")
-    )]
+    /// The SDK's standard retries, or none; the HTTP client needs none, so it is given
+    /// none.
     pub(crate) retries: bool,
-    /// Calls run concurrently: while one of them waits, the time passes for all.
-    #[cfg_attr(
-        not(feature = "sdk"),
-        expect(dead_code, reason = "only SDK clients have it")
-    )]
+    /// Calls are made side by side: what one of them waits, passes for all at once.
     pub(crate) is_parallel: bool,
 }
 
@@ -108,7 +90,6 @@ pub(crate) const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
 pub(crate) const LAB: &str = "https://sqs.lab.example";
 
 enum Client {
-    #[cfg(feature = "sdk")]
     Sdk(sdk::Client),
     Signing(SigningService<Wire>, &'static str),
     Below(SkewService<Wire>, &'static str, Box<Credentials>),
@@ -139,7 +120,6 @@ impl Station {
                 let layer = clock.layer(credentials.clone());
                 Client::Below(layer.layer(wire.clone()), choice.url, Box::new(credentials))
             }
-            #[cfg(feature = "sdk")]
             _ => Client::Sdk(sdk::Client::new(
                 arm,
                 world,
@@ -169,7 +149,6 @@ impl Station {
     /// Makes one call whose signed request waits before it is sent. Only below a signer.
     pub(crate) async fn calls_after(&self, queued: Duration) -> Result<(), String> {
         let response = match &self.client {
-            #[cfg(feature = "sdk")]
             Client::Sdk(client) => return client.calls().await,
             Client::Signing(layer, url) => {
                 let response = layer.clone().call(request(url)).await;

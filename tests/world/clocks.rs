@@ -48,8 +48,7 @@ pub(crate) enum Event {
     Pauses(Duration),
     /// NTP or a person sets the wall clock, this many milliseconds ahead of the true time.
     IsSet(i64),
-    /// A checkpoint is restored, and the monotonic clock shows this much less.
-    #[cfg(feature = "sdk")]
+    /// A checkpoint is restored, and the monotonic clock shows so much less.
     Restores(Duration),
 }
 
@@ -70,8 +69,7 @@ impl World {
         })))
     }
 
-    /// A machine whose clock is correct and follows Tokio's time.
-    #[cfg(feature = "sdk")]
+    /// A machine whose clock is correct, and whose time passes as Tokio's does.
     pub(crate) fn in_tokio_time() -> Self {
         let world = Self::with_skew(0);
         world.clocks().counted = Some(tokio::time::Instant::now());
@@ -104,7 +102,6 @@ impl World {
             }
             Event::Pauses(time) => clocks.truth += time,
             Event::IsSet(skew) => clocks.wall = shifted(clocks.truth, skew),
-            #[cfg(feature = "sdk")]
             Event::Restores(less) => clocks.monotonic = clocks.monotonic.saturating_sub(less),
         }
     }

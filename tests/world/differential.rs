@@ -9,6 +9,7 @@ mod compare;
 mod net;
 mod play;
 mod scenario;
+mod year;
 
 use std::ops::Range;
 

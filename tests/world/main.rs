@@ -1,9 +1,9 @@
 //! The crate in a simulated world: the figures of `docs/verification.md`.
 //!
-//! Time is virtual. A server, the wall clock of a machine and its monotonic clock each have their
-//! own. Faults are data, drawn from a seed that every failure names. With `CLOCK_SKEW_FULL=1` in
-//! the environment the SDK clients, whose calls take a millisecond each, make as many calls as the
-//! page says. The layers do so in `tests/marathon`, which is optimized and built without the SDK.
+//! Time is virtual, and a server, a machine's wall clock and its monotonic clock each
+//! have their own. What goes wrong is data, drawn from a seed that every failure
+//! names. `tests/marathon` runs the same for longer, optimized. `CLOCK_SKEW_FULL=1` in the
+//! environment makes a year of five days, and 100,000 random scenarios of 200.
 
 #![expect(clippy::expect_used, reason = "a test may panic")]
 

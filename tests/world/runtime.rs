@@ -6,5 +6,7 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
         .enable_time()
         .start_paused(true)
         .build();
+    // The SDK draws its back-off from this generator.
+    fastrand::seed(1);
     runtime.expect("a runtime").block_on(future)
 }

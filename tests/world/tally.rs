@@ -31,7 +31,15 @@ impl Tally {
         }
     }
 
-    /// Fails if any of these has happened, or was not counted at all.
+    /// Returns these counts as the documents have them.
+    pub(crate) fn figures(&self, what: &[&'static str]) -> String {
+        let figures = what
+            .iter()
+            .map(|what| format!("{} {what}", with_commas(self.get(what))));
+        figures.collect::<Vec<_>>().join("; ")
+    }
+
+    /// Fails if any of these has happened, or was not even looked at.
     #[track_caller]
     pub(crate) fn never(&self, what: &[&'static str]) {
         for what in what {
@@ -56,4 +64,12 @@ impl fmt::Display for Tally {
         }
         Ok(())
     }
+}
+
+fn with_commas(count: u64) -> String {
+    let thousands = count / 1_000;
+    if thousands == 0 {
+        return count.to_string();
+    }
+    format!("{},{:03}", with_commas(thousands), count % 1_000)
 }

@@ -1,8 +1,7 @@
 //! The wire between a machine and the services: virtual time passes on it, and each request has a
 //! fate.
 
-// The path is explicit because the marathon includes this file from another package.
-#[cfg(feature = "sdk")]
+// The path is stated because the marathon takes this file from elsewhere.
 #[path = "wire/connector.rs"]
 mod connector;
 
@@ -40,7 +39,6 @@ struct State {
     sites: Vec<(String, Site)>,
     fates: VecDeque<Fate>,
     sent: Vec<Sent>,
-    #[cfg(feature = "sdk")]
     gate: Option<Arc<tokio::sync::Barrier>>,
     /// The clock that is read whenever a request is sent.
     watched: Option<SkewClock>,
@@ -104,8 +102,7 @@ impl Wire {
         self.state().fates.extend(fates);
     }
 
-    /// Drops the plans that have not happened.
-    #[cfg(feature = "sdk")]
+    /// Takes back what was planned and has not happened.
     pub(crate) fn forget_plans(&self) {
         self.state().fates.clear();
     }
@@ -115,8 +112,7 @@ impl Wire {
         self.state().watched = Some(clock.clone());
     }
 
-    /// From now on requests are answered when this many have arrived.
-    #[cfg(feature = "sdk")]
+    /// From now on requests are answered when so many have come.
     pub(crate) fn hold(&self, requests: usize) {
         self.state().gate = Some(Arc::new(tokio::sync::Barrier::new(requests)));
     }

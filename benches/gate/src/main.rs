@@ -58,7 +58,11 @@ fn main() -> Result<ExitCode, Box<dyn error::Error>> {
         };
         println!("{name:42} {measured:11.2} {committed:11.2}{verdict}");
     }
-    for (name, growth) in growths(&counts) {
+    let growths = growths(&counts)?;
+    if growths.is_empty() {
+        return Err("the growth with the length of a text was not measured".into());
+    }
+    for (name, growth) in growths {
         let is_linear = growth <= MOST_GROWTH;
         has_failed |= !is_linear;
         let verdict = if is_linear {
@@ -76,12 +80,17 @@ fn main() -> Result<ExitCode, Box<dyn error::Error>> {
 }
 
 /// The growth of the instructions for a text that is four times as long.
-fn growths(counts: &Counts) -> impl Iterator<Item = (String, f64)> {
-    counts.iter().filter_map(|(name, whole)| {
-        let text = name.strip_prefix("evidence_of_64_kib.")?;
-        let quarter = counts.get(&format!("evidence_of_16_kib.{text}"))?;
-        Some((format!("64 KiB / 16 KiB of {text}"), whole / quarter))
-    })
+fn growths(counts: &Counts) -> Result<Vec<(String, f64)>, String> {
+    let wholes = counts
+        .iter()
+        .filter_map(|(name, whole)| Some((name.strip_prefix("evidence_of_64_kib.")?, whole)));
+    wholes
+        .map(|(text, whole)| {
+            let quarter = counts.get(&format!("evidence_of_16_kib.{text}"));
+            let quarter = quarter.ok_or(format!("16 KiB of {text} were not measured"))?;
+            Ok((format!("64 KiB / 16 KiB of {text}"), whole / quarter))
+        })
+        .collect()
 }
 
 /// `integration / sdk`: what an integration adds to an accepted call, relative to what the SDK's

@@ -220,7 +220,7 @@ fn set(rng: &mut Rng) -> Event {
     })
 }
 
-fn event(rng: &mut Rng) -> Event {
+pub(super) fn event(rng: &mut Rng) -> Event {
     match rng.u32(0..10) {
         0..3 => set(rng),
         3..6 => Event::IsSet(rng.i64(-2 * SECOND..2 * SECOND)),
@@ -233,7 +233,7 @@ fn event(rng: &mut Rng) -> Event {
     }
 }
 
-fn site(rng: &mut Rng, host: Host) -> Site {
+pub(super) fn site(rng: &mut Rng, host: Host) -> Site {
     let mut site = host.site();
     if rng.bool() {
         site = site.dated(rng.one_of(&[
@@ -253,7 +253,7 @@ fn site(rng: &mut Rng, host: Host) -> Site {
     site
 }
 
-fn call(rng: &mut Rng, hosts: &[Host]) -> Call {
+pub(super) fn call(rng: &mut Rng, hosts: &[Host]) -> Call {
     let host = rng.one_of(hosts);
     let has_tenants = rng.in_thousand(20);
     Call {
