@@ -31,7 +31,7 @@ impl Tally {
         }
     }
 
-    /// Returns these counts as the documents have them.
+    /// Returns these counts in the form of the documents.
     pub(crate) fn figures(&self, what: &[&'static str]) -> String {
         let figures = what
             .iter()
@@ -39,7 +39,7 @@ impl Tally {
         figures.collect::<Vec<_>>().join("; ")
     }
 
-    /// Fails if any of these has happened, or was not even looked at.
+    /// Fails if any of these has happened, or was not counted at all.
     #[track_caller]
     pub(crate) fn never(&self, what: &[&'static str]) {
         for what in what {
