@@ -35,7 +35,7 @@ fn a_day_of_bumps_and_strobes_costs_no_call_except_those_that_the_promise_except
     println!("a nemesis for 24 hours: {}", for_a_day(1, 1));
 }
 
-/// What the documents state.
+/// The figures in the documents.
 pub(crate) const FIGURES: &[&str] = &[
     MACHINES, BUMPS, STROBES, OPERATIONS, LOST, EXCEPTED, LOST_AGAIN, TWICE,
 ];

@@ -19,7 +19,7 @@ fn no_repair_by_a_slew_rejects_a_request() {
     println!("NTP repairs by a slew: {}", repairs(Repair::Slew, (30, 5)));
 }
 
-/// What the documents state.
+/// The figures in the documents.
 pub(crate) const FIGURES: &[&str] = &[
     MACHINES,
     OPERATIONS,

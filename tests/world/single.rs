@@ -40,7 +40,7 @@ fn no_skew_costs_a_call_whatever_error_reports_it() {
     println!("one skew: {}", reported_by_each_error(3, 1));
 }
 
-/// What the documents state.
+/// The figures in the documents.
 pub(crate) const FIGURES: &[&str] = &[
     ERRORS,
     MACHINES,
