@@ -110,10 +110,10 @@ async fn outcome(make: Make, relay: &Relay, clock: &Clock, arguments: [&str; 2])
 /// The rows of one server are those in the document.
 async fn has_the_rows_of_the_document(make: Make) {
     let server = Server::start(make).await;
-    let right = Clock::Fixed("+0");
+    let correct = Clock::Fixed("+0");
     for tries in 1.. {
         let relay = Relay::start(server.port).await;
-        let [failed, _] = outcome(make, &relay, &right, ["sdk", "bucket"]).await;
+        let [failed, _] = outcome(make, &relay, &correct, ["sdk", "bucket"]).await;
         if failed == 0 {
             break;
         }
