@@ -13,6 +13,9 @@ pub mod cookbook {}
 #[doc = include_str!("../docs/recipes.md")]
 pub mod recipes {}
 
+#[doc = include_str!("../docs/sdk-features.md")]
+pub mod sdk_features {}
+
 #[doc = include_str!("../docs/comparison.md")]
 pub mod comparison {}
 

@@ -6,19 +6,24 @@ use std::error::Error as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
+use aws_clock_skew::tower::LayeredHttpClient;
 use aws_clock_skew::{Limits, SkewClock, SkewStatus, SynchronizeError};
 use aws_clock_skew_endpoint::{Endpoint, EndpointBuilder};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_runtime_api::shared::IntoShared;
 use bytes::Bytes;
-use clients::{behind, without_retries};
 use http_body_util::Empty;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use tower::limit::ConcurrencyLimitLayer;
+
+use clients::{Integration, behind, config, send, sqs_of, without_retries};
 use world::{DAY, HOUR, MINUTE, World, shifted};
 
 #[expect(dead_code, reason = "used by other tests")]
@@ -27,6 +32,9 @@ mod capture;
 #[expect(dead_code, reason = "used by other tests")]
 #[path = "sdk/clients.rs"]
 mod clients;
+#[expect(dead_code, reason = "used by other tests")]
+#[path = "tower/stack.rs"]
+mod stack;
 #[expect(dead_code, reason = "used by other tests")]
 #[path = "sdk/wire.rs"]
 mod wire;
@@ -53,7 +61,7 @@ impl By {
         skew: &SkewClock,
         url: &str,
     ) -> Result<SkewStatus, SynchronizeError> {
-        let config = config(url);
+        let config = without_retries(config(url));
         match self {
             Self::Config => skew.synchronize(&config).await,
             Self::Configured => skew.synchronize(&behind(&config, skew)).await,
@@ -65,20 +73,16 @@ impl By {
     }
 }
 
-fn config(url: &str) -> SdkConfig {
-    without_retries(clients::config(url))
-}
-
 async fn start(builder: EndpointBuilder) -> Endpoint {
     let endpoint = builder.start().await.expect("loopback can be bound");
     endpoint.feed("q", "first");
     endpoint
 }
 
-async fn send(skew: &SkewClock, endpoint: &Endpoint) -> bool {
-    let sqs = aws_sdk_sqs::Client::new(&behind(&config(&endpoint.url()), skew));
-    let send = sqs.send_message().queue_url(endpoint.queue_url("q"));
-    send.message_body("hello").send().await.is_ok()
+async fn is_accepted(skew: &SkewClock, endpoint: &Endpoint) -> bool {
+    let config = without_retries(config(&endpoint.url()));
+    let sqs = aws_sdk_sqs::Client::new(&behind(&config, skew));
+    send(&sqs, &endpoint.queue_url("q")).await.is_ok()
 }
 
 #[tokio::test]
@@ -98,11 +102,134 @@ async fn even_the_first_request_is_accepted() {
             );
             assert!(error <= 1_000, "{error}");
             for _ in 0..5 {
-                assert!(send(&clock, &endpoint).await, "{by:?} {skew}");
+                assert!(is_accepted(&clock, &endpoint).await, "{by:?} {skew}");
             }
             let counts = endpoint.counts();
             assert_eq!(counts.rejected_for_time, 0, "{by:?} {skew}");
             assert_eq!((counts.requests, counts.accepted), (1 + 5, 5));
+        }
+    }
+}
+
+/// What sends a program's first request.
+#[derive(Clone, Copy, Debug)]
+enum Program {
+    /// A client of the SDK: alone, or with an integration.
+    Sdk(Option<Integration>),
+    /// A client with our HTTP client, and nothing else of ours.
+    WrappedHttpClient,
+    /// Tower layers under a client of the SDK, with our HTTP client above them.
+    AboveLayers,
+    /// The same, with our HTTP client below them.
+    BelowLayers,
+    /// The same, with `SkewLayer` among them.
+    AmongLayers,
+    /// A Tower stack without the SDK.
+    Tower(stack::Integration),
+}
+
+impl Program {
+    const ALONE: Self = Self::Sdk(None);
+    const CORRECTED: [Self; 10] = [
+        Self::Sdk(Some(Integration::Interceptor)),
+        Self::Sdk(Some(Integration::HttpClient)),
+        Self::Sdk(Some(Integration::Apply)),
+        Self::Sdk(Some(Integration::Both)),
+        Self::WrappedHttpClient,
+        Self::AboveLayers,
+        Self::BelowLayers,
+        Self::AmongLayers,
+        Self::Tower(stack::Integration::BelowASigner),
+        Self::Tower(stack::Integration::SigningService),
+    ];
+
+    /// Makes five calls. Returns how many fail.
+    async fn failed(self, world: &World, clock: &SkewClock, endpoint: &Endpoint) -> usize {
+        let config = config(&endpoint.url()).into_builder();
+        let config = config.time_source(clock.local_time()).build();
+        let inner = config.http_client().expect("was given");
+        let limit = ConcurrencyLimitLayer::new(1);
+        let with = |client: SharedHttpClient| {
+            aws_sdk_sqs::Client::new(&config.to_builder().http_client(client).build())
+        };
+        let sqs = match self {
+            Self::Sdk(integration) => sqs_of(integration, &config, clock),
+            Self::WrappedHttpClient => with(clock.wrap_http_client(inner).into_shared()),
+            Self::AboveLayers => {
+                let layered = LayeredHttpClient::new(inner, limit);
+                with(clock.wrap_http_client(layered).into_shared())
+            }
+            Self::BelowLayers => {
+                let inner = clock.wrap_http_client(inner);
+                with(LayeredHttpClient::new(inner, limit).into_shared())
+            }
+            Self::AmongLayers => {
+                let layers = tower::ServiceBuilder::new().layer(limit);
+                let layers = layers.layer(clock.layer(stack::credentials()));
+                with(LayeredHttpClient::new(inner, layers).into_shared())
+            }
+            Self::Tower(integration) => {
+                let stack = stack::stack(integration, world, clock, "sqs");
+                let mut failed = 0;
+                for _ in 0..5 {
+                    failed += usize::from(stack::send(&stack, endpoint).await.is_err());
+                }
+                return failed;
+            }
+        };
+        let mut failed = 0;
+        for _ in 0..5 {
+            failed += usize::from(send(&sqs, &endpoint.queue_url("q")).await.is_err());
+        }
+        failed
+    }
+}
+
+#[tokio::test]
+async fn through_every_integration_the_first_request_is_accepted() {
+    for program in Program::CORRECTED {
+        for skew in [-2 * HOUR, 9 * HOUR] {
+            for by in By::ALL {
+                let world = World::with_skew(skew);
+                let endpoint = start(Endpoint::builder(world.clock())).await;
+                let clock = world.skew_clock();
+                let status = by.synchronize(&clock, &endpoint.url()).await;
+                assert!(status.expect("the endpoint answers").is_correcting());
+                let failed = program.failed(&world, &clock, &endpoint).await;
+                let counts = endpoint.counts();
+                let cost = (counts.rejected_for_time, failed, counts.requests);
+                assert_eq!(cost, (0, 0, 1 + 5), "{program:?} {by:?} {skew}");
+            }
+            // Without it, each has one request rejected.
+            let world = World::with_skew(skew);
+            let endpoint = start(Endpoint::builder(world.clock())).await;
+            let failed = program.failed(&world, &world.skew_clock(), &endpoint).await;
+            let rejected = endpoint.counts().rejected_for_time;
+            assert_eq!((rejected, failed), (1, 0), "{program:?} {skew}");
+        }
+    }
+}
+
+/// Nor does it change what the SDK alone sends.
+#[tokio::test]
+async fn on_a_correct_local_clock_no_request_is_signed_otherwise() {
+    for program in [Program::ALONE].into_iter().chain(Program::CORRECTED) {
+        for by in By::ALL {
+            let world = World::with_skew(0);
+            let endpoint = start(Endpoint::builder(world.clock())).await;
+            let clock = world.skew_clock();
+            let status = by.synchronize(&clock, &endpoint.url()).await;
+            assert!(!status.expect("the endpoint answers").is_correcting());
+            assert_eq!(clock.now(), world.machine_wall());
+            assert_eq!(program.failed(&world, &clock, &endpoint).await, 0);
+            assert_eq!(endpoint.counts().requests, 1 + 5, "{program:?} {by:?}");
+            let log = endpoint.requests_log();
+            for record in log.iter().filter(|record| !record.rejected()) {
+                let now = aws_smithy_types::DateTime::from(world.machine_wall());
+                let local = wire::basic(now.secs());
+                assert_eq!(record.request.amz_date, local, "{program:?} {by:?}");
+            }
+            assert_eq!(clock.status().event_count(), 0);
         }
     }
 }
@@ -155,7 +282,7 @@ async fn a_repair_of_the_local_clock_ends_the_correction_of_a_synchronization() 
     assert!(synchronized.expect("the endpoint answers").is_correcting());
     world.set_skew(0);
     assert_eq!(clock.now(), world.machine_wall());
-    assert!(send(&clock, &endpoint).await);
+    assert!(is_accepted(&clock, &endpoint).await);
     assert_eq!(endpoint.counts().rejected_for_time, 0);
 }
 
@@ -171,7 +298,7 @@ async fn a_wrong_date_costs_one_rejection_and_no_call() {
             let status = by.synchronize(&clock, &endpoint.url()).await;
             assert!(status.expect("the endpoint answers").is_correcting());
             for _ in 0..3 {
-                assert!(send(&clock, &endpoint).await, "{by:?} {lie}");
+                assert!(is_accepted(&clock, &endpoint).await, "{by:?} {lie}");
             }
             assert_eq!(endpoint.counts().rejected_for_time, 1, "{by:?} {lie}");
             assert_eq!(
@@ -207,7 +334,7 @@ async fn the_limit_forward_is_that_of_a_date() {
             .build();
         let status = by.synchronize(&clock, &endpoint.url()).await;
         assert!(status.expect("the endpoint answers").is_correcting());
-        assert!(send(&clock, &endpoint).await);
+        assert!(is_accepted(&clock, &endpoint).await);
         assert_eq!(endpoint.counts().rejected_for_time, 0);
     }
 }
@@ -234,7 +361,7 @@ async fn a_response_without_a_credible_date_changes_nothing() {
             );
             assert_eq!(clock.now(), world.machine_wall());
             // The next clock skew error starts a correction.
-            assert!(send(&clock, &endpoint).await);
+            assert!(is_accepted(&clock, &endpoint).await);
         }
     }
 }

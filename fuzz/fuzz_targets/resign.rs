@@ -1,4 +1,6 @@
-//! Any request through the layer: the resend differs only in its signature.
+//! Any request through the layer, signed with SigV4 or SigV4a: the resend is the same request
+//! except for its signature, and an independent verifier that accepts the first signature
+//! accepts the second.
 #![no_main]
 
 use std::cell::RefCell;
@@ -12,7 +14,7 @@ use arbitrary::Arbitrary;
 use aws_clock_skew::{ManualClock, SkewClock};
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
+use aws_sigv4::sign::{v4, v4a};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
 use http_body_util::{BodyExt, Full};
@@ -20,8 +22,15 @@ use libfuzzer_sys::fuzz_target;
 use tokio::runtime::{Builder, Runtime};
 use tower::{Layer, ServiceExt, service_fn};
 
+use crate::verifier::verify;
+
+#[path = "../../tests/resign/verifier.rs"]
+mod verifier;
+
 #[derive(Arbitrary, Debug)]
 struct Input {
+    /// SigV4a in place of SigV4, for one of these sets.
+    region_set: Option<u8>,
     method: u8,
     target: String,
     headers: Vec<(String, Vec<u8>)>,
@@ -65,7 +74,8 @@ async fn passes(input: &Input, mut request: Request<Full<Bytes>>) {
     let truth = shifted(noon(), i64::from(input.days));
     let clock = SkewClock::builder().local_clock(machine).build();
 
-    let is_signed = signed(&mut request, noon());
+    let regions = input.region_set.map(region_set);
+    let is_signed = signed(&mut request, noon(), regions);
     let signed_uri = request.uri().clone();
     let proof = match is_signed {
         true => tampered(&mut request, &input.tampering),
@@ -107,6 +117,10 @@ async fn passes(input: &Input, mut request: Request<Full<Bytes>>) {
     };
     assert_same(first, &given, true);
     assert!(rest.len() <= 1, "sent {} times", server.len());
+    let is_verified = is_signed && verified(&given).is_ok();
+    if is_signed && proof == Proof::Certain && input.is_plain() {
+        assert_eq!(verified(&given), Ok(()), "the verifier knows this request");
+    }
     for second in rest {
         assert_ne!(proof, Proof::Impossible, "an unsigned request was signed");
         assert_same(second, &given, false);
@@ -127,6 +141,7 @@ async fn passes(input: &Input, mut request: Request<Full<Bytes>>) {
         };
         again.headers_mut().remove("authorization");
         again.headers_mut().remove("x-amz-date");
+        again.headers_mut().remove("x-amz-region-set");
         let mut again = again.map(|()| Full::from(given.1.clone()));
         // Anything that was added after signing stays unsigned.
         let added: Vec<_> = again.headers().keys().cloned().collect();
@@ -135,11 +150,14 @@ async fn passes(input: &Input, mut request: Request<Full<Bytes>>) {
                 again.headers_mut().remove(name);
             }
         }
-        assert!(signed(&mut again, time));
+        assert!(signed(&mut again, time, regions));
         assert_eq!(
             again.headers()["authorization"],
             second.0.headers()["authorization"]
         );
+        if is_verified {
+            assert_eq!(verified(second), Ok(()));
+        }
     }
     if proof == Proof::Certain
         && input.answer.is_none()
@@ -147,6 +165,25 @@ async fn passes(input: &Input, mut request: Request<Full<Bytes>>) {
         && input.days.unsigned_abs() <= 6
     {
         assert_eq!(rest.len(), 1, "the request was not re-signed");
+    }
+}
+
+fn verified((head, body): &Seen) -> Result<(), String> {
+    verify(&head.clone().map(|()| body.clone()), SECRET, false)
+}
+
+/// What a header `x-amz-region-set` holds.
+fn region_set(number: u8) -> &'static str {
+    let sets = ["*", "us-east-1", "us-east-1,eu-central-1", "us-*, eu-west-1"];
+    sets[usize::from(number) % sets.len()]
+}
+
+impl Input {
+    /// Whether services and their verifiers read such a request in one way only.
+    fn is_plain(&self) -> bool {
+        self.headers.is_empty()
+            && matches!(self.tampering, Tampering::None)
+            && self.target.bytes().all(|byte| byte.is_ascii_alphanumeric())
     }
 }
 
@@ -197,16 +234,29 @@ fn uri(target: &str) -> Result<Uri, http::uri::InvalidUri> {
 }
 
 /// Signs, if the signer can.
-fn signed(request: &mut Request<Full<Bytes>>, time: SystemTime) -> bool {
+fn signed(request: &mut Request<Full<Bytes>>, time: SystemTime, regions: Option<&str>) -> bool {
     let identity = credentials().into();
-    let params = v4::SigningParams::builder()
-        .identity(&identity)
-        .region("us-east-1")
-        .name("sqs")
-        .time(time)
-        .settings(SigningSettings::default())
-        .build()
-        .unwrap();
+    let settings = SigningSettings::default();
+    let params = match regions {
+        None => v4::SigningParams::builder()
+            .identity(&identity)
+            .region("us-east-1")
+            .name("sqs")
+            .time(time)
+            .settings(settings)
+            .build()
+            .unwrap()
+            .into(),
+        Some(regions) => v4a::SigningParams::builder()
+            .identity(&identity)
+            .region_set(regions)
+            .name("events")
+            .time(time)
+            .settings(settings)
+            .build()
+            .unwrap()
+            .into(),
+    };
     let body = body_of(request.body());
     let headers = request.headers().iter();
     let headers: Option<Vec<_>> = headers
@@ -221,7 +271,7 @@ fn signed(request: &mut Request<Full<Bytes>>, time: SystemTime) -> bool {
     let Ok(signable) = SignableRequest::new(&method, uri, headers.into_iter(), body) else {
         return false;
     };
-    let Ok(output) = sign(signable, &params.into()) else {
+    let Ok(output) = sign(signable, &params) else {
         return false;
     };
     let (instructions, _) = output.into_parts();
@@ -334,14 +384,10 @@ fn rejection(request: &Request<()>, truth: SystemTime) -> String {
 const TOLERANCE: Duration = Duration::from_secs(900);
 
 fn credentials() -> Credentials {
-    Credentials::new(
-        "AKIDEXAMPLE",
-        "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
-        None,
-        None,
-        "fuzz",
-    )
+    Credentials::new("AKIDEXAMPLE", SECRET, None, None, "fuzz")
 }
+
+const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 
 /// 2027-01-15T12:00:00Z
 fn noon() -> SystemTime {

@@ -85,7 +85,7 @@ impl Scenario {
     }
 }
 
-fn profiles(url: &str) -> EnvConfigFiles {
+pub(crate) fn profiles(url: &str) -> EnvConfigFiles {
     let config = format!(
         "[profile app]\n\
          region = us-east-1\n\

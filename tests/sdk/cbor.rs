@@ -35,7 +35,7 @@ async fn put(client: &Client) -> Result<(), String> {
 }
 
 /// An error as services send it in `rpc-v2-cbor`: a map with two texts.
-fn error(code: &str, message: &str) -> Answer {
+pub(crate) fn error(code: &str, message: &str) -> Answer {
     let mut body = vec![0xbf];
     let code = format!("com.amazon.coral.service#{code}");
     for text in ["__type", &code, "message", message] {

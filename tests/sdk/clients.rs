@@ -7,6 +7,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_sqs::config::retry::RetryPartition;
 use aws_sdk_sqs::error::{DisplayErrorContext, SdkError};
 use aws_smithy_runtime_api::client::http::HttpClient;
 
@@ -94,7 +95,7 @@ impl Integration {
         if self.installs() {
             sqs(&config, skew)
         } else {
-            aws_sdk_sqs::Client::new(&config)
+            aws_sdk_sqs::Client::from_conf(sqs_builder(&config).build())
         }
     }
 }
@@ -127,7 +128,7 @@ pub(crate) fn sqs_of(
     config: &SdkConfig,
     skew: &SkewClock,
 ) -> aws_sdk_sqs::Client {
-    let builder = aws_sdk_sqs::config::Builder::from(&config_of(integration, config, skew));
+    let builder = sqs_builder(&config_of(integration, config, skew));
     let builder = if integration.is_some_and(Integration::installs) {
         aws_clock_skew::install!(builder, skew)
     } else {
@@ -145,8 +146,7 @@ pub(crate) fn s3_of(
     if integration.is_some_and(Integration::installs) {
         return s3(&config, skew);
     }
-    let builder = aws_sdk_s3::config::Builder::from(&config);
-    aws_sdk_s3::Client::from_conf(builder.force_path_style(true).build())
+    aws_sdk_s3::Client::from_conf(s3_builder(&config).build())
 }
 
 /// The config with everything that `configure` sets.
@@ -170,25 +170,31 @@ pub(crate) fn through(
 }
 
 pub(crate) fn sqs(config: &SdkConfig, skew: &SkewClock) -> aws_sdk_sqs::Client {
-    aws_sdk_sqs::Client::from_conf(
-        aws_clock_skew::install!(aws_sdk_sqs::config::Builder::from(config), skew).build(),
-    )
+    aws_sdk_sqs::Client::from_conf(aws_clock_skew::install!(sqs_builder(config), skew).build())
 }
 
 pub(crate) fn kms(config: &SdkConfig, skew: &SkewClock) -> aws_sdk_kms::Client {
-    aws_sdk_kms::Client::from_conf(
-        aws_clock_skew::install!(aws_sdk_kms::config::Builder::from(config), skew).build(),
-    )
+    let builder = aws_sdk_kms::config::Builder::from(config).retry_partition(own_quota());
+    aws_sdk_kms::Client::from_conf(aws_clock_skew::install!(builder, skew).build())
 }
 
 pub(crate) fn s3(config: &SdkConfig, skew: &SkewClock) -> aws_sdk_s3::Client {
-    aws_sdk_s3::Client::from_conf(
-        aws_clock_skew::install!(
-            aws_sdk_s3::config::Builder::from(config).force_path_style(true),
-            skew
-        )
-        .build(),
-    )
+    aws_sdk_s3::Client::from_conf(aws_clock_skew::install!(s3_builder(config), skew).build())
+}
+
+fn sqs_builder(config: &SdkConfig) -> aws_sdk_sqs::config::Builder {
+    aws_sdk_sqs::config::Builder::from(config).retry_partition(own_quota())
+}
+
+fn s3_builder(config: &SdkConfig) -> aws_sdk_s3::config::Builder {
+    aws_sdk_s3::config::Builder::from(config)
+        .force_path_style(true)
+        .retry_partition(own_quota())
+}
+
+/// A retry quota that no other test of this process uses up.
+fn own_quota() -> RetryPartition {
+    RetryPartition::custom("own").build()
 }
 
 /// Makes one call. The error is its text.

@@ -61,7 +61,7 @@ struct Site {
     s3: aws_sdk_s3::Client,
 }
 
-const BUCKET: &str = "bucket--use1-az4--x-s3";
+pub(crate) const BUCKET: &str = "bucket--use1-az4--x-s3";
 
 impl Site {
     /// `None` is the SDK alone. Without retries only the HTTP client re-signs.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use aws_clock_skew::SkewClock;
 use aws_config::imds;
 use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -29,12 +30,19 @@ const HOURS: u64 = 3_600;
 
 /// The metadata service: sessions and credentials last six hours.
 #[derive(Clone, Debug)]
-struct Metadata {
+pub(crate) struct Metadata {
     world: World,
     issued: Arc<AtomicUsize>,
 }
 
 impl Metadata {
+    pub(crate) fn new(world: &World) -> Self {
+        Self {
+            world: world.clone(),
+            issued: Arc::default(),
+        }
+    }
+
     fn answer(&self, request: &HttpRequest) -> (u16, String) {
         let now = seconds(self.world.true_time());
         if request.method() == "PUT" {
@@ -91,21 +99,18 @@ impl HttpClient for Metadata {
 
 /// What the credential provider got. The client may have something else.
 #[derive(Clone, Copy, Debug)]
-enum Providers {
+pub(crate) enum Providers {
     /// The local clock and the crate's HTTP client, as `configure` sets them.
     Configured,
     Nothing,
 }
 
-/// Makes a call every ten minutes for a day. Returns which calls fail, and how often the metadata
-/// service issued credentials.
-async fn day(skew: i64, providers: Providers) -> (Vec<usize>, usize) {
-    let world = World::with_skew(skew);
-    let clock = world.skew_clock();
-    let metadata = Metadata {
-        world: world.clone(),
-        issued: Arc::default(),
-    };
+/// The SDK's provider of the credentials of an instance.
+pub(crate) fn provider(
+    clock: &SkewClock,
+    metadata: &Metadata,
+    providers: Providers,
+) -> SharedCredentialsProvider {
     let environment = ProviderConfig::empty()
         .with_time_source(clock.local_time())
         .with_sleep_impl(TokioSleep::new());
@@ -124,10 +129,20 @@ async fn day(skew: i64, providers: Providers) -> (Vec<usize>, usize) {
         .configure(&environment)
         .imds_client(client)
         .build();
+    SharedCredentialsProvider::new(provider)
+}
+
+/// Calls every ten minutes for a day. Returns how many are lost, and how often
+/// credentials were issued.
+async fn day(skew: i64, providers: Providers) -> (Vec<usize>, usize) {
+    let world = World::with_skew(skew);
+    let clock = world.skew_clock();
+    let metadata = Metadata::new(&world);
+    let provider = provider(&clock, &metadata, providers);
     let config = config(URL)
         .into_builder()
         .http_client(Wire::new(&world, minutes(5)))
-        .credentials_provider(SharedCredentialsProvider::new(provider))
+        .credentials_provider(provider)
         .build();
     let sqs = aws_sdk_sqs::Client::from_conf(
         aws_clock_skew::install!(Builder::from(&config), &clock).build(),

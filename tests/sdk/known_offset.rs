@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_clock_skew::event::{ClearReason, EventKind};
 use aws_clock_skew::{ClockOffset, SkewClock, SkewEvent};
 
-use crate::clients::{Integration, config_on, head, s3, without_retries};
+use crate::clients::{Integration, config_on, head, s3_of, without_retries};
 use crate::log::Log;
 use crate::possible::S3;
 use crate::site::{Parts, Site};
@@ -87,17 +87,9 @@ async fn a_wrong_known_offset_gives_way_to_the_local_clock_where_no_time_is_stat
         wire.leave_out_dates();
         let config = without_retries(config_on(&wire, S3)).into_builder();
         let config = config.time_source(world.clone()).build();
-        let alone = aws_sdk_s3::config::Builder::from(&config).force_path_style(true);
-        let alone = aws_sdk_s3::Client::from_conf(alone.build());
-        assert_eq!(head(&alone).await, Ok(()));
         let clock = with_known_offset(&world, 3 * HOUR);
-        let config = integration.config(&config, &clock);
-        let s3 = if integration.installs() {
-            s3(&config, &clock)
-        } else {
-            let builder = aws_sdk_s3::config::Builder::from(&config).force_path_style(true);
-            aws_sdk_s3::Client::from_conf(builder.build())
-        };
+        assert_eq!(head(&s3_of(None, &config, &clock)).await, Ok(()));
+        let s3 = s3_of(Some(integration), &config, &clock);
         for call in 0..5 {
             assert_eq!(head(&s3).await, Ok(()), "{integration:?}, call {call}");
         }

@@ -42,6 +42,7 @@ mod rebuilt;
 mod repair;
 mod reports;
 mod resent;
+mod sdk_features;
 mod sdks_own;
 mod signed_chunks;
 mod sigv4a;
@@ -56,6 +57,8 @@ mod two_clocks;
 mod two_servers;
 mod unrepeatable;
 mod untouched;
+#[path = "../resign/verifier.rs"]
+mod verifier;
 mod weak;
 mod wire;
 mod world;

@@ -68,7 +68,7 @@ impl Scenario {
     }
 }
 
-fn legacy_client() -> SharedHttpClient {
+pub(crate) fn legacy_client() -> SharedHttpClient {
     aws_smithy_http_client::hyper_014::HyperClientBuilder::new().build_https()
 }
 

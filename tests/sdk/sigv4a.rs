@@ -9,7 +9,7 @@ use crate::tap::Tap;
 use crate::wire::{Manner, Wire};
 use crate::world::{DAY, HOUR, MINUTE, World, minutes};
 
-const MRAP: &str = "arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap";
+pub(crate) const MRAP: &str = "arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap";
 
 /// A machine with a client of a multi-region access point.
 struct Site {

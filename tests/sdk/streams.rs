@@ -127,11 +127,11 @@ impl HttpClient for Reader {
     }
 }
 
-type Transcription =
+pub(crate) type Transcription =
     aws_sdk_transcribestreaming::operation::start_stream_transcription::StartStreamTranscriptionOutput;
 
 /// Opens an event stream. Each message on the channel goes out as a frame of audio.
-async fn transcribe(
+pub(crate) async fn transcribe(
     client: &aws_sdk_transcribestreaming::Client,
 ) -> (mpsc::UnboundedSender<()>, Result<Transcription, String>) {
     let (say, mut said) = mpsc::unbounded_channel();

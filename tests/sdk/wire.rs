@@ -371,7 +371,7 @@ pub(crate) fn basic(seconds: i64) -> String {
 }
 
 /// Reads `20270115T080000Z`.
-fn time_of(basic: &str) -> Option<SystemTime> {
+pub(crate) fn time_of(basic: &str) -> Option<SystemTime> {
     let (day, time) = (basic.get(..8)?, basic.get(9..15)?);
     let parts = [
         &day[..4],

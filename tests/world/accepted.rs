@@ -35,13 +35,13 @@ fn no_sequence_of_accepted_answers_starts_or_changes_a_correction() {
 }
 
 /// What the documents state.
-pub(crate) const FIGURES: &[&str] = &[ANSWERS, UNCORRECTED, CORRECTED, STARTED, MOVED, ENDED];
+pub(crate) const FIGURES: &[&str] = &[ANSWERS, UNCORRECTED, CORRECTED, STARTED, CHANGED, ENDED];
 
 const ANSWERS: &str = "responses";
 const UNCORRECTED: &str = "sequences on uncorrected clocks";
 const CORRECTED: &str = "on corrected clocks";
 const STARTED: &str = "corrections started";
-const MOVED: &str = "changed";
+const CHANGED: &str = "changed";
 const ENDED: &str = "ended";
 
 /// A service that accepts every request and has any wrong time.

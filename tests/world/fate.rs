@@ -94,6 +94,9 @@ pub(crate) enum Reply {
     Nobody,
     /// The resource does not exist.
     NotFound,
+    /// The service has too many requests, and says so with this status.
+    #[cfg(feature = "sdk")]
+    Throttled(u16),
 }
 
 /// A fault of the `Date` in all responses of the service.

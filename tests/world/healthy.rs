@@ -82,7 +82,7 @@ pub(crate) const FIGURES: &[&str] = &[
     NOT_BY_THE_WALL,
     STILL_CORRECTED,
     LOST,
-    LYING_MESSAGES,
+    WRONG_MESSAGES,
     CORRECTED_BY_MESSAGE,
     CORRECTED_BY_DATE,
     REJECTED,
@@ -91,9 +91,9 @@ pub(crate) const FIGURES: &[&str] = &[
 
 const OPERATIONS: &str = "operations";
 const REQUESTS: &str = "requests";
-const LYING_DATES: &str = "wrong `Date`s on accepted responses";
-const LYING_ERRORS: &str = "wrong `Date`s on 403s and 503s";
-const LYING_MESSAGES: &str = "false error messages";
+const WRONG_DATES: &str = "wrong `Date`s on accepted responses";
+const WRONG_ERRORS: &str = "wrong `Date`s on 403s and 503s";
+const WRONG_MESSAGES: &str = "false error messages";
 const CORRECTED_BY_MESSAGE: &str = "of them changed the clock until the next response";
 const CORRECTED_BY_DATE: &str = "corrections by a wrong `Date`";
 const STILL_CORRECTED: &str = "readings that differ from the wall clock when the call is over";

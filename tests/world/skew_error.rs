@@ -67,13 +67,21 @@ impl SkewError {
         text
     }
 
-    /// The error of every JSON service of AWS.
+    /// The error of every JSON service of AWS, with its tolerance.
     pub(crate) fn of_json_services(way: Way, tolerance: Duration) -> Self {
         let all = Self::all().iter();
         let mut fitting =
             all.filter(|error| error.id.starts_with("sig-") && error.way == way && error.has_time);
-        let found = fitting.find(|error| error.window == Some(tolerance));
-        found.expect("the corpus has it").clone()
+        let known = fitting
+            .clone()
+            .find(|error| error.window == Some(tolerance));
+        let known = known.or_else(|| fitting.find(|error| error.window.is_some()));
+        let mut error = known.expect("the corpus has it").clone();
+        let minutes = |window: Duration| format!("{} min.", window.as_secs() / 60);
+        if let Some(window) = error.window.replace(tolerance) {
+            error.body = error.body.replace(&minutes(window), &minutes(tolerance));
+        }
+        error
     }
 
     /// The error of MinIO: no times.
@@ -236,7 +244,7 @@ pub(crate) fn stamp(text: &str) -> Option<SystemTime> {
 }
 
 /// `2027-01-15T08:00:00Z`
-fn extended(time: SystemTime) -> String {
+pub(crate) fn extended(time: SystemTime) -> String {
     in_layout(time, Format::DateTime)
 }
 

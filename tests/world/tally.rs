@@ -25,6 +25,12 @@ impl Tally {
         self.0.get(what).copied().unwrap_or_default()
     }
 
+    /// Returns what was looked at.
+    #[cfg(feature = "sdk")]
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.0.keys().copied()
+    }
+
     pub(crate) fn add(&mut self, other: &Self) {
         for (what, times) in &other.0 {
             *self.0.entry(what).or_default() += times;
