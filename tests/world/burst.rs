@@ -21,7 +21,10 @@ const LOST: &str = "lost";
 
 #[test]
 fn a_thousand_calls_in_flight_are_a_thousand_retries() {
-    println!("a skew under a thousand calls: {}", thousands());
+    println!(
+        "a skew under a thousand calls: {}",
+        thousands().figures(FIGURES)
+    );
 }
 
 /// Has a thousand calls of one client in flight when the skew shows, eight times.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::play::Correction;
 use super::scenario::{Call, Cancel, End, Host, Keys, Line, Scenario, Setting};
+use super::year::with_static_keys;
 use crate::arm::Arm;
 use crate::clocks::{DAY, Event, HOUR, MINUTE, millis};
 use crate::fate::Fate;
@@ -158,8 +159,12 @@ impl Row {
         if arm == Arm::Configure {
             lines.insert(0, Line::Setting(Setting::NoRetries));
         }
+        let mut scenario = Scenario(lines);
+        if arm == Arm::Below {
+            scenario = with_static_keys(&scenario);
+        }
         let mut end = row::End::default();
-        for played in Scenario(lines).play(correction) {
+        for played in scenario.play(correction) {
             let rejected = |sent: &&super::net::Sent| sent.verdict == Verdict::Rejected;
             end.calls += played.outcomes.len();
             end.failed += played.lost();
