@@ -166,10 +166,9 @@ async fn settings_and_the_name_of_the_inner_client_are_passed_on() {
 
 #[tokio::test]
 async fn nothing_but_the_signature_differs_in_the_second_send() {
-    for is_stream in [false, true] {
+    for is_s3 in [false, true] {
         let scenario = Scenario::new();
-        if is_stream {
-            // A trailer follows the body, which `over_tls` of the S3 tests compares.
+        if is_s3 {
             let put = scenario.s3().put_object().bucket("b").key("a key/with ö");
             let put = put.body(ByteStream::from(vec![7; 1_000_000])).send().await;
             put.expect("passes the timestamp check");
@@ -189,8 +188,7 @@ async fn nothing_but_the_signature_differs_in_the_second_send() {
             first.header("authorization"),
             second.header("authorization")
         );
-        assert_eq!(first.body.is_none(), is_stream);
-        assert!(first.body == second.body, "the body differs");
+        assert!(first.body.is_some() && first.body == second.body);
     }
 }
 
