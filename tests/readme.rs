@@ -1,6 +1,6 @@
-//! The programs of the README and the cookbook need the dependencies that the page names, and no
-//! others. They are compiled as doctests with this package's dependencies, and `tests/real/recipes.rs`
-//! builds them with theirs.
+//! The programs of the README and the cookbook need exactly the dependencies that the page names.
+//! They are compiled as doctests with this package's dependencies; `tests/real/recipes.rs` builds
+//! them with their own.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 

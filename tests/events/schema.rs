@@ -1,4 +1,4 @@
-//! The reference in `docs/observability.md` is what every integration emits.
+//! Every integration emits what the reference in `docs/observability.md` says.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,13 +7,13 @@ use aws_clock_skew_endpoint::Endpoint;
 
 use crate::capture::{Capture, Emitted, Value};
 use crate::integrations::Integration;
-use crate::scenarios::{KINDS, call, site, tell};
+use crate::scenarios::{KINDS, call, site, trigger};
 use crate::wire::{Answer, Manner};
 use crate::world::{MINUTE, World, minutes};
 
 const REFERENCE: &str = include_str!("../../docs/observability.md");
 
-/// The rows of the table whose header begins so: their cells, without back-quotes.
+/// The rows of the table whose header starts with `header`: their cells, without back-quotes.
 fn table(header: &str) -> Vec<Vec<String>> {
     let rows = REFERENCE
         .lines()
@@ -27,7 +27,7 @@ fn table(header: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// The fields whose values are all in the table.
+/// The fields for which the table lists all values.
 const LISTED: [&str; 5] = ["time_source", "mode", "reason", "cause", "missing"];
 
 struct Field {
@@ -73,7 +73,7 @@ async fn every_event_is_as_the_reference_says_from_every_integration() {
     for (kind, integrations) in KINDS {
         for integration in integrations {
             let capture = Capture::start();
-            let site = tell(kind, *integration).await;
+            let site = trigger(kind, *integration).await;
             let log = capture.log();
             let is_it = |event: &&Emitted| event.text("event") == Some(kind);
             let events: Vec<_> = log.iter().filter(is_it).collect();
@@ -125,11 +125,11 @@ async fn every_metric_is_as_the_reference_says_from_every_integration() {
     for (kind, integrations) in KINDS {
         for integration in integrations {
             let capture = Capture::start();
-            let _site = tell(kind, *integration).await;
+            let _site = trigger(kind, *integration).await;
             for event in capture.metrics() {
                 assert_eq!((event.level, &event.message), (tracing::Level::INFO, &None));
                 let mut labels: BTreeSet<_> = event.fields.keys().cloned().collect();
-                // Both gauges come in one event.
+                // One event sets both gauges.
                 let metrics = rows.iter().filter(|row| labels.contains(&row[0]));
                 let metrics: Vec<_> = metrics.cloned().collect();
                 assert!(!metrics.is_empty(), "{kind} {integration:?}: {labels:?}");
@@ -196,10 +196,10 @@ fn the_events_outcomes_and_reasons_of_the_reference_are_those_that_can_be_emitte
 }
 
 #[tokio::test]
-async fn the_numbers_are_those_of_the_machine() {
+async fn the_numbers_are_those_of_the_local_clock() {
     for integration in Integration::ALL {
         let capture = Capture::start();
-        let site = tell("skew_detected", integration).await;
+        let site = trigger("skew_detected", integration).await;
         let log = capture.log();
         let number = |field: &str| match log[0].fields.get(field) {
             Some(Value::I64(value)) => *value,

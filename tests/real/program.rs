@@ -135,6 +135,7 @@ pub(crate) fn example(name: &str) -> PathBuf {
         let built = std::process::Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--all-features"])
             .args(["--example", "sqs_poller", "--example", "skew_proxy"])
+            .args(["--example", "s3_calls"])
             .status();
         assert!(built.is_ok_and(|status| status.success()));
         let tests = env::current_exe().expect("it runs");
@@ -142,6 +143,13 @@ pub(crate) fn example(name: &str) -> PathBuf {
         profile.join("examples")
     });
     folder.join(name)
+}
+
+/// A file of this folder.
+pub(crate) fn beside(name: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "tests", "real", name]
+        .iter()
+        .collect()
 }
 
 /// Where `tests/real/install` has put its tools.

@@ -1,4 +1,4 @@
-//! Real SDK clients, wired as users wire them.
+//! Real SDK clients, configured as users configure them.
 
 use aws_clock_skew::SkewClock;
 use aws_clock_skew_endpoint::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
@@ -7,14 +7,15 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_sqs::config::retry::RetryPartition;
 use aws_sdk_sqs::error::{DisplayErrorContext, SdkError};
 use aws_smithy_runtime_api::client::http::HttpClient;
 
 use crate::wire::Wire;
 use crate::world::World;
 
-/// A config for the endpoint at `url`; without time-outs, since a test may hold
-/// its requests for as long as it likes.
+/// A config for the endpoint at `url`, without time-outs: a test may hold its requests for any
+/// time.
 pub(crate) fn config(url: &str) -> SdkConfig {
     config_with_secret(url, SECRET_ACCESS_KEY)
 }
@@ -33,7 +34,7 @@ pub(crate) fn config_with_secret(url: &str, secret: &str) -> SdkConfig {
         .build()
 }
 
-/// The same, with no retry of any kind configured.
+/// The same config without retries.
 pub(crate) fn without_retries(config: SdkConfig) -> SdkConfig {
     config
         .into_builder()
@@ -41,26 +42,27 @@ pub(crate) fn without_retries(config: SdkConfig) -> SdkConfig {
         .build()
 }
 
-/// A config for `url`, a host that is played by `wire`.
+/// A config for `url`, where `wire` answers.
 pub(crate) fn config_on(wire: &Wire, url: &str) -> SdkConfig {
     config(url).into_builder().http_client(wire.clone()).build()
 }
 
-/// The same for any HTTP client, with the clock of a world; waiting lets its time pass.
+/// A config with any HTTP client and the clock of a world, whose time passes while the client
+/// sleeps.
 pub(crate) fn config_in(world: &World, inner: impl HttpClient + 'static, url: &str) -> SdkConfig {
     let config = config(url).into_builder().http_client(inner);
     let config = config.time_source(world.clone());
     config.sleep_impl(world.clone()).build()
 }
 
-/// How clients are given the clock.
+/// How a client gets the clock.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Integration {
     /// By `install!`.
     Interceptor,
     /// By what `configure` sets.
     HttpClient,
-    /// By `apply`, to a config that somebody else has loaded.
+    /// By `apply`, to a config that was loaded before.
     Apply,
     /// By `configure` and `install!`.
     Both,
@@ -70,8 +72,7 @@ impl Integration {
     pub(crate) const ALL: [Self; 4] =
         [Self::Interceptor, Self::HttpClient, Self::Apply, Self::Both];
 
-    /// The config for clients of any service. The HTTP client needs no retries, so it is
-    /// given none.
+    /// The config for clients of any service. The HTTP client needs no retries, so they are off.
     pub(crate) fn config(self, config: &SdkConfig, skew: &SkewClock) -> SdkConfig {
         match self {
             Self::Interceptor => config.clone(),
@@ -94,12 +95,12 @@ impl Integration {
         if self.installs() {
             sqs(&config, skew)
         } else {
-            aws_sdk_sqs::Client::new(&config)
+            aws_sdk_sqs::Client::from_conf(sqs_builder(&config).build())
         }
     }
 }
 
-/// Every integration, and the SDK alone before them.
+/// The SDK alone, and then every integration.
 pub(crate) const SDK_AND_ALL: [Option<Integration>; 5] = [
     None,
     Some(Integration::Interceptor),
@@ -108,8 +109,7 @@ pub(crate) const SDK_AND_ALL: [Option<Integration>; 5] = [
     Some(Integration::Both),
 ];
 
-/// The config for clients with this integration, or of the SDK alone, with the retries that
-/// it has.
+/// The config for clients with this integration, or of the SDK alone. The retries stay as they are.
 pub(crate) fn config_of(
     integration: Option<Integration>,
     config: &SdkConfig,
@@ -128,7 +128,7 @@ pub(crate) fn sqs_of(
     config: &SdkConfig,
     skew: &SkewClock,
 ) -> aws_sdk_sqs::Client {
-    let builder = aws_sdk_sqs::config::Builder::from(&config_of(integration, config, skew));
+    let builder = sqs_builder(&config_of(integration, config, skew));
     let builder = if integration.is_some_and(Integration::installs) {
         aws_clock_skew::install!(builder, skew)
     } else {
@@ -146,11 +146,10 @@ pub(crate) fn s3_of(
     if integration.is_some_and(Integration::installs) {
         return s3(&config, skew);
     }
-    let builder = aws_sdk_s3::config::Builder::from(&config);
-    aws_sdk_s3::Client::from_conf(builder.force_path_style(true).build())
+    aws_sdk_s3::Client::from_conf(s3_builder(&config).build())
 }
 
-/// The same config with what `configure` installs, and nothing else.
+/// The config with everything that `configure` sets.
 pub(crate) fn behind(config: &SdkConfig, skew: &SkewClock) -> SdkConfig {
     let inner = config.http_client().expect("was given");
     config
@@ -161,7 +160,7 @@ pub(crate) fn behind(config: &SdkConfig, skew: &SkewClock) -> SdkConfig {
         .build()
 }
 
-/// The same, with another client inside.
+/// The same, around another HTTP client.
 pub(crate) fn through(
     config: &SdkConfig,
     inner: impl HttpClient + 'static,
@@ -171,28 +170,34 @@ pub(crate) fn through(
 }
 
 pub(crate) fn sqs(config: &SdkConfig, skew: &SkewClock) -> aws_sdk_sqs::Client {
-    aws_sdk_sqs::Client::from_conf(
-        aws_clock_skew::install!(aws_sdk_sqs::config::Builder::from(config), skew).build(),
-    )
+    aws_sdk_sqs::Client::from_conf(aws_clock_skew::install!(sqs_builder(config), skew).build())
 }
 
 pub(crate) fn kms(config: &SdkConfig, skew: &SkewClock) -> aws_sdk_kms::Client {
-    aws_sdk_kms::Client::from_conf(
-        aws_clock_skew::install!(aws_sdk_kms::config::Builder::from(config), skew).build(),
-    )
+    let builder = aws_sdk_kms::config::Builder::from(config).retry_partition(own_quota());
+    aws_sdk_kms::Client::from_conf(aws_clock_skew::install!(builder, skew).build())
 }
 
 pub(crate) fn s3(config: &SdkConfig, skew: &SkewClock) -> aws_sdk_s3::Client {
-    aws_sdk_s3::Client::from_conf(
-        aws_clock_skew::install!(
-            aws_sdk_s3::config::Builder::from(config).force_path_style(true),
-            skew
-        )
-        .build(),
-    )
+    aws_sdk_s3::Client::from_conf(aws_clock_skew::install!(s3_builder(config), skew).build())
 }
 
-/// One call, or the text of its error.
+fn sqs_builder(config: &SdkConfig) -> aws_sdk_sqs::config::Builder {
+    aws_sdk_sqs::config::Builder::from(config).retry_partition(own_quota())
+}
+
+fn s3_builder(config: &SdkConfig) -> aws_sdk_s3::config::Builder {
+    aws_sdk_s3::config::Builder::from(config)
+        .force_path_style(true)
+        .retry_partition(own_quota())
+}
+
+/// A retry quota that no other test of this process uses up.
+fn own_quota() -> RetryPartition {
+    RetryPartition::custom("own").build()
+}
+
+/// Makes one call. The error is its text.
 pub(crate) async fn send(sqs: &aws_sdk_sqs::Client, queue_url: &str) -> Result<(), String> {
     let sent = sqs
         .send_message()

@@ -1,4 +1,4 @@
-//! What the second send consists of, and what becomes of it.
+//! The content of the second send, and its outcome.
 
 use std::time::Duration;
 
@@ -26,8 +26,7 @@ use crate::world::{DAY, HOUR, MINUTE, World, minutes};
 const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
 pub(crate) const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
 
-/// A machine twenty minutes behind, a wire, and a client behind the integration that
-/// retries nothing.
+/// A machine twenty minutes behind, a wire, and a client without retries behind the HTTP client.
 pub(crate) struct Scenario {
     pub(crate) log: Log,
     pub(crate) world: World,
@@ -69,7 +68,7 @@ impl Scenario {
     }
 }
 
-fn legacy_client() -> SharedHttpClient {
+pub(crate) fn legacy_client() -> SharedHttpClient {
     aws_smithy_http_client::hyper_014::HyperClientBuilder::new().build_https()
 }
 
@@ -165,7 +164,7 @@ async fn settings_and_the_name_of_the_inner_client_are_passed_on() {
 }
 
 #[tokio::test]
-async fn nothing_but_the_signature_differs_in_the_second_send() {
+async fn only_the_signature_differs_in_the_second_send() {
     for is_s3 in [false, true] {
         let scenario = Scenario::new();
         if is_s3 {
@@ -206,7 +205,7 @@ async fn the_second_send_lets_the_sdk_close_a_broken_connection() {
     let [Some(first), Some(second)] = &connections[..] else {
         panic!("{connections:?}");
     };
-    // The same: what is captured in one is seen in the other.
+    // Both are one object: a retriever that is set on the first is seen on the second.
     first.set_connection_retriever(|| {
         use aws_smithy_runtime_api::client::connection::ConnectionMetadata;
         Some(
@@ -292,7 +291,7 @@ async fn a_body_that_cannot_be_sent_again_passes_once_and_updates_the_clock() {
         let error = put(once(b"hello")).send().await.expect_err("is lost");
         assert!(error_text(error).contains("RequestTimeTooSkewed"));
         assert_eq!(scenario.wire.sent(), 1);
-        // A `Date` alone is tried first.
+        // A `Date` alone starts a trial.
         let names: &[&str] = match manner {
             Manner::InFields => &["skew_detected", "resend_skipped"],
             _ => &["resend_skipped"],
@@ -310,7 +309,7 @@ async fn a_body_that_cannot_be_sent_again_passes_once_and_updates_the_clock() {
 #[tokio::test]
 async fn a_signature_by_another_clock_is_re_signed_before_it_is_sent() {
     let scenario = Scenario::new();
-    // A client that was given the HTTP client and nothing else.
+    // The client has the crate's HTTP client and another time source.
     let own = StaticTimeSource::new(scenario.world.machine_wall());
     let config = scenario.config.to_builder().time_source(own);
     let config = config.identity_cache(IdentityCache::lazy().build());
@@ -322,7 +321,7 @@ async fn a_signature_by_another_clock_is_re_signed_before_it_is_sent() {
     assert_eq!(scenario.wire.rejected(), 1);
     assert_eq!(scenario.wire.sent(), 21);
     assert_eq!(scenario.log.names(), ["skew_detected"]);
-    // And once the local clock is correct again, it is sent as it comes.
+    // Once the local clock is correct again, the request is sent unchanged.
     scenario.world.set_skew(0);
     let own = StaticTimeSource::new(scenario.world.machine_wall());
     let sqs = aws_sdk_sqs::Client::new(&scenario.config.to_builder().time_source(own).build());

@@ -5,10 +5,12 @@ use std::fmt;
 
 use super::net::Sent;
 use super::play::{Correction, Played};
-use super::scenario::{Cancel, End, Line, Scenario, Setting};
+use super::scenario::{Cancel, End, Host, Line, Scenario, Setting};
+use super::seen;
 use crate::clocks::{DAY, MINUTE, SECOND};
 use crate::fate::DateFault;
 use crate::site::Verdict;
+use crate::tally::Tally;
 
 /// How an integration was worse.
 #[derive(Clone, Debug)]
@@ -31,11 +33,17 @@ pub(super) enum Worse {
     WrongSignature,
 }
 
-/// Returns the first way in which one of these is worse than it may be, if any is.
-pub(super) fn failure_of(scenario: &Scenario, of: &[Correction]) -> Option<Failure> {
+/// Returns the first way in which one of these is worse than it may be, if any is, and counts
+/// what ours meet.
+pub(super) fn failure_of(
+    scenario: &Scenario,
+    of: &[Correction],
+    tally: &mut Tally,
+) -> Option<Failure> {
     let mut alone = BTreeMap::new();
     of.iter().find_map(|correction| {
         let ours = scenario.play(*correction);
+        seen::count(tally, scenario, &ours);
         correction.alone().iter().find_map(|other| {
             let play = || scenario.play(*other);
             let theirs = alone.entry(*other).or_insert_with(play);
@@ -44,7 +52,7 @@ pub(super) fn failure_of(scenario: &Scenario, of: &[Correction]) -> Option<Failu
     })
 }
 
-fn worse(
+pub(super) fn worse(
     scenario: &Scenario,
     (correction, ours): (Correction, &[Played]),
     (other, theirs): (Correction, &[Played]),
@@ -53,7 +61,13 @@ fn worse(
         .zip(theirs)
         .enumerate()
         .find_map(|(call, (our, their))| {
-            let has_wrong_key = scenario.call(our.line).end == End::WrongKey;
+            let call_of = scenario.call(our.line);
+            // What S3 Express signs is left to the SDK's own correction, whatever that does.
+            let is_the_sdks = call_of.host == Host::Express && other == Correction::Sdk;
+            if call_of.host == Host::Express && other == Correction::None {
+                return None;
+            }
+            let has_wrong_key = call_of.end == End::WrongKey;
             let is_worse = |count: fn(&Played) -> usize| count(our) > count(their).max(1);
             let worse = if our.lost() > their.lost() && !is_excused(scenario, ours, call) {
                 Worse::Lost
@@ -61,7 +75,9 @@ fn worse(
                 Worse::RejectedTwice
             } else if !has_wrong_key && is_worse(Played::wrong_signatures) {
                 Worse::WrongSignature
-            } else if our.worse_than_local() > 1 {
+            } else if our.worse_than_local() > 1
+                && !(is_the_sdks && !is_worse(Played::worse_than_local))
+            {
                 Worse::LocalClockIsBetter
             } else {
                 return None;
@@ -76,7 +92,7 @@ fn worse(
 }
 
 /// Returns whether one of the named exceptions lets a call be lost.
-fn is_excused(scenario: &Scenario, ours: &[Played], call: usize) -> bool {
+pub(super) fn is_excused(scenario: &Scenario, ours: &[Played], call: usize) -> bool {
     let sent = &ours[call].sent;
     if sent.iter().any(Sent::is_excepted) {
         return true;
@@ -131,7 +147,7 @@ impl Sent {
 
     /// Its clock skew error states the time.
     fn states_the_time(&self) -> bool {
-        let has_date = matches!(self.date, DateFault::None | DateFault::Lying(_));
+        let has_date = self.date == DateFault::None;
         self.is_rejected() && self.is_delivered && (has_date || !self.has_date_only)
     }
 

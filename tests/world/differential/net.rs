@@ -1,6 +1,7 @@
 //! The hosts of a scenario behind one HTTP client. Time passes as Tokio's does.
 
 use std::collections::{HashMap, VecDeque};
+use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -18,14 +19,15 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
+use http_body::Body;
+use http_body_util::{BodyExt, Full};
 use tower::Service;
 
-use super::scenario::{Call, End, Host, ROUND_TRIP};
+use super::scenario::{Call, End, Host, Method, ROUND_TRIP};
 use crate::clocks::{Event, HOUR, World, millis_between, shifted};
 use crate::fate::{DateFault, Fate, Reply};
-use crate::site::{Site, Verdict, amz_date};
-use crate::skew_error::{basic, http_date, stamp};
+use crate::site::{SECRET, Site, Verdict, amz_date};
+use crate::skew_error::{basic, extended, http_date, stamp};
 use crate::wire::{Lost, whole};
 
 #[derive(Clone)]
@@ -37,7 +39,8 @@ struct Inner {
 }
 
 struct State {
-    sites: HashMap<&'static str, Site>,
+    /// The servers of each host, and how it is called.
+    sites: HashMap<&'static str, (Host, Vec<Arc<Site>>)>,
     call: Option<Call>,
     /// What the requests of each operation have still to meet.
     fates: HashMap<String, VecDeque<Fate>>,
@@ -48,6 +51,16 @@ struct State {
 #[derive(Clone, Debug)]
 pub(super) struct Sent {
     pub(super) operation: String,
+    pub(super) host: Host,
+    /// It asks S3 Express for a session.
+    pub(super) is_for_session: bool,
+    /// Its body cannot be replayed.
+    pub(super) is_stream: bool,
+    /// It went to a server that is not like the others of its host.
+    pub(super) is_odd: bool,
+    pub(super) tolerance: Duration,
+    pub(super) fate: Fate,
+    pub(super) end: End,
     pub(super) verdict: Verdict,
     /// How far the time of its signature was ahead of its host's when it was sent, in
     /// milliseconds.
@@ -74,7 +87,8 @@ pub(super) struct Sent {
 
 impl Net {
     pub(super) fn new(world: &World) -> Self {
-        let sites = Host::ALL.map(|host| (host_of(host.url()), host.site()));
+        let site = |host: Host| (host, vec![Arc::new(host.site())]);
+        let sites = Host::ALL.map(|host| (host_of(host.url()), site(host)));
         Self(Arc::new(Inner {
             world: world.clone(),
             state: Mutex::new(State {
@@ -86,9 +100,11 @@ impl Net {
         }))
     }
 
-    /// From now on this host answers so.
-    pub(super) fn set(&self, host: Host, site: Site) {
-        self.state().sites.insert(host_of(host.url()), site);
+    /// From now on these servers answer for this host, in turn.
+    pub(super) fn set(&self, host: Host, servers: &[Site]) {
+        let servers = servers.iter().cloned().map(Arc::new).collect();
+        let servers = (host, servers);
+        self.state().sites.insert(host_of(host.url()), servers);
     }
 
     /// The next requests are of this call.
@@ -108,17 +124,20 @@ impl Net {
         let host = request.uri().host().unwrap_or_default();
         if amz_date(request).is_empty() {
             // A layer without credentials does not sign.
-            let site = self.state().sites[host].clone();
+            let site = self.state().sites[host].1[0].clone();
             return Ok(site
                 .answer(request, Reply::Denied, world.true_time(), true)
                 .0);
         }
-        let (fate, end, index) = self.depart(operation, host, request);
+        let (site, index) = self.depart(operation, host, request);
+        let (fate, end) = {
+            let sent = &self.state().sent[index];
+            (sent.fate.clone(), sent.end)
+        };
         let departed = world.true_time();
         for event in &fate.there {
             self.happens(*event).await;
         }
-        let site = self.state().sites[host].clone();
         let (mut response, verdict) = site.answer(request, fate.reply, world.true_time(), true);
         let verdict = if end == End::Cached {
             Verdict::Unseen
@@ -140,6 +159,9 @@ impl Net {
             tokio::time::sleep(fate.work).await;
             // Whatever it says of the time, it says when it is done.
             response = self.end(end, &site, request, fate.reply);
+            if is_for_session(request) && response.status() == http::StatusCode::OK {
+                *response.body_mut() = session(world, index);
+            }
         }
         for event in &fate.back {
             self.happens(*event).await;
@@ -164,16 +186,36 @@ impl Net {
         Ok(response)
     }
 
-    fn depart(&self, operation: &str, host: &str, request: &Request<Bytes>) -> (Fate, End, usize) {
+    /// Returns who answers, and which of the requests this is.
+    fn depart(&self, operation: &str, host: &str, request: &Request<Bytes>) -> (Arc<Site>, usize) {
         let world = &self.0.world;
         let mut state = self.state();
-        let site = &state.sites[host];
+        let call = state.call.clone().expect("a call is made");
+        let earlier = state.sent.iter().filter(|sent| sent.operation == operation);
+        let turn = call.server + earlier.count();
+        let (host, servers) = &state.sites[host];
+        let (host, server) = (*host, turn % servers.len());
+        let is_odd = servers.len() > 1 && server + 1 == servers.len();
+        let site = servers[server].clone();
         let now = shifted(world.true_time(), site.ahead);
         let local_error = millis_between(now, world.wall());
         let signed = stamp(amz_date(request)).expect("is signed");
+        let fates = state.fates.entry(operation.to_owned());
+        let fates = fates.or_insert_with(|| call.fates.into());
+        let fate = fates.pop_front().unwrap_or_else(|| Fate::of(ROUND_TRIP));
         let index = state.sent.len();
+        let is_for_session = is_for_session(request);
         let sent = Sent {
             operation: operation.to_owned(),
+            host,
+            is_for_session,
+            is_stream: call.method == Method::Stream
+                && !is_for_session
+                && request.method() != "GET",
+            is_odd,
+            tolerance: site.tolerance,
+            fate,
+            end: call.end,
             verdict: Verdict::Unseen,
             error: millis_between(now, signed),
             local_error,
@@ -187,12 +229,7 @@ impl Net {
             date: site.date,
         };
         state.sent.push(sent);
-        let call = state.call.as_ref().expect("a call is made");
-        let (end, planned) = (call.end, call.fates.clone());
-        let fates = state.fates.entry(operation.to_owned());
-        let fates = fates.or_insert_with(|| planned.into());
-        let fate = fates.pop_front().unwrap_or_else(|| Fate::of(ROUND_TRIP));
-        (fate, end, index)
+        (site, index)
     }
 
     /// A request that is signed again meets what the first met, and no event twice.
@@ -264,7 +301,26 @@ fn is_beyond(error: i64, tolerance: Duration) -> bool {
 }
 
 fn host_of(url: &'static str) -> &'static str {
-    url.trim_start_matches("https://")
+    url.split_once("://").map_or(url, |(_, host)| host)
+}
+
+fn is_for_session(request: &Request<Bytes>) -> bool {
+    let query = request.uri().query().unwrap_or_default();
+    query.split('&').any(|pair| pair == "session")
+}
+
+/// A session of S3 Express, which lasts five minutes.
+fn session(world: &World, number: usize) -> Full<Bytes> {
+    let end = world.true_time() + Duration::from_secs(300);
+    let seconds = end.duration_since(UNIX_EPOCH).expect("is later").as_secs();
+    let end = extended(end);
+    let credentials = format!(
+        "<CreateSessionResult><Credentials><SessionToken>T</SessionToken>\
+         <SecretAccessKey>{SECRET}</SecretAccessKey>\
+         <AccessKeyId>EXP{seconds}N{number}</AccessKeyId>\
+         <Expiration>{end}</Expiration></Credentials></CreateSessionResult>"
+    );
+    Full::from(credentials)
 }
 
 const QUOTES: &str = r#"{"__type":"com.amazon.coral.validate#ValidationException","message":"1 validation error detected: Value 'Signature expired: 20260101T000000Z is now earlier than 20260301T000000Z (20260301T000500Z - 5 min.)' at 'name' failed to satisfy constraint"}"#;
@@ -280,9 +336,10 @@ impl HttpConnector for Net {
         let net = self.clone();
         HttpConnectorFuture::new(async move {
             let request = request.try_into_http1x().expect("was made by the SDK");
-            let request =
-                request.map(|body| Bytes::copy_from_slice(body.bytes().unwrap_or_default()));
-            let response = net.carry(&request).await;
+            let (head, body) = request.into_parts();
+            let body = body.collect().await;
+            let body = body.map_err(|error| ConnectorError::other(error, None))?;
+            let response = net.carry(&Request::from_parts(head, body.to_bytes())).await;
             let response = response.map_err(|lost| ConnectorError::io(lost.into()))?;
             let response = response.map(|body| SdkBody::from(whole(body)));
             Ok(HttpResponse::try_from(response).expect("ASCII only"))
@@ -310,7 +367,10 @@ impl fmt::Display for Sent {
     }
 }
 
-impl Service<Request<Full<Bytes>>> for Net {
+impl<B> Service<Request<B>> for Net
+where
+    B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
+{
     type Response = Response<Full<Bytes>>;
     type Error = Lost;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Lost>> + Send>>;
@@ -319,8 +379,12 @@ impl Service<Request<Full<Bytes>>> for Net {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Full<Bytes>>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         let net = self.clone();
-        Box::pin(async move { net.carry(&request.map(whole)).await })
+        Box::pin(async move {
+            let (head, body) = request.into_parts();
+            let Ok(body) = body.collect().await;
+            net.carry(&Request::from_parts(head, body.to_bytes())).await
+        })
     }
 }

@@ -2,29 +2,33 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
-use aws_clock_skew::tower::{SigningService, SkewService};
+use aws_clock_skew::tower::{NonReplayable, SigningService, SkewService};
 use aws_clock_skew::{LocalClock, SkewClock, install};
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_sdk_s3::primitives::{ByteStream, SdkBody};
 use aws_sdk_sqs::config::retry::RetryPartition;
 use aws_sdk_sqs::error::{DisplayErrorContext, SdkError};
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_async::time::TimeSource;
 use bytes::Bytes;
 use futures_util::future::join_all;
-use http::Request;
+use http::{Request, Response};
+use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service};
 
 use super::bank::{Bank, Provider};
 use super::net::{Net, Sent};
-use super::scenario::{Call, Cancel, End, Host, Line, Scenario, Setting};
+use super::scenario::{Call, Cancel, End, Host, Line, Method, Scenario, Setting};
 use crate::arm::{request, signed};
 use crate::clocks::World;
 use crate::polled::polled;
@@ -86,8 +90,6 @@ impl Played {
 impl Scenario {
     /// Plays it, and returns what became of the calls.
     pub(super) fn play(&self, correction: Correction) -> Vec<Played> {
-        // The SDK draws its back-off from the same generator.
-        fastrand::seed(1);
         crate::block_on(self.run(correction))
     }
 
@@ -112,7 +114,7 @@ impl Scenario {
                 Line::Clock(event) => world.undergoes(*event),
                 Line::Slew(ppm) => world.slews(*ppm),
                 Line::Wait(time) => tokio::time::sleep(*time).await,
-                Line::Host(host, site) => machine.net.set(*host, (**site).clone()),
+                Line::Host(host, servers) => machine.net.set(*host, servers),
                 Line::Call(call) => {
                     machine.net.expect(call);
                     let outcomes = machine.calls(call).await;
@@ -150,7 +152,7 @@ struct Wanted {
 #[derive(Clone)]
 enum Client {
     Sqs(aws_sdk_sqs::Client, String),
-    S3(aws_sdk_s3::Client),
+    S3(aws_sdk_s3::Client, &'static str),
     Sign(SigningService<Net>, &'static str),
     Below(SkewService<Net>, &'static str, World, Provider),
     Signer(Net, &'static str, World, Provider),
@@ -167,7 +169,7 @@ impl Machine {
         });
         let clients: Vec<_> = clients.collect();
         let one = |client: Client| async move {
-            let outcome = client.call(call.is_head);
+            let outcome = jittered(call.jitter, client.call(call));
             match call.cancel {
                 None => outcome.await,
                 Some(Cancel::After(time)) => tokio::time::timeout(time, outcome)
@@ -206,22 +208,30 @@ impl Machine {
             Correction::Signer => return Client::Signer(net, url, world, provider),
             _ => {}
         }
-        let config = self.config.to_builder().endpoint_url(url);
-        let config = config.credentials_provider(SharedCredentialsProvider::new(provider));
-        let config = config.build();
+        let credentials = SharedCredentialsProvider::new(provider);
+        let config = self.config.to_builder().credentials_provider(credentials);
+        let config = if host == Host::Express {
+            // Its endpoint is of the bucket's name.
+            config.build()
+        } else {
+            config.endpoint_url(url).build()
+        };
         let is_installed = matches!(self.correction, Correction::Install | Correction::Both);
         // The quota of retries is one for the process otherwise.
         let own = || RetryPartition::custom("own").build();
         if host.is_s3() {
             let builder = aws_sdk_s3::config::Builder::from(&config)
-                .force_path_style(true)
+                .force_path_style(host != Host::Express)
                 .retry_partition(own());
             let builder = if is_installed {
                 install!(builder, &self.clock)
             } else {
                 builder
             };
-            Client::S3(aws_sdk_s3::Client::from_conf(builder.build()))
+            Client::S3(
+                aws_sdk_s3::Client::from_conf(builder.build()),
+                host.bucket(),
+            )
         } else {
             let builder = aws_sdk_sqs::config::Builder::from(&config).retry_partition(own());
             let builder = if is_installed {
@@ -235,32 +245,79 @@ impl Machine {
     }
 }
 
+/// The SDK draws from the thread's generator, which starts anew whenever the call goes on:
+/// so all of its back-offs have one factor.
+async fn jittered<F: Future>(jitter: u64, call: F) -> F::Output {
+    let mut call = pin!(call);
+    poll_fn(move |cx| {
+        fastrand::seed(jitter);
+        call.as_mut().poll(cx)
+    })
+    .await
+}
+
 impl Client {
-    async fn call(&self, is_head: bool) -> Result<(), String> {
+    async fn call(&self, call: &Call) -> Result<(), String> {
         match self {
+            Self::S3(s3, bucket) => s3_call(s3, bucket, call.method).await,
             Self::Sqs(sqs, queue) => {
                 let received = sqs.receive_message().queue_url(queue).send().await;
                 received.map(drop).map_err(shown)
             }
-            Self::S3(s3) if is_head => {
-                let found = s3.head_object().bucket("b").key("k").send().await;
-                found.map(drop).map_err(shown)
-            }
-            Self::S3(s3) => {
-                let found = s3.get_object().bucket("b").key("k").send().await;
-                found.map(drop).map_err(shown)
-            }
-            Self::Sign(layer, url) => read(layer.clone().call(named(url)).await).await,
+            Self::Sign(layer, url) => send(layer.clone(), named(url), call.method).await,
             Self::Below(layer, url, world, provider) => {
                 let request = signed_by(url, world, provider).await?;
-                read(layer.clone().call(request).await).await
+                send(layer.clone(), request, call.method).await
             }
             Self::Signer(net, url, world, provider) => {
                 let request = signed_by(url, world, provider).await?;
-                read(net.clone().call(request).await).await
+                send(net.clone(), request, call.method).await
             }
         }
     }
+}
+
+async fn s3_call(
+    s3: &aws_sdk_s3::Client,
+    bucket: &'static str,
+    method: Method,
+) -> Result<(), String> {
+    let once = || SdkBody::from_body_1_x(NonReplayable::new(Full::from(BODY)));
+    let body = match method {
+        Method::Get => {
+            let found = s3.get_object().bucket(bucket).key("k").send().await;
+            return found.map(drop).map_err(shown);
+        }
+        Method::Head => {
+            let found = s3.head_object().bucket(bucket).key("k").send().await;
+            return found.map(drop).map_err(shown);
+        }
+        Method::Put => ByteStream::from_static(BODY),
+        Method::Stream => ByteStream::new(once()),
+    };
+    let put = s3.put_object().bucket(bucket).key("k").body(body);
+    put.send().await.map(drop).map_err(shown)
+}
+
+const BODY: &[u8] = b"of some bytes";
+
+async fn send<S, R, E>(
+    mut service: S,
+    request: Request<Full<Bytes>>,
+    method: Method,
+) -> Result<(), String>
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<R>, Error = E>,
+    S: Service<Request<NonReplayable<Full<Bytes>>>, Response = Response<R>, Error = E>,
+    R: Body<Error: fmt::Debug>,
+    E: fmt::Display,
+{
+    let response = if method == Method::Stream {
+        service.call(request.map(NonReplayable::new)).await
+    } else {
+        service.call(request).await
+    };
+    read(response).await
 }
 
 /// A request that is told apart from others as those of the SDK are.
@@ -283,9 +340,9 @@ async fn signed_by(
     Ok(signed(named(url), &credentials, world))
 }
 
-async fn read<B>(response: Result<http::Response<B>, impl fmt::Display>) -> Result<(), String>
+async fn read<B>(response: Result<Response<B>, impl fmt::Display>) -> Result<(), String>
 where
-    B: http_body::Body<Error: fmt::Debug>,
+    B: Body<Error: fmt::Debug>,
 {
     let response = response.map_err(|error| format!("{error:#}"))?;
     if response.status() == http::StatusCode::OK {
@@ -350,4 +407,4 @@ fn shown<E: std::error::Error + 'static>(error: SdkError<E>) -> String {
     DisplayErrorContext(&error).to_string()
 }
 
-const CANCELLED: &str = "cancelled";
+pub(super) const CANCELLED: &str = "cancelled";

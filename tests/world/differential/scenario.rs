@@ -22,8 +22,8 @@ pub(super) enum Line {
     /// NTP takes the wall clock to the true time, so fast; 0 if it no longer does.
     Slew(i64),
     Wait(Duration),
-    /// From now on this host answers so.
-    Host(Host, Box<Site>),
+    /// From now on these servers answer for a host, in turn.
+    Host(Host, Vec<Site>),
     /// From now on nobody gives out credentials.
     NoNewKeys,
     Call(Call),
@@ -54,17 +54,25 @@ pub(super) enum Host {
     Sqs,
     SqsElsewhere,
     S3,
+    /// A directory bucket of S3 Express.
+    Express,
     Lab,
     MinIo,
+    /// Over plain http, as the next.
+    PlainLab,
+    PlainMinIo,
 }
 
 impl Host {
-    pub(super) const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Sqs,
         Self::SqsElsewhere,
         Self::S3,
+        Self::Express,
         Self::Lab,
         Self::MinIo,
+        Self::PlainLab,
+        Self::PlainMinIo,
     ];
 
     pub(super) const fn url(self) -> &'static str {
@@ -72,28 +80,48 @@ impl Host {
             Self::Sqs => "https://sqs.us-east-1.amazonaws.com",
             Self::SqsElsewhere => "https://sqs.eu-west-1.amazonaws.com",
             Self::S3 => "https://s3.us-east-1.amazonaws.com",
+            Self::Express => {
+                "https://bucket--use1-az4--x-s3.s3express-use1-az4.us-east-1.amazonaws.com"
+            }
             Self::Lab => "https://sqs.lab.example",
             Self::MinIo => "https://minio.lab.example",
+            Self::PlainLab => "http://sqs.plain.example",
+            Self::PlainMinIo => "http://minio.plain.example",
+        }
+    }
+
+    pub(super) const fn bucket(self) -> &'static str {
+        match self {
+            Self::Express => "bucket--use1-az4--x-s3",
+            _ => "b",
         }
     }
 
     pub(super) const fn is_s3(self) -> bool {
-        matches!(self, Self::S3 | Self::MinIo)
+        matches!(
+            self,
+            Self::S3 | Self::Express | Self::MinIo | Self::PlainMinIo
+        )
     }
 
     const fn is_aws(self) -> bool {
-        matches!(self, Self::Sqs | Self::SqsElsewhere | Self::S3)
+        matches!(
+            self,
+            Self::Sqs | Self::SqsElsewhere | Self::S3 | Self::Express
+        )
     }
 
     pub(super) fn site(self) -> Site {
         match self {
-            Self::Sqs | Self::SqsElsewhere | Self::Lab => Site::with_tolerance(5),
-            Self::S3 => {
+            Self::Sqs | Self::SqsElsewhere | Self::Lab | Self::PlainLab => Site::with_tolerance(5),
+            Self::S3 | Self::Express => {
                 let mut all = SkewError::all().iter();
                 let in_fields = all.find(|known| known.id == "s3skew-020");
                 Site::with_tolerance(15).saying(in_fields.expect("the corpus has it"))
             }
-            Self::MinIo => Site::with_tolerance(15).saying(&SkewError::by_code()),
+            Self::MinIo | Self::PlainMinIo => {
+                Site::with_tolerance(15).saying(&SkewError::by_code())
+            }
         }
     }
 }
@@ -102,8 +130,7 @@ impl Host {
 #[derive(Clone, Debug)]
 pub(super) struct Call {
     pub(super) host: Host,
-    /// A HEAD, at S3.
-    pub(super) is_head: bool,
+    pub(super) method: Method,
     pub(super) count: usize,
     /// Each of them with the credentials of another tenant.
     pub(super) has_tenants: bool,
@@ -112,6 +139,22 @@ pub(super) struct Call {
     /// the same.
     pub(super) fates: Vec<Fate>,
     pub(super) cancel: Option<Cancel>,
+    /// Which of its host's servers gets the first request; the next gets the next.
+    pub(super) server: usize,
+    /// What the SDK draws its back-off from: the same for each integration, however often
+    /// another one has drawn before.
+    pub(super) jitter: u64,
+}
+
+/// What a call sends. SDK clients of SQS and the layers know only one.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) enum Method {
+    #[default]
+    Get,
+    Head,
+    Put,
+    /// A body that cannot be replayed; the layers send that, too.
+    Stream,
 }
 
 /// What the service says to a request that passes the timestamp check.
@@ -142,7 +185,7 @@ impl Scenario {
         if rng.in_thousand(300) {
             lines.push(Line::Setting(Setting::NoRetries));
         }
-        if rng.in_thousand(50) {
+        if rng.in_thousand(100) {
             lines.push(Line::Setting(Setting::Adaptive));
         }
         if rng.in_thousand(300) {
@@ -154,7 +197,7 @@ impl Scenario {
         }
         for host in Host::ALL {
             if rng.in_thousand(200) {
-                lines.push(Line::Host(host, Box::new(site(&mut rng, host))));
+                lines.push(Line::Host(host, servers(&mut rng, host)));
             }
         }
         if rng.in_thousand(800) {
@@ -193,7 +236,7 @@ fn line(rng: &mut Rng, hosts: &[Host]) -> Line {
         25 => Line::NoNewKeys,
         22..25 => {
             let host = rng.one_of(hosts);
-            Line::Host(host, Box::new(site(rng, host)))
+            Line::Host(host, servers(rng, host))
         }
         _ => Line::Call(call(rng, hosts)),
     }
@@ -220,7 +263,7 @@ fn set(rng: &mut Rng) -> Event {
     })
 }
 
-fn event(rng: &mut Rng) -> Event {
+pub(super) fn event(rng: &mut Rng) -> Event {
     match rng.u32(0..10) {
         0..3 => set(rng),
         3..6 => Event::IsSet(rng.i64(-2 * SECOND..2 * SECOND)),
@@ -233,8 +276,30 @@ fn event(rng: &mut Rng) -> Event {
     }
 }
 
-fn site(rng: &mut Rng, host: Host) -> Site {
+/// One server, or several behind a load balancer, of which one has another clock or another
+/// `Date`.
+fn servers(rng: &mut Rng, host: Host) -> Vec<Site> {
+    let site = site(rng, host);
+    if rng.in_thousand(700) {
+        return vec![site];
+    }
+    let mut odd = site.clone();
+    if rng.bool() {
+        odd.date = DateFault::Lying(rng.either_way(SECOND, 10 * DAY));
+    } else {
+        // Its service tolerates that.
+        odd.ahead += rng.either_way(SECOND, 4 * MINUTE);
+    }
+    let mut servers = vec![site; rng.usize(1..=2)];
+    servers.push(odd);
+    servers
+}
+
+pub(super) fn site(rng: &mut Rng, host: Host) -> Site {
     let mut site = host.site();
+    if !host.is_s3() && rng.in_thousand(150) {
+        site = Site::with_tolerance(1);
+    }
     if rng.bool() {
         site = site.dated(rng.one_of(&[
             DateFault::None,
@@ -253,12 +318,17 @@ fn site(rng: &mut Rng, host: Host) -> Site {
     site
 }
 
-fn call(rng: &mut Rng, hosts: &[Host]) -> Call {
+pub(super) fn call(rng: &mut Rng, hosts: &[Host]) -> Call {
     let host = rng.one_of(hosts);
     let has_tenants = rng.in_thousand(20);
     Call {
         host,
-        is_head: host.is_s3() && rng.bool(),
+        method: match rng.u32(0..20) {
+            0..8 => Method::Get,
+            8..16 => Method::Head,
+            16..18 => Method::Put,
+            _ => Method::Stream,
+        },
         count: if has_tenants {
             40
         } else {
@@ -282,6 +352,8 @@ fn call(rng: &mut Rng, hosts: &[Host]) -> Call {
                 Cancel::After(rng.time(10, 10 * SECOND))
             }
         }),
+        server: rng.usize(0..3),
+        jitter: rng.u64(..),
     }
 }
 
@@ -295,7 +367,8 @@ const ENDS: [End; 5] = [
 
 fn fate(rng: &mut Rng) -> Fate {
     let fate = Fate::of(rng.time(20, 5 * SECOND));
-    match rng.u32(0..12) {
+    match rng.u32(0..14) {
+        12 | 13 => fate.replied(Reply::Throttled(rng.one_of(&[429, 503]))),
         10 => fate.replied(Reply::Forbidden {
             ahead: rng.either_way(SECOND, 10 * DAY),
         }),
@@ -332,11 +405,17 @@ impl fmt::Display for Line {
             Self::Slew(ppm) => write!(f, "NTP slews at {ppm} ppm"),
             Self::NoNewKeys => f.write_str("credentials are no longer given out"),
             Self::Wait(time) => write!(f, "wait {time:?}"),
-            Self::Host(host, site) => write!(
-                f,
-                "{host:?} says {} / {}, tolerates {:?}, is {} ms ahead, Date {:?}",
-                site.old.id, site.young.id, site.tolerance, site.ahead, site.date
-            ),
+            Self::Host(host, sites) => {
+                write!(f, "{host:?}")?;
+                for site in sites {
+                    write!(
+                        f,
+                        "; says {} / {}, tolerates {:?}, is {} ms ahead, Date {:?}",
+                        site.old.id, site.young.id, site.tolerance, site.ahead, site.date
+                    )?;
+                }
+                Ok(())
+            }
             Self::Call(call) => write!(f, "{call}"),
         }
     }
@@ -344,9 +423,13 @@ impl fmt::Display for Line {
 
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let method = if self.is_head { "HEAD " } else { "" };
         let tenants = if self.has_tenants { " of tenants" } else { "" };
-        write!(f, "{} × {method}{:?}{tenants}", self.count, self.host)?;
+        let (count, method, host) = (self.count, self.method, self.host);
+        write!(
+            f,
+            "{count} × {method:?} {host:?}{tenants}, server {}",
+            self.server
+        )?;
         if self.end != End::Served {
             write!(f, ", {:?}", self.end)?;
         }
@@ -368,17 +451,20 @@ impl Scenario {
             lines.remove(number);
             Self(lines)
         });
-        let simpler = self.0.iter().enumerate().flat_map(|(number, line)| {
-            let Line::Call(call) = line else {
-                return Vec::new();
+        let simpler = self.0.iter().enumerate().flat_map(move |(number, line)| {
+            let simpler: Vec<_> = match line {
+                Line::Call(call) => call.simpler().into_iter().map(Line::Call).collect(),
+                Line::Host(host, sites) if sites.len() > 1 => sites
+                    .iter()
+                    .map(|site| Line::Host(*host, vec![site.clone()]))
+                    .collect(),
+                _ => Vec::new(),
             };
-            let simpler = call.simpler();
-            let with = simpler.into_iter().map(|call| {
+            simpler.into_iter().map(move |simpler| {
                 let mut lines = self.0.clone();
-                lines[number] = Line::Call(call);
+                lines[number] = simpler;
                 Self(lines)
-            });
-            with.collect()
+            })
         });
         without.chain(simpler)
     }
@@ -406,8 +492,11 @@ impl Call {
         if self.end != End::Served {
             with(|call| call.end = End::Served);
         }
-        if self.is_head {
-            with(|call| call.is_head = false);
+        if self.method != Method::Get {
+            with(|call| call.method = Method::Get);
+        }
+        if self.server > 0 {
+            with(|call| call.server = 0);
         }
         all
     }
