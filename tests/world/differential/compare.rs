@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::net::Sent;
 use super::play::{Correction, Played};
-use super::scenario::{Cancel, End, Host, Line, Scenario, Setting};
+use super::scenario::{Cancel, End, Host, Line, Method, Scenario, Setting};
 use super::seen;
 use crate::clocks::{DAY, MINUTE, SECOND};
 use crate::fate::DateFault;
@@ -109,12 +109,14 @@ fn is_excused(scenario: &Scenario, ours: &[Played], call: usize) -> bool {
     if let Some(Cancel::AfterPolls(_)) = line.cancel {
         return true;
     }
-    // A time-out that leaves no time for the second round trip: the call is lost that meets
-    // the first clock skew error of its host, and no other until the clock is wrong again.
+    // A time-out that leaves no time for the second round trip, or a body that cannot be
+    // replayed: the call is lost that meets the first clock skew error of its host, and no
+    // other until the clock is wrong again.
     let mut settings = scenario.settings();
-    let has_time_out = line.cancel.is_some()
+    let has_one_round_trip = line.method == Method::Stream
+        || line.cancel.is_some()
         || settings.any(|setting| matches!(setting, Setting::AttemptTimeout(_)));
-    has_time_out && sent.iter().any(Sent::is_rejected) && !knew_the_time(scenario, ours, call)
+    has_one_round_trip && sent.iter().any(Sent::is_rejected) && !knew_the_time(scenario, ours, call)
 }
 
 /// Returns whether an earlier call to the same host had a response that states the time, and
