@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::play::Correction;
-use super::scenario::{Call, Cancel, End, Host, Keys, Line, Scenario, Setting};
+use super::scenario::{Call, Cancel, End, Host, Keys, Line, Method, Scenario, Setting};
 use super::year::with_static_keys;
 use crate::arm::Arm;
 use crate::clocks::{DAY, Event, HOUR, MINUTE, millis};
@@ -111,7 +111,7 @@ pub(crate) const ROWS: [Row; 10] = [
             site.ahead = 9 * HOUR;
             let mut other = call();
             other.host = Host::Lab;
-            let mut lines = vec![Line::Host(Host::Lab, Box::new(site))];
+            let mut lines = vec![Line::Host(Host::Lab, vec![site])];
             for _ in 0..10 {
                 lines.extend(calls(1, &call()));
                 lines.extend(calls(1, &other));
@@ -134,12 +134,14 @@ fn behind() -> Line {
 fn call() -> Call {
     Call {
         host: Host::Sqs,
-        is_head: false,
+        method: Method::Get,
         count: 1,
         has_tenants: false,
         end: End::Served,
         fates: Vec::new(),
         cancel: None,
+        server: 0,
+        jitter: 0,
     }
 }
 
