@@ -348,7 +348,10 @@ async fn the_log_line_of_the_readme_is_the_one_that_is_logged() {
     let (line, _) = line.split_once(" …").expect("it is abridged");
     for integration in Integration::ALL {
         let text = logged(Level::WARN, Some(integration), -2 * DAY).await;
-        assert!(text.contains(&format!("clock skew detected; {line}")), "{text}");
+        assert!(
+            text.contains(&format!("clock skew detected; {line}")),
+            "{text}"
+        );
         assert_eq!(text.lines().count(), 1, "{text}");
     }
 }

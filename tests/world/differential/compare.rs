@@ -76,7 +76,7 @@ pub(super) fn worse(
             } else if !has_wrong_key && is_worse(Played::wrong_signatures) {
                 Worse::WrongSignature
             } else if our.worse_than_local() > 1
-                && !(is_the_sdks && !is_worse(Played::worse_than_local))
+                && (!is_the_sdks || is_worse(Played::worse_than_local))
             {
                 Worse::LocalClockIsBetter
             } else {
