@@ -193,7 +193,7 @@ fn is_lost_to_the_clock(call: &Played) -> bool {
 
 /// A signer above a layer has its credentials before each request, so they neither end nor
 /// change under it.
-fn with_static_keys(scenario: &Scenario) -> Scenario {
+pub(super) fn with_static_keys(scenario: &Scenario) -> Scenario {
     let mut scenario = scenario.clone();
     for line in &mut scenario.0 {
         if let Line::Setting(Setting::Keys(keys)) = line {
