@@ -174,7 +174,12 @@ fn verified((head, body): &Seen) -> Result<(), String> {
 
 /// What a header `x-amz-region-set` holds.
 fn region_set(number: u8) -> &'static str {
-    let sets = ["*", "us-east-1", "us-east-1,eu-central-1", "us-*, eu-west-1"];
+    let sets = [
+        "*",
+        "us-east-1",
+        "us-east-1,eu-central-1",
+        "us-*, eu-west-1",
+    ];
     sets[usize::from(number) % sets.len()]
 }
 

@@ -5,6 +5,8 @@ mod programs;
 mod server;
 
 use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
 use std::pin::Pin;
 
 use crate::clients::Integration;
@@ -41,6 +43,9 @@ const COLUMNS: [(&str, Option<Integration>); 4] = [
     ("the SDK alone", None),
 ];
 
+/// Where more requests are rejected than with the SDK alone; the page says why. No call fails.
+const EXCEPTIONS: [(&str, &str); 1] = [("a role that is assumed through another", "`install!`")];
+
 impl Feature {
     fn costs(&self, integration: Option<Integration>) -> [Cost; 2] {
         SKEWS.map(|skew| {
@@ -71,7 +76,8 @@ fn the_page_states_what_each_feature_costs() {
             let [behind, ahead] = costs.map(cell);
             write!(table, " {behind}, {ahead} |").expect("memory");
             for (ours, alone) in costs.iter().zip(alone) {
-                if ours.failed > alone.failed || ours.rejected > alone.rejected {
+                assert!(ours.failed <= alone.failed, "{} {column}", feature.name);
+                if ours.rejected > alone.rejected {
                     worse.push((feature.name, *column));
                 }
             }
@@ -79,8 +85,9 @@ fn the_page_states_what_each_feature_costs() {
         table.push('\n');
     }
     println!("{table}");
-    assert_eq!(worse, [], "worse than the SDK alone");
-    let page = include_str!("../../docs/sdk-features.md");
+    assert_eq!(worse, EXCEPTIONS, "worse than the SDK alone");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/sdk-features.md");
+    let page = fs::read_to_string(page).expect("the page is there");
     assert!(
         page.contains(&table),
         "docs/sdk-features.md has another table than\n{table}"

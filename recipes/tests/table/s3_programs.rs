@@ -142,14 +142,7 @@ impl LocalClock for Moved {
     }
 }
 
-/// Whether the program calls `configure`, and whether it uses `install!`.
-#[derive(Clone, Copy)]
-struct Wiring {
-    configures: bool,
-    installs: bool,
-}
-
-async fn transfers(wiring: Wiring, skew: i64) -> Cost {
+async fn transfers(skew: i64) -> Cost {
     let server = S3Server::start_on_time(&credentials()).await;
     let clock = SkewClock::builder().local_clock(Moved(skew)).build();
     let loader = aws_config::defaults(BehaviorVersion::latest())
@@ -158,16 +151,8 @@ async fn transfers(wiring: Wiring, skew: i64) -> Cost {
         .credentials_provider(credentials())
         .time_source(clock.local_time());
     let inner = aws_smithy_http_client::Builder::new().build_http();
-    let loader = if wiring.configures {
-        clock.configure_with_http_client(loader, inner)
-    } else {
-        loader.http_client(inner)
-    };
-    let config = loader.load().await;
-    let mut config = aws_sdk_s3::config::Builder::from(&config).force_path_style(true);
-    if wiring.installs {
-        config = aws_clock_skew::install!(config, &clock);
-    }
+    let config = clock.configure_with_http_client(loader, inner).load().await;
+    let config = aws_sdk_s3::config::Builder::from(&config).force_path_style(true);
     let manager = transfer_manager(aws_sdk_s3::Client::from_conf(config.build()));
     let mut failed = 0;
     for length in [20 << 20, 100, 1_000] {
@@ -186,45 +171,12 @@ async fn transfers(wiring: Wiring, skew: i64) -> Cost {
     Cost { rejected, failed }
 }
 
-async fn transfers_of(configures: bool, installs: bool) -> [Cost; 2] {
-    let wiring = Wiring {
-        configures,
-        installs,
-    };
-    [
-        transfers(wiring, SKEWS[0]).await,
-        transfers(wiring, SKEWS[1]).await,
-    ]
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_transfer_manager_loses_no_transfer() {
+    let costs = [transfers(SKEWS[0]).await, transfers(SKEWS[1]).await];
     is_row(
         "aws-sdk-s3-transfer-manager 0.3",
         "transfer_manager.rs",
-        transfers_of(true, false).await,
-    );
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_transfer_manager_costs_no_more_than_with_the_sdk_alone() {
-    let alone = transfers_of(false, false).await;
-    let mut row = String::from("| aws-sdk-s3-transfer-manager 0.3 |");
-    for costs in [
-        transfers_of(false, true).await,
-        transfers_of(true, false).await,
-        transfers_of(true, true).await,
-        alone,
-    ] {
-        for (cost, alone) in costs.iter().zip(alone) {
-            assert!(cost.rejected <= alone.rejected && cost.failed <= alone.failed);
-        }
-        let [behind, ahead] = costs.map(|cost| format!("{}/{}", cost.rejected, cost.failed));
-        row += &format!(" {behind}, {ahead} |");
-    }
-    let page = include_str!("../../../docs/sdk-features.md");
-    assert!(
-        page.lines().any(|line| line == row),
-        "docs/sdk-features.md lacks:\n{row}"
+        costs,
     );
 }
