@@ -163,11 +163,23 @@ async fn the_alerts_are_tested_with_series_that_the_service_has() {
     assert!(names_in(rules).is_subset(&names), "{rules}");
     // The alerts and the reference have the same names.
     let reference = include_str!("../docs/observability.md");
-    let alerts = rules
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("- alert: "));
+    let values = |field: &str| {
+        let lines = rules.lines().map(str::trim);
+        let values = lines.filter_map(|line| line.strip_prefix(field).map(str::to_owned));
+        values.collect::<Vec<_>>()
+    };
+    let alerts = values("- alert: ");
+    let (_, table) = reference.split_once("\n| alert |").expect("is there");
+    let rows = table.lines().skip(2).take_while(|row| row.starts_with('|'));
+    let rows: Vec<_> = rows.collect();
+    let severities = values("severity: ");
+    assert_eq!((rows.len(), severities.len()), (alerts.len(), alerts.len()));
+    for ((row, alert), severity) in rows.iter().zip(&alerts).zip(severities) {
+        let is_the_row =
+            row.starts_with(&format!("| `{alert}` |")) && row.ends_with(&format!("| {severity} |"));
+        assert!(is_the_row, "{row}: {alert}, {severity}");
+    }
     for alert in alerts {
-        assert!(reference.contains(&format!("`{alert}`")), "{alert}");
         assert!(tests.contains(&format!("alertname: {alert}")), "{alert}");
         // The runbook has a heading for each alert.
         assert!(reference.contains(&format!("\n### {alert}\n")), "{alert}");

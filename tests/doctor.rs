@@ -190,11 +190,8 @@ fn an_error_is_explained_by_the_times_that_it_states() {
             0,
             &["Cause: the credentials have expired."],
         ),
-        (
-            "something else",
-            2,
-            &["Cause: no response names the cause."],
-        ),
+        ("something else", 2, &["The text does not name the cause."]),
+        (" \n", 2, &["There is no text to explain; try --help."]),
     ] {
         let explanation = Explanation::of(text, &local);
         let lines = explanation.lines();
@@ -227,7 +224,19 @@ fn wrong_arguments_of_the_doctor_are_named_in_a_sentence() {
             "`localhost:9` is not a URL: write https://localhost:9",
         ),
         (&["ftp://host"], "`ftp://host` is neither http nor https"),
-        (&["http://"], "`http://` names no server: write http://HOST"),
+        (&[""], "`` is not a URL: write https://HOST"),
+        (
+            &["http://"],
+            "`http://` names no server: write http://HOST or http://HOST:PORT",
+        ),
+        (
+            &["https://exa mple"],
+            "`https://exa mple` names no server: write https://HOST or https://HOST:PORT",
+        ),
+        (
+            &["http://127.0.0.1:99999"],
+            "`http://127.0.0.1:99999` names no server: write http://HOST or http://HOST:PORT",
+        ),
         (
             &["--watch=foo"],
             "--watch needs whole seconds: `foo` is not one; try --watch=600",
@@ -251,6 +260,17 @@ fn wrong_arguments_of_the_doctor_are_named_in_a_sentence() {
     );
     assert_eq!(parse(&["--explain=Signature expired: x"]), explained);
     assert_eq!(parse(&["--explain"]), Ok(Command::Explain(None)));
+    assert_eq!(parse(&["--explain", "--help"]), Ok(Command::Help));
+    for url in [
+        "http://[::1]:8080",
+        "https://sts.amazonaws.com/",
+        "http://host?a=b",
+    ] {
+        assert!(
+            matches!(parse(&[url]), Ok(Command::Examine { urls, .. }) if urls == [url]),
+            "{url}"
+        );
+    }
 }
 
 fn parse(arguments: &[&str]) -> Result<Command, String> {

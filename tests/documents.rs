@@ -16,6 +16,7 @@ fn each_test_that_a_document_names_exists() {
             let code = fs::read_to_string(root().join(&file)).unwrap_or_default();
             let place = format!("{} names {test} of {file}", page.display());
             let attributes = attributes_of(&code, test);
+            assert!(is_compiled(Path::new(&file)), "{place}: it is in no target");
             let attributes = attributes.unwrap_or_else(|| panic!("{place}: there is no such test"));
             // These pages say that their tests need an installation.
             let may_be_ignored = ["docs/interop.md", "docs/cookbook.md"].map(PathBuf::from);
@@ -27,6 +28,20 @@ fn each_test_that_a_document_names_exists() {
         }
     }
     assert!(named > 80, "found {named} only");
+}
+
+#[test]
+fn a_comment_is_no_test() {
+    let test = "\n\n#[test]\n// Why.\nfn it_works() {}";
+    assert!(attributes_of(test, "it_works").is_some());
+    for other in [
+        "\n\n// #[test]\n// fn it_works() {}",
+        "\n\n//#[test]\nfn it_works() {}",
+        "\n\n#[test]\n//fn it_works() {}",
+        "\n\n#[test]\nfn it_works_not() {}",
+    ] {
+        assert_eq!(attributes_of(other, "it_works"), None, "{other}");
+    }
 }
 
 #[test]
@@ -264,13 +279,32 @@ const FOLDERS: [&str; 7] = [
     "fuzz/",
 ];
 
-/// Returns the attributes of a test, or nothing if there is no such test.
-fn attributes_of<'a>(code: &'a str, test: &str) -> Option<&'a str> {
+/// Returns the attributes of a test, or nothing if there is no such test. A comment is no test.
+fn attributes_of(code: &str, test: &str) -> Option<String> {
+    let is_code = |line: &&str| !line.trim_start().starts_with("//");
+    let code: Vec<_> = code.lines().filter(is_code).collect();
+    let code = code.join("\n");
     let (before, _) = code.split_once(&format!("fn {test}("))?;
     let start = before.rfind("\n\n").unwrap_or(0);
     let attributes = &before[start..];
     let is_test = attributes.contains("#[test]") || attributes.contains("#[tokio::test");
-    is_test.then_some(attributes)
+    is_test.then(|| attributes.to_owned())
+}
+
+/// Whether a file is the root of a test, or a module of the file above it.
+fn is_compiled(file: &Path) -> bool {
+    let (Some(folder), Some(name)) = (file.parent(), file.file_stem()) else {
+        return false;
+    };
+    let above = ["main.rs", "lib.rs"].map(|root| folder.join(root));
+    let mut above = above.into_iter().chain([folder.with_extension("rs")]);
+    folder == Path::new("tests")
+        || above.any(|above| {
+            let code = fs::read_to_string(root().join(above)).unwrap_or_default();
+            let module = format!("{};", name.to_string_lossy());
+            let mut lines = code.lines().filter(|line| !line.starts_with("//"));
+            lines.any(|line| line.split_once("mod ").is_some_and(|(_, it)| it == module))
+        })
 }
 
 /// Returns the texts in backticks, except in blocks of code.

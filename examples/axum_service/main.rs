@@ -61,7 +61,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
         let (_, address) = argument.split_once('=').unwrap_or(("", "127.0.0.1:8080"));
         let listener = TcpListener::bind(address).await.unwrap_or_else(|error| {
             command_line::fail(format!(
-                "cannot listen on {address}: {error}; try --serve=127.0.0.1:0"
+                "cannot listen on `{address}`: {error}; try --serve=127.0.0.1:0"
             ))
         });
         println!(

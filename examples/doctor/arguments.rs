@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use http::Uri;
+use http::uri::Authority;
+
 use super::machine::Skew;
 
 /// What the program does.
@@ -31,7 +34,11 @@ impl Command {
                     let words: Vec<String> =
                         [text.to_owned()].into_iter().chain(arguments).collect();
                     let text = words.join(" ").trim().to_owned();
-                    return Ok(Self::Explain((!text.is_empty()).then_some(text)));
+                    return Ok(match &*text {
+                        "" => Self::Explain(None),
+                        "--help" | "-h" => Self::Help,
+                        _ => Self::Explain(Some(text)),
+                    });
                 }
                 ("--skew", text) => {
                     let parsed = Skew::parse(text);
@@ -55,20 +62,31 @@ impl Command {
     }
 }
 
-/// Checks that a URL has a scheme and a host.
+/// Returns a URL with a scheme and a server.
 fn url(argument: String) -> Result<String, String> {
-    let Some((scheme, rest)) = argument.split_once("://") else {
-        return Err(format!(
-            "`{argument}` is not a URL: write https://{argument}"
-        ));
+    let Some((scheme, _)) = argument.split_once("://") else {
+        let server = if argument.is_empty() {
+            "HOST"
+        } else {
+            &argument
+        };
+        return Err(format!("`{argument}` is not a URL: write https://{server}"));
     };
-    match scheme {
-        "http" | "https" if rest.starts_with('/') || rest.is_empty() => Err(format!(
-            "`{argument}` names no server: write {scheme}://HOST"
-        )),
-        "http" | "https" => Ok(argument),
-        _ => Err(format!("`{argument}` is neither http nor https")),
+    if !["http", "https"].contains(&scheme) {
+        return Err(format!("`{argument}` is neither http nor https"));
     }
+    let uri: Option<Uri> = argument.parse().ok();
+    match uri.as_ref().and_then(Uri::authority) {
+        Some(server) if has_valid_port(server) => Ok(argument),
+        _ => Err(format!(
+            "`{argument}` names no server: write {scheme}://HOST or {scheme}://HOST:PORT"
+        )),
+    }
+}
+
+/// `http` ignores a port that is no number up to 65535.
+fn has_valid_port(server: &Authority) -> bool {
+    server.port().is_some() || server.as_str().ends_with(server.host())
 }
 
 pub(crate) const HELP: &str = "\

@@ -35,7 +35,7 @@ use machine::{Machine, Skew, true_time};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    command_line::exit_on_closed_pipe();
+    command_line::exit_on_failed_output();
     match start(std::env::args().skip(1)).await {
         Ok(code) => ExitCode::from(code),
         Err(error) => command_line::fail(error),

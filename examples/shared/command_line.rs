@@ -10,7 +10,7 @@ use std::process::exit;
 ///
 /// Each line of `help` that starts with two spaces and `--` names a known argument.
 pub(crate) fn arguments(help: &str) -> Vec<String> {
-    exit_on_closed_pipe();
+    exit_on_failed_output();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match check(&arguments, help) {
         Ok(true) => arguments,
@@ -47,28 +47,29 @@ pub(crate) fn fail(sentence: impl std::fmt::Display) -> ! {
     exit(2)
 }
 
-/// Exits instead of panicking when standard output is a closed pipe, as in `| head`.
-pub(crate) fn exit_on_closed_pipe() {
+/// Exits instead of panicking when standard output cannot be written: silently if it is a closed pipe,
+/// as in `| head`, and with a sentence otherwise.
+pub(crate) fn exit_on_failed_output() {
     let before = panic::take_hook();
-    panic::set_hook(Box::new(move |info| {
-        if is_broken_pipe(info.payload()) {
-            exit(0);
-        }
-        before(info);
+    panic::set_hook(Box::new(move |info| match output_error(info.payload()) {
+        Some(error) if is_closed_pipe(error) => exit(0),
+        Some(error) => fail(format!("cannot write the output: {error}")),
+        None => before(info),
     }));
 }
 
-/// Returns whether `println!` has panicked because of a closed pipe, and not of a full disk.
-fn is_broken_pipe(payload: &(dyn Any + Send)) -> bool {
-    let text = payload.downcast_ref::<String>();
-    text.is_some_and(|text| {
-        text.starts_with("failed printing to std")
-            && CLOSED_PIPE.iter().any(|code| text.ends_with(code))
-    })
+/// Returns the error with which `println!` has panicked.
+fn output_error(payload: &(dyn Any + Send)) -> Option<&str> {
+    let text = payload.downcast_ref::<String>()?;
+    let text = text.strip_prefix("failed printing to std")?;
+    text.split_once(": ").map(|(_, error)| error)
 }
 
-/// On Unix, and on Windows.
-const CLOSED_PIPE: [&str; 3] = ["(os error 32)", "(os error 109)", "(os error 232)"];
+/// Returns whether an error is that of a closed pipe, on Unix or Windows.
+fn is_closed_pipe(error: &str) -> bool {
+    let codes = ["(os error 32)", "(os error 109)", "(os error 232)"];
+    codes.iter().any(|code| error.ends_with(code))
+}
 
 #[cfg(test)]
 mod tests {
@@ -76,16 +77,23 @@ mod tests {
 
     #[test]
     fn only_a_closed_pipe_ends_the_program_silently() {
-        for (text, expected) in [
-            ("failed printing to stdout: Broken pipe (os error 32)", true),
+        for (text, error, is_silent) in [
+            (
+                "failed printing to stdout: Broken pipe (os error 32)",
+                Some("Broken pipe (os error 32)"),
+                true,
+            ),
             (
                 "failed printing to stdout: No space left on device (os error 28)",
+                Some("No space left on device (os error 28)"),
                 false,
             ),
-            ("assertion failed", false),
+            ("another panic", None, false),
         ] {
             let payload: Box<dyn Any + Send> = Box::new(text.to_owned());
-            assert_eq!(is_broken_pipe(&*payload), expected, "{text}");
+            let found = output_error(&*payload);
+            assert_eq!(found, error);
+            assert_eq!(found.is_some_and(is_closed_pipe), is_silent, "{text}");
         }
     }
 

@@ -27,7 +27,7 @@ use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitEx
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    command_line::exit_on_closed_pipe();
+    command_line::exit_on_failed_output();
     show_log_events();
     match start().await {
         Ok(code) => code,

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 use crate::capture::{Capture, Emitted, Value};
-use crate::integrations::{Integration, Site};
+use crate::integrations::Integration;
 use crate::scenarios::{call, credentials, observing, site};
 use crate::wire::{Answer, Fate, Manner};
 use crate::world::DAY;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws_clock_skew::SkewClock;
 use aws_clock_skew_endpoint::Endpoint;
 
 use crate::capture::{Capture, Emitted, Value};
@@ -166,6 +167,32 @@ async fn every_metric_is_as_the_reference_says_from_every_integration() {
     }
     let documented: BTreeSet<String> = rows.into_iter().map(|row| row[0].clone()).collect();
     assert_eq!(seen, documented);
+}
+
+/// Each of them has a counter that starts at 0.
+#[test]
+fn the_events_outcomes_and_reasons_of_the_reference_are_those_that_can_be_emitted() {
+    let capture = Capture::start();
+    let _clock = SkewClock::new();
+    let metrics = capture.metrics();
+    let emitted = |label: &str| {
+        let values = metrics.iter().filter_map(|event| event.text(label));
+        values.map(str::to_owned).collect::<BTreeSet<_>>()
+    };
+    let named = |header: &str| {
+        let rows = table(header).into_iter();
+        rows.map(|row| row[0].clone()).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(emitted("event"), named("| event | level"));
+    assert_eq!(emitted("outcome"), named("| outcome | what"));
+    let fields = fields();
+    let (_, reasons) = fields["reason"]
+        .meaning
+        .split_once("of a skipped resend: ")
+        .expect("is there");
+    let reasons = reasons.split([',', ' ']);
+    let reasons = reasons.filter(|word| !["", "or"].contains(word));
+    assert_eq!(emitted("reason"), reasons.map(str::to_owned).collect());
 }
 
 #[tokio::test]

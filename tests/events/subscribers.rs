@@ -150,13 +150,13 @@ fn a_subscriber_that_blocks_delays_the_call_of_its_event_and_no_other() {
     for integration in Integration::ALL {
         let site = site(-2 * DAY, Manner::InMessage);
         let (blocked, released) = (Latch::default(), Latch::default());
-        let (trigger, hear) = (blocked.clone(), released.clone());
+        let (open, wait) = (blocked.clone(), released.clone());
         let mut changes = site.clock.subscribe();
         let behind = site.clone();
         let delayed = thread::spawn(move || {
             let _guard = tracing::subscriber::set_default(Misbehaving(move || {
-                tell.open();
-                hear.wait();
+                open.open();
+                wait.wait();
             }));
             block_on(call(integration, &behind))
         });
@@ -249,13 +249,13 @@ fn a_gauge_that_is_set_late_is_corrected_at_the_next_scrape() {
     let site = site(-2 * DAY, Manner::InMessage);
     let gauge = Gauge::default();
     let (reached, released) = (Latch::default(), Latch::default());
-    let (trigger, hear) = (reached.clone(), released.clone());
+    let (open, wait) = (reached.clone(), released.clone());
     let slow = Recorder {
         gauge: gauge.clone(),
         before: move |offset: f64| {
             if offset > 0.0 {
-                tell.open();
-                hear.wait();
+                open.open();
+                wait.wait();
             }
         },
     };

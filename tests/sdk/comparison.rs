@@ -14,7 +14,7 @@ use crate::clients::{
 };
 use crate::log::Log;
 use crate::wire::{Answer, Fate, Manner, Wire};
-use crate::world::{HOUR, MINUTE, World, minutes, shifted};
+use crate::world::{DAY, HOUR, MINUTE, World, minutes, shifted};
 
 const URL: &str = "https://sqs.us-east-1.amazonaws.com";
 const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
@@ -306,6 +306,25 @@ impl io::Write for Text {
     }
 }
 
+/// Returns what a call of a client logs, in the format of `tracing-subscriber`.
+async fn logged(level: Level, integration: Option<Integration>, skew: i64) -> String {
+    let _listens = Log::start();
+    let text = Text::default();
+    let writer = text.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_max_level(level)
+        .with_writer(move || writer.clone())
+        .finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    let site = Site::new(integration, skew);
+    assert_eq!(receive(&site.sqs, QUEUE).await, Ok(()));
+    assert_eq!(site.wire.sent(), 2);
+    drop(guard);
+    let text = text.0.lock().expect("nobody panics with it").clone();
+    String::from_utf8_lossy(&text).into_owned()
+}
+
 #[tokio::test]
 async fn the_sdk_alone_logs_clock_skew_at_trace_only() {
     is_a_row(
@@ -314,22 +333,25 @@ async fn the_sdk_alone_logs_clock_skew_at_trace_only() {
          for each response",
     );
     for (level, expected) in [(Level::DEBUG, 0), (Level::TRACE, 2)] {
-        let _listens = Log::start();
-        let text = Text::default();
-        let writer = text.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(level)
-            .with_writer(move || writer.clone())
-            .finish();
-        let guard = tracing::subscriber::set_default(subscriber);
-        let site = Site::new(None, -20 * MINUTE);
-        assert_eq!(receive(&site.sqs, QUEUE).await, Ok(()));
-        assert_eq!(site.wire.sent(), 2);
-        drop(guard);
-        let text = text.0.lock().expect("nobody panics with it").clone();
-        let text = String::from_utf8_lossy(&text).to_lowercase();
+        let text = logged(level, None, -20 * MINUTE).await.to_lowercase();
         assert!(text.contains("receivemessage"), "something is logged");
         let lines = text.lines().filter(|line| line.contains("clock skew"));
         assert_eq!(lines.count(), expected, "{level}");
+    }
+}
+
+#[tokio::test]
+async fn the_log_line_of_the_readme_is_the_one_that_is_logged() {
+    let (_, line) = include_str!("../../README.md")
+        .split_once("\n`clock skew detected; ")
+        .expect("the README has it");
+    let (line, _) = line.split_once(" …").expect("it is abridged");
+    for integration in Integration::ALL {
+        let text = logged(Level::WARN, Some(integration), -2 * DAY).await;
+        assert!(
+            text.contains(&format!("clock skew detected; {line}")),
+            "{text}"
+        );
+        assert_eq!(text.lines().count(), 1, "{text}");
     }
 }

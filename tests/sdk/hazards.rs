@@ -18,7 +18,7 @@ use futures_util::stream::{self, StreamExt as _};
 use http_body::Frame;
 use http_body_util::StreamBody;
 
-use crate::clients::{config, receive, sqs, without_retries};
+use crate::clients::{Integration, config, config_in, receive, sqs, sqs_of, without_retries};
 use crate::log::Log;
 use crate::wire::Wire;
 use crate::world::{DAY, MINUTE, World, minutes};
@@ -40,6 +40,29 @@ impl LocalClock for Slewed {
 
     fn monotonic(&self) -> Duration {
         self.machine.monotonic() - *self.behind.lock().expect("is not poisoned")
+    }
+}
+
+/// The uncertainty of a correction grows with its age, until the wall clock is within it.
+#[tokio::test]
+async fn a_skew_of_six_minutes_that_nobody_repairs_costs_one_rejection_every_nineteen_days() {
+    for integration in Integration::ALL {
+        let world = World::with_skew(-6 * MINUTE);
+        let wire = Wire::new(&world, minutes(5));
+        let clock = world.skew_clock();
+        let config = config_in(&world, wire.clone(), URL);
+        let sqs = sqs_of(Some(integration), &config, &clock);
+        let mut rejected_on = Vec::new();
+        for hour in (0..60 * 24).step_by(6) {
+            let before = wire.rejected();
+            assert_eq!(receive(&sqs, QUEUE).await, Ok(()), "{integration:?}");
+            if wire.rejected() > before {
+                assert_eq!(wire.rejected(), before + 1);
+                rejected_on.push(hour / 24);
+            }
+            world.advance(minutes(6 * 60));
+        }
+        assert_eq!(rejected_on, [0, 19, 38, 57], "{integration:?}");
     }
 }
 

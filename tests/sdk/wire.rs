@@ -138,7 +138,7 @@ struct Inner {
     /// Requests with this text in their path or access key are denied.
     denied: Mutex<Option<&'static str>>,
     is_dated_by_machine: AtomicBool,
-    /// Stands in each `Date`, if the service has lost its own.
+    /// The `Date` of every response, instead of the time.
     date: Mutex<Option<SystemTime>>,
     gate: Mutex<Option<Arc<Barrier>>>,
     fates: Mutex<VecDeque<Fate>>,
@@ -193,9 +193,9 @@ impl Wire {
         self.0.is_dated_by_machine.store(true, Ordering::Relaxed);
     }
 
-    /// From now on each `Date` is this one.
+    /// From now on every response has this `Date`.
     pub(crate) fn date_all(&self, date: SystemTime) {
-        *self.0.date.lock().expect("nobody panics with it") = Some(date);
+        *self.0.date.lock().expect("is not poisoned") = Some(date);
     }
 
     pub(crate) fn set_tolerance(&self, tolerance: Duration) {
@@ -258,7 +258,7 @@ impl Wire {
                 continue;
             }
             let is_local = name == "date" && inner.is_dated_by_machine.load(Ordering::Relaxed);
-            let date = *inner.date.lock().expect("nobody panics with it");
+            let date = *inner.date.lock().expect("is not poisoned");
             let value = match date.filter(|_| name == "date") {
                 Some(date) => http_date(date),
                 None if is_local => http_date(inner.world.machine_wall()),

@@ -84,7 +84,7 @@ async fn no_date_header_is_needed() {
 }
 
 #[tokio::test]
-async fn the_second_send_is_the_same_request_byte_for_byte() {
+async fn the_second_send_has_the_same_operation_and_body_at_the_servers_time() {
     for integration in INTEGRATIONS {
         let world = World::with_skew(-2 * DAY);
         let endpoint = endpoint(&world, true).await;

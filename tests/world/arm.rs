@@ -1,6 +1,6 @@
 //! The clients under test: one for each integration, the SDK alone, or no correction.
 
-// The path is stated because the marathon takes this file from elsewhere.
+// The path is explicit because the marathon includes this file from another package.
 #[path = "arm/sdk.rs"]
 mod sdk;
 
@@ -29,15 +29,15 @@ pub(crate) enum Arm {
     Below,
     /// An SDK client with `install!`.
     Install,
-    /// An SDK client with what `configure` sets, and no retries.
+    /// An SDK client with the settings of `configure`, without retries.
     Configure,
-    /// An SDK client of a config that went through `apply`, and no retries.
+    /// An SDK client whose config went through `apply`, without retries.
     Apply,
     /// `configure` and `install!` together.
     Both,
-    /// An SDK client as it comes.
+    /// An SDK client without the crate.
     SdkAlone,
-    /// An SDK client that has its own correction switched off.
+    /// An SDK client without the crate whose own correction is off.
     Nobody,
 }
 
@@ -51,7 +51,7 @@ impl Arm {
         Self::Below,
     ];
 
-    /// Those that cost little.
+    /// The integrations whose calls are cheap.
     pub(crate) const LAYERS: [Self; 2] = [Self::Signing, Self::Below];
 }
 
@@ -68,10 +68,9 @@ pub(crate) struct Station {
 pub(crate) struct Choice {
     pub(crate) secret: &'static str,
     pub(crate) url: &'static str,
-    /// The SDK's standard retries, or none; the HTTP client needs none, so it is given
-    /// none.
+    /// The SDK's standard retries, or none. The HTTP client needs none and gets none.
     pub(crate) retries: bool,
-    /// Calls are made side by side: what one of them waits, passes for all at once.
+    /// Calls run concurrently: while one of them waits, the time passes for all.
     pub(crate) is_parallel: bool,
 }
 
@@ -87,7 +86,7 @@ impl Default for Choice {
 }
 
 pub(crate) const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
-pub(crate) const LAB: &str = "https://sqs.lab.example";
+pub(crate) const OTHER: &str = "https://sqs.example";
 
 enum Client {
     Sdk(sdk::Client),

@@ -11,7 +11,7 @@ use crate::site::Site;
 use crate::tally::Tally;
 use crate::wire::Wire;
 
-/// What the documents state.
+/// The figures in the documents.
 pub(crate) const FIGURES: &[&str] = &[OPERATIONS, EXTRA, TWICE, LOST];
 
 const OPERATIONS: &str = "operations";
@@ -20,11 +20,14 @@ const TWICE: &str = "with more than one";
 const LOST: &str = "lost";
 
 #[test]
-fn a_thousand_calls_in_flight_are_a_thousand_retries() {
-    println!("a skew under a thousand calls: {}", thousands());
+fn a_thousand_calls_in_flight_have_one_resend_each() {
+    println!(
+        "a skew under a thousand calls: {}",
+        thousands().figures(FIGURES)
+    );
 }
 
-/// Has a thousand calls of one client in flight when the skew shows, eight times.
+/// Makes a thousand calls of one client that are in flight when the first error arrives, eight times.
 pub(crate) fn thousands() -> Tally {
     let mut tally = Tally::default();
     for arm in [Arm::Install, Arm::Configure, Arm::Apply, Arm::Both] {

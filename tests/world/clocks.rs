@@ -48,7 +48,7 @@ pub(crate) enum Event {
     Pauses(Duration),
     /// NTP or a person sets the wall clock, this many milliseconds ahead of the true time.
     IsSet(i64),
-    /// A checkpoint is restored, and the monotonic clock shows so much less.
+    /// A checkpoint is restored, and the monotonic clock shows this much less.
     Restores(Duration),
 }
 
@@ -69,7 +69,7 @@ impl World {
         })))
     }
 
-    /// A machine whose clock is correct, and whose time passes as Tokio's does.
+    /// A machine whose clock is correct and follows Tokio's time.
     pub(crate) fn in_tokio_time() -> Self {
         let world = Self::with_skew(0);
         world.clocks().counted = Some(tokio::time::Instant::now());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::arm::{Arm, Choice, LAB, Station};
+use crate::arm::{Arm, Choice, OTHER, Station};
 use crate::chance::{Chance, Rng};
 use crate::clocks::{DAY, HOUR, MINUTE, SECOND, World};
 use crate::fault::{Fault, SORTS, Sort, When};
@@ -50,10 +50,13 @@ pub(crate) fn beside_a_skew(many: u64, few: u64) -> Tally {
 
 #[test]
 fn no_fault_beside_a_skew_costs_a_call_except_the_one_that_the_promise_excepts() {
-    println!("a fault beside a skew: {}", beside_a_skew(24, 3));
+    println!(
+        "a fault beside a skew: {}",
+        beside_a_skew(24, 3).figures(FIGURES)
+    );
 }
 
-/// What the documents state.
+/// The figures in the documents.
 pub(crate) const FIGURES: &[&str] = &[
     OPERATIONS, LOST, EXCEPTED, AS_SLOW, UNTOLD, LOST_AGAIN, TWICE,
 ];
@@ -95,7 +98,16 @@ async fn meets(arm: Arm, name: &str, draw: fn(&mut Rng) -> Fault, seed: u64, tal
         ..Choice::default()
     };
     let station = Station::on(arm, &world, &wire, &clock, choice.clone());
-    let other = Station::on(arm, &world, &wire, &clock, Choice { url: LAB, ..choice });
+    let other = Station::on(
+        arm,
+        &world,
+        &wire,
+        &clock,
+        Choice {
+            url: OTHER,
+            ..choice
+        },
+    );
     // Before the first correction, or later.
     let moment = rng.one_of(&[0, 0, 1, 4]);
     let mut was_excepted = false;

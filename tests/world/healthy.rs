@@ -5,7 +5,7 @@ use std::thread;
 
 use aws_clock_skew::LocalClock;
 
-use crate::arm::{AWS, Arm, Choice, LAB, Station};
+use crate::arm::{AWS, Arm, Choice, OTHER, Station};
 use crate::chance::{Chance, Rng};
 use crate::clocks::{DAY, Event, MINUTE, SECOND, World};
 use crate::fate::{Fate, Reply};
@@ -14,8 +14,8 @@ use crate::skew_error::SkewError;
 use crate::tally::Tally;
 use crate::wire::{Sent, Wire};
 
-/// Makes so many operations on such machines with each cheap client, and so many with each
-/// expensive one, and fails if one of them is not as it should be.
+/// Makes `many` calls on such machines with each cheap client and `few` with each expensive one, and
+/// fails if one of them breaks the claim.
 pub(crate) fn on_correct_clocks(many: u64, few: u64) -> Tally {
     let lives = Arm::OURS.iter().flat_map(|arm| {
         let (operations, life) = if Arm::LAYERS.contains(arm) {
@@ -50,7 +50,10 @@ pub(crate) fn on_correct_clocks(many: u64, few: u64) -> Tally {
 
 #[test]
 fn a_correct_clock_signs_and_no_wrong_time_outlasts_its_call() {
-    println!("a correct clock: {}", on_correct_clocks(50_000, 2_000));
+    println!(
+        "a correct clock: {}",
+        on_correct_clocks(50_000, 2_000).figures(FIGURES)
+    );
 }
 
 #[track_caller]
@@ -76,7 +79,7 @@ fn holds(tally: &Tally, operations: u64) {
     assert!((5..15).contains(&errors), "{tally}");
 }
 
-/// What the documents state.
+/// The figures in the documents.
 pub(crate) const FIGURES: &[&str] = &[
     OPERATIONS,
     NOT_BY_THE_WALL,
@@ -124,7 +127,7 @@ async fn live(arm: Arm, seed: u64, operations: u64) -> Tally {
     let clock = world.skew_clock();
     wire.watches(&clock);
     let choice = Choice {
-        url: rng.one_of(&[AWS, LAB]),
+        url: rng.one_of(&[AWS, OTHER]),
         ..Choice::default()
     };
     let station = Station::on(arm, &world, &wire, &clock, choice);

@@ -1,9 +1,9 @@
 //! The crate in a simulated world: the figures of `docs/verification.md`.
 //!
-//! Time is virtual, and a server, a machine's wall clock and its monotonic clock each
-//! have their own. What goes wrong is data, drawn from a seed that every failure
-//! names. `tests/marathon` runs the same for longer, optimized. `CLOCK_SKEW_FULL=1` in the
-//! environment makes a year of five days, and 100,000 random scenarios of 200.
+//! Time is virtual. A server, the wall clock of a machine and its monotonic clock each have their
+//! own. Faults are data, drawn from a seed that every failure names. `tests/marathon` runs the same
+//! for longer, optimized. With `CLOCK_SKEW_FULL=1` in the environment, five simulated days become a
+//! year, and 200 random scenarios become 100,000.
 
 #![expect(clippy::expect_used, reason = "a test may panic")]
 

@@ -89,7 +89,7 @@ impl SkewError {
         Self::named("s3skew-025")
     }
 
-    /// What S3 says to a HEAD.
+    /// The response of S3 to a HEAD.
     pub(crate) fn without_body() -> Self {
         Self::named("head")
     }

@@ -26,7 +26,6 @@ impl Tally {
     }
 
     /// Returns what was looked at.
-    #[cfg(feature = "sdk")]
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
         self.0.keys().copied()
     }
@@ -37,7 +36,7 @@ impl Tally {
         }
     }
 
-    /// Returns these counts as the documents have them.
+    /// Returns these counts in the form of the documents.
     pub(crate) fn figures(&self, what: &[&'static str]) -> String {
         let figures = what
             .iter()
@@ -45,7 +44,7 @@ impl Tally {
         figures.collect::<Vec<_>>().join("; ")
     }
 
-    /// Fails if any of these has happened, or was not even looked at.
+    /// Fails if any of these has happened, or was not counted at all.
     #[track_caller]
     pub(crate) fn never(&self, what: &[&'static str]) {
         for what in what {

@@ -1,7 +1,7 @@
 //! The wire between a machine and the services: virtual time passes on it, and each request has a
 //! fate.
 
-// The path is stated because the marathon takes this file from elsewhere.
+// The path is explicit because the marathon includes this file from another package.
 #[path = "wire/connector.rs"]
 mod connector;
 
@@ -102,7 +102,7 @@ impl Wire {
         self.state().fates.extend(fates);
     }
 
-    /// Takes back what was planned and has not happened.
+    /// Drops the plans that have not happened.
     pub(crate) fn forget_plans(&self) {
         self.state().fates.clear();
     }
@@ -112,7 +112,7 @@ impl Wire {
         self.state().watched = Some(clock.clone());
     }
 
-    /// From now on requests are answered when so many have come.
+    /// From now on requests are answered when this many have arrived.
     pub(crate) fn hold(&self, requests: usize) {
         self.state().gate = Some(Arc::new(tokio::sync::Barrier::new(requests)));
     }
