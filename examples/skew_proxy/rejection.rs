@@ -1,4 +1,4 @@
-//! Requests that the proxy answers itself, in words that the program's SDK shows.
+//! Requests that the proxy answers itself, in a form that the program's SDK shows.
 
 use std::fmt;
 
