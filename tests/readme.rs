@@ -89,15 +89,23 @@ fn the_pages_name_the_versions_of_the_manifest() {
     let manifest = read("Cargo.toml");
     let rust = value(&manifest, "rust-version").unwrap();
     let (_, dependencies) = manifest.split_once("\n[dependencies]\n").unwrap();
-    let config = dependencies.lines().find(|line| line.starts_with("aws-config = "));
+    let config = dependencies
+        .lines()
+        .find(|line| line.starts_with("aws-config = "));
     let config = version(config.unwrap().split_once(" = ").unwrap().1).unwrap();
     let config: Vec<_> = config.split('.').take(2).collect();
     let config = config.join(".");
     for (page, text) in [
-        ("README.md", format!("Minimum supported Rust version: {rust}. SDK: aws-config {config},")),
+        (
+            "README.md",
+            format!("Minimum supported Rust version: {rust}. SDK: aws-config {config},"),
+        ),
         ("src/lib.rs", format!("//! {rust}, the same as the AWS SDK")),
         ("CONTRIBUTING.md", format!("cargo +{rust} check")),
-        ("docs/migration.md", format!("`aws-config` {config}, the first")),
+        (
+            "docs/migration.md",
+            format!("`aws-config` {config}, the first"),
+        ),
     ] {
         let words = read(page);
         let words: Vec<_> = words.split_whitespace().collect();

@@ -328,7 +328,7 @@ async fn logged(level: Level, integration: Option<Integration>, skew: i64) -> St
 #[tokio::test]
 async fn the_sdk_alone_logs_clock_skew_at_trace_only() {
     is_a_row(
-        "somebody has to find out",
+        "a person looks for the cause",
         "[a `trace!` line](https://docs.rs/crate/aws-runtime/1.10.2/source/src/service_clock_skew.rs) \
          for each response",
     );
@@ -348,7 +348,10 @@ async fn the_log_line_of_the_readme_is_the_one_that_is_logged() {
     let (line, _) = line.split_once(" …").expect("it is abridged");
     for integration in Integration::ALL {
         let text = logged(Level::WARN, Some(integration), -2 * DAY).await;
-        assert!(text.contains(&format!("clock skew detected; {line}")), "{text}");
+        assert!(
+            text.contains(&format!("clock skew detected; {line}")),
+            "{text}"
+        );
         assert_eq!(text.lines().count(), 1, "{text}");
     }
 }
