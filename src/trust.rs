@@ -141,16 +141,20 @@ impl Trust {
         if host.is_some_and(Host::is_aws) {
             return None;
         }
-        if let Some(confirmation) = &self.confirmation
-            && confirmation.holds(reading)
-        {
-            return Some(&confirmation.host);
+        if let Some(confirmed_by) = self.confirmed_by(reading) {
+            return Some(confirmed_by);
         }
         // Among hosts that are not AWS, the last error counts. The pause keeps two of them
         // from changing the clock back and forth with every call.
         let (at, last) = self.last_change.as_ref()?;
         let other = host.is_none_or(|host| host.name() != &**last);
         (other && reading.monotonic.saturating_sub(*at) < BETWEEN_CHANGES).then_some(last)
+    }
+
+    /// Returns the name of the host that confirmed the clock, while that holds.
+    pub(crate) fn confirmed_by(&self, reading: Reading) -> Option<&str> {
+        let confirmation = self.confirmation.as_ref()?;
+        confirmation.holds(reading).then_some(&*confirmation.host)
     }
 
     pub(crate) fn confirm(&mut self, host: &Host, reading: Reading) {

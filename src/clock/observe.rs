@@ -107,6 +107,16 @@ impl SkewClock {
         state.clock.signing_time(name, reading)
     }
 
+    /// Returns whether AWS confirmed the time that requests are signed with.
+    #[cfg(feature = "sdk")]
+    #[cold]
+    pub(crate) fn is_confirmed_by_aws(&self) -> bool {
+        let reading = self.reading();
+        let mut state = self.lock();
+        self.clear_outdated(&mut state, reading);
+        state.clock.trust.confirmed_by(reading).is_some()
+    }
+
     /// Records an event that has no response.
     #[cfg(feature = "sdk")]
     pub(crate) fn record(&self, event: SkewEvent) {

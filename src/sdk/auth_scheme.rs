@@ -12,6 +12,7 @@ use aws_smithy_runtime_api::client::auth::{
 };
 use aws_smithy_runtime_api::client::identity::{Identity, SharedIdentityResolver};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::retries::RequestAttempts;
 use aws_smithy_runtime_api::client::runtime_components::{GetIdentityResolver, RuntimeComponents};
 use aws_smithy_types::config_bag::ConfigBag;
 
@@ -132,7 +133,9 @@ impl Sign for SkewSigner {
         let host = || Host::of_uri(request.uri());
         let sent = SentAt::now(clock, host);
         let is_stream = request.body().bytes().is_none();
-        let may_differ = clock.is_correcting() || (is_stream && !clock.is_observe_only());
+        let is_corrected = clock.is_correcting()
+            && (state.is_some() || (is_first_attempt(cfg) && clock.is_confirmed_by_aws()));
+        let may_differ = is_corrected || (is_stream && !clock.is_observe_only());
         if may_differ && !is_presigned(cfg) {
             // If the body is a stream, a correction that starts during the upload applies
             // to the later chunks and frames.
@@ -243,6 +246,15 @@ impl TimeSource for HostClock {
 fn signed_at(request: &HttpRequest) -> Option<SystemTime> {
     let date = first_header(request.headers(), &X_AMZ_DATE)?;
     timestamp::sigv4(std::str::from_utf8(date).ok()?)
+}
+
+/// Nothing of ours observes the response if our interceptor is not in the client, as in that
+/// which the SDK makes for the sessions of S3 Express. A wrong correction would never end
+/// there, so the SDK signs by itself unless AWS confirmed the correction, and it signs each
+/// retry, with its own correction.
+fn is_first_attempt(cfg: &ConfigBag) -> bool {
+    let attempts = cfg.load::<RequestAttempts>();
+    attempts.is_none_or(|attempts| attempts.attempts() <= 1)
 }
 
 fn is_presigned(cfg: &ConfigBag) -> bool {

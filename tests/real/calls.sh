@@ -62,5 +62,5 @@ sts() {
 }
 
 "$1"
-echo "$(aws --version)"
+aws --version
 echo "calls $made, failed $failed"

@@ -6,9 +6,12 @@ Arguments: SERVICE/REGION=HOST, by the names in the scope of a signature.
 import sys
 
 import botocore.session
+from botocore.config import Config
 
 # Clients that sign for a service of that list, and are not what is meant by it.
-NOT_MEANT = {"dynamodbstreams", "eventbridgev2", "iam-toolbox", "s3control"}
+NOT_MEANT = {"dynamodbstreams", "eventbridgev2", "iam-toolbox", "mailmanager", "s3control"}
+# S3 has an older host beside that of us-east-1.
+REGIONAL = Config(s3={"us_east_1_regional_endpoint": "regional"})
 
 session = botocore.session.get_session()
 hosts = {}
@@ -25,7 +28,7 @@ for name in session.get_available_services():
     for region, host in hosts.get(service, {}).items():
         seen.add(service)
         client = session.create_client(
-            name, region, aws_access_key_id="a", aws_secret_access_key="b"
+            name, region, config=REGIONAL, aws_access_key_id="a", aws_secret_access_key="b"
         )
         compared += 1
         if client.meta.endpoint_url != f"https://{host}":

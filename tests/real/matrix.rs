@@ -124,7 +124,7 @@ async fn has_the_rows_of_the_document(make: Make) {
     let mut rows = String::new();
     for case in &CASES {
         let (calls, count) = case.calls;
-        write!(rows, "| {make:?} | {} | {count} |", case.name).expect("memory");
+        write!(rows, "| {} | {} | {count} |", make.name(), case.name).expect("memory");
         for (_, integration) in INTEGRATIONS {
             let relay = Relay::with(server.port, case.faults).await;
             let clock = if calls == "repair" {

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 use std::{fs, io};
 
@@ -32,6 +33,17 @@ pub(crate) enum Make {
 }
 
 impl Make {
+    /// As documents name it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::SeaweedFs => "SeaweedFS",
+            Self::S3rver => "s3rver",
+            Self::S3s => "s3s-fs",
+            Self::Swift => "Swift",
+            Self::Ceph => "Ceph RGW",
+        }
+    }
+
     /// The access key and its secret; some have names of their own.
     pub(crate) const fn keys(self) -> (&'static str, &'static str) {
         match self {
@@ -56,6 +68,9 @@ enum Running {
 
 impl Server {
     pub(crate) async fn start(make: Make) -> Self {
+        if make == Make::S3s {
+            return Self::in_this_process().await;
+        }
         let ports: [u16; 6] = std::array::from_fn(|_| free_port());
         let folder = tools().join(format!("{make:?}-{}", ports[0]));
         fs::create_dir_all(&folder).expect("the target directory can be written");
@@ -64,10 +79,12 @@ impl Server {
             Make::S3rver => s3rver(&folder, ports[0]),
             Make::Swift => script("swift", &folder, make, ports),
             Make::Ceph => script("ceph", &folder, make, ports),
-            Make::S3s => return Self::in_this_process().await,
+            Make::S3s => unreachable!("see above"),
         };
         let log = fs::File::create(folder.join("log")).expect("the folder is there");
         let errors = log.try_clone().expect("a file");
+        // The scripts stop when it ends, which it does however this process ends.
+        command.stdin(Stdio::piped());
         let child = command.stdout(log).stderr(errors).spawn();
         let child = child.unwrap_or_else(|error| panic!("{make:?}: {error}"));
         let server = Self {

@@ -40,6 +40,8 @@ impl Scenario {
         endpoint.feed("q", "first");
         let clock = world.skew_clock();
         let loader = aws_config::defaults(BehaviorVersion::latest())
+            // Otherwise it is the date of the machine that the test runs on.
+            .time_source(clock.local_time())
             .profile_files(profiles(&endpoint.url()))
             .profile_name("app")
             .timeout_config(TimeoutConfig::disabled())

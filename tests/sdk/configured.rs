@@ -19,6 +19,8 @@ async fn configured(url: &str, clock: &SkewClock) -> SdkConfig {
     let http_client = aws_smithy_http_client::Builder::new().build_http();
     let loader = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
+        // Otherwise it is the date of the machine that the test runs on.
+        .time_source(clock.local_time())
         .endpoint_url(url)
         .credentials_provider(Credentials::new(
             ACCESS_KEY_ID,

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use aws_clock_skew::install;
+use aws_clock_skew::{SkewClock, install};
 use aws_sdk_s3::config::retry::{RetryConfig, RetryPartition};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
@@ -14,7 +14,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::date_time::{DateTime, Format};
 use tokio::task::JoinSet;
 
-use crate::clients::{Integration, config};
+use crate::clients::{Integration, config, config_in, receive, sqs_of};
 use crate::tap::Tap;
 use crate::wire::{Manner, Wire};
 use crate::world::{HOUR, MINUTE, World, minutes};
@@ -58,6 +58,7 @@ struct Site {
     world: World,
     tap: Tap,
     wire: Wire,
+    clock: SkewClock,
     s3: aws_sdk_s3::Client,
 }
 
@@ -96,6 +97,7 @@ impl Site {
             world,
             tap,
             wire,
+            clock,
             s3: aws_sdk_s3::Client::from_conf(builder.build()),
         }
     }
@@ -207,4 +209,46 @@ async fn a_session_that_is_known_when_the_local_clock_is_set_loses_no_call() {
     }
     let alone = rejected[0];
     assert!(rejected.iter().all(|ours| *ours <= alone), "{rejected:?}");
+}
+
+/// A client inside the SDK asks for sessions, and has none of our interceptors: it cannot find
+/// out that the time which it signs with is wrong.
+#[tokio::test]
+async fn a_correction_that_aws_did_not_confirm_loses_no_call_to_a_directory_bucket() {
+    const LAB: &str = "https://sqs.lab.example";
+    for integration in [None].into_iter().chain(Integration::ALL.map(Some)) {
+        let site = Site::new(integration, 0, true);
+        let lab = Wire::new(&site.world, minutes(5));
+        lab.set_ahead(-26 * HOUR);
+        let sqs = sqs_of(integration, &config_in(&site.world, lab, LAB), &site.clock);
+        assert_eq!(receive(&sqs, &format!("{LAB}/1/q")).await, Ok(()));
+        for session in 0..3 {
+            assert!(
+                site.gets(BUCKET).await,
+                "{integration:?}, session {session}"
+            );
+            site.world.advance(minutes(6));
+        }
+    }
+}
+
+/// Both local clocks stand still while a machine is paused, and AWS confirmed the clock before.
+#[tokio::test]
+async fn a_pause_that_no_clock_counts_loses_no_call_to_a_directory_bucket() {
+    const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
+    for integration in [None].into_iter().chain(Integration::ALL.map(Some)) {
+        let site = Site::new(integration, -20 * MINUTE, true);
+        let aws = Wire::new(&site.world, minutes(5));
+        let sqs = sqs_of(integration, &config_in(&site.world, aws, AWS), &site.clock);
+        assert_eq!(receive(&sqs, &format!("{AWS}/1/q")).await, Ok(()));
+        assert!(site.gets(BUCKET).await, "{integration:?}");
+        site.wire.set_ahead(2 * HOUR);
+        for session in 0..3 {
+            assert!(
+                site.gets(BUCKET).await,
+                "{integration:?}, session {session}"
+            );
+            site.world.advance(minutes(31));
+        }
+    }
 }

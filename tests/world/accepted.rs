@@ -31,7 +31,7 @@ pub(crate) fn sequences(many: u64, few: u64) -> Tally {
 
 #[test]
 fn no_sequence_of_accepted_answers_starts_or_changes_a_correction() {
-    println!("accepted answers: {}", sequences(300, 15));
+    println!("accepted answers: {}", sequences(300, 15).figures(FIGURES));
 }
 
 /// The figures in the documents.

@@ -21,7 +21,10 @@ const LOST: &str = "lost";
 
 #[test]
 fn a_thousand_calls_in_flight_have_one_resend_each() {
-    println!("a skew under a thousand calls: {}", thousands());
+    println!(
+        "a skew under a thousand calls: {}",
+        thousands().figures(FIGURES)
+    );
 }
 
 /// Makes a thousand calls of one client that are in flight when the first error arrives, eight times.

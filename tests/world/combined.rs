@@ -50,7 +50,10 @@ pub(crate) fn beside_a_skew(many: u64, few: u64) -> Tally {
 
 #[test]
 fn no_fault_beside_a_skew_costs_a_call_except_the_one_that_the_promise_excepts() {
-    println!("a fault beside a skew: {}", beside_a_skew(24, 3));
+    println!(
+        "a fault beside a skew: {}",
+        beside_a_skew(24, 3).figures(FIGURES)
+    );
 }
 
 /// The figures in the documents.

@@ -8,6 +8,7 @@ mod bank;
 mod compare;
 mod net;
 mod play;
+pub(crate) mod rows;
 mod scenario;
 mod seen;
 mod year;

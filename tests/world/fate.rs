@@ -95,7 +95,6 @@ pub(crate) enum Reply {
     /// The resource does not exist.
     NotFound,
     /// The service has too many requests, and says so with this status.
-    #[cfg(feature = "sdk")]
     Throttled(u16),
 }
 

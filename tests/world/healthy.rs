@@ -50,7 +50,10 @@ pub(crate) fn on_correct_clocks(many: u64, few: u64) -> Tally {
 
 #[test]
 fn a_correct_clock_signs_and_no_wrong_time_outlasts_its_call() {
-    println!("a correct clock: {}", on_correct_clocks(50_000, 2_000));
+    println!(
+        "a correct clock: {}",
+        on_correct_clocks(50_000, 2_000).figures(FIGURES)
+    );
 }
 
 #[track_caller]

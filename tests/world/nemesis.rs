@@ -32,7 +32,10 @@ pub(crate) fn for_a_day(many: u64, few: u64) -> Tally {
 
 #[test]
 fn a_day_of_bumps_and_strobes_costs_no_call_except_those_that_the_promise_excepts() {
-    println!("a nemesis for 24 hours: {}", for_a_day(1, 1));
+    println!(
+        "a nemesis for 24 hours: {}",
+        for_a_day(1, 1).figures(FIGURES)
+    );
 }
 
 /// The figures in the documents.

@@ -11,12 +11,18 @@ use crate::tally::Tally;
 
 #[test]
 fn no_repair_by_a_step_rejects_a_request() {
-    println!("NTP repairs by a step: {}", repairs(Repair::Step, (30, 5)));
+    println!(
+        "NTP repairs by a step: {}",
+        repairs(Repair::Step, (30, 5)).figures(FIGURES)
+    );
 }
 
 #[test]
 fn no_repair_by_a_slew_rejects_a_request() {
-    println!("NTP repairs by a slew: {}", repairs(Repair::Slew, (30, 5)));
+    println!(
+        "NTP repairs by a slew: {}",
+        repairs(Repair::Slew, (30, 5)).figures(FIGURES)
+    );
 }
 
 /// The figures in the documents.

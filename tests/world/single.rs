@@ -37,7 +37,10 @@ pub(crate) fn reported_by_each_error(many: u64, few: u64) -> Tally {
 
 #[test]
 fn no_skew_costs_a_call_whatever_error_reports_it() {
-    println!("one skew: {}", reported_by_each_error(3, 1));
+    println!(
+        "one skew: {}",
+        reported_by_each_error(3, 1).figures(FIGURES)
+    );
 }
 
 /// The figures in the documents.

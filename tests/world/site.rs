@@ -104,7 +104,6 @@ impl Site {
             Reply::Nobody => Answer::new(500, ""),
             Reply::Denied => Answer::new(403, DENIED).at(now).with_id(),
             Reply::NotFound => Answer::new(404, NOT_FOUND).at(now).with_id(),
-            #[cfg(feature = "sdk")]
             Reply::Throttled(status) => {
                 let is_json = request.headers().contains_key("x-amz-target");
                 let body = if is_json { THROTTLED } else { SLOW_DOWN };
@@ -218,8 +217,6 @@ const BY_CODE: &str = "<Error><Code>RequestTimeTooSkewed</Code><Message>The diff
     request time and the server's time is too large.</Message></Error>";
 const DENIED: &str = r#"{"__type":"com.amazonaws.sqs#AccessDeniedException","message":"no"}"#;
 const NOT_FOUND: &str = r#"{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"none"}"#;
-#[cfg(feature = "sdk")]
 const THROTTLED: &str = r#"{"__type":"com.amazonaws.sqs#ThrottlingException","message":"less"}"#;
-#[cfg(feature = "sdk")]
 const SLOW_DOWN: &str = "<Error><Code>SlowDown</Code><Message>less</Message></Error>";
 const WRONG_KEY: &str = r#"{"__type":"com.amazon.coral.service#InvalidSignatureException","message":"The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method."}"#;

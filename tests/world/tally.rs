@@ -26,7 +26,6 @@ impl Tally {
     }
 
     /// Returns what was looked at.
-    #[cfg(feature = "sdk")]
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
         self.0.keys().copied()
     }

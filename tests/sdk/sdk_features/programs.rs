@@ -16,6 +16,7 @@ use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::shared::IntoShared;
 use aws_smithy_types::byte_stream::ByteStream;
+use aws_types::sdk_config::Builder;
 
 use super::server::{Protocol, Server};
 use super::{Cost, Feature, Setup};
@@ -246,11 +247,7 @@ impl Setup {
         self.site_with(protocol, |config| config)
     }
 
-    fn site_with(
-        self,
-        protocol: Protocol,
-        prepare: impl FnOnce(aws_config::sdk_config::Builder) -> aws_config::sdk_config::Builder,
-    ) -> Site {
+    fn site_with(self, protocol: Protocol, prepare: impl FnOnce(Builder) -> Builder) -> Site {
         let world = World::with_skew(self.skew);
         let server = Server::new(&world, protocol);
         self.site_of(world, server, prepare)
@@ -260,14 +257,16 @@ impl Setup {
         self,
         world: World,
         server: Server,
-        prepare: impl FnOnce(aws_config::sdk_config::Builder) -> aws_config::sdk_config::Builder,
+        prepare: impl FnOnce(Builder) -> Builder,
     ) -> Site {
+        // Files are read in the meantime, so whoever waits has to be woken by Tokio.
+        tokio::time::pause();
         let clock = world.skew_clock();
         let mut config = config("http://unused")
             .into_builder()
             .http_client(server.clone())
             .time_source(world.clone())
-            .sleep_impl(world.clone());
+            .sleep_impl(TokioSleep::new());
         config.set_endpoint_url(None);
         let config = prepare(config).build();
         Site {
@@ -394,17 +393,13 @@ async fn presigned(site: Site) -> Cost {
 }
 
 fn slow(of: Setup, retries: RetryConfig) -> Site {
-    tokio::time::pause();
     let world = World::with_skew(of.skew);
     let server = Server::new(&world, Protocol::Json).slowed(Duration::from_millis(300));
     let timeouts = TimeoutConfig::builder()
         .operation_attempt_timeout(Duration::from_millis(500))
         .build();
     of.site_of(world, server, |config| {
-        config
-            .retry_config(retries)
-            .timeout_config(timeouts)
-            .sleep_impl(TokioSleep::new())
+        config.retry_config(retries).timeout_config(timeouts)
     })
 }
 
@@ -501,7 +496,6 @@ async fn web_identity(of: Setup) -> Cost {
 }
 
 async fn instance(of: Setup) -> Cost {
-    tokio::time::pause();
     let site = of.site(Protocol::Json);
     let providers = match of.integration {
         Some(Integration::HttpClient | Integration::Both) => Providers::Configured,

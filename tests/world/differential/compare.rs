@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::net::Sent;
 use super::play::{Correction, Played};
-use super::scenario::{Cancel, End, Host, Line, Scenario, Setting};
+use super::scenario::{Cancel, End, Host, Line, Method, Scenario, Setting};
 use super::seen;
 use crate::clocks::{DAY, MINUTE, SECOND};
 use crate::fate::DateFault;
@@ -76,7 +76,7 @@ pub(super) fn worse(
             } else if !has_wrong_key && is_worse(Played::wrong_signatures) {
                 Worse::WrongSignature
             } else if our.worse_than_local() > 1
-                && !(is_the_sdks && !is_worse(Played::worse_than_local))
+                && (!is_the_sdks || is_worse(Played::worse_than_local))
             {
                 Worse::LocalClockIsBetter
             } else {
@@ -97,6 +97,10 @@ pub(super) fn is_excused(scenario: &Scenario, ours: &[Played], call: usize) -> b
     if sent.iter().any(Sent::is_excepted) {
         return true;
     }
+    // No time satisfies both servers of its host, and the resend meets the other one.
+    if sent.iter().any(Sent::is_by_a_false_clock) {
+        return true;
+    }
     // After a resend that took long the credentials may end earlier in the scenario.
     let mut earlier = ours[..call].iter().flat_map(|played| &played.sent);
     let mut settings = scenario.settings();
@@ -109,12 +113,14 @@ pub(super) fn is_excused(scenario: &Scenario, ours: &[Played], call: usize) -> b
     if let Some(Cancel::AfterPolls(_)) = line.cancel {
         return true;
     }
-    // A time-out that leaves no time for the second round trip: the call is lost that meets
-    // the first clock skew error of its host, and no other until the clock is wrong again.
+    // A time-out that leaves no time for the second round trip, or a body that cannot be
+    // replayed: the call is lost that meets the first clock skew error of its host, and no
+    // other until the clock is wrong again.
     let mut settings = scenario.settings();
-    let has_time_out = line.cancel.is_some()
+    let has_one_round_trip = line.method == Method::Stream
+        || line.cancel.is_some()
         || settings.any(|setting| matches!(setting, Setting::AttemptTimeout(_)));
-    has_time_out && sent.iter().any(Sent::is_rejected) && !knew_the_time(scenario, ours, call)
+    has_one_round_trip && sent.iter().any(Sent::is_rejected) && !knew_the_time(scenario, ours, call)
 }
 
 /// Returns whether an earlier call to the same host had a response that states the time, and
@@ -128,7 +134,8 @@ fn knew_the_time(scenario: &Scenario, ours: &[Played], call: usize) -> bool {
             return false;
         }
         until = earlier.line;
-        if earlier.sent.iter().any(|sent| sent.is_disturbed) {
+        let is_false = |sent: &Sent| sent.is_disturbed || sent.is_by_a_false_clock();
+        if earlier.sent.iter().any(is_false) {
             return false;
         }
         let line = scenario.call(earlier.line);
@@ -143,6 +150,12 @@ fn knew_the_time(scenario: &Scenario, ours: &[Played], call: usize) -> bool {
 impl Sent {
     fn is_rejected(&self) -> bool {
         self.verdict == Verdict::Rejected
+    }
+
+    /// It was rejected by a server whose clock differs from that of its host's other servers
+    /// by more than they tolerate.
+    fn is_by_a_false_clock(&self) -> bool {
+        self.is_rejected() && self.is_contradicted
     }
 
     /// Its clock skew error states the time.
@@ -184,6 +197,7 @@ impl Played {
     fn rejected(&self) -> usize {
         self.most_of(|sent| {
             sent.states_the_time()
+                && !sent.is_contradicted
                 && !sent.is_late
                 && !sent.is_disturbed
                 && sent.error.abs() > 2 * MINUTE
@@ -198,7 +212,10 @@ impl Played {
         self.most_of(|sent| {
             let is_answered = sent.verdict != Verdict::Unseen && sent.is_delivered;
             let is_wrong = sent.error.abs() > 2 * MINUTE;
-            is_answered && is_wrong && sent.error.abs() > sent.local_error.abs() + 5 * SECOND
+            is_answered
+                && is_wrong
+                && !sent.is_contradicted
+                && sent.error.abs() > sent.local_error.abs() + 5 * SECOND
         })
     }
 

@@ -56,8 +56,10 @@ pub(super) struct Sent {
     pub(super) is_for_session: bool,
     /// Its body cannot be replayed.
     pub(super) is_stream: bool,
-    /// It went to a server that is not like the others of its host.
+    /// It went to a server that is not like the others of its host, ...
     pub(super) is_odd: bool,
+    /// ... and whose clock differs from theirs by more than they tolerate.
+    pub(super) is_contradicted: bool,
     pub(super) tolerance: Duration,
     pub(super) fate: Fate,
     pub(super) end: End,
@@ -197,6 +199,7 @@ impl Net {
         let (host, server) = (*host, turn % servers.len());
         let is_odd = servers.len() > 1 && server + 1 == servers.len();
         let site = servers[server].clone();
+        let is_contradicted = is_odd && is_beyond(site.ahead - servers[0].ahead, site.tolerance);
         let now = shifted(world.true_time(), site.ahead);
         let local_error = millis_between(now, world.wall());
         let signed = stamp(amz_date(request)).expect("is signed");
@@ -213,6 +216,7 @@ impl Net {
                 && !is_for_session
                 && request.method() != "GET",
             is_odd,
+            is_contradicted,
             tolerance: site.tolerance,
             fate,
             end: call.end,

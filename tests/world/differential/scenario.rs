@@ -287,8 +287,8 @@ fn servers(rng: &mut Rng, host: Host) -> Vec<Site> {
     if rng.bool() {
         odd.date = DateFault::Lying(rng.either_way(SECOND, 10 * DAY));
     } else {
-        // Its service tolerates that.
-        odd.ahead += rng.either_way(SECOND, 4 * MINUTE);
+        // By more or by less than its service tolerates.
+        odd.ahead += rng.either_way(SECOND, 10 * DAY);
     }
     let mut servers = vec![site; rng.usize(1..=2)];
     servers.push(odd);

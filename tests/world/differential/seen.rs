@@ -65,7 +65,10 @@ impl Sent {
                 "rejected without a usable Date",
             ),
             (self.is_odd, "answered by the odd server of a host"),
-            (is_rejected && self.is_odd, "rejected by the odd server"),
+            (
+                is_rejected && self.is_contradicted,
+                "rejected by a server with a false clock",
+            ),
             (self.is_late, "late"),
             (self.is_disturbed, "suspended or set on the way"),
             (self.has_expired, "with credentials that have ended"),

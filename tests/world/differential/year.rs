@@ -7,7 +7,7 @@ use std::thread;
 
 use super::compare::{is_excused, worse};
 use super::play::{Correction, Played};
-use super::scenario::{Call, End, Host, Keys, Line, Scenario, Setting, call, event, site};
+use super::scenario::{Call, End, Host, Keys, Line, Method, Scenario, Setting, call, event, site};
 use crate::chance::{Chance, Rng};
 use crate::clocks::{DAY, MINUTE, SECOND, millis};
 use crate::site::Verdict;
@@ -92,7 +92,7 @@ fn process(seed: u64, settings: Vec<Setting>, days: i64) -> Scenario {
         match rng.u32(0..8) {
             0..2 => lines.push(Line::Clock(event(&mut rng))),
             2 => lines.push(Line::Slew(rng.one_of(&[500, 83_333]))),
-            3 => lines.push(Line::Host(host, Box::new(site(&mut rng, host)))),
+            3 => lines.push(Line::Host(host, vec![site(&mut rng, host)])),
             _ => lines.push(Line::Call(faulty(&mut rng))),
         }
         for _ in 0..6 {
@@ -101,7 +101,7 @@ fn process(seed: u64, settings: Vec<Setting>, days: i64) -> Scenario {
         }
         // The next hour has a fault of its own.
         lines.push(Line::Slew(0));
-        lines.push(Line::Host(host, Box::new(host.site())));
+        lines.push(Line::Host(host, vec![host.site()]));
     }
     Scenario(lines)
 }
@@ -109,12 +109,14 @@ fn process(seed: u64, settings: Vec<Setting>, days: i64) -> Scenario {
 fn usual(host: Host) -> Call {
     Call {
         host,
-        is_head: false,
+        method: Method::Get,
         count: 1,
         has_tenants: false,
         end: End::Served,
         fates: Vec::new(),
         cancel: None,
+        server: 0,
+        jitter: 0,
     }
 }
 
@@ -191,7 +193,7 @@ fn is_lost_to_the_clock(call: &Played) -> bool {
 
 /// A signer above a layer has its credentials before each request, so they neither end nor
 /// change under it.
-fn with_static_keys(scenario: &Scenario) -> Scenario {
+pub(super) fn with_static_keys(scenario: &Scenario) -> Scenario {
     let mut scenario = scenario.clone();
     for line in &mut scenario.0 {
         if let Line::Setting(Setting::Keys(keys)) = line {
