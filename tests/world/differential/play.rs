@@ -245,7 +245,7 @@ impl Machine {
     }
 }
 
-/// The SDK draws from the thread's generator, which starts anew whenever the call goes on:
+/// The SDK draws from the thread's generator, which starts again whenever the call goes on:
 /// so all of its back-offs have one factor.
 async fn jittered<F: Future>(jitter: u64, call: F) -> F::Output {
     let mut call = pin!(call);
