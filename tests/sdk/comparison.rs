@@ -328,7 +328,7 @@ async fn logged(level: Level, integration: Option<Integration>, skew: i64) -> St
 #[tokio::test]
 async fn the_sdk_alone_logs_clock_skew_at_trace_only() {
     is_a_row(
-        "somebody has to find out",
+        "a person looks for the cause",
         "[a `trace!` line](https://docs.rs/crate/aws-runtime/1.10.2/source/src/service_clock_skew.rs) \
          for each response",
     );

@@ -8,13 +8,13 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, future};
 use bytes::Bytes;
-use http::{Response, StatusCode, Version};
+use http::{HeaderValue, Response, StatusCode, Version};
 use http_body_util::BodyExt;
 use tower::{Layer, ServiceExt};
 
 use crate::log::Log;
 use crate::script::{Lost, Script, basic, response, signed};
-use crate::stack::credentials;
+use crate::stack::{credentials, operation};
 use crate::world::{HOUR, World};
 
 struct Second {
@@ -82,6 +82,23 @@ async fn only_the_signature_of_the_second_send_differs() {
     names.sort_unstable();
     assert_eq!(names, ["authorization", "x-amz-date"]);
     assert_eq!(again.headers["x-amz-date"], basic(second.world.true_time()));
+}
+
+/// Anybody can write a name of AWS into a header.
+#[tokio::test]
+async fn the_host_that_counts_is_the_one_in_the_url_and_not_the_one_in_a_header() {
+    let second = Second::new();
+    let mut request = operation("https://lab.test/", "AmazonSQS.Op", "hello".to_owned());
+    let name = HeaderValue::from_static("sqs.us-east-1.amazonaws.com");
+    request.headers_mut().insert("host", name);
+    let time = second.world.machine_wall();
+    let request = crate::stack::signed(request, "sqs", &credentials(), time);
+    let layer = second.clock.layer(credentials());
+    let answer = layer.layer(second.script.clone()).oneshot(request).await;
+    assert_eq!(answer.unwrap().status(), StatusCode::OK);
+    let events = second.log.events();
+    assert_eq!(events[0].get("event"), Some("skew_detected"));
+    assert_eq!(events[0].get("server.address"), Some("lab.test"));
 }
 
 #[tokio::test]
