@@ -168,9 +168,9 @@ impl Sent {
         // The machine was suspended, or its clock was set, between sending and the
         // response, and its clock is wrong as well (guarantee 2).
         let is_wrong = self.error.abs().max(self.local_error_after.abs()) > 2 * MINUTE;
-        // The clock does not follow a `Date` more than 7 days forward, and no message more
-        // than 400.
-        let limit = if self.has_date_only {
+        // The clock does not follow a `Date`, nor a message without TLS, more than 7 days
+        // forward, and no message more than 400.
+        let limit = if self.has_date_only || self.host.is_plain() {
             7 * DAY
         } else {
             400 * DAY
