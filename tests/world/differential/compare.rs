@@ -69,15 +69,18 @@ fn worse(
             }
             let has_wrong_key = call_of.end == End::WrongKey;
             let is_worse = |count: fn(&Played) -> usize| count(our) > count(their).max(1);
+            let allowed = if is_the_sdks {
+                their.worse_than_local().max(1)
+            } else {
+                1
+            };
             let worse = if our.lost() > their.lost() && !is_excused(scenario, ours, call) {
                 Worse::Lost
             } else if is_worse(Played::rejected) {
                 Worse::RejectedTwice
             } else if !has_wrong_key && is_worse(Played::wrong_signatures) {
                 Worse::WrongSignature
-            } else if our.worse_than_local() > 1
-                && !(is_the_sdks && !is_worse(Played::worse_than_local))
-            {
+            } else if our.worse_than_local() > allowed {
                 Worse::LocalClockIsBetter
             } else {
                 return None;
