@@ -137,7 +137,14 @@ fn knew_the_time(scenario: &Scenario, ours: &[Played], call: usize) -> bool {
             return false;
         }
         until = earlier.line;
-        let is_false = |sent: &Sent| sent.is_disturbed || sent.is_by_a_false_clock();
+        // Another host, with another time, may have changed the clock.
+        let contradicts = |sent: &Sent| {
+            let mut ours = ours[call].sent.iter();
+            let differs = |our: &Sent| (our.local_error - sent.local_error).abs() > 2 * MINUTE;
+            sent.is_rejected() && ours.any(differs)
+        };
+        let is_false =
+            |sent: &Sent| sent.is_disturbed || sent.is_by_a_false_clock() || contradicts(sent);
         if earlier.sent.iter().any(is_false) {
             return false;
         }
