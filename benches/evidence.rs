@@ -16,7 +16,7 @@ fn evidence(criterion: &mut Criterion) {
         let view = ResponseView::new(200, b"").with_date(DATE);
         bencher.iter(|| Evidence::read(black_box(&view)));
     });
-    // Once in a process: the patterns of a clock skew error are compiled.
+    // The patterns of a clock skew error are compiled once in a process.
     let before = Instant::now();
     black_box(Evidence::read(&ResponseView::new(
         400,

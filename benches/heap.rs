@@ -11,12 +11,12 @@ use aws_clock_skew_benches::{Calls, Integration};
 use gungraun::Callgrind;
 use gungraun::prelude::*;
 
-/// What an allocation costs depends on all that were made before, so each round has a
-/// heap of its own; `aws-clock-skew-gate` divides by both.
+/// The cost of an allocation depends on all earlier ones. So each round has another heap;
+/// `aws-clock-skew-gate` divides by both numbers.
 const ROUNDS: u64 = 16;
 const CALLS: usize = 250;
 
-/// What the rest of the program does, the same in each measurement.
+/// The rest of the program, the same in each measurement.
 struct Others {
     blocks: Vec<Vec<u8>>,
     random: u64,
@@ -34,7 +34,7 @@ impl Others {
         others
     }
 
-    /// Frees sixteen blocks and allocates as many, of up to 8 KiB and mostly small.
+    /// Frees sixteen blocks and allocates as many, of up to 8 KiB and mostly small ones.
     fn work(&mut self) {
         for _ in 0..16 {
             // xorshift64
@@ -51,7 +51,7 @@ impl Others {
 }
 
 #[library_benchmark(setup = Calls::new)]
-#[bench::nobody(Integration::Nobody, 0)]
+#[bench::none(Integration::None, 0)]
 #[bench::sdk(Integration::SdkAlone, 0)]
 #[bench::install(Integration::Install, 0)]
 #[bench::configure(Integration::Configure, 0)]

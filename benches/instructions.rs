@@ -1,4 +1,4 @@
-//! How many instructions is it? What `gate` compares with the committed figures.
+//! How many instructions does it take? `gate` compares the counts with the committed figures.
 //!
 //! `cargo bench -p aws-clock-skew-benches --bench instructions`; needs valgrind and
 //! gungraun-runner.
@@ -22,12 +22,12 @@ use http::Request;
 use http_body_util::Full;
 use tower::Layer;
 
-/// In each measurement; `gate` divides by it.
+/// The repetitions in each measurement; `gate` divides by it.
 const TIMES: usize = 50;
 const HOUR: i64 = 3_600_000;
 
 #[library_benchmark(setup = Calls::new)]
-#[bench::nobody(Integration::Nobody, 0)]
+#[bench::none(Integration::None, 0)]
 #[bench::sdk(Integration::SdkAlone, 0)]
 #[bench::install(Integration::Install, 0)]
 #[bench::configure(Integration::Configure, 0)]
@@ -103,7 +103,7 @@ fn evidence_of_accepted() {
     }
 }
 
-/// So many KiB of a text of `BAITS`. The patterns are compiled before anything is counted.
+/// A text of `kib` KiB from `BAITS`. Reading it compiles the patterns before anything is counted.
 fn bait(kib: usize, name: &str) -> String {
     let found = BAITS.iter().find(|(known, _)| *known == name);
     let text = found.map_or(REJECTION, |(_, bait)| bait);
@@ -131,7 +131,7 @@ fn evidence_of_rejection(text: &str) {
     }
 }
 
-/// Four times the text: `gate` fails if it is much more than four times the work.
+/// Four times the text. `gate` fails if it takes much more than four times the instructions.
 macro_rules! evidence_of {
     ($($name:ident: $kib:literal),+) => {$(
         #[library_benchmark(setup = bait)]
@@ -175,9 +175,9 @@ library_benchmark_group!(
     ]
 );
 
-// Counts under glibc's allocator differ by thousands from run to run: which way it takes
-// depends on all that was allocated before. Under jemalloc they repeat to 1 %. `heap.rs`
-// has the average over many heaps of glibc.
+// Under glibc's allocator the counts differ by thousands from run to run, since its path depends on
+// earlier allocations. Under jemalloc they repeat to 1 %. `heap.rs` averages over many heaps of
+// glibc.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

@@ -1,4 +1,4 @@
-//! What does it cost to ask for the time, by one thread and by sixteen?
+//! What does it cost to read the time, in one thread and in sixteen?
 
 use std::hint::black_box;
 use std::num::NonZero;
@@ -17,7 +17,7 @@ fn now(criterion: &mut Criterion) {
     let uncorrected = SkewClock::new();
     let corrected = SkewClock::builder().initial_offset(HOUR).build();
     assert!(corrected.status().is_correcting());
-    // How the SDK's own correction keeps its distance.
+    // The SDK's own correction stores its offset this way.
     let distance = Mutex::new(Duration::from_secs(3_600));
     let sdk = || {
         let distance = *distance.lock().unwrap_or_else(|e| e.into_inner());
@@ -37,7 +37,7 @@ fn now(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// The time that one reading keeps one core busy.
+/// The processor time of one reading.
 #[expect(
     clippy::disallowed_methods,
     reason = "a benchmark measures the local time"

@@ -1,6 +1,6 @@
 //! What does a rejection cost, from the head of the response to the second send?
 //!
-//! Beside it a call that is accepted at once: the SDK signs and sends in it once.
+//! For comparison, a call that is accepted at once: the SDK signs and sends once.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn rejection(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("rejection");
     group.bench_function("a whole call, accepted", |bencher| {
         let client = client(
-            Integration::Nobody,
+            Integration::None,
             &SkewClock::new(),
             Wire::ahead(Duration::ZERO),
         );

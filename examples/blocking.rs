@@ -1,15 +1,19 @@
 //! Calls SQS from a blocking program, with `ureq` and without an SDK, Tower or async, on
 //! a machine whose clock is two hours behind.
 //!
-//! The clock says which time to sign with, and whether to sign and send once more. The
-//! program signs and sends by itself, so any signer and any HTTP client will do. The
+//! The clock returns the time to sign with, and whether to sign and send once more. The
+//! program itself signs and sends, so it can use any signer and any HTTP client. The
 //! service is an endpoint on loopback that verifies every signature.
 //!
 //! ```text
 //! cargo run --example blocking --no-default-features
 //! ```
 
+#[path = "shared/command_line.rs"]
+mod command_line;
+
 use std::error::Error;
+use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_clock_skew::evidence::ResponseView;
@@ -23,14 +27,25 @@ use ureq::Agent;
 
 const TWO_HOURS: Duration = Duration::from_hours(2);
 const CALLS: u32 = 10;
+const HELP: &str = "\
+Calls SQS from a program without async, on a machine whose clock is two hours behind.
 
-fn main() -> Result<(), Box<dyn Error>> {
-    // Only the endpoint needs it.
+Usage: blocking
+
+The service is an endpoint on loopback that verifies signatures. The last line
+counts the calls, the requests that it rejected, and the failed calls.
+
+Exit codes: 0 if no call failed; 1 if one failed; 2 if an argument cannot be
+understood.";
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    command_line::arguments(HELP);
+    // Only the endpoint needs a runtime.
     let runtime = tokio::runtime::Runtime::new()?;
     let endpoint = runtime.block_on(Endpoint::builder(true_time).start())?;
     endpoint.feed("orders", "the first order");
 
-    // In a program of your own: `SkewClock::new()`.
+    // In your program: `SkewClock::new()`.
     let clock = SkewClock::builder()
         .local_clock(ManualClock::new(true_time() - TWO_HOURS))
         .build();
@@ -44,16 +59,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("the local clock is {}", clock.status().offset());
     let rejected = endpoint.counts().rejected;
     println!("calls {CALLS}, rejected by the server {rejected}, failed {failed}");
-    Ok(())
+    Ok(ExitCode::from(u8::from(failed > 0)))
 }
 
-/// A client that returns error responses as responses: their bodies say what time it is.
+/// Returns a client that returns error responses with their bodies, since these state the time.
 pub(crate) fn agent() -> Agent {
     let config = Agent::config_builder().http_status_as_error(false);
     config.build().into()
 }
 
-/// Sends a message, and returns the status of the result.
+/// Sends a message, and returns the status of the last response.
 pub(crate) fn send(
     agent: &Agent,
     clock: &SkewClock,
@@ -112,7 +127,7 @@ fn signed(
     Ok(request)
 }
 
-/// It stands still, so that the example says the same at every run.
+/// A constant, so that each run has the same output.
 fn true_time() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_800_000_000)
 }

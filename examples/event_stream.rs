@@ -1,9 +1,9 @@
 //! An event stream on a machine whose clock is twenty minutes behind.
 //!
-//! The SDK signs each frame of a stream with a date of its own, and no part of a stream can be sent
-//! again. So the client is made with `install!`, which gives the SDK's signer the corrected time, and
-//! the clock is corrected before the stream starts: here by `synchronize`, in other programs by the
-//! call of another client.
+//! The SDK signs each frame of a stream with its own date, and cannot send a frame again. So the client
+//! has the clock installed with `install!`, which gives the SDK's signer the corrected time. The
+//! correction starts before the stream: here `synchronize` starts it, in other programs the call of
+//! another client.
 //!
 //! ```text
 //! cargo run --example event_stream
@@ -45,20 +45,23 @@ Sends an event stream on a machine whose clock is twenty minutes behind.
 Usage: event_stream
 
 The service is inside the process, and checks the date of each frame. The last
-line counts the frames, and those whose date is correct to two seconds.";
+line counts the frames, and those whose date is correct to two seconds.
+
+Exit codes: 0 if all dates are correct; 1 if one is not; 2 if an argument cannot
+be understood.";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<ExitCode, Box<dyn Error>> {
     command_line::arguments(HELP);
     let machine = ManualClock::new(UNIX_EPOCH);
     machine.set_wall(true_time(&machine) - Duration::from_mins(20));
-    // In a program of your own: `SkewClock::new()`.
+    // In your program: `SkewClock::new()`.
     let clock = SkewClock::builder().local_clock(machine.clone()).build();
     let service = Service {
         machine: machine.clone(),
         correct: Arc::default(),
     };
-    // In place of `configure`, with a service inside this process.
+    // Here with a service inside the process; in your program: `configure`.
     let config = clock.configure_with_http_client(
         aws_config::defaults(BehaviorVersion::latest())
             .region(Region::from_static("us-east-1"))
@@ -69,12 +72,12 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let status = clock.synchronize(&config).await?;
     println!("the local clock is {}", status.offset());
 
-    // The SDK's signer signs the frames: `install!` gives it the corrected time.
+    // `install!` gives the SDK's signer the corrected time for each frame.
     let builder = aws_sdk_transcribestreaming::config::Builder::from(&config);
     let transcribe =
         aws_sdk_transcribestreaming::Client::from_conf(install!(builder, &clock).build());
     let audio = stream::iter(0..CHUNKS).map(move |_| {
-        // A stream takes long.
+        // A stream may last for hours.
         machine.advance(Duration::from_mins(30));
         let event = AudioEvent::builder().audio_chunk(Blob::new("la")).build();
         Ok::<_, AudioStreamError>(AudioStream::AudioEvent(event))

@@ -29,16 +29,19 @@ Usage: lambda_handler
 
 Five invocations call SQS, which is an endpoint on loopback. In between, the
 sandbox is frozen for 3 h, and a request for 20 min. The last line counts the
-invocations, the requests that the endpoint rejected, and the failed calls.";
+invocations, the requests that the endpoint rejected, and the failed calls.
 
-/// What lives as long as the sandbox: made once, outside the handler.
+Exit codes: 0 if no call failed; 1 if one failed; 2 if an argument cannot be
+understood.";
+
+/// The state that lives as long as the sandbox. It is created once, outside the handler.
 struct Function {
     sqs: aws_sdk_sqs::Client,
     queue_url: String,
 }
 
 impl Function {
-    /// The initialization: one clock for all clients, and kept with them.
+    /// The initialization, with one clock for all clients.
     async fn new(clock: &SkewClock, endpoint: &Endpoint) -> Self {
         let credentials = Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None, None, "example");
         let config = clock.configure(
@@ -72,10 +75,10 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let function = Function::new(&clock, &endpoint).await;
 
     let mut failed = 0;
-    for (number, what) in WHAT_HAPPENS.iter().enumerate() {
+    for (number, situation) in SITUATIONS.iter().enumerate() {
         match number {
-            1 => sandbox.thaws_with_the_old_time(),
-            2 => sandbox.is_repaired_by_ntp(),
+            1 => sandbox.thaw_with_the_old_time(),
+            2 => sandbox.repair_by_ntp(),
             3 => sandbox
                 .freezes_the_next_request
                 .store(true, Ordering::Relaxed),
@@ -85,7 +88,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
         let outcome = function.handle(&format!("event {number}")).await;
         failed += u32::from(outcome.is_err());
         println!(
-            "invocation {number}, {what}: {}, {} rejected",
+            "invocation {number}, {situation}: {}, {} rejected",
             if outcome.is_ok() { "done" } else { "failed" },
             endpoint.counts().rejected - before
         );
@@ -100,17 +103,17 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let rejected = endpoint.counts().rejected;
     println!(
         "invocations {}, rejected by the server {rejected}, failed {failed}",
-        WHAT_HAPPENS.len()
+        SITUATIONS.len()
     );
     Ok(ExitCode::from(u8::from(failed > 0)))
 }
 
-const WHAT_HAPPENS: [&str; 5] = [
-    "at first",
+const SITUATIONS: [&str; 5] = [
+    "the first",
     "after a freeze of 3 h, with the time from before it",
     "after NTP has repaired the clock",
     "frozen for 20 min between signing and sending",
-    "after that",
+    "the last",
 ];
 
 /// Simulates the platform.
@@ -142,11 +145,11 @@ impl Sandbox {
         Ok(endpoint)
     }
 
-    fn thaws_with_the_old_time(&self) {
+    fn thaw_with_the_old_time(&self) {
         self.machine.advance_monotonic(Duration::from_hours(3));
     }
 
-    fn is_repaired_by_ntp(&self) {
+    fn repair_by_ntp(&self) {
         self.machine.set_wall(true_time(&self.machine));
     }
 }

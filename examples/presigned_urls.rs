@@ -1,8 +1,8 @@
 //! Presigned URLs on a machine whose clock is two hours behind.
 //!
-//! A URL contains the time at which it was made and how long it is valid. Nothing re-signs it when it
-//! is used, so its time has to be correct from the start. `expires_in` alone takes the local time: set
-//! `start_time(clock.now())` as well.
+//! A presigned URL contains the time of its signature and its validity. Nothing re-signs it later, so
+//! its time has to be correct. `expires_in` alone uses the local time: set `start_time(clock.now())` as
+//! well.
 //!
 //! ```text
 //! cargo run --example presigned_urls
@@ -33,13 +33,16 @@ Makes presigned URLs on a machine whose clock is two hours behind, and gets them
 Usage: presigned_urls
 
 The first URL has the local time, and a server on loopback rejects it. The second
-has the corrected time. The last line has the status of both.";
+has the corrected time. The last line has the status of both.
+
+Exit codes: 0 if the server accepts the second URL; 1 if it rejects it; 2 if an
+argument cannot be understood.";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<ExitCode, Box<dyn Error>> {
     command_line::arguments(HELP);
     let server = server().await?;
-    // In a program of your own: `SkewClock::new()`.
+    // In your program: `SkewClock::new()`.
     let machine = ManualClock::new(true_time() - Duration::from_hours(2));
     let clock = SkewClock::builder().local_clock(machine.clone()).build();
     let config = clock.configure(
@@ -62,7 +65,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let diagnosis = clock.diagnose_response(&(&http::Response::from_parts(parts, body)).into());
     println!("{by_local_clock}: {diagnosis}. {}\n", diagnosis.advice());
 
-    // Any clock clock error updates the clock. A program that only makes URLs makes no call, so it
+    // Any clock skew error updates the clock. A program that only presigns URLs makes no calls, so it
     // asks for the time.
     let status = clock.synchronize(&config).await?;
     println!("synchronize: the local clock is {}.\n", status.offset());
@@ -82,7 +85,7 @@ async fn url(s3: &aws_sdk_s3::Client, now: SystemTime) -> Result<String, Box<dyn
     Ok(request.presigned(life).await?.uri().to_owned())
 }
 
-/// Checks the times of a presigned URL as S3 does. Each response has its own time.
+/// A server that checks the time of a presigned URL as S3 does. Each response has a `Date`.
 async fn server() -> std::io::Result<String> {
     let router = Router::new()
         .route("/", get(|| async { dated(StatusCode::OK, "") }))
@@ -138,7 +141,7 @@ fn extended(basic: &str) -> String {
     )
 }
 
-/// It stands still, so that each run has the same output.
+/// A constant, so that each run has the same output.
 fn true_time() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_800_000_000)
 }

@@ -1,9 +1,7 @@
-//! Calls a service that has no SDK for it, with `reqwest`, on a machine whose
-//! clock is two days behind.
+//! Calls a service without an SDK, with `reqwest`, on a machine whose clock is two days behind.
 //!
-//! Programs call OpenSearch, API Gateway or Bedrock like that: JSON over HTTP, signed with SigV4. The
-//! layer signs with the corrected time. The service is an endpoint on loopback that verifies every
-//! signature.
+//! OpenSearch and API Gateway are called in this way: JSON over HTTP, signed with SigV4. The layer signs
+//! with the corrected time. The service is an endpoint on loopback that verifies every signature.
 //!
 //! ```text
 //! cargo run --example signed_json
@@ -30,7 +28,10 @@ Signs JSON requests with a Tower layer, on a machine whose clock is two days beh
 Usage: signed_json
 
 The service is an endpoint on loopback that verifies signatures. The last line
-counts the calls, the requests that it rejected, and the failed calls.";
+counts the calls, the requests that it rejected, and the failed calls.
+
+Exit codes: 0 if no call failed; 1 if one failed; 2 if an argument cannot be
+understood.";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<ExitCode, BoxError> {
@@ -38,7 +39,7 @@ async fn main() -> Result<ExitCode, BoxError> {
     let endpoint = Endpoint::builder(true_time).start().await?;
     endpoint.feed("orders", "the first order");
 
-    // In a program of your own: `SkewClock::new()`.
+    // In your program: `SkewClock::new()`.
     let clock = SkewClock::builder()
         .local_clock(ManualClock::new(true_time() - TWO_DAYS))
         .build();
@@ -77,7 +78,7 @@ async fn main() -> Result<ExitCode, BoxError> {
     Ok(ExitCode::from(u8::from(failed > 0)))
 }
 
-/// It stands still, so that each run has the same output.
+/// A constant, so that each run has the same output.
 fn true_time() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_800_000_000)
 }

@@ -1,4 +1,4 @@
-//! [`Attempt`]: one request and its response, for programs that send by themselves.
+//! [`Attempt`]: one request and its response, for programs that send requests themselves.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,11 +7,11 @@ use crate::decide::{Decision, Exchange};
 use crate::evidence::{Evidence, ResponseView};
 use crate::host::Host;
 
-/// One request and its response, for a signer that is neither under the AWS SDK nor over
-/// Tower: a blocking program, one without Tokio, one in a browser.
+/// One request and its response, for a signer that uses neither the AWS SDK nor Tower: for
+/// example in a blocking program, without Tokio, or in a browser.
 ///
-/// It does no I/O and signs nothing. It says which time to sign with, takes what came
-/// back, and says whether to sign and send the request once more:
+/// An attempt does no I/O and signs nothing. It returns the time to sign with, observes the
+/// response, and returns whether to sign and send the request once more:
 ///
 /// ```
 /// # #[cfg(feature = "test-util")]
@@ -52,12 +52,12 @@ use crate::host::Host;
 /// # example().unwrap();
 /// ```
 ///
-/// In a browser (`wasm32-unknown-unknown`) the standard library has no clock: give the
-/// builder a [`LocalClock`](crate::LocalClock) of your own, over `Date.now` and
-/// `performance.now`.
+/// In a browser (`wasm32-unknown-unknown`) the standard library has no clock. Implement
+/// [`LocalClock`](crate::LocalClock) with `Date.now` and `performance.now`, and pass it to
+/// [`SkewClockBuilder::local_clock`](crate::SkewClockBuilder::local_clock).
 ///
-/// Made by [`SkewClock::attempt`]. Use one for each request. The time of a request that is
-/// never observed says nothing, and does no harm.
+/// [`SkewClock::attempt`] returns it. Use a new attempt for each request. An attempt whose
+/// response is never observed changes nothing.
 #[derive(Debug)]
 pub struct Attempt {
     clock: SkewClock,
@@ -65,26 +65,37 @@ pub struct Attempt {
     service: Option<Box<str>>,
     sent: SentAt,
     is_resend: bool,
-    /// The resend has no response yet.
+    /// Whether a resend is due whose response was not observed yet.
     is_pending: bool,
 }
 
-/// What to do after a response.
+/// What to do after a response; returned by [`Attempt::observe`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[must_use]
 #[expect(clippy::exhaustive_enums, reason = "a loop has to know both")]
 pub enum NextStep {
-    /// The response is the result, success or error.
+    /// Return the response to the caller, whether it is a success or an error.
     Finish,
-    /// Sign the request again, with [`Attempt::signing_time`], and send it once more.
+    /// Sign the request again with [`Attempt::signing_time`], and send it once more.
     SignAgain,
 }
 
 impl SkewClock {
-    /// Begins a request to an absolute URL.
+    /// Returns an [`Attempt`] for one request to an absolute URL.
     ///
-    /// The URL's host has to be the one that the request goes to, and its scheme says
-    /// whether TLS has authenticated it.
+    /// The URL has to be the one that the request is sent to: its host is the host that is
+    /// observed, and its scheme tells whether TLS has authenticated that host.
+    ///
+    /// ```
+    /// use aws_clock_skew::evidence::ResponseView;
+    /// use aws_clock_skew::{NextStep, SkewClock};
+    ///
+    /// let clock = SkewClock::new();
+    /// let mut attempt = clock.attempt("https://sqs.us-east-1.amazonaws.com/").with_service("sqs");
+    /// let time = attempt.signing_time(); // Sign the request with this time, and send it.
+    /// let response = ResponseView::new(200, b"");
+    /// assert_eq!(attempt.observe(&response), NextStep::Finish);
+    /// ```
     pub fn attempt(&self, url: &str) -> Attempt {
         let host = Host::of_uri(url);
         Attempt {
@@ -99,36 +110,39 @@ impl SkewClock {
 }
 
 impl Attempt {
-    /// Names the service, such as `"sqs"`, in log events.
+    /// Sets the name of the service for log events, such as `"sqs"`.
     #[must_use]
     pub fn with_service(mut self, service: &str) -> Self {
         self.service = Some(service.into());
         self
     }
 
-    /// Returns the time to sign with now. Ask just before you sign, and send at once:
-    /// the next response is taken for that of a request which was signed with it.
+    /// Returns the time to sign with. Call it just before you sign, and send the request at
+    /// once: [`observe`](Self::observe) takes the next response as the one to a request
+    /// signed with this time.
     pub fn signing_time(&mut self) -> SystemTime {
         self.sent = SentAt::now(&self.clock, || self.host.clone());
         self.sent.signing().now
     }
 
-    /// Takes the response to the request, updates the clock with it, and says what to do.
+    /// Observes the response to the request, updates the clock, and returns what to do
+    /// next.
     ///
-    /// Call it once the whole head and the beginning of an error body are read, whatever
-    /// the status is. The body of a success may be left out. It asks for one more send at
-    /// most; the response to that is the result. A request whose body cannot be sent
-    /// twice is finished anyway: the next one succeeds.
+    /// Call it for each response, whatever its status is, when its head and the beginning
+    /// of an error body are read. The body of a success may be left out. The result is
+    /// [`NextStep::SignAgain`] once at most. If the request's body cannot be sent twice,
+    /// return the response all the same: the clock is corrected, and the next request
+    /// succeeds.
     pub fn observe(&mut self, response: &ResponseView<'_>) -> NextStep {
         let evidence = Evidence::read(response);
         self.is_pending = false;
         let host = self.host.as_ref();
         let is_aws = || host.is_some_and(Host::is_aws);
         let sent = self.sent;
-        let is_of_interest = self.is_resend
+        let must_observe = self.is_resend
             || !evidence.accepted()
             || (self.clock).wants_accepted(sent.reading, || evidence.date(), is_aws);
-        if !is_of_interest {
+        if !must_observe {
             return NextStep::Finish;
         }
         let signed_at = whole_seconds(sent.signing().now);
@@ -152,7 +166,7 @@ impl Attempt {
 }
 
 impl Drop for Attempt {
-    /// A resend that got no response is counted as one that failed.
+    /// Counts a resend that got no response as failed.
     fn drop(&mut self) {
         if self.is_pending {
             self.clock.resend_failed();
@@ -160,7 +174,7 @@ impl Drop for Attempt {
     }
 }
 
-/// What a signature says of its time.
+/// Returns a time as a signature states it, in whole seconds.
 fn whole_seconds(time: SystemTime) -> SystemTime {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     UNIX_EPOCH + Duration::from_secs(since.as_secs())

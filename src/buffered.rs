@@ -1,4 +1,4 @@
-//! [`Buffered`]: a body whose beginning was read, and that goes on as it is.
+//! [`Buffered`]: a body whose beginning was read, and that still yields all of its frames.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -9,17 +9,18 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 
-/// The frames that were read, then the rest of the body, if there is any.
+/// A body that yields the frames that were read, and then the rest of the original body.
 pub(crate) struct Buffered<B: Body> {
     frames: VecDeque<Result<Frame<Bytes>, B::Error>>,
-    /// On the heap, since only error responses are read.
+    /// The body as it came, unless it has ended. The allocation is rare: only error
+    /// responses are read.
     rest: Option<Pin<Box<B>>>,
 }
 
 impl<B: Body> Buffered<B> {
-    /// Reads until the body ends, `most` bytes or [`MOST_FRAMES`] have come, or
-    /// `deadline` has. Other tasks run after every [`FRAMES_AT_ONCE`].
-    /// Returns the body whole again, and its beginning.
+    /// Reads until the body ends, `most` bytes or [`MOST_FRAMES`] frames are read, or
+    /// `deadline` completes. Other tasks can run after every [`FRAMES_AT_ONCE`] frames.
+    /// Returns the whole body, and the bytes of its beginning.
     pub(crate) async fn read(
         body: B,
         most: usize,
@@ -33,8 +34,8 @@ impl<B: Body> Buffered<B> {
         let has_ended = loop {
             let next = poll_fn(|cx| {
                 if std::mem::take(&mut is_pause_due) {
-                    // A body that is always ready never lets another task run, nor the
-                    // deadline be polled.
+                    // While the body is always ready, this is the only place where other
+                    // tasks run and the deadline is polled.
                     cx.waker().wake_by_ref();
                     return deadline.as_mut().poll(cx).map(|()| None);
                 }
@@ -68,7 +69,7 @@ impl<B: Body> Buffered<B> {
         (Self { frames, rest }, text.freeze())
     }
 
-    /// Returns the body as one piece, if it has ended and holds nothing but data.
+    /// Returns the body in one piece, if it has ended and holds only data frames.
     #[cfg(feature = "sdk")]
     pub(crate) fn whole(&self) -> Option<Bytes> {
         if self.rest.is_some() {
@@ -123,7 +124,7 @@ impl<B: Body> Body for Buffered<B> {
     }
 }
 
-// The frames are not pinned, and the rest has a pin of its own.
+// The frames need no pinning, and `rest` is pinned on the heap.
 impl<B: Body> Unpin for Buffered<B> {}
 
 impl<B: Body> fmt::Debug for Buffered<B> {
@@ -135,14 +136,13 @@ impl<B: Body> fmt::Debug for Buffered<B> {
     }
 }
 
-/// Turns a frame's data into `Bytes`, which is free where it is `Bytes` already.
+/// Converts a frame's data to `Bytes`; this copies nothing if the data is `Bytes` already.
 pub(crate) fn whole_frame<D: Buf>(frame: Frame<D>) -> Frame<Bytes> {
     frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))
 }
 
-/// A body can be ready with empty frames for as long as it likes. Without a bound they
-/// would be read and kept without end. The error body of a service comes in one frame or
-/// two.
+/// A body can yield empty frames without end, and all of them would be kept. The error body
+/// of a service comes in one or two frames.
 const MOST_FRAMES: usize = 1_024;
 /// How many frames are read before other tasks run.
 const FRAMES_AT_ONCE: usize = 32;

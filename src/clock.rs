@@ -1,4 +1,4 @@
-//! [`SkewClock`]: the clock that all clients share. The only shared state.
+//! [`SkewClock`]: the clock that all clients share, and the only shared state of the crate.
 
 mod announce;
 mod builder;
@@ -35,9 +35,9 @@ pub use status::{SkewStatus, SkewWatcher};
 
 /// A clock that shows the server's time if the local clock is wrong.
 ///
-/// It shows the local wall clock, and is corrected when a server rejects a request
-/// because of its time. Cheap to clone; clones share everything. Use one for a whole
-/// process: then one rejected request corrects all clients.
+/// It shows the local time until a server rejects a request because of its timestamp, and
+/// the corrected time from then on. A clone is cheap and shares everything. Use one clock
+/// for the whole process, so that one rejected request corrects all clients.
 ///
 /// ```
 /// use aws_clock_skew::SkewClock;
@@ -52,17 +52,19 @@ struct Shared {
     local: LocalClocks,
     origin: Origin,
     on_event: Option<Listener>,
-    /// What readers need of `state` without its lock; each change of `state` publishes it.
+    /// Copies of parts of `state` that are read without its lock. `publish` updates them
+    /// after each change of `state`.
     is_corrected: AtomicBool,
     generation: AtomicU64,
     has_host_times: AtomicBool,
-    /// Every accepted response is worth a look: there is something that it can confirm
-    /// or end, or something that [`now`](SkewClock::now) has left unreported.
+    /// Whether each accepted response has to be observed: it could confirm or end
+    /// something, or an event that [`now`](SkewClock::now) left in `unreported` has to be
+    /// emitted.
     wants_accepted: AtomicBool,
-    /// The second, on the monotonic clock, from which on an accepted response of AWS is
-    /// worth a look again.
+    /// The second on the monotonic clock from which an accepted response from AWS has to be
+    /// observed again, as a confirmation.
     next_confirmation: AtomicU64,
-    /// A call of [`status`](SkewClock::status) is about to refresh the gauges.
+    /// Whether a call of [`status`](SkewClock::status) is refreshing the gauges.
     is_refreshing: AtomicBool,
     state: Mutex<State>,
     changes: watch::Sender<u64>,
@@ -74,34 +76,39 @@ type Listener = Box<dyn Fn(&SkewEvent) + Send + Sync>;
 
 struct State {
     clock: ClockState,
-    /// When [`now`](SkewClock::now) looked last whether the wall clock was repaired, on
+    /// When [`now`](SkewClock::now) last checked whether the wall clock was repaired, on
     /// the monotonic clock.
-    looked_at_wall: Duration,
+    wall_checked_at: Duration,
     throttle: Throttle,
     unreported: Vec<SkewEvent>,
-    /// Counts everything that [`SkewWatcher`] tells of.
+    /// Counts the changes that [`SkewWatcher`] reports.
     version: u64,
 }
 
 impl SkewClock {
-    /// Returns a clock that reads the local clocks, with default limits.
+    /// Returns a clock with the default settings.
     ///
-    /// With `AWS_DISABLE_CLOCK_SKEW_CORRECTION=true` in the environment it only
-    /// observes; see [`SkewClockBuilder::observe_only`].
+    /// If the environment variable `AWS_DISABLE_CLOCK_SKEW_CORRECTION` is `true`, the clock
+    /// only observes; see [`SkewClockBuilder::observe_only`].
     pub fn new() -> Self {
         Self::builder().build()
     }
 
-    /// Returns a builder, for tests, limits and known offsets.
+    /// Returns a builder of a clock with other settings, such as limits or a known offset.
     pub fn builder() -> SkewClockBuilder {
         SkewClockBuilder::default()
     }
 
-    /// Returns the time to sign with: the local wall clock, bit for bit, until a
-    /// service has shown it to be wrong, and the corrected time then.
+    /// Returns the time to sign with: the corrected time if a service has shown that the
+    /// local clock is wrong, and otherwise the local wall clock, bit for bit.
     ///
-    /// Never panics and is never before 1970. On a machine with a wrong clock the
-    /// result may go back when a correction starts, as the wall clock may at any time.
+    /// It never panics, and the result is never before 1970. The result can go back when a
+    /// correction starts or ends, as the wall clock can at any time.
+    ///
+    /// ```
+    /// let signed_at = aws_clock_skew::SkewClock::new().now();
+    /// # let _: std::time::SystemTime = signed_at;
+    /// ```
     pub fn now(&self) -> SystemTime {
         if self.0.is_corrected.load(Ordering::Acquire) {
             self.corrected_now()
@@ -110,12 +117,21 @@ impl SkewClock {
         }
     }
 
-    /// Forgets the correction. Call it after a snapshot was restored, for example: the
-    /// local clock may then be correct, or wrong by another offset.
+    /// Drops the correction. Call it when the offset may have changed, for example after a
+    /// snapshot was restored.
     ///
-    /// It also forgets an [`initial_offset`](SkewClockBuilder::initial_offset), the
-    /// confirmation by AWS, and the times of single hosts. The event counts stay. If a
-    /// correction ends by this, that is an event.
+    /// It also drops an [`initial_offset`](SkewClockBuilder::initial_offset), the
+    /// confirmation by AWS, and the times that are kept for single hosts. The event counts
+    /// stay. If there was a correction, a `correction_cleared` event is emitted.
+    ///
+    /// ```
+    /// use aws_clock_skew::{ClockOffset, SkewClock};
+    ///
+    /// let offset = ClockOffset::from_millis(3_600_000);
+    /// let clock = SkewClock::builder().initial_offset(offset).build();
+    /// clock.reset();
+    /// assert!(!clock.status().is_correcting());
+    /// ```
     pub fn reset(&self) {
         let reading = self.reading();
         self.change(reading, |clock, events| {
@@ -125,13 +141,14 @@ impl SkewClock {
 
     /// Sets a known offset, server time − local time.
     ///
-    /// For a program that knows the time from a source other than a response, such as a
+    /// It is for programs that know the time from another source than a response, such as a
     /// presigner or a device with its own time signal.
     ///
-    /// It does what [`reset`](Self::reset) does, and then what
-    /// [`initial_offset`](SkewClockBuilder::initial_offset) does: the first sample replaces
-    /// the offset like any other correction, and one of 30 s or less is ignored, so that
-    /// the local clock counts. [`Limits`](crate::Limits) do not apply. A change is an event.
+    /// The effect is that of [`reset`](Self::reset) followed by that of
+    /// [`initial_offset`](SkewClockBuilder::initial_offset): the first sample replaces the
+    /// offset like any other correction, and an offset of 30 s or less is ignored, so that
+    /// the clock shows the local time. [`Limits`](crate::Limits) do not apply. If the
+    /// correction changes, an event is emitted.
     ///
     /// ```
     /// # #[cfg(feature = "test-util")] {
@@ -151,12 +168,12 @@ impl SkewClock {
         });
     }
 
-    /// Returns whether the clock only observes: it reports clock skew, and corrects nothing.
+    /// Returns whether the clock only observes: it reports clock skew and corrects nothing.
     pub fn is_observe_only(&self) -> bool {
         self.0.origin.mode == Mode::Observe
     }
 
-    /// Takes both local clocks.
+    /// Reads both local clocks.
     pub(crate) fn reading(&self) -> Reading {
         Reading::take(&self.0.local)
     }
@@ -166,25 +183,26 @@ impl SkewClock {
         self.0.generation.load(Ordering::Acquire)
     }
 
-    /// Returns whether this and another are clones of one clock.
+    /// Returns whether `self` and `other` are clones of one clock.
     #[cfg(feature = "sdk")]
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Returns whether anything is signed with a time that is not the local clock's.
+    /// Returns whether requests to any host are signed with a time other than the local
+    /// time.
     pub(crate) fn is_correcting(&self) -> bool {
         (self.0.is_corrected.load(Ordering::Acquire)
             || self.0.has_host_times.load(Ordering::Acquire))
             && !self.is_observe_only()
     }
 
-    /// Returns whether some host has a time of its own.
+    /// Returns whether a time is kept for any single host.
     pub(crate) fn has_host_times(&self) -> bool {
         self.0.has_host_times.load(Ordering::Acquire)
     }
 
-    /// Returns whether the time differs from the local clock's.
+    /// Returns whether [`now`](Self::now) differs from the local time.
     #[cfg(any(feature = "sdk", feature = "tower"))]
     pub(crate) fn is_corrected(&self) -> bool {
         self.0.is_corrected.load(Ordering::Acquire) && !self.is_observe_only()
@@ -196,10 +214,10 @@ impl SkewClock {
         &self.0.local
     }
 
-    /// Returns the clocks that credentials are judged by.
+    /// Returns readings of all clocks, to judge the expiry of credentials.
     #[cfg(any(feature = "sdk", feature = "tower"))]
     pub(crate) fn clocks(&self) -> Clocks {
-        // A correction may end by this, so that it comes first.
+        // This call can end the correction, so it comes first.
         let now = self.now();
         let reading = self.reading();
         Clocks {
@@ -210,8 +228,8 @@ impl SkewClock {
         }
     }
 
-    /// Returns when credentials that have just been loaded expire by this clock, where that
-    /// is not what their provider says.
+    /// Returns when credentials that were just loaded expire by this clock. Returns `None`
+    /// if the provider's expiry stands.
     #[cfg(any(feature = "sdk", feature = "tower"))]
     pub(crate) fn corrected_expiry(&self, expiry: Option<SystemTime>) -> Option<SystemTime> {
         if !self.is_corrected() {
@@ -226,7 +244,7 @@ impl SkewClock {
         &self.0.recent
     }
 
-    /// The rare path of [`now`](Self::now), kept out of the other's way.
+    /// The rare path of [`now`](Self::now), separate so that the common path is inlined.
     #[cold]
     #[inline(never)]
     fn corrected_now(&self) -> SystemTime {
@@ -236,29 +254,29 @@ impl SkewClock {
         let mono = self.0.local.monotonic_by_one_clock();
         let mut state = self.lock();
         if let Some(mono) = mono
-            && mono.abs_diff(state.looked_at_wall) < BETWEEN_LOOKS
+            && mono.abs_diff(state.wall_checked_at) < WALL_CHECK_PERIOD
             && let Some(time) = state.clock.corrected_at(mono)
         {
             return time;
         }
         let reading = self.reading();
-        state.looked_at_wall = reading.monotonic;
-        self.keep_up(&mut state, reading);
+        state.wall_checked_at = reading.monotonic;
+        self.clear_outdated(&mut state, reading);
         state.clock.now(reading)
     }
 
-    /// Ends a correction that the local clock no longer needs. Emitting an event here
-    /// could ask for the time again, or block a signature: it is left for later.
-    fn keep_up(&self, state: &mut State, reading: Reading) {
+    /// Ends a correction that no longer holds. Its event is emitted later: here, a
+    /// subscriber could call this clock again, or delay a signature.
+    fn clear_outdated(&self, state: &mut State, reading: Reading) {
         let before = state.unreported.len();
-        decide::keep_up(&mut state.clock, reading, &mut state.unreported);
+        decide::clear_outdated(&mut state.clock, reading, &mut state.unreported);
         if state.unreported.len() != before {
             self.publish(state);
         }
     }
 
-    /// The state is values only, and every change of it is complete before
-    /// anything can panic, so a poisoned one is as good as any.
+    /// Poisoning is ignored: each change of the state is complete before anything can
+    /// panic.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -279,6 +297,7 @@ impl fmt::Debug for SkewClock {
     }
 }
 
-/// Where the system's clocks are read, a repaired wall clock is noticed so much later. In
-/// between the correction, which counts by the monotonic clock, is as accurate as before.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(16);
+/// How often [`now`](SkewClock::now) checks whether the wall clock was repaired, when it
+/// reads the system clocks. Between two checks the correction follows the monotonic clock,
+/// so it stays accurate.
+const WALL_CHECK_PERIOD: Duration = Duration::from_millis(16);

@@ -1,7 +1,7 @@
 //! [`ClockState`]: the correction, and how it is updated, cleared and contradicted.
 //!
-//! Pure: readings and samples in, values out. There are two states, none and some;
-//! whatever is not certain is a trial for one host (see `trust.rs`).
+//! This file reads no clock and emits no event. There is a correction or there is none; a
+//! time that is not certain is a trial for one host (see `trust.rs`).
 
 use std::time::{Duration, SystemTime};
 
@@ -12,11 +12,11 @@ use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
 use crate::trust::{Limits, Trust};
 
-/// What is known of the true time.
+/// The correction, and what decides whether a sample may change it.
 #[derive(Clone, Debug)]
 pub(crate) struct ClockState {
     limits: Limits,
-    /// `None`: the local wall clock is trusted.
+    /// `None` while the local wall clock is trusted.
     correction: Option<Correction>,
     generation: u64,
     contradictions: u8,
@@ -28,12 +28,12 @@ pub(crate) struct ClockState {
 /// The offset that the clock applies, with its uncertainty.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Correction {
-    /// Time − monotonic clock: what signatures are dated by.
+    /// Server time − monotonic clock; signatures carry this time.
     point: ClockOffset,
-    /// The range of the server's time at `updated_at`.
+    /// The range of server time − monotonic clock, as of `updated_at`.
     interval: Interval,
     updated_at: Duration,
-    /// The monotonic clock when the first of an unbroken series of corrections began.
+    /// When the local clock was found to be wrong; a replaced correction passes it on.
     since: Duration,
     host: Option<Host>,
 }
@@ -41,9 +41,9 @@ pub(crate) struct Correction {
 /// Why a sample does not become the correction.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Objection {
-    /// It is too far ahead to be followed.
+    /// The sample is further ahead than [`Limits`] allow.
     Limit,
-    /// This host's time stands against it.
+    /// The sample contradicts the time of this host.
     Host(Box<str>),
 }
 
@@ -59,7 +59,7 @@ impl ClockState {
         }
     }
 
-    /// Starts from a known offset of the local clock. An offset of 30 s or less is ignored.
+    /// Starts with a known offset. An offset of 30 s or less is ignored.
     pub(crate) fn start_at(&mut self, offset: ClockOffset, reading: Reading) {
         let point = ClockOffset::from_monotonic(offset.shift(reading.wall), reading.monotonic);
         let correction = Correction {
@@ -90,14 +90,14 @@ impl ClockState {
         })
     }
 
-    /// Returns the corrected time at a moment of the monotonic clock, if there is a
+    /// Returns the corrected time when the monotonic clock reads `mono`, if there is a
     /// correction.
     pub(crate) fn corrected_at(&self, mono: Duration) -> Option<SystemTime> {
         Some(self.correction.as_ref()?.point.at_monotonic(mono))
     }
 
-    /// Returns the time to sign requests to one host with: its own, if there is one
-    /// that differs from the clock's.
+    /// Returns the time to sign requests to a host with: the time that is kept for this
+    /// host, if it differs from the clock, and otherwise the clock.
     pub(crate) fn signing_time(&self, host: &str, reading: Reading) -> SigningTime {
         let now = self.now(reading);
         let own = self.trust.host_time(host);
@@ -114,14 +114,14 @@ impl ClockState {
         }
     }
 
-    /// Returns server time − local time; zero without a correction.
+    /// Returns server time − local time, or zero if there is no correction.
     pub(crate) fn offset(&self, reading: Reading) -> ClockOffset {
         self.correction
             .as_ref()
             .map_or(ClockOffset::ZERO, |correction| correction.offset(reading))
     }
 
-    /// Returns why a sample may not become the correction, if there is a reason.
+    /// Returns why a sample may not become the correction, or `None` if it may.
     pub(crate) fn objection_to(
         &self,
         sample: &OffsetSample,
@@ -162,7 +162,7 @@ impl ClockState {
         previous
     }
 
-    /// Ends a correction if the wall clock is correct again, and returns it.
+    /// Ends the correction if the wall clock is correct again, and returns it.
     pub(crate) fn clear_if_repaired(&mut self, reading: Reading) -> Option<Correction> {
         self.correction
             .as_ref()?
@@ -171,11 +171,11 @@ impl ClockState {
         self.replace(None)
     }
 
-    /// Notes a reading of the monotonic clock. If that has gone back, as it does when a
-    /// checkpoint is restored, every time that was kept as a distance from it is wrong:
-    /// forgets those, restarts all periods, and returns the correction that ended.
+    /// Records a reading of the monotonic clock. If that clock has gone back, as it does
+    /// when a checkpoint is restored, all times that were kept relative to it are wrong:
+    /// they are dropped, all periods restart, and the correction that ended is returned.
     pub(crate) fn follow_monotonic_clock(&mut self, mono: Duration) -> Option<Correction> {
-        // Readings of several threads come in any order, and not so far apart.
+        // Readings from several threads can arrive in any order, but never a minute apart.
         let has_gone_back = self.seen.saturating_sub(mono) > GONE_BACK;
         self.trust.restart_periods(mono);
         if !has_gone_back {
@@ -187,20 +187,20 @@ impl ClockState {
         self.correction.is_some().then(|| self.replace(None))?
     }
 
-    /// Forgets everything.
+    /// Drops the correction and everything that is known about hosts.
     pub(crate) fn reset(&mut self) {
         self.replace(None);
         self.trust = Trust::default();
     }
 
     /// Returns whether the last accepted response contradicted the correction.
-    pub(crate) const fn is_doubted(&self) -> bool {
+    pub(crate) const fn is_contradicted(&self) -> bool {
         self.contradictions > 0
     }
 
-    /// Compares the `Date` of an accepted response, as an interval on the monotonic clock,
-    /// with the correction. It can end a correction, and never starts or changes one. Returns
-    /// the correction that ended.
+    /// Compares the `Date` of an accepted response, given as an interval on the monotonic
+    /// clock, with the correction. This can end a correction, and never starts or changes
+    /// one. Returns the correction that ended.
     pub(crate) fn contradict(
         &mut self,
         interval: Interval,
@@ -231,17 +231,17 @@ impl ClockState {
 }
 
 impl Correction {
-    /// Returns how far the point can be from the truth.
+    /// Returns how far `point` can be from the true offset.
     pub(crate) fn uncertainty(&self, mono: Duration) -> Duration {
         self.interval_at(mono).worst_error_of(self.point)
     }
 
-    /// Returns when the correction began, by its own time.
+    /// Returns when the local clock was found to be wrong, in corrected time.
     pub(crate) fn since(&self) -> SystemTime {
         self.point.at_monotonic(self.since)
     }
 
-    /// Returns how long ago it was updated.
+    /// Returns how long ago the correction was last updated.
     pub(crate) const fn age(&self, mono: Duration) -> Duration {
         mono.saturating_sub(self.updated_at)
     }
@@ -262,10 +262,10 @@ impl Correction {
             .contains(wall_on_monotonic(reading))
     }
 
-    /// Returns whether accepted responses of `host` can end the correction: those of the
-    /// host whose sample it is, and those of any AWS endpoint. Without the latter, the
-    /// sample of a host with a wrong clock would apply to requests to AWS for as long as AWS
-    /// tolerates the error.
+    /// Returns whether accepted responses from `host` can end the correction. The host that
+    /// the sample came from can, and so can any AWS endpoint: otherwise a sample from a
+    /// host with a wrong clock would apply to requests to AWS for as long as AWS tolerates
+    /// the error.
     fn can_be_ended_by(&self, host: Option<&Host>) -> bool {
         host.is_some_and(|host| {
             let is_its_source = self.host.as_ref().map(Host::name) == Some(host.name());
@@ -279,17 +279,19 @@ fn wall_on_monotonic(reading: Reading) -> ClockOffset {
 }
 
 /// Returns whether an accepted response with this `Date`, received now, cannot
-/// [contradict](ClockState::contradict) a clock that reads `now`, however fast it came.
+/// [contradict](ClockState::contradict) a clock that reads `now`, however short its round
+/// trip was.
 pub(crate) fn agrees(date: SystemTime, now: SystemTime) -> bool {
-    // The nearer of the two bounds.
+    // The two bounds of `contradict` differ; this is the nearer one.
     ClockOffset::between(date, now).magnitude() < GRACE
 }
 
-/// A wall clock this close to the correction has been repaired: NTP comes closer, and the
-/// smallest correction for a service with a usual tolerance is four times as large.
+/// If the wall clock is this close to the correction, it has been repaired. NTP comes
+/// closer than this, and for a service with a usual tolerance the smallest correction is
+/// four times as large.
 pub(crate) const REPAIRED: Duration = Duration::from_secs(30);
-/// One wrong or cached `Date` is common, three in a row that all agree with the
-/// wall clock are not.
+/// One wrong or cached `Date` is common. Three in a row that all agree with the wall clock
+/// are not.
 const ENOUGH_CONTRADICTIONS: u8 = 3;
 const GRACE: Duration = Duration::from_secs(2);
 const GONE_BACK: Duration = Duration::from_secs(60);

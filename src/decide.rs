@@ -1,4 +1,4 @@
-//! [`observe`]: the one way in. One response, one decision, one change of state.
+//! [`observe`] judges one response: it decides once, and changes the state once.
 
 mod ending;
 mod exchange;
@@ -12,19 +12,20 @@ use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
 use crate::trust::HostTimeKind;
 
-pub(crate) use ending::{keep_up, reset, set_offset};
+pub(crate) use ending::{clear_outdated, reset, set_offset};
 pub(crate) use exchange::Exchange;
 
-/// What the integration is to do with the response.
+/// What the integration does with the response.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Decision {
-    /// Give it to the caller.
+    /// Return the response to the caller.
     Pass,
-    /// Sign the request again, by the time for its host, and send it once more.
+    /// Re-sign the request with the time for its host, and send it once more.
     Resign,
 }
 
-/// Judges a response, updates the clock with it, and decides what is to be done.
+/// Judges a response, updates the clock with it, and returns what the integration has to
+/// do.
 pub(crate) fn observe(
     state: &mut ClockState,
     exchange: &Exchange<'_>,
@@ -32,13 +33,14 @@ pub(crate) fn observe(
     reading: Reading,
     events: &mut Vec<SkewEvent>,
 ) -> Decision {
-    keep_up(state, reading, events);
+    clear_outdated(state, reading, events);
     if exchange.trip.signed_at.is_none() {
         return Decision::Pass;
     }
     let mut exchange = *exchange;
     if mode == Mode::Observe && state.correction().is_some() {
-        // It signs nothing: requests carry the local time, which this clock no longer shows.
+        // An observe-only clock signs nothing: the request carries the local time, which
+        // differs from the time that this clock shows.
         exchange.trip.signed_by = SignedBy::Other;
     }
     let exchange = &exchange;
@@ -51,7 +53,7 @@ pub(crate) fn observe(
     .decide(mode)
 }
 
-/// Takes a sample as the correction, unless something stands against it.
+/// Makes a sample the correction, unless there is an objection.
 #[cfg(any(feature = "aws-config", feature = "tower"))]
 pub(crate) fn adopt(
     state: &mut ClockState,
@@ -69,7 +71,7 @@ pub(crate) fn adopt(
     .adopt(sample)
 }
 
-/// An exchange, and what it may change.
+/// An exchange, with the state and the list of events that it may change.
 struct Observation<'a> {
     state: &'a mut ClockState,
     exchange: &'a Exchange<'a>,
@@ -124,13 +126,13 @@ impl Observation<'_> {
         let host = exchange.host_name();
         let is_by_host_time = self.state.signing_time(host, self.reading).by == SignedBy::HostTime;
         if is_by_host_time && self.is_near(sample) {
-            // The host's own time was wrong, and the clock is correct.
+            // The time that was kept for this host was wrong, and the clock is correct.
             self.state.trust.forget_time(host);
             return Decision::Resign;
         }
         let is_certain = match mode {
             Mode::Correct => sample.stated.strength == Strength::Message,
-            // Nothing can be tried where nothing is signed.
+            // A trial needs a signature, and an observe-only clock signs nothing.
             Mode::Observe => exchange.is_skew_error(),
         };
         if is_certain {
@@ -158,7 +160,7 @@ impl Observation<'_> {
         Decision::Resign
     }
 
-    /// Takes a sample as the correction, unless something stands against it.
+    /// Makes a sample the correction, unless there is an objection.
     fn adopt(&mut self, sample: &OffsetSample) -> Result<(), Objection> {
         let exchange = self.exchange;
         let objection = self.state.objection_to(sample, exchange.host, self.reading);
@@ -200,7 +202,7 @@ impl Observation<'_> {
         });
     }
 
-    /// A signed request passed the timestamp check of its server.
+    /// Updates the state after a signed request passed the timestamp check of its server.
     fn note_passed(&mut self) {
         self.note_host_time();
         let exchange = self.exchange;

@@ -1,6 +1,6 @@
-//! [`Diagnosis`]: why a call failed, and what to do.
+//! [`Diagnosis`]: why a call failed, and what to do about it.
 //!
-//! Pure: a response and the state of the clock in, a value out.
+//! Computed from a response and the state of the clock, without a change to either.
 
 mod advice;
 mod origin;
@@ -16,11 +16,11 @@ use crate::offset::ClockOffset;
 use advice::text_of;
 pub use origin::Origin;
 
-/// Why a call failed, what was done about it, and what to do.
+/// Why a call failed, what the clock did about it, and what a person can do.
 ///
-/// Its `Display` is one line for people: the cause, and what was done if a time was
-/// wrong. Made by [`SkewClock::diagnose_response`](crate::SkewClock::diagnose_response)
-/// and `SkewClock::diagnose_error`.
+/// Its `Display` is one line for people: the cause and, if a time was wrong, what the clock
+/// did. [`SkewClock::diagnose_response`](crate::SkewClock::diagnose_response) and
+/// `SkewClock::diagnose_error` return it.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -46,7 +46,7 @@ pub use origin::Origin;
 pub struct Diagnosis {
     cause: Cause,
     origin: Option<Origin>,
-    /// What was done about it, if a time was wrong; and the reason, as in the log.
+    /// If a time was wrong, what the clock did, and the `reason` of the log event.
     outcome: Option<(&'static str, Option<SkipReason>)>,
 }
 
@@ -54,29 +54,31 @@ pub struct Diagnosis {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Cause {
-    /// The local clock is wrong: server − local, if the response or the
-    /// [`SkewClock`](crate::SkewClock) knows by how much.
+    /// The local clock is wrong. The value is server time − local time, if the response or
+    /// the [`SkewClock`](crate::SkewClock) states it.
     Clock(Option<ClockOffset>),
-    /// The local clock is correct, and the signature was so old on arrival: a
-    /// suspend, a queue, a slow upload.
+    /// The local clock is correct, and the signature was too old on arrival, because of a
+    /// suspend, a queue or a slow upload. The value is its age.
     ExpiredInTransit(Option<Duration>),
-    /// The local clock is correct now, and the signature was made by one that was
-    /// ahead: that of another machine, or the local clock before it was repaired. Server − that
-    /// clock.
+    /// The local clock is correct, and the signature was made by a clock that was ahead:
+    /// that of another machine, or the local clock before it was repaired. The value is
+    /// server time − that clock.
     AnotherClock(Option<ClockOffset>),
-    /// TLS rejected the server's certificate for its dates, as it does where the local
-    /// clock is far off. Nothing was signed or sent.
+    /// TLS rejected the dates of the server's certificate, as it does if the local clock is
+    /// far off. No request was sent.
     Certificate,
     /// A cause other than the clock.
     Other(OtherCause),
-    /// No authentication error: throttling, a missing object, a fault of the service.
+    /// The response is not an authentication error, but for example throttling, a missing
+    /// object, or a fault of the service.
     Unrelated,
-    /// The response says too little, or there was none.
+    /// The response does not show the cause, or there was no response.
     Unknown,
 }
 
 impl Diagnosis {
-    /// `offset` is server − local, if the local clock is known to be wrong.
+    /// Returns the diagnosis of a response. `offset` is server time − local time, if the
+    /// local clock is known to be wrong.
     pub(crate) fn of(
         evidence: &Evidence,
         wall: SystemTime,
@@ -89,7 +91,7 @@ impl Diagnosis {
             cause,
             Cause::Clock(_) | Cause::ExpiredInTransit(_) | Cause::AnotherClock(_)
         );
-        // The last event is about this response if it has the same request id.
+        // The last event is about this response if the request ids are equal.
         let own = last_event.filter(|event| {
             let id = event.details().request_id.as_ref();
             id.is_some_and(|id| evidence.request_id() == Some(id.as_str()))
@@ -98,7 +100,7 @@ impl Diagnosis {
             Some(EventKind::ResendSkipped { reason }) => {
                 ("it could not be re-signed", Some(reason))
             }
-            Some(EventKind::ResendRejected) => ("it was re-signed, and rejected again", None),
+            Some(EventKind::ResendRejected) => ("it was re-signed and rejected again", None),
             Some(EventKind::OffsetLimitExceeded) => (TOO_FAR_AHEAD, None),
             Some(EventKind::HostsDisagree) => (ANOTHER_SERVER, None),
             _ if is_observe_only => (ONLY_OBSERVES, None),
@@ -120,7 +122,7 @@ impl Diagnosis {
         }
     }
 
-    /// There was no response.
+    /// Returns the diagnosis of a call without a response.
     #[cfg(feature = "sdk")]
     pub(crate) const fn without_response(cause: Cause) -> Self {
         Self {
@@ -135,20 +137,21 @@ impl Diagnosis {
         self.cause
     }
 
-    /// Returns where the error of the clock probably comes from. `None` if the cause is
-    /// not a clock, or its error is not known.
+    /// Returns why the clock is probably wrong, or `None` if the cause is not a clock or
+    /// its error is not known.
     pub const fn origin(&self) -> Option<Origin> {
         self.origin
     }
 
-    /// Returns what a person can do about it, in whole sentences.
+    /// Returns what a person can do about the cause, in whole sentences.
     pub const fn advice(&self) -> &'static str {
         advice::of(self.cause, self.origin)
     }
 }
 
 impl Cause {
-    /// `is_corrected` says whether signatures are made by the server's time already.
+    /// Returns the cause of an error response. `known` is the correction, and
+    /// `is_corrected` tells whether requests are signed with it.
     fn of(
         evidence: &Evidence,
         wall: SystemTime,
@@ -170,7 +173,7 @@ impl Cause {
         let is_wrong = offset.is_some_and(|offset| offset.magnitude() >= CREDIBLE_SIGNATURE);
         match evidence.error_code() {
             _ if is_wrong && !is_corrected => Self::Clock(offset),
-            // What EC2 says of a wrong time, of a wrong key and of an unknown one.
+            // EC2 returns this code for a wrong time, a wrong key and an unknown key.
             Some("AuthFailure") => Self::Unknown,
             _ if evidence.is_signature_code() => Self::Other(OtherCause::WrongKey),
             Some(code) if code.starts_with("AccessDenied") => Self::Other(OtherCause::Denied),
@@ -185,8 +188,8 @@ impl Cause {
         known: Option<ClockOffset>,
     ) -> Self {
         let signed_at = evidence.request_time();
-        // A time that may not become a sample can still explain the error: that of an old
-        // report, or one that the local clock agrees with.
+        // A time that cannot become a sample can still explain the error: for example that
+        // of an old report, or one that agrees with the local clock.
         let agrees =
             |time: &SystemTime| ClockOffset::between(wall, *time).magnitude() < WORTH_A_CORRECTION;
         let stated = evidence
@@ -199,7 +202,7 @@ impl Cause {
         };
         let offset = known.unwrap_or(ClockOffset::between(wall, server));
         let off_by = signed_at.map(|signed| ClockOffset::between(signed, server));
-        // Made by the local clock, or by the corrected one and late?
+        // Whether the signature was made by the local clock, and not by the corrected one.
         let is_local =
             off_by.is_none_or(|off_by| off_by.since(offset).magnitude() <= off_by.magnitude());
         if offset.magnitude() >= WORTH_A_CORRECTION && is_local {
@@ -243,7 +246,7 @@ impl fmt::Display for Cause {
             Self::ExpiredInTransit(None) => "the signature expired in transit",
             Self::AnotherClock(None) => "the signature was made by a clock that was ahead",
             Self::Certificate => {
-                "TLS rejected the server's certificate for its dates; if it is good, the local \
+                "TLS rejected the dates of the server's certificate; if they are valid, the local \
                  clock is wrong"
             }
             Self::Other(cause) => text_of(*cause).0,
@@ -254,6 +257,6 @@ impl fmt::Display for Cause {
 }
 
 const CORRECT: &str = "the local clock is correct";
-const TOO_FAR_AHEAD: &str = "nothing was corrected, since the server's time is too far ahead";
-const ANOTHER_SERVER: &str = "nothing was corrected, since another server states another time";
-const ONLY_OBSERVES: &str = "nothing was corrected, since the clock only observes";
+const TOO_FAR_AHEAD: &str = "nothing was corrected, because the server's time is too far ahead";
+const ANOTHER_SERVER: &str = "nothing was corrected, because another server states another time";
+const ONLY_OBSERVES: &str = "nothing was corrected, because the clock only observes";

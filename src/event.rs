@@ -1,7 +1,8 @@
-//! What happened, as a value: [`SkewEvent`].
+//! [`SkewEvent`]: an event of a clock, as a value.
 //!
-//! Each event is one log event and one metric event; `report.rs` emits them. Their names,
-//! fields and levels are listed in [`guide::observability`](crate::guide::observability).
+//! Each event is emitted as one log event and one metric event.
+//! [`guide::observability`](crate::guide::observability) lists their names, fields and
+//! levels.
 
 mod details;
 mod kind;
@@ -14,9 +15,9 @@ pub use details::{Details, Mode};
 pub use kind::{ClearReason, EventKind, Missing, SkipReason};
 pub use label::Label;
 
-/// Event of a [`SkewClock`](crate::SkewClock): what happened, with its numbers.
+/// An event of a [`SkewClock`](crate::SkewClock), with its kind and its numbers.
 ///
-/// With the feature `serde` it serializes as a map with the field names of the log event.
+/// With the feature `serde`, it serializes as a map with the field names of the log event.
 ///
 /// ```
 /// use aws_clock_skew::SkewClock;
@@ -48,7 +49,8 @@ impl SkewEvent {
         }
     }
 
-    /// An ordinary `AccessDenied` is logged at debug level, and not counted.
+    /// Sets whether the event is counted. An ordinary `AccessDenied` is not, and is logged
+    /// at debug level.
     pub(crate) const fn counted_if(mut self, is_counted: bool) -> Self {
         self.is_counted = is_counted;
         self
@@ -61,7 +63,7 @@ impl SkewEvent {
         self
     }
 
-    /// Returns what happened.
+    /// Returns the kind of the event.
     pub const fn kind(&self) -> EventKind {
         self.kind
     }
@@ -71,7 +73,7 @@ impl SkewEvent {
         self.kind.name()
     }
 
-    /// Returns the numbers and names that are known about it.
+    /// Returns the numbers and names that are known about the event.
     pub const fn details(&self) -> &Details {
         &self.details
     }
@@ -80,8 +82,8 @@ impl SkewEvent {
         self.is_counted
     }
 
-    /// Returns the constant message of the log event. An observe-only clock has messages
-    /// of its own wherever the others say that signatures are corrected.
+    /// Returns the constant message of the log event. The messages of an observe-only clock
+    /// never say that signatures are corrected.
     pub(crate) const fn message(&self) -> &'static str {
         let observes = matches!(self.details.mode, Some(Mode::Observe));
         match self.kind {
@@ -102,13 +104,13 @@ impl SkewEvent {
                 "two servers disagree about the time; give the conflicting host a SkewClock of its own"
             }
             EventKind::TrialRejected => {
-                "a time from a Date header was tried, and rejected by the server"
+                "the server rejected a request signed with the time in its Date header"
             }
             EventKind::ResendSkipped { .. } => {
-                "a request was rejected because of its time, and cannot be re-signed"
+                "a request was rejected because of its time and cannot be re-signed"
             }
             EventKind::ResendRejected => {
-                "a request was re-signed, and rejected again because of its time"
+                "a request was re-signed and rejected again because of its time"
             }
             EventKind::OffsetLimitExceeded => {
                 "a server states a time beyond the limit; not correcting"

@@ -1,8 +1,8 @@
-//! The guide: how to use the crate, why it decides as it does, and what was measured.
+//! The guide: how to use the crate, how it decides, and what was measured.
 //!
 //! Each page is also a file in the repository's `docs` folder.
 
-// Its programs need these features.
+// The programs in the cookbook need these features.
 #[cfg(any(
     not(doctest),
     all(feature = "aws-config", feature = "tower", feature = "test-util")
@@ -12,6 +12,9 @@ pub mod cookbook {}
 
 #[doc = include_str!("../docs/recipes.md")]
 pub mod recipes {}
+
+#[doc = include_str!("../docs/sdk-features.md")]
+pub mod sdk_features {}
 
 #[doc = include_str!("../docs/comparison.md")]
 pub mod comparison {}

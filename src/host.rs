@@ -1,9 +1,9 @@
 //! [`Host`]: the host of a request, and whether AWS operates it.
 
-/// The host that a request was sent to, as its URI names it.
+/// The host in the URI of a request.
 ///
-/// The `Host` header is never used: it is only a claim of the sender, while TLS
-/// authenticates the authority of the URI.
+/// The `Host` header is never used, because TLS authenticates the authority of the URI and
+/// not that header.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Host {
     name: Box<str>,
@@ -16,7 +16,7 @@ impl Host {
     pub(crate) fn of_uri(uri: &str) -> Option<Self> {
         let (scheme, rest) = uri.split_once("://")?;
         if scheme.contains(['/', '?', '#']) {
-            // A path that holds another URI.
+            // This is a path that contains another URI.
             return None;
         }
         let authority = rest.split(['/', '?', '#']).next()?;
@@ -53,8 +53,8 @@ impl Host {
         self.is_tls
     }
 
-    /// Returns whether TLS has shown this to be an endpoint that AWS operates,
-    /// and not one behind which a customer answers.
+    /// Returns whether TLS authenticates this host as an endpoint that AWS operates, and
+    /// behind which no customer's server answers.
     pub(crate) const fn is_aws(&self) -> bool {
         self.is_aws
     }
@@ -68,7 +68,7 @@ fn is_aws_name(name: &str) -> bool {
     under_aws && !is_customers_name(name)
 }
 
-/// Returns the suffix under which the endpoints of a region are (`partitions.json`).
+/// Returns the DNS suffix of the endpoints of a region (`partitions.json`).
 #[cfg(feature = "aws-config")]
 pub(crate) fn dns_suffix_of(region: &str) -> &'static str {
     let partitions = [
@@ -85,9 +85,10 @@ pub(crate) fn dns_suffix_of(region: &str) -> &'static str {
         .unwrap_or("amazonaws.com")
 }
 
-/// A first label is the service's own API (`es.us-east-1.amazonaws.com`), or a bucket's
-/// name, which may begin like anything; behind it, the same label says that customers'
-/// names stand before it (`search-x.us-east-1.es.amazonaws.com`).
+/// Returns whether a customer's server answers behind this name. A label in [`LABELS`] says
+/// so only after the first label, as in `search-x.us-east-1.es.amazonaws.com`. As the first
+/// label it is the service's own API (`es.us-east-1.amazonaws.com`), or the name of a
+/// bucket.
 fn is_customers_name(name: &str) -> bool {
     let is_instance = |label: &str| {
         let address = label.strip_prefix("ec2-");
@@ -106,8 +107,8 @@ fn is_customers_name(name: &str) -> bool {
         })
 }
 
-/// The DNS suffixes of all partitions, for IPv4 and for both, as the endpoint
-/// rules inside every AWS SDK list them (`partitions.json`).
+/// The DNS suffixes of all partitions, for IPv4 and for dual stack, from the endpoint rules
+/// of the AWS SDKs (`partitions.json`).
 const SUFFIXES: [&str; 14] = [
     "amazonaws.com",
     "api.aws",
@@ -125,7 +126,7 @@ const SUFFIXES: [&str; 14] = [
     "api.aws.hci.ic.gov",
 ];
 
-/// Labels behind which customers answer under AWS suffixes.
+/// Labels of names under AWS suffixes behind which customers' servers answer.
 const LABELS: [&str; 13] = [
     "s3-object-lambda",
     "execute-api",
@@ -142,11 +143,11 @@ const LABELS: [&str; 13] = [
     "cloudfront",
 ];
 
-/// Labels in which something follows.
+/// Prefixes of such labels.
 const ENDPOINT_SERVICE: &str = "vpce-svc";
 const WEBSITE: &str = "s3-website";
-/// The end of a name that S3 accepts in the place of a bucket's, and behind which a customer's
-/// function answers.
+/// The suffix of an Object Lambda alias. S3 accepts it in place of the name of a bucket,
+/// and a customer's function answers.
 const OBJECT_LAMBDA_ALIAS: &str = "--ol-s3";
 
 #[cfg(test)]

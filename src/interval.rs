@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use crate::offset::ClockOffset;
 
-/// A closed, non-empty range of offsets; the true offset is one of them.
+/// A closed, non-empty range of offsets that contains the true one.
 ///
-/// Non-emptiness is established once, in [`Interval::new`], so no caller has to
-/// check it again.
+/// [`Interval::new`] checks that the range is not empty, so no other code has to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Interval {
     earliest: ClockOffset,
@@ -41,7 +40,8 @@ impl Interval {
         }
     }
 
-    /// Returns the distance from `offset` to the nearest bound, or zero inside.
+    /// Returns the distance from `offset` to the nearest bound, or zero if the range
+    /// contains it.
     pub(crate) fn distance_to(self, offset: ClockOffset) -> Duration {
         if offset < self.earliest {
             self.earliest.since(offset).magnitude()
@@ -52,8 +52,8 @@ impl Interval {
         }
     }
 
-    /// Returns the distance from `offset` to the farther bound: the largest error of
-    /// `offset` as an estimate.
+    /// Returns the distance from `offset` to the farther bound, which is the largest
+    /// possible error of `offset`.
     pub(crate) fn worst_error_of(self, offset: ClockOffset) -> Duration {
         let below = offset.since(self.earliest).magnitude();
         let above = self.latest.since(offset).magnitude();

@@ -1,7 +1,8 @@
-//! The judge: is our clock wrong, or only this signature, or neither?
+//! [`judge`] tells from one response whether the clock is wrong, or only this signature, or
+//! neither.
 //!
-//! A pure function of one round trip, of what the response says, and of the time
-//! by which requests to that host are signed now.
+//! It is a pure function of one round trip, the evidence in the response, and the time that
+//! requests to the host are signed with now.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,42 +11,42 @@ use crate::interval::Interval;
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
 
-/// One signed request, and when it was sent and its response received.
+/// When a request was signed and sent, and when its response was received.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RoundTrip {
-    /// `x-amz-date`: the time the request was signed for. `None` if it was not
-    /// signed in its headers.
+    /// The time that the request was signed for (`x-amz-date`). `None` if the headers hold
+    /// no signature.
     pub(crate) signed_at: Option<SystemTime>,
     pub(crate) signed_by: SignedBy,
-    /// The last reading before the request left.
+    /// The last reading of the clocks before the request was sent.
     pub(crate) sent: Reading,
-    /// The first reading after the response head came.
+    /// The first reading of the clocks after the response head was received.
     pub(crate) received: Reading,
 }
 
-/// Which time a request was signed with.
+/// The clock that a request was signed with.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum SignedBy {
-    /// The clock's, of this generation.
+    /// The shared clock, in this generation.
     Clock(u64),
-    /// The time that is kept for the request's host alone.
+    /// The time that is kept for the request's host only.
     HostTime,
-    /// Neither: another signer has signed it, or it was signed long ago.
+    /// Neither: the request was signed by another clock, or long ago.
     Other,
 }
 
 impl RoundTrip {
-    /// Returns the longest that can have passed between sending and the head.
+    /// Returns the longest time that can have passed between `sent` and `received`.
     fn elapsed(&self) -> Duration {
         let counted = self.received.longest_since(self.sent);
-        // By clocks that may run 200 ppm too slow, as a correction allows for later.
+        // The local clocks may run 200 ppm too slow. A correction widens by the same rate.
         let allowance = counted / 5_000 + Duration::from_millis(1);
         counted.saturating_add(allowance)
     }
 
-    /// Returns where a server's time lies on the monotonic clock, if it was read
-    /// between sending and the head: *server − mono* ∈ [T − received, T + slack −
-    /// sent], where the time since sending is the longest that any clock saw.
+    /// Returns the range of *server time − monotonic clock*, for a server that read its
+    /// clock between `sent` and `received`: [T − received, T + slack − sent]. The time
+    /// since `sent` is the longest that either local clock measured.
     pub(crate) fn interval_of(
         &self,
         earliest: SystemTime,
@@ -61,48 +62,48 @@ impl RoundTrip {
         )
     }
 
-    /// The same of a `Date` header.
+    /// Returns the same range for the time in a `Date` header.
     pub(crate) fn interval_of_date(&self, date: SystemTime) -> Option<Interval> {
         self.interval_of(date, date, RESOLUTION + CACHED_DATE)
     }
 }
 
-/// What a response means, in the order in which it is tried.
+/// What a response means. [`judge`] tests for the variants in this order.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Verdict {
     /// Neither a clock skew error nor a possible one.
     Other,
-    /// A clock skew error, or a possible one, without a usable time.
+    /// A clock skew error or a possible one, without a usable time.
     NoTime { resign: bool },
     /// The server's time agrees with the signature's, or the response names
     /// another cause.
     NotClockSkew,
     /// The clock is correct, and the signature was too old on arrival.
     ExpiredInTransit,
-    /// The clock is correct now; this was signed before, or by another clock.
+    /// The clock is correct now; the request was signed before the last change of the
+    /// correction, or by another clock.
     AlreadyCorrected,
     /// The clock is wrong.
     ClockSkew(OffsetSample),
-    /// The clock may be wrong by less than is worth a correction.
+    /// The clock is wrong by too little for a correction, or not at all.
     Inconclusive,
 }
 
-/// What one response says about the server's time, as an offset from the
-/// monotonic clock.
+/// The server's time as one response states it, as an offset from the monotonic clock.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct OffsetSample {
-    /// The server's time − the monotonic clock: what to sign with.
+    /// Server time − monotonic clock; the best value, for signing.
     pub(crate) point: ClockOffset,
-    /// The range of the server's time, as of `at`.
+    /// The range of server time − monotonic clock, as of `at`.
     pub(crate) interval: Interval,
-    /// The monotonic clock when the response head was read.
+    /// The monotonic clock when the response head was received.
     pub(crate) at: Duration,
-    /// What it was taken from.
+    /// The sample that this was computed from.
     pub(crate) stated: Sample,
 }
 
 impl OffsetSample {
-    /// What the local clock says.
+    /// Returns the local time as if a server had stated it.
     pub(crate) fn of_local_clock(reading: Reading) -> Self {
         let point = ClockOffset::from_monotonic(reading.wall, reading.monotonic);
         Self {
@@ -114,14 +115,14 @@ impl OffsetSample {
     }
 }
 
-/// The time by which requests to the host are signed now.
+/// The time that requests to a host are signed with now.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SigningTime {
     pub(crate) now: SystemTime,
     pub(crate) by: SignedBy,
 }
 
-/// Judges one response. `judged` is a reading taken now, and `signing` what
+/// Judges one response. `judged` is a reading taken now, and `signing` is the time that
 /// requests to this host are signed with at that reading.
 pub(crate) fn judge(
     trip: &RoundTrip,
@@ -137,16 +138,17 @@ pub(crate) fn judge(
             Verdict::Other
         };
     }
-    // A request without a signature in its headers was not rejected for our clock.
+    // Without a signature in its headers, the request cannot have been rejected because of
+    // our clock.
     let Some(signed_at) = trip.signed_at else {
         return Verdict::Other;
     };
-    if is_skew_error && evidence.quotes_another_than(signed_at) {
+    if is_skew_error && evidence.is_about_another_request(signed_at) {
         return Verdict::Other;
     }
     let Some(sample) = sample_of(evidence) else {
-        // It helps if the old signature is far from what the clock reads now: the
-        // clock has been corrected since, or the request was long on its way.
+        // A new signature helps only if the clock now reads a different time: it was
+        // corrected in the meantime, or the request was in transit for long.
         let distance = ClockOffset::between(signed_at, signing.now).magnitude();
         return Verdict::NoTime {
             resign: is_skew_error && distance >= WORTH_A_CORRECTION,
@@ -170,20 +172,20 @@ pub(crate) fn judge(
     }
 }
 
-/// The smallest error that is worth a correction: half of the tolerance, where the
-/// service states a smaller one than any that is known.
+/// Returns the smallest error that is worth a correction: half of the tolerance that the
+/// service states, if that is smaller than the default.
 fn worth_a_correction(evidence: &Evidence) -> Duration {
     let stated = evidence.tolerance().map(|tolerance| tolerance / 2);
     stated.map_or(WORTH_A_CORRECTION, |half| half.min(WORTH_A_CORRECTION))
 }
 
-/// Returns what a response that is no success says about the server's time.
+/// Returns the sample of an error response.
 fn sample_of(evidence: &Evidence) -> Option<Sample> {
     let sample = evidence.sample()?;
     (sample.strength != Strength::Accepted).then_some(sample)
 }
 
-/// How much later than stated the server's time can have been.
+/// Returns by how much the server's time can have been later than stated.
 fn slack(sample: &Sample) -> Duration {
     match sample.strength {
         Strength::Message => RESOLUTION,
@@ -191,10 +193,10 @@ fn slack(sample: &Sample) -> Duration {
     }
 }
 
-/// Returns the range in which *server's clock − our clock* must lie.
+/// Returns the range of *server time − our clock*.
 ///
-/// The server read its clock at some moment between sending and the head, and the head
-/// was read between `shortest` and `longest` ago.
+/// The server read its clock between `trip.sent` and `trip.received`, and `trip.received`
+/// was between `shortest` and `longest` ago.
 fn error_of_our_clock(
     sample: &Sample,
     trip: &RoundTrip,
@@ -217,8 +219,8 @@ fn error_of_our_clock(
 
 fn offset_sample(sample: Sample, trip: &RoundTrip) -> OffsetSample {
     let received = trip.received.monotonic;
-    // A server that rejects stamps its response at once, so the truth is near the low end;
-    // half a second is the mean of what a time in seconds cuts off.
+    // A server that rejects a request reads its clock at once, so the true offset is near
+    // the low end. A time in whole seconds cuts off half a second on average.
     let point = ClockOffset::from_monotonic(sample.best, received).plus(RESOLUTION / 2);
     let interval = trip.interval_of(sample.earliest, sample.latest, slack(&sample));
     OffsetSample {
@@ -229,7 +231,7 @@ fn offset_sample(sample: Sample, trip: &RoundTrip) -> OffsetSample {
     }
 }
 
-/// Returns what the `Date` of the response to an unsigned request says.
+/// Returns the sample in the `Date` of the response to an unsigned request.
 #[cfg(any(feature = "aws-config", feature = "tower"))]
 pub(crate) fn sample_of_date(date: SystemTime, trip: &RoundTrip) -> OffsetSample {
     offset_sample(Sample::from_date(date, Strength::Date), trip)
@@ -245,14 +247,15 @@ fn distance_to(sample: &Sample, time: SystemTime) -> Duration {
     }
 }
 
-/// Times in error messages and in `Date` are cut to seconds.
+/// Times in error messages and in `Date` are cut to whole seconds.
 const RESOLUTION: Duration = Duration::from_secs(1);
-/// Servers render `Date` once a second and reuse it.
+/// Servers render `Date` once a second and reuse the text.
 const CACHED_DATE: Duration = Duration::from_secs(1);
-/// For rounding, and for what lies between two readings of two clocks.
+/// Covers rounding, and the moment that passes between reading one clock and reading the
+/// other.
 const GRACE: Duration = Duration::from_secs(2);
-/// Less than half of the smallest tolerance that any service is known to have
-/// (5 minutes): a smaller error makes no call fail.
+/// Less than half of the smallest tolerance that any service is known to have (5 minutes),
+/// so that a smaller error fails no call.
 pub(crate) const WORTH_A_CORRECTION: Duration = Duration::from_secs(120);
 /// A signature this near to the server's time is accepted by every service, with
 /// a minute to spare, so its time is not the cause of the error.

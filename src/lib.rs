@@ -2,19 +2,19 @@
 //!
 //! # The problem
 //!
-//! A SigV4 signature contains the time at which it was made, and AWS rejects one that is
-//! 5 or 15 minutes off: `Signature expired: … is now earlier than …`,
-//! `Signature not yet current`, `RequestTimeTooSkewed`. Calls from a
-//! machine whose clock is wrong fail, and the clocks of virtual machines, laptops and small
-//! devices are often wrong. A machine whose clock is correct meets the same error if a
-//! request is delayed between signing and arrival. The SDK has a simpler correction of its
-//! own since August 2026; [`guide::comparison`] compares the two.
+//! A SigV4 signature contains the time at which it was made. If that time is 5 or 15
+//! minutes off, AWS rejects the request: `Signature expired: … is now earlier than …`,
+//! `Signature not yet current`, `RequestTimeTooSkewed`. So calls from a machine whose clock
+//! is wrong fail, and the clocks of virtual machines, laptops and small devices are often
+//! wrong. A machine whose clock is correct meets the same error if a request is delayed
+//! between signing and arrival. The SDK has a simpler correction of its own since August
+//! 2026; [`guide::comparison`] compares the two.
 //!
-//! One [`SkewClock`] is shared by all clients of a process. It shows the local time, bit for
-//! bit, until a service rejects a request because of its time. Then it takes the server's
-//! time from the response, the request is re-signed and sent once more, and later requests
-//! are signed with the corrected time. When the local clock is repaired, the correction ends with
-//! the next read.
+//! One [`SkewClock`] is shared by all clients of a process. It shows the local time, bit
+//! for bit, until a service rejects a request because of its time. The clock then takes the
+//! server's time from the response. The request is re-signed and sent once more, and later
+//! requests are signed with the corrected time. When the local clock is repaired, the
+//! correction ends with the next read.
 //!
 //! # Quick start
 //!
@@ -42,13 +42,12 @@
 //! # }
 //! ```
 //!
-//! Both may be used together; a request is then still re-signed once. `SkewClock::apply`
-//! takes a config that somebody else loaded. For other HTTP stacks, see
-//! `SkewClock::layer` and `SkewClock::signing_layer`, and [`SkewClock::attempt`] for
-//! programs without Tower or without Tokio. [`guide::recipes`] has recipes for
-//! object_store, opendal, reqwest, hyper, axum and others. Clients keep the local clock as
-//! their time source: only signatures, and the judgement whether credentials have
-//! expired, use the corrected time.
+//! Both may be used together; a request is then still re-signed once. `SkewClock::apply` is
+//! for a config that was loaded elsewhere. Other HTTP stacks use `SkewClock::layer` or
+//! `SkewClock::signing_layer`, and programs without Tower or Tokio use
+//! [`SkewClock::attempt`]. [`guide::recipes`] has recipes for object_store, opendal,
+//! reqwest, hyper, axum and others. Clients keep the local clock as their time source. Only
+//! signatures and the expiry of credentials use the corrected time.
 //!
 //! `SkewClock::synchronize` asks for the time before the first request is signed.
 //!
@@ -56,14 +55,14 @@
 //!
 //! * The timestamps in the message of a clock skew error start, change and end the
 //!   correction.
-//! * The `Date` header of an error starts a *trial*: a time for that host alone. It becomes
-//!   the correction when a request signed with it is accepted, and it is removed when one
-//!   is rejected because of its time.
-//! * The `Date` header of a success can end a correction, when three in a row contradict it.
-//!   It never starts or changes one. Other responses say nothing about the time.
-//! * The local clock is wrong only if the server's time does not fit between sending and
-//!   the response. Otherwise the signature expired in transit, or another clock made it;
-//!   the request is re-signed, and the correction stays as it is.
+//! * The `Date` header of an error starts a *trial*: a time that is used for that host
+//!   only. It becomes the correction when the host accepts a request signed with it, and it
+//!   is removed when the host rejects one because of its time.
+//! * The `Date` headers of successes end a correction if three in a row contradict it. They
+//!   never start or change one. Other responses are not evidence.
+//! * The local clock is wrong only if the server's time lies outside the interval between
+//!   sending and the response. Otherwise the signature expired in transit, or another clock
+//!   made it: the request is re-signed, and the correction does not change.
 //! * A correction forward is limited ([`Limits`]). While an AWS endpoint confirms the
 //!   clock, no other host changes it.
 //!
@@ -71,17 +70,16 @@
 //!
 //! * It does not set the local clock, and does not change presigned URLs: make them with
 //!   `start_time(clock.now())`.
-//! * It does not send an attempt a third time, and never sends a body twice that cannot be
-//!   replayed. That call fails, and the next one succeeds.
-//! * The HTTP client and the layers re-sign a request only if they can prove that it was
-//!   signed with the credentials at hand. The HTTP client leaves S3 Express sessions and
-//!   event streams to the SDK; the layers also leave bodies that are signed in chunks
-//!   alone.
-//! * It cannot help where TLS itself fails because of the clock, or where an upload takes
-//!   longer than the service tolerates.
-//! * One resend does not suffice in one case: the machine was suspended, or its clock was
-//!   set, between sending and the response, *and* its clock is wrong as well. That call
-//!   fails. The second rejection updates the clock, and the next call succeeds.
+//! * It sends an attempt twice at most, and only if the body can be replayed. Otherwise the
+//!   call fails, and the next one succeeds.
+//! * The HTTP client and the layers re-sign a request only if they can reproduce its
+//!   signature with their credentials. The HTTP client leaves S3 Express sessions and event
+//!   streams to the SDK; the layers also leave bodies that are signed in chunks alone.
+//! * It cannot help if TLS itself fails because of the clock, or if an upload takes longer
+//!   than the service tolerates.
+//! * One resend does not suffice if the machine was suspended, or its clock was set,
+//!   between sending and the response, *and* its clock is wrong as well. That call fails.
+//!   The second rejection updates the clock, and the next call succeeds.
 //!
 //! # What is logged
 //!
@@ -104,12 +102,12 @@
 //! * `serde`: `Serialize` for [`SkewStatus`] and [`SkewEvent`].
 //! * `test-util`: `ManualClock`, for your tests.
 //!
-//! Without any of them there is the core: [`evidence`], and a clock that [`Attempt`]
+//! Without any of them, the crate has the core: [`evidence`], and a clock that [`Attempt`]
 //! updates, for programs that have neither the SDK nor Tower.
 //!
 //! # Minimum supported Rust version
 //!
-//! 1.94.1, that of the AWS SDK.
+//! 1.94.1, the same as the AWS SDK.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

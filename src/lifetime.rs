@@ -1,34 +1,35 @@
-//! [`Lifetime`]: how long credentials last that were loaded by a clock that changes.
+//! [`Lifetime`]: how long credentials last if the clock changes after they were loaded.
 
 use std::time::{Duration, SystemTime};
 
 use crate::offset::ClockOffset;
 
-/// The expiry of credentials, and the clocks when they were asked for.
+/// The expiry of credentials, and the clocks when they were requested.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lifetime {
-    /// `None` if they do not expire.
+    /// `None` if the credentials do not expire.
     pub(crate) expiry: Option<SystemTime>,
     pub(crate) loaded: Clocks,
 }
 
-/// What the clocks show.
+/// A reading of all clocks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clocks {
     /// The time to sign with.
     pub(crate) now: SystemTime,
     pub(crate) mono: Duration,
     pub(crate) generation: u64,
-    /// The local clock's.
+    /// The local time.
     pub(crate) local: SystemTime,
 }
 
 impl Lifetime {
-    /// Returns how long they last by the time to sign with, or `None` if they have to be
-    /// asked for again, since they were loaded by a clock that showed another time.
+    /// Returns how long the credentials last by the time to sign with. Returns `None` if
+    /// they have to be loaded again, because the clock has changed since they were loaded.
     ///
-    /// A local clock that is set wrong and repaired in turn changes the generation each time;
-    /// the corrected clock shows one time all along.
+    /// A new generation alone is no reason to load again: if the local clock is set wrong
+    /// and repaired in turn, the generation changes each time, and the corrected time stays
+    /// the same.
     pub(crate) fn left(&mut self, clocks: Clocks) -> Option<Duration> {
         let mut changed_by = Duration::ZERO;
         if self.loaded.generation != clocks.generation {
@@ -41,9 +42,9 @@ impl Lifetime {
         })
     }
 
-    /// Returns whether they may be valid by any clock that is known: the one to sign with, which
-    /// a host may have set wrong, the local one, or the one that they were loaded by. Where no
-    /// others can be had, the server decides.
+    /// Returns whether the credentials are valid by any known clock: the time to sign with,
+    /// which a server may have made wrong, the local clock, or the clock by which they were
+    /// loaded. It is for credentials that cannot be replaced, so that the server decides.
     pub(crate) fn may_be_valid(&self, clocks: Clocks) -> bool {
         let known = [clocks.now, clocks.local, self.continued(clocks.mono)];
         known.iter().any(|now| !self.left_at(*now).is_zero())
@@ -55,7 +56,7 @@ impl Lifetime {
         })
     }
 
-    /// Returns what the clock that they were loaded by would show now.
+    /// Returns the present time by the clock by which the credentials were loaded.
     fn continued(&self, mono: Duration) -> SystemTime {
         let elapsed = mono.saturating_sub(self.loaded.mono);
         let now = self.loaded.now;
@@ -63,11 +64,11 @@ impl Lifetime {
     }
 }
 
-/// Returns an expiry that a provider has computed from the local clock as one of the corrected
-/// clock. IMDS's provider extends what looks expired by 10 to 15 minutes (aws-config,
-/// `imds/credentials.rs`), so such an expiry is near the local clock; those that a service
-/// states are near it only by chance, and then this makes a reload early or late by no more
-/// than those minutes.
+/// Converts an expiry that a provider has computed from the local clock to the corrected
+/// clock. The IMDS provider extends credentials that look expired by 10 to 15 minutes
+/// (aws-config, `imds/credentials.rs`), so such an expiry is near the local time. An expiry
+/// that a service states is near the local time only by chance; the reload is then early or
+/// late by at most these minutes.
 pub(crate) fn corrected_expiry(
     expiry: SystemTime,
     local: SystemTime,
@@ -78,9 +79,9 @@ pub(crate) fn corrected_expiry(
     is_extended.then(|| now.checked_add(lasts)).flatten()
 }
 
-/// As near to the correction as a repaired wall clock is.
+/// The same distance at which a wall clock counts as repaired.
 const CHANGED: Duration = Duration::from_secs(30);
-/// With a second for what passes meanwhile.
+/// With a second for the time that passes while credentials are loaded.
 const LONGEST_EXTENSION: Duration = Duration::from_secs(15 * 60 + 1);
 
 #[cfg(test)]
@@ -100,7 +101,8 @@ mod tests {
             generation: 0,
         };
         for (loaded, asked, may_be_valid) in [
-            // A host that is 4 days ahead became the correction, after and before they were loaded.
+            // The correction came from a host that is 4 days ahead, after or before the
+            // credentials were loaded.
             (clocks(0, 0, 0), clocks(96, 0, 0), true),
             (clocks(96, 0, 0), clocks(96, 0, 0), true),
             // The local clock was set wrong.

@@ -1,5 +1,5 @@
-//! The local clocks: [`LocalClock`], [`SystemClock`] and, for tests,
-//! `ManualClock`. The only file that reads the operating system's clocks.
+//! The local clocks: [`LocalClock`], [`SystemClock`] and, for tests, `ManualClock`. No
+//! other file reads the clocks of the operating system.
 
 #[cfg(feature = "test-util")]
 mod manual;
@@ -10,9 +10,11 @@ use std::time::{Duration, SystemTime};
 #[cfg(feature = "test-util")]
 pub use manual::ManualClock;
 
-/// The local clocks. Tests implement it, or use `ManualClock` (feature `test-util`).
+/// The local wall clock and the local monotonic clock. [`SystemClock`] is the default;
+/// tests use `ManualClock` (feature `test-util`) or implement this trait.
 ///
-/// Implementations must be fast, since every signature reads them, and must not panic.
+/// An implementation must be fast, because every signature reads the clocks, and must not
+/// panic.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -36,13 +38,13 @@ pub use manual::ManualClock;
 /// let clock = SkewClock::builder().local_clock(TwoHoursBehind).build();
 /// ```
 pub trait LocalClock: fmt::Debug + Send + Sync {
-    /// Returns the wall clock, such as `CLOCK_REALTIME`: it may be wrong, and people and NTP
-    /// set it forward and backward.
+    /// Returns the wall clock, such as `CLOCK_REALTIME`. It may be wrong, and people and
+    /// NTP may set it forward or backward.
     fn wall(&self) -> SystemTime;
 
     /// Returns the monotonic clock: the time since a fixed moment, usually the start of the
-    /// machine. It never goes back and is never set. It should count the time during which
-    /// the machine is suspended, and NTP should not slew it.
+    /// machine. It must never go back and never be set. It should count the time during
+    /// which the machine is suspended, and NTP should not slew it.
     fn monotonic(&self) -> Duration;
 }
 
@@ -55,12 +57,12 @@ pub trait LocalClock: fmt::Debug + Send + Sync {
 /// | Windows | [`std::time::Instant`] (`QueryPerformanceCounter`) | yes | no |
 /// | others | [`std::time::Instant`] | depends | depends |
 ///
-/// Where NTP slews the monotonic clock together with the wall clock, a repair by slewing is
+/// If NTP slews the monotonic clock together with the wall clock, a repair by slewing is
 /// noticed only when a server contradicts the correction.
 ///
-/// The crate is tested on x86-64 Linux. Only this type differs on other platforms; the unit
-/// tests compile and run their code on Linux. It needs 64-bit atomics, which all platforms
-/// in the table have (32-bit ARM from ARMv6 on).
+/// The crate is tested on x86-64 Linux. Only this type has code for other platforms, and
+/// the unit tests compile and run that code on Linux. The crate needs 64-bit atomics, which
+/// all platforms in the table have (32-bit ARM from ARMv6 on).
 ///
 /// [clock_gettime(3)]: https://www.manpagez.com/man/3/clock_gettime/
 #[derive(Clone, Copy, Debug, Default)]
@@ -68,7 +70,7 @@ pub trait LocalClock: fmt::Debug + Send + Sync {
 pub struct SystemClock;
 
 impl SystemClock {
-    /// Returns the handle.
+    /// Returns the clocks of the operating system.
     pub const fn new() -> Self {
         Self
     }
@@ -108,30 +110,31 @@ mod unslewed {
 
     use rustix::time::{ClockId, DynamicClockId, Timespec, clock_gettime, clock_gettime_dynamic};
 
-    /// NTP slews `CLOCK_MONOTONIC` and `CLOCK_BOOTTIME` together with the wall clock
-    /// (chrony: by up to 8.3 %). It does not slew `CLOCK_MONOTONIC_RAW`, which does not
-    /// count suspend. The difference between the first and the last is the effect of
-    /// slewing.
+    /// Returns a monotonic clock that counts suspend and is not slewed. NTP slews
+    /// `CLOCK_BOOTTIME` and `CLOCK_MONOTONIC` together with the wall clock (chrony: by up
+    /// to 8.3 %). It does not slew `CLOCK_MONOTONIC_RAW`, which does not count suspend. The
+    /// difference between the last two is the effect of slewing.
     pub(super) fn monotonic() -> Duration {
         fresh().unwrap_or_else(measured)
     }
 
-    /// Returns the same from one clock, if the effect of slewing was measured within the
-    /// last 16 ms.
+    /// Returns the same with a reading of one clock, if the effect of slewing was measured
+    /// within the last 16 ms.
     #[inline]
     pub(super) fn fresh() -> Option<Duration> {
         let total = total_time();
         let age = total.wrapping_sub(MEASURED_AT.load(Ordering::Relaxed));
-        // Another thread may be between its two stores. The previous lead is as accurate.
+        // Another thread may be between its two stores. The previous lead is accurate
+        // enough.
         let lead = LEAD.load(Ordering::Relaxed);
         (age < FRESH).then(|| Duration::from_nanos(total.wrapping_add(lead)))
     }
 
     #[cold]
     fn measured() -> Duration {
-        // If the process is stopped between the readings, the pause looks like a slew. Read
-        // again until the readings are close together. The bound is for slow machines and
-        // valgrind, where they never are.
+        // If the process is stopped between two readings, the pause looks like slewing. So
+        // this reads again until the readings are close together. On slow machines and
+        // under valgrind they never are, so the number of attempts is limited.
         let mut attempts = ATTEMPTS;
         loop {
             let before = read(ClockId::Monotonic);
@@ -152,7 +155,8 @@ mod unslewed {
         read_or_monotonic(DynamicClockId::Boottime)
     }
 
-    /// Where a sandbox has no `CLOCK_BOOTTIME`, time in suspend is not counted.
+    /// Reads a clock, or `CLOCK_MONOTONIC` if a sandbox does not have it. Suspend is not
+    /// counted then.
     pub(super) fn read_or_monotonic(clock: DynamicClockId<'_>) -> u64 {
         match clock_gettime_dynamic(clock) {
             Ok(time) => nanos(time),
@@ -164,7 +168,7 @@ mod unslewed {
         nanos(clock_gettime(clock))
     }
 
-    /// Nanoseconds last for 584 years.
+    /// Returns a time in nanoseconds, which suffice for 584 years.
     fn nanos(time: Timespec) -> u64 {
         // Clocks that count from the start of the machine are not negative.
         let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
@@ -172,20 +176,21 @@ mod unslewed {
         seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
     }
 
-    /// How far `CLOCK_MONOTONIC_RAW` is ahead of `CLOCK_MONOTONIC`, in wrapping
-    /// nanoseconds, as last measured.
+    /// The last measured difference `CLOCK_MONOTONIC_RAW` − `CLOCK_MONOTONIC`, in wrapping
+    /// nanoseconds.
     static LEAD: AtomicU64 = AtomicU64::new(0);
-    /// When the lead was measured, by `CLOCK_BOOTTIME`; initially in the future.
+    /// When `LEAD` was measured, by `CLOCK_BOOTTIME`; initially in the future.
     static MEASURED_AT: AtomicU64 = AtomicU64::new(u64::MAX / 2);
-    /// A lead is used for this many nanoseconds. The fastest slew changes it by 1.3 ms in
+    /// How many nanoseconds `LEAD` is used for. The fastest slew changes it by 1.3 ms in
     /// that time.
     const FRESH: u64 = 16_000_000;
-    /// In nanoseconds: a thousand times what the readings take.
+    /// The largest distance between two readings that are close together, in nanoseconds.
+    /// It is a thousand times longer than the readings usually take.
     const CLOSE: u64 = 200_000;
     const ATTEMPTS: u32 = 16;
 }
 
-/// Tests compile it on Linux, where this clock does not count suspend.
+/// Tests also compile this on Linux, where this clock does not count suspend.
 #[cfg(any(target_os = "macos", target_os = "ios", all(test, target_os = "linux")))]
 mod continuous {
     use std::time::Duration;
@@ -224,7 +229,7 @@ mod instant {
     }
 }
 
-/// Both local clocks, read together, the wall clock first.
+/// A reading of both local clocks, the wall clock first.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Reading {
     pub(crate) wall: SystemTime,
@@ -244,7 +249,7 @@ impl LocalClocks {
         matches!(self, Self::System(_))
     }
 
-    /// Returns the monotonic clock, if reading one clock of the system suffices.
+    /// Returns the monotonic clock if a reading of one system clock suffices for it.
     #[inline]
     pub(crate) fn monotonic_by_one_clock(&self) -> Option<Duration> {
         match self {
@@ -260,8 +265,8 @@ impl LocalClock for LocalClocks {
     fn wall(&self) -> SystemTime {
         match self {
             Self::System(clock) => clock.wall(),
-            // The SDK's adaptive rate limiter panics before 1970. No system sets its clock to
-            // such a time.
+            // The SDK's adaptive rate limiter panics before 1970. The system clocks never
+            // show such a time.
             Self::Other(clock) => clock.wall().max(SystemTime::UNIX_EPOCH),
         }
     }
@@ -282,15 +287,15 @@ impl Reading {
         }
     }
 
-    /// Returns the time from `earlier` to this reading, by the clock that measured more of
-    /// it: a monotonic clock that stops in suspend measures too little, and so does a wall
-    /// clock that is set back.
+    /// Returns the time from `earlier` to this reading, by the clock that measured more. A
+    /// monotonic clock that stops in suspend measures too little, and so does a wall clock
+    /// that is set back.
     pub(crate) fn longest_since(self, earlier: Self) -> Duration {
         let wall = self.wall.duration_since(earlier.wall).unwrap_or_default();
         wall.max(self.monotonic.saturating_sub(earlier.monotonic))
     }
 
-    /// Returns the same by the clock that measured less.
+    /// Returns the time from `earlier` to this reading, by the clock that measured less.
     pub(crate) fn shortest_since(self, earlier: Self) -> Duration {
         let wall = self.wall.duration_since(earlier.wall).unwrap_or_default();
         wall.min(self.monotonic.saturating_sub(earlier.monotonic))

@@ -1,16 +1,17 @@
-//! [`ClockOffset`]: the signed distance between two clocks.
+//! [`ClockOffset`]: the signed difference between two clocks.
 //!
-//! The only file that converts between `SystemTime`, `Duration` and signed milliseconds.
+//! No other file converts between `SystemTime`, `Duration` and signed milliseconds.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The signed distance from one clock to another, in whole milliseconds.
+/// The signed difference between two clocks, in whole milliseconds.
 ///
-/// Between a server and the local clock it is server time − local time, like the offset
-/// of NTP (RFC 5905): positive if the local clock is behind, negative if it is ahead.
+/// In this crate it is server time − local time, like the offset of NTP (RFC 5905):
+/// positive if the local clock is behind, negative if it is ahead.
 ///
-/// `{}` prints it for a person, in the two largest units; `{:+}` prints a signed quantity:
+/// `{}` prints it in its two largest units, with "behind" or "ahead"; `{:+}` prints it with
+/// a sign:
 ///
 /// ```
 /// use aws_clock_skew::ClockOffset;
@@ -24,7 +25,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub struct ClockOffset(i64);
 
 impl ClockOffset {
-    /// No distance.
+    /// The offset between two clocks that agree.
     pub(crate) const ZERO: Self = Self(0);
 
     /// Returns the offset of `millis` milliseconds.
@@ -42,8 +43,8 @@ impl ClockOffset {
         self.0 == 0
     }
 
-    /// Returns `to − from`, rounded towards the past to a whole millisecond and
-    /// saturated at the ends of the range (292 million years).
+    /// Returns `to − from`, rounded down to a whole millisecond and saturated at the ends
+    /// of the range (292 million years).
     pub(crate) fn between(from: SystemTime, to: SystemTime) -> Self {
         match to.duration_since(from) {
             Ok(ahead) => Self::from_duration(ahead),
@@ -51,16 +52,16 @@ impl ClockOffset {
         }
     }
 
-    /// Returns `time − mono`: where the time's epoch lies on the monotonic clock.
+    /// Returns `time − mono`: the offset of a wall clock from the monotonic clock.
     ///
-    /// Two clocks that run at the same rate keep this number, so it is what a
-    /// correction remembers.
+    /// The offset stays the same while both clocks run at the same rate, so a correction
+    /// stores it.
     pub(crate) fn from_monotonic(time: SystemTime, mono: Duration) -> Self {
         Self::between(UNIX_EPOCH, time).minus(mono)
     }
 
-    /// Returns the time that a clock at this distance from the monotonic clock shows
-    /// when the monotonic clock shows `mono`; never before 1970, and 1970 where the
+    /// Returns the time that a clock with this offset from the monotonic clock shows when
+    /// the monotonic clock shows `mono`. It is never before 1970, and is 1970 if the
     /// platform's `SystemTime` cannot hold the sum.
     pub(crate) fn at_monotonic(self, mono: Duration) -> SystemTime {
         UNIX_EPOCH
@@ -68,7 +69,8 @@ impl ClockOffset {
             .unwrap_or(UNIX_EPOCH)
     }
 
-    /// Returns how long after 1970 that is, zero if it is before, saturated.
+    /// Returns the same time as a duration since 1970: zero if it is earlier, and
+    /// saturated.
     pub(crate) const fn since_1970(self, mono: Duration) -> Duration {
         if self.0 >= 0 {
             mono.saturating_add(self.magnitude())
@@ -77,8 +79,8 @@ impl ClockOffset {
         }
     }
 
-    /// Returns `time` moved by the offset; never before 1970, and `time` itself
-    /// where the platform's `SystemTime` cannot hold the sum.
+    /// Returns `time` plus the offset. The result is never before 1970, and is `time`
+    /// itself if the platform's `SystemTime` cannot hold the sum.
     pub(crate) fn shift(self, time: SystemTime) -> SystemTime {
         let moved = if self.0 >= 0 {
             time.checked_add(self.magnitude())
@@ -113,12 +115,12 @@ impl ClockOffset {
         Self(self.0.saturating_neg())
     }
 
-    /// Returns the offset `duration` further in the future, saturated.
+    /// Returns `self + duration`, saturated.
     pub(crate) fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(Self::from_duration(duration).0))
     }
 
-    /// Returns the offset `duration` further in the past, saturated.
+    /// Returns `self − duration`, saturated.
     pub(crate) fn minus(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(Self::from_duration(duration).0))
     }
@@ -146,8 +148,8 @@ impl fmt::Display for ClockOffset {
     }
 }
 
-/// Writes the largest unit that is not zero and the next one, rounded: half a second less
-/// than two days is printed as two days.
+/// Writes the largest unit that is not zero and the next one, rounded. For example, half a
+/// second less than two days is written as two days.
 fn write_magnitude(f: &mut fmt::Formatter<'_>, millis: u64) -> fmt::Result {
     if millis < 1_000 {
         return write!(f, "{millis} ms");
@@ -161,7 +163,7 @@ fn write_magnitude(f: &mut fmt::Formatter<'_>, millis: u64) -> fmt::Result {
     };
     let precision = smaller_of(millis);
     let rounded = (millis.saturating_add(precision / 2) / precision) * precision;
-    // Rounded up, it may have reached the next unit.
+    // Rounding up may have reached the next unit.
     let precision = smaller_of(rounded);
     let mut rest = (rounded / precision) * precision;
     let mut separator = "";

@@ -1,7 +1,8 @@
-//! [`RecentCredentials`]: what requests in flight may be signed with.
+//! [`RecentCredentials`]: the credentials that requests in flight may be signed with.
 //!
-//! When the clock changes, credentials are asked for again and are often others,
-//! while the errors for requests signed with the old ones are yet to come.
+//! When the clock changes, the identity cache loads credentials again, and often gets new
+//! ones. Error responses to requests that were signed with the old credentials are still to
+//! come, and re-signing those requests needs the old credentials.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,26 +10,26 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 
-/// Credentials by their access key, for as long as a request can be in flight.
+/// Credentials by their access key, kept for as long as a request can be in flight.
 #[derive(Debug, Default)]
 pub(crate) struct RecentCredentials(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
     by_access_key: HashMap<Box<str>, Entry>,
-    /// How many entries there may be before those that are out of use are looked for.
+    /// The number of entries at which entries that are no longer in use are removed.
     room: usize,
 }
 
 #[derive(Debug)]
 struct Entry {
     credentials: Credentials,
-    /// When they were seen in use last, on the monotonic clock.
+    /// When the credentials were last used, on the monotonic clock.
     used: Duration,
 }
 
 impl RecentCredentials {
-    /// Remembers credentials that are in use now.
+    /// Keeps credentials that are in use now.
     pub(crate) fn remember(&self, credentials: &Credentials, mono: Duration) {
         let mut known = self.lock();
         if let Some(entry) = known.by_access_key.get_mut(credentials.access_key_id()) {
@@ -52,7 +53,7 @@ impl RecentCredentials {
         known.by_access_key.insert(access_key, entry);
     }
 
-    /// Returns the last ones with this access key.
+    /// Returns the credentials that were last used with this access key.
     pub(crate) fn find(&self, access_key: &str) -> Option<Credentials> {
         let known = self.lock();
         let entry = known.by_access_key.get(access_key)?;
@@ -64,8 +65,8 @@ impl RecentCredentials {
     }
 }
 
-/// No service accepts a signature for longer than 15 minutes; the rest is for a
-/// response that is slow.
+/// No service accepts a signature for longer than 15 minutes. The rest of the hour allows
+/// for a slow response.
 const IN_FLIGHT: Duration = Duration::from_secs(3_600);
 const LEAST_ROOM: usize = 64;
 
@@ -79,7 +80,7 @@ mod tests {
 
     #[test]
     fn credentials_are_kept_as_long_as_a_request_can_be_in_flight() {
-        // The last one: a checkpoint is restored, and the monotonic clock goes back.
+        // In the last case a checkpoint is restored, and the monotonic clock goes back.
         for start in [0, 86_400, 864_000] {
             let recent = RecentCredentials::default();
             let first = if start == 864_000 { 0 } else { start };

@@ -1,7 +1,7 @@
-//! Emits events, outcomes and gauges through `tracing`, which no other file uses.
+//! Emits events, outcomes and gauges with `tracing`. No other file uses it.
 //!
-//! From outside, only the fields of `event/details.rs` are emitted: no body, no credential
-//! and no signature.
+//! Of the data in requests and responses, only the fields in `event/details.rs` are
+//! emitted: no body, no credentials and no signature.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 #[cfg(any(feature = "sdk", feature = "tower"))]
@@ -15,7 +15,7 @@ use crate::evidence::Evidence;
 use crate::offset::ClockOffset;
 use crate::throttle::Notice;
 
-/// The clock that reports: its name and mode, two labels of each metric.
+/// The name and the mode of a clock, which are labels of each of its metrics.
 #[derive(Clone, Debug)]
 pub(crate) struct Origin {
     pub(crate) clock: Label,
@@ -26,9 +26,10 @@ pub(crate) struct Origin {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum ResendOutcome {
     Accepted,
-    /// Because of its time.
+    /// The server rejected the request because of its time.
     Rejected,
-    /// For another reason, such as a wrong key or a missing permission.
+    /// The server rejected the request for another reason, such as a wrong key or a missing
+    /// permission.
     Denied,
     Failed,
 }
@@ -36,7 +37,7 @@ pub(crate) enum ResendOutcome {
 impl ResendOutcome {
     const ALL: [Self; 4] = [Self::Accepted, Self::Rejected, Self::Denied, Self::Failed];
 
-    /// Returns the outcome that the response to a resend states.
+    /// Returns the outcome of a resend from its response.
     pub(crate) fn of(evidence: &Evidence) -> Self {
         if evidence.clock_skew_error().is_some() {
             Self::Rejected
@@ -59,7 +60,7 @@ impl ResendOutcome {
     }
 }
 
-/// A metric event, with the labels of its clock.
+/// Emits a metric event with the labels of a clock.
 macro_rules! metric {
     ($origin:ident, $($fields:tt)*) => {
         tracing::event!(
@@ -72,7 +73,8 @@ macro_rules! metric {
     };
 }
 
-/// Emits an event as one log event, if the log has room, and as metric events.
+/// Emits an event as one log event, unless the throttle leaves it out, and as metric
+/// events.
 pub(crate) fn event(notice: &Notice, origin: &Origin) {
     guarded(|| {
         let event = &notice.event;
@@ -95,8 +97,8 @@ pub(crate) fn resend(outcome: ResendOutcome, origin: &Origin) {
     guarded(|| count_resends(1, outcome, origin));
 }
 
-/// Starts the counters of a new clock at 0, so that the first increment is seen as one. Logs
-/// what makes the clock observe only, if anything does.
+/// Sets the counters of a new clock to 0, so that the first event shows as an increase. If
+/// the clock only observes, logs the reason.
 pub(crate) fn start(origin: &Origin, observed_by: Option<&'static str>) {
     guarded(|| {
         for name in EventKind::NAMES {
@@ -129,13 +131,13 @@ pub(crate) struct FirstRequest(AtomicBool);
 
 #[cfg(any(feature = "sdk", feature = "tower"))]
 impl FirstRequest {
-    /// Returns whether nothing was logged yet; `true` once.
+    /// Returns `true` at the first call only.
     #[inline]
     pub(crate) fn is_next(&self) -> bool {
         !self.0.load(Ordering::Relaxed) && !self.0.swap(true, Ordering::Relaxed)
     }
 
-    /// Logs the sign that the integration is installed.
+    /// Logs a line that shows that the integration is installed.
     #[cold]
     pub(crate) fn log(&self, integration: &'static str, service: Option<&Label>, origin: &Origin) {
         guarded(|| {
@@ -158,7 +160,7 @@ impl FirstRequest {
 /// Emits the offset and its uncertainty.
 #[expect(
     clippy::float_arithmetic,
-    reason = "a gauge is a float; nothing is computed with it"
+    reason = "a gauge is a float; no time is computed from it"
 )]
 #[expect(
     clippy::cast_precision_loss,
@@ -244,9 +246,10 @@ const fn level_of(event: &SkewEvent) -> Level {
     }
 }
 
-/// Calls a subscriber or a listener, whose panic must not fail a call.
+/// Calls a subscriber or a listener, and catches its panic, so that it fails no call of the
+/// program.
 pub(crate) fn guarded(emit: impl FnOnce()) {
-    // Nothing of ours is borrowed mutably inside, so nothing is left half done.
+    // The closure borrows nothing of this crate mutably, so a panic leaves no broken state.
     drop(catch_unwind(AssertUnwindSafe(emit)));
 }
 

@@ -1,7 +1,7 @@
-//! State machine for the integrations that re-sign requests themselves (HTTP client, Tower):
-//! send, observe, reproduce the signature, re-sign, resend.
+//! Recovery of a rejected request, for the integrations that re-sign requests themselves
+//! (HTTP client, Tower): observe the response, reproduce the signature, re-sign, resend.
 //!
-//! Accepted responses bypass this module, unless the clock wants them.
+//! Accepted responses bypass this module, unless the clock has to observe them.
 
 use std::future::Future;
 use std::time::{Duration, SystemTime};
@@ -27,48 +27,50 @@ pub(crate) trait ReplayRequest: Send {
     /// Whether [`send`](Self::send) signs the chunks of a body.
     const SIGNS_CHUNKS: bool = false;
 
-    /// Returns what the request looks like to its signature.
+    /// Returns the parts of the request that its signature covers.
     fn head(&self) -> Head<'_>;
 
-    /// Returns the host that it is for.
+    /// Returns the host that the request goes to.
     fn host(&self) -> Option<Host>;
 
     /// Returns whether the body can be sent again.
     fn is_replayable(&self) -> bool;
 
-    /// Returns the body, or `None` if it is not known before it is sent.
+    /// Returns the body, or `None` if its bytes are not known before they are sent.
     fn body(&mut self) -> impl Future<Output = Option<Bytes>> + Send;
 
-    /// Returns credentials that are valid at a time.
+    /// Returns credentials that are valid at the time `at`.
     fn credentials(&mut self, at: SystemTime) -> impl Future<Output = Option<Credentials>> + Send;
 
-    /// Returns credentials with this access key, valid or not, that a request in flight
-    /// may be signed with: when the clock changes they are asked for again, and others
-    /// may come.
+    /// Returns the credentials with this access key that were in use of late, expired or
+    /// not. Requests in flight may be signed with them after the identity cache has loaded
+    /// others.
     fn recent_credentials(&self, access_key: &str) -> Option<Credentials>;
 
-    /// Reads the beginning of a response's body, and returns the response whole.
+    /// Reads the beginning of a response's body. Returns the whole response and that
+    /// beginning.
     fn read(
         &mut self,
         response: Self::Response,
     ) -> impl Future<Output = (Self::Response, Bytes)> + Send;
 
-    /// Returns whether the status is one of success: such a response is not read.
+    /// Returns whether the status is a success. The body of a success is not read.
     fn is_success(response: &Self::Response) -> bool;
 
-    /// Returns what a response says of the clock, with the beginning of its body.
+    /// Returns the parts of a response that can be evidence; `text` is the beginning of its
+    /// body.
     fn view<'a>(response: &'a Self::Response, text: &'a [u8]) -> ResponseView<'a>;
 
-    /// Waits until the service below can take the request.
+    /// Waits until the inner service is ready for the request.
     fn ready(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
-    /// Sends the request with this signature in the place of its own.
+    /// Sends the request with this signature in place of the original one.
     fn send(
         &mut self,
         signature: NewSignature,
     ) -> impl Future<Output = Result<Self::Response, Self::Error>> + Send;
 
-    /// Notes that the request cannot be signed again, though that would help.
+    /// Called if the request should be re-signed and cannot be.
     fn skipped(&mut self) {}
 
     /// Marks a response that was observed.
@@ -77,8 +79,8 @@ pub(crate) trait ReplayRequest: Send {
     }
 }
 
-/// Returns whether a request signed for this time has to be signed again before its
-/// first send: by another clock, or long ago.
+/// Returns whether a request has to be re-signed before its first send, because it was
+/// signed by another clock or long ago.
 pub(crate) fn has_to_prepare(
     clock: &SkewClock,
     sent: SentAt,
@@ -87,8 +89,8 @@ pub(crate) fn has_to_prepare(
     !clock.is_observe_only() && signed_at.is_some_and(|signed_at| sent.is_far_from(signed_at))
 }
 
-/// Returns a new signature for a request that is yet to be sent, if the
-/// old one can be proven.
+/// Returns a new signature for a request that was not sent yet, if the old one can be
+/// reproduced.
 pub(crate) async fn prepare<R: ReplayRequest>(
     request: &mut R,
     clock: &SkewClock,
@@ -100,12 +102,12 @@ pub(crate) async fn prepare<R: ReplayRequest>(
     proven.sign(&request.head(), signing.now).ok()
 }
 
-/// Observes a response to a request that left at `sent`, and signs and sends the
-/// request again if that is what helps. Returns what the caller gets.
+/// Observes the response to a request, and re-signs and resends the request if the decision
+/// says so. Returns the response for the caller.
 ///
 /// # Errors
 ///
-/// The error of the resend, if there is one and it fails.
+/// Returns the error of the resend, if the resend fails.
 pub(crate) async fn recover<R: ReplayRequest>(
     request: &mut R,
     clock: &SkewClock,
@@ -129,12 +131,12 @@ pub(crate) async fn recover<R: ReplayRequest>(
         is_resend: false,
     };
     request.mark(&mut response);
-    // Before anything is awaited: a caller whose time-out elapses later has still
-    // updated the clock.
+    // This comes before the next `await`: if the caller's timeout cancels the rest, the
+    // clock has still been updated.
     if clock.observe(&exchange) == Decision::Pass {
         return Ok(response);
     }
-    let signature = match resigned(request, clock, host.as_ref()).await {
+    let signature = match resign_when_ready(request, clock, host.as_ref()).await {
         Ok(signature) => signature?,
         Err(reason) => {
             clock.resend_skipped(&exchange, reason);
@@ -166,9 +168,9 @@ pub(crate) async fn recover<R: ReplayRequest>(
     Ok(second)
 }
 
-/// Proves the signature and makes a new one, once the service below is ready: a
-/// signature that is made earlier ages in its queue.
-async fn resigned<R: ReplayRequest>(
+/// Reproduces the signature, and makes a new one when the inner service is ready. A
+/// signature that is made earlier would age while the request waits.
+async fn resign_when_ready<R: ReplayRequest>(
     request: &mut R,
     clock: &SkewClock,
     host: Option<&Host>,
@@ -199,7 +201,7 @@ fn amz_date(headers: &[SignatureHeader]) -> Option<SystemTime> {
     timestamp::sigv4(&header.value)
 }
 
-/// A signature that was reproduced, and what it takes to make another.
+/// A signature that was reproduced, with the credentials and the body for a new one.
 struct Proven {
     proof: Proof,
     credentials: Credentials,
@@ -207,9 +209,8 @@ struct Proven {
 }
 
 impl Proven {
-    /// Reproduces the signature of a request with the credentials that made it, and
-    /// returns what is needed to sign it at another time: those credentials, unless
-    /// they have expired by then.
+    /// Reproduces the signature of a request with the credentials that made it. Keeps those
+    /// credentials for the new signature, or gets present ones if they have expired.
     async fn of<R: ReplayRequest>(
         request: &mut R,
         signing: SigningTime,
@@ -222,19 +223,20 @@ impl Proven {
         } else {
             None
         };
-        let (proof, mut credentials) = match recent(request, body.as_deref()) {
+        let (proof, mut credentials) = match prove_with_recent(request, body.as_deref()) {
             Some(proven) => proven,
             None => {
                 let present = request.credentials(signing.now).await;
                 let present = present.ok_or(SkipReason::Identity)?;
                 match prove(&request.head(), body.as_deref(), &present) {
                     Ok(proof) => (proof, present),
-                    // They were replaced just now.
-                    Err(reason) => recent(request, body.as_deref()).ok_or(reason)?,
+                    // The identity cache has replaced the credentials in the meantime.
+                    Err(reason) => prove_with_recent(request, body.as_deref()).ok_or(reason)?,
                 }
             }
         };
-        // The clock that signed may have been too slow to see them expire.
+        // A clock that was behind may have signed with credentials that had already
+        // expired.
         let has_expired = |credentials: &Credentials| {
             credentials
                 .expiry()
@@ -251,22 +253,25 @@ impl Proven {
         })
     }
 
-    /// Signs the request for a time.
+    /// Signs the request for the time `time`.
     fn sign(&self, head: &Head<'_>, time: SystemTime) -> Result<NewSignature, SkipReason> {
         let body = self.body.as_deref();
         self.proof.sign(head, body, &self.credentials, time)
     }
 }
 
-/// Reproduces the signature with credentials that were replaced of late.
-fn recent<R: ReplayRequest>(request: &R, body: Option<&[u8]>) -> Option<(Proof, Credentials)> {
+/// Reproduces the signature with credentials that were recently in use.
+fn prove_with_recent<R: ReplayRequest>(
+    request: &R,
+    body: Option<&[u8]>,
+) -> Option<(Proof, Credentials)> {
     let head = request.head();
     let credentials = request.recent_credentials(head.access_key()?)?;
     let proof = prove(&head, body, &credentials).ok()?;
     Some((proof, credentials))
 }
 
-/// How long, and how much of, an error body is waited for. A server that rejects a
-/// signature answers with a few hundred bytes at once.
+/// How long to wait for the beginning of an error body. A server that rejects a signature
+/// sends a few hundred bytes at once.
 pub(crate) const LONGEST_READ: Duration = Duration::from_secs(5);
 pub(crate) const LARGEST_READ: usize = 64 * 1_024;

@@ -1,9 +1,9 @@
-//! Prove, then re-sign: a new signature for a request that another signer has
-//! signed, if that signature can be reproduced.
+//! Re-signing of requests that another signer has signed, if that signature can be
+//! reproduced.
 //!
-//! A signature is reproduced at its own time with the credentials at hand. Only
-//! if it comes out identical is it known which key, which canonical form and
-//! which payload hash made it, and only then is the same done at a new time.
+//! [`prove`] computes the signature again, for its own time and with the credentials that
+//! the client has now. Only if the result is identical are the key, the canonical form and
+//! the payload hash known; only then does [`Proof::sign`] sign the request for a new time.
 //! Source of the forms: "Create a signed AWS API request",
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>.
 
@@ -28,7 +28,7 @@ pub(crate) use self::head::{Head, service_of};
 use self::sigv4::{FORMS, Form, Scope, Signable, Signature, settings, signed};
 use crate::event::SkipReason;
 
-/// A header of a new signature. Its value is not for logs.
+/// A header of a new signature. Its value must not be logged.
 pub(crate) struct SignatureHeader {
     pub(crate) name: &'static str,
     pub(crate) value: String,
@@ -36,47 +36,46 @@ pub(crate) struct SignatureHeader {
 
 /// A new signature of a request.
 pub(crate) struct NewSignature {
-    /// To put in the place of the old ones; the others stay as they are.
+    /// The headers that replace those of the same name. Other headers stay.
     pub(crate) headers: Vec<SignatureHeader>,
-    /// For a body that is signed in chunks.
+    /// The signer of the chunks, if the body is signed in chunks.
     #[cfg(feature = "sdk")]
     pub(crate) chunks: Option<ChunkSigner>,
 }
 
-/// How a request was signed, and that we can do it.
+/// How a request was signed. It exists only if the signature was reproduced.
 pub(crate) struct Proof {
-    /// `None` in SigV4a: the request's own header names a set of regions.
+    /// `None` in SigV4a, where a header of the request names a set of regions.
     region: Option<String>,
     service: String,
     signed_headers: String,
     payload: Payload,
-    has_token: bool,
     form: Form,
 }
 
-/// Where the signature has the hash of the body from.
+/// Where the hash of the body in the signature comes from.
 #[derive(Clone, Copy)]
 enum Payload {
-    /// `x-amz-content-sha256`, which is signed.
+    /// The header `x-amz-content-sha256`, which is signed.
     Header,
-    /// The same, which is not signed itself.
+    /// The header `x-amz-content-sha256`, which is not signed itself.
     UnsignedHeader,
-    /// The body.
+    /// The body itself.
     Body,
 }
 
-/// Returns whether an `Authorization` header holds a SigV4 or SigV4a signature:
-/// the age of any other, such as a bearer token, says nothing of our clock.
+/// Returns whether an `Authorization` header holds a SigV4 or SigV4a signature. Nothing
+/// else in this header, such as a bearer token, depends on our clock.
 pub(crate) fn is_signature(authorization: &[u8]) -> bool {
     authorization.starts_with(b"AWS4-")
 }
 
-/// Reproduces the signature of a request. `body` is what it is about to send, or
-/// `None` if they are not known before it is sent.
+/// Reproduces the signature of a request. `body` is `None` if its bytes are not known
+/// before they are sent.
 ///
 /// # Errors
 ///
-/// Why the request must not, or cannot, be signed again. Nothing is changed.
+/// Returns the reason if the request cannot or must not be re-signed.
 pub(crate) fn prove(
     head: &Head<'_>,
     body: Option<&[u8]>,
@@ -97,6 +96,8 @@ pub(crate) fn prove(
     let is_ours = original.access_key == credentials.access_key_id()
         && original.signs("host")
         && original.signs(DATE)
+        // The signer takes the token from the credentials, and not from the request.
+        && (!original.signs(TOKEN) || head.header(TOKEN) == credentials.session_token())
         && (original.region.is_some() || original.signs(REGION_SET) && is_single(REGION_SET))
         && [AUTHORIZATION, DATE, TOKEN, CONTENT_SHA256]
             .into_iter()
@@ -111,13 +112,12 @@ pub(crate) fn prove(
         service: original.service.to_owned(),
         signed_headers: original.signed_headers.to_owned(),
         payload,
-        has_token: head.header(TOKEN).is_some(),
         form: FORMS[0],
     };
     for form in FORMS {
         proof.form = form;
         let attempt = proof.signature(head, body, credentials, signed_at)?;
-        // The date of the scope is compared with it: it is part of the key.
+        // The scope's date is compared as well, because the signing key depends on it.
         if attempt.signature == original.signature && attempt.scope_date == original.scope_date {
             return Ok(proof);
         }
@@ -130,7 +130,7 @@ impl Proof {
     ///
     /// # Errors
     ///
-    /// If the credentials cannot sign; nothing is changed.
+    /// Returns the reason if the credentials cannot sign the request.
     pub(crate) fn sign(
         &self,
         head: &Head<'_>,
@@ -140,9 +140,8 @@ impl Proof {
     ) -> Result<NewSignature, SkipReason> {
         let signed = self.signature(head, body, credentials, time)?;
         let mut headers = signed.headers;
-        if !self.has_token {
-            headers.retain(|header| header.name != TOKEN);
-        }
+        // The request keeps its own, signed or not.
+        headers.retain(|header| header.name != TOKEN);
         #[cfg(feature = "sdk")]
         let chunks = self.region.as_deref().filter(|_| head.has_chunks());
         Ok(NewSignature {
@@ -197,18 +196,18 @@ impl Proof {
         };
         let settings = settings(self.form, checksum, token);
         let signed = signed(request, credentials, (scope, &self.service), time, settings)?;
-        // What is signed must be what was asked for, no header more or less.
+        // The signer must have signed exactly the headers of the original signature.
         (signed.signed_headers == self.signed_headers)
             .then_some(signed)
             .ok_or(SkipReason::Proof)
     }
 }
 
-/// Signs a request that is not signed, for a region and a service.
+/// Signs an unsigned request for a region and a service.
 ///
 /// # Errors
 ///
-/// If the credentials, or what the request consists of, do not allow it.
+/// Returns the reason if the credentials or the contents of the request do not allow it.
 #[cfg(feature = "tower")]
 pub(crate) fn sign_unsigned(
     head: &Head<'_>,
@@ -266,12 +265,12 @@ const AUTHORIZATION: &str = "authorization";
 const DATE: &str = "x-amz-date";
 const TOKEN: &str = "x-amz-security-token";
 const CONTENT_SHA256: &str = "x-amz-content-sha256";
-/// The regions of a SigV4a signature, which its signer writes itself.
+/// The regions of a SigV4a signature; the signer writes this header.
 const REGION_SET: &str = "x-amz-region-set";
-/// What the signer writes itself.
+/// The headers that the signer writes.
 pub(crate) const WRITTEN: [&str; 4] = [AUTHORIZATION, DATE, TOKEN, CONTENT_SHA256];
-/// What others on the way may change; the list of aws-sigv4 and botocore, and the
-/// connection's own.
+/// Headers that are not signed: those on the lists of aws-sigv4 and botocore, which
+/// intermediaries may change, and headers of the connection.
 #[cfg(feature = "tower")]
 const UNSIGNED: [&str; 5] = [
     "user-agent",

@@ -1,8 +1,8 @@
-//! Atomics and locks: those of the standard library, or those of
-//! [loom](https://docs.rs/loom), which tries every interleaving of threads.
+//! Atomics and locks of the standard library, or of [loom](https://docs.rs/loom), which
+//! runs every interleaving of threads.
 //!
-//! The cfg is not named `loom`, so that a program that tests itself with loom does not
-//! switch this crate as well. `tests/loom` sets it.
+//! The cfg is not named `loom`, so that a program that is tested with loom does not switch
+//! this crate as well. `tests/loom` sets it.
 
 #[cfg(clock_skew_loom)]
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64};

@@ -1,5 +1,4 @@
-//! Asking a server for the time before the first signature: one unsigned request, whose
-//! `Date` was stamped between sending and the response.
+//! Asks a server for the time before the first signature, with one unsigned request.
 
 use std::error::Error;
 use std::fmt;
@@ -18,8 +17,8 @@ use crate::offset::ClockOffset;
 type BoxError = Box<dyn Error + Send + Sync>;
 
 impl SkewClock {
-    /// Asks the server that a URL leads to with `head`, and takes its time if the clock
-    /// cannot be correct.
+    /// Sends `head`, a request to `url`, and corrects the clock by the `Date` of the
+    /// response if the clock cannot be correct.
     pub(crate) async fn ask(
         &self,
         url: &str,
@@ -56,7 +55,7 @@ impl SkewClock {
             is_resend: false,
         };
         self.change(received, |clock, events| {
-            decide::keep_up(clock, received, events);
+            decide::clear_outdated(clock, received, events);
             let ours = ClockOffset::from_monotonic(clock.now(received), received.monotonic);
             if sample.interval.distance_to(ours) < WORTH_A_CORRECTION {
                 return Ok(());
@@ -81,32 +80,32 @@ fn authenticated(url: &str) -> Result<Host, SynchronizeError> {
         .ok_or(SynchronizeError::Insecure)
 }
 
-/// Error of a synchronization that failed. The clock is unchanged.
+/// Error of a synchronization. The clock is unchanged.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SynchronizeError {
-    /// The config has neither an endpoint nor a region, or a URL has no host.
+    /// The config has neither an endpoint nor a region, or the URL has no host.
     NoEndpoint,
     /// The config has no HTTP client, and the SDK was built without one.
     NoHttpClient,
     /// The endpoint is plain HTTP on another machine, so its response is not authenticated.
     Insecure,
-    /// No response came, or not in time.
+    /// No response came in time.
     NoAnswer(BoxError),
     /// The response had no usable `Date`.
     NoDate,
     /// The server's time is too far ahead; see
     /// [`Limits::with_max_forward`](crate::Limits::with_max_forward).
     LimitExceeded,
-    /// An AWS endpoint confirmed another time, or another server has just stated one.
+    /// An AWS endpoint has confirmed another time, or another server has just stated one.
     HostsDisagree,
 }
 
 impl fmt::Display for SynchronizeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoEndpoint => "there is neither an endpoint nor a region to ask in",
-            Self::NoHttpClient => "there is no HTTP client to ask with",
+            Self::NoEndpoint => "the config has neither an endpoint nor a region",
+            Self::NoHttpClient => "the config has no HTTP client",
             Self::Insecure => "a response over plain HTTP is not authenticated",
             Self::NoAnswer(_) => "no response came",
             Self::NoDate => "the response had no credible date",
@@ -125,8 +124,8 @@ impl Error for SynchronizeError {
     }
 }
 
-/// How long a response is waited for: over a connection that is yet to be made, by a
-/// resolver that may have to ask twice.
+/// How long to wait for a response. This includes making the connection, and a DNS query
+/// that may have to be repeated.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
 #[cfg(test)]

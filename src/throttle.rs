@@ -1,16 +1,17 @@
-//! [`Throttle`]: how many events there were, and which of them the log has room for.
+//! [`Throttle`]: counts events, and limits how many of them are logged.
 
 use std::time::Duration;
 
 use crate::event::{EventKind, Label, SkewEvent};
 
-/// Counts events, and limits how many of them are logged. It measures with the monotonic
-/// clock, since the wall clock is the one that cannot be trusted here.
+/// Counts events, and limits how many of them are logged. Periods are measured on the
+/// monotonic clock, because the wall clock may be wrong.
 #[derive(Debug, Default)]
 pub(crate) struct Throttle {
     counts: [u64; EventKind::COUNT],
     windows: [Window; EventKind::COUNT],
-    /// Of events that are not counted, so that they take no room from the others.
+    /// The windows of events that are not counted. They are separate, so that such an event
+    /// does not suppress a counted one.
     uncounted: [Window; EventKind::COUNT],
     last: Option<SkewEvent>,
     services: Vec<Label>,
@@ -22,19 +23,20 @@ struct Window {
     suppressed: u64,
 }
 
-/// An event on its way to the log and the metrics.
+/// An event to emit, and how to emit it.
 #[derive(Debug)]
 pub(crate) struct Notice {
     pub(crate) event: SkewEvent,
-    /// How many events of this kind were left out of the log since the last one; `None` if
-    /// this one is left out.
+    /// The number of events of this kind that were not logged since the last one that was.
+    /// `None` if this event is not logged.
     pub(crate) log: Option<u64>,
-    /// The service under a name that keeps the number of time series small.
+    /// The name of the service for metrics, limited so that the number of time series stays
+    /// small.
     pub(crate) service: Option<Label>,
 }
 
 impl Throttle {
-    /// Counts an event that happened at `monotonic`, and says whether it is logged.
+    /// Counts an event that happened at `monotonic`, and decides whether it is logged.
     pub(crate) fn admit(&mut self, event: SkewEvent, monotonic: Duration) -> Notice {
         let kind = event.kind();
         let service = event.details().service.clone();
@@ -48,7 +50,8 @@ impl Throttle {
             self.last = Some(event.clone());
         }
         let log = if kind.is_change_of_state() {
-            // Otherwise the last line of the log could say the opposite of what is true.
+            // These are always logged, so that the last line of the log shows the present
+            // state.
             Some(0)
         } else {
             let window = windows.get_mut(kind.index());
@@ -61,8 +64,7 @@ impl Throttle {
         }
     }
 
-    /// Returns how many events there were of each kind, in the order of
-    /// [`EventKind::NAMES`].
+    /// Returns the number of events of each kind, in the order of [`EventKind::NAMES`].
     pub(crate) const fn counts(&self) -> [u64; EventKind::COUNT] {
         self.counts
     }
@@ -71,8 +73,8 @@ impl Throttle {
         self.last.as_ref()
     }
 
-    /// A metric's `aws_service` is one of the first 64 seen, then `other`: the client of a
-    /// proxy can write any name into its requests.
+    /// Returns the name of a service for metrics: one of the first 64 names, and `other`
+    /// for any further one. The client of a proxy can write any name into its requests.
     fn admit_service(&mut self, service: Label) -> Label {
         if self.services.contains(&service) {
             return service;
@@ -87,7 +89,8 @@ impl Throttle {
 
 impl Window {
     fn admit(&mut self, monotonic: Duration) -> Option<u64> {
-        // A monotonic clock that goes back, with a restored checkpoint, restarts it.
+        // If the monotonic clock goes back, because a checkpoint was restored, the window
+        // restarts.
         let last = self.last_logged.map(|last| last.min(monotonic));
         self.last_logged = last;
         let is_open = last.is_none_or(|last| monotonic.saturating_sub(last) >= BETWEEN_EVENTS);
@@ -101,7 +104,7 @@ impl Window {
     }
 }
 
-/// At most one event a minute for each kind.
+/// At most one event of each kind is logged in this period.
 const BETWEEN_EVENTS: Duration = Duration::from_secs(60);
 const MOST_SERVICES: usize = 64;
 
@@ -158,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_denial_takes_no_room_from_a_wrong_key() {
+    fn a_denial_does_not_suppress_the_log_line_of_a_wrong_key() {
         let mut throttle = Throttle::default();
         let mut admit = |is_counted| {
             let event = event(EventKind::NotClockSkew { cause: None }).counted_if(is_counted);

@@ -1,12 +1,14 @@
-//! Every layout in which a request or a server writes a time, and the one calendar behind them.
+//! The reader and writer of all layouts of a time in requests and responses, with one
+//! calendar.
 //!
-//! An own reader, since no crate in the graph of every user reads all of these layouts: `httpdate`
-//! reads one, and the AWS SDK's types are absent without the feature `sdk`.
+//! No crate that every user already depends on reads all of these layouts: `httpdate` reads
+//! one, and the AWS SDK's types are absent without the feature `sdk`.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The layouts, each followed by a zone. A letter of `YMDhms` stands for a digit of the year, month,
-/// day, hour, minute or second, `NNN` for the name of a month, and anything else for itself.
+/// The layouts, each followed by a time zone. A letter of `YMDhms` stands for a digit of
+/// the year, month, day, hour, minute or second, and `NNN` for the name of a month. All
+/// other characters stand for themselves.
 const LAYOUTS: [&str; 5] = [
     SIGV4,
     "YYYY-MM-DDThh:mm:ss",
@@ -27,10 +29,11 @@ pub(crate) fn sigv4(text: &str) -> Option<SystemTime> {
     at(seconds, 0).filter(|_| zone.eq_ignore_ascii_case("z"))
 }
 
-/// Reads a `Date` header in the one format that a server may send (RFC 9110, section 5.6.7).
+/// Reads a `Date` header in the only format that a server may send (RFC 9110, section
+/// 5.6.7).
 ///
-/// Returns `None` for the obsolete formats, of which one has two-digit years, and for a weekday
-/// that is not that of the date.
+/// Returns `None` for the obsolete formats, one of which has two-digit years, and if the
+/// weekday does not match the date.
 pub(crate) fn http_date(value: &str) -> Option<SystemTime> {
     let (weekday, date) = value.trim_ascii().split_at_checked(5)?;
     let (seconds, zone) = fields(date, HTTP)?;
@@ -39,12 +42,12 @@ pub(crate) fn http_date(value: &str) -> Option<SystemTime> {
     at(seconds, 0).filter(|_| is_exact && seconds >= 0)
 }
 
-/// Reads a time that a pattern has found in an error message, in any of the layouts.
+/// Reads a time in any of the layouts, as a pattern has found it in an error message.
 ///
 /// Returns `None` for a date that does not exist.
 pub(crate) fn read(text: &str) -> Option<SystemTime> {
     if let Ok(number) = text.parse() {
-        // Of the years from 2001 to 2286.
+        // Seconds or milliseconds since 1970, in the years from 2001 to 2286.
         return match text.len() {
             10 => UNIX_EPOCH.checked_add(Duration::from_secs(number)),
             13 => UNIX_EPOCH.checked_add(Duration::from_millis(number)),
@@ -72,9 +75,9 @@ pub(crate) fn iso_8601(time: SystemTime) -> Option<String> {
     ))
 }
 
-/// Reads a date and a time of day. Returns the seconds since 1970 and the text that follows, or
-/// `None` if the layout is another or there is no such time. Every call reads two times: a copy for
-/// each layout saves a sixth of that.
+/// Reads a date and a time of day. Returns the seconds since 1970 and the rest of the text,
+/// or `None` if the text has another layout or there is no such time. It is inlined for
+/// each layout, which saves a sixth of the time, because every call reads two times.
 #[inline(always)]
 fn fields<'a>(text: &'a str, layout: &str) -> Option<(i64, &'a str)> {
     let (head, rest) = text.split_at_checked(layout.len())?;
@@ -98,7 +101,7 @@ fn fields<'a>(text: &'a str, layout: &str) -> Option<(i64, &'a str)> {
     Some((days * DAY + hour * 3_600 + minute * 60 + second, rest))
 }
 
-/// Seconds east of Greenwich.
+/// Returns the offset of a time zone, in seconds east of Greenwich.
 fn seconds_east(zone: &str) -> Option<i64> {
     if ["z", "gmt", "utc"].contains(&zone.to_ascii_lowercase().as_str()) {
         return Some(0);
@@ -110,18 +113,19 @@ fn seconds_east(zone: &str) -> Option<i64> {
     Some(if sign == "-" { -seconds } else { seconds })
 }
 
-/// Days since 1970-01-01, or `None` if there is no such day: Howard Hinnant, "chrono-Compatible
-/// Low-Level Date Algorithms" (<https://howardhinnant.github.io/date_algorithms.html>).
+/// Returns the days since 1970-01-01, or `None` if there is no such day. Source: Howard
+/// Hinnant, "chrono-Compatible Low-Level Date Algorithms"
+/// (<https://howardhinnant.github.io/date_algorithms.html>).
 fn days_from_civil(year: i64, month: i64, day: i64) -> Option<i64> {
     let shifted = if month <= 2 { year - 1 } else { year };
     let (era, of_era) = (shifted.div_euclid(400), shifted.rem_euclid(400));
     let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
-    // A day that does not exist is another day on the way back.
+    // For a day that does not exist, the inverse returns another day.
     (civil_from_days(days) == (year, month, day)).then_some(days)
 }
 
-/// The inverse, from the same source.
+/// Returns the date of a day, the inverse of [`days_from_civil`]; from the same source.
 const fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
@@ -134,7 +138,8 @@ const fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (if month <= 2 { year + 1 } else { year }, month, day)
 }
 
-/// Returns `None` where the platform's `SystemTime` ends (Windows: before 1601).
+/// Returns the time, or `None` if the platform's `SystemTime` cannot hold it (Windows:
+/// before 1601).
 fn at(seconds: i64, nanos: u32) -> Option<SystemTime> {
     let whole = Duration::from_secs(seconds.unsigned_abs());
     let (before, after) = (UNIX_EPOCH.checked_sub(whole), UNIX_EPOCH.checked_add(whole));
@@ -233,7 +238,7 @@ mod tests {
     }
 
     proptest! {
-        // The oracle writes years 0001 to 9999.
+        // `aws-smithy-types`, the oracle, writes the years 0001 to 9999.
         #[test]
         fn agrees_with_smithy(seconds in -62_135_596_800_i64..253_402_300_800, millis in 0..1000_u32) {
             let oracle = DateTime::from_secs_and_nanos(seconds, millis * 1_000_000);

@@ -1,10 +1,10 @@
 //! Layers for any stack of [`tower`](https://docs.rs/tower) services over `http` requests.
 //!
-//! * [`SigningLayer`] signs requests with the corrected time. Made by
-//!   [`SkewClock::signing_layer`].
-//! * [`SkewLayer`] goes below a SigV4 signer that signs with the local clock. Made by
-//!   [`SkewClock::layer`].
-//! * [`SkewLayer::send`] is for HTTP stacks that are no Tower service.
+//! * [`SigningLayer`] signs requests with the corrected time; [`SkewClock::signing_layer`]
+//!   returns it.
+//! * [`SkewLayer`] goes below a SigV4 signer that signs with the local clock;
+//!   [`SkewClock::layer`] returns it.
+//! * [`SkewLayer::send`] is for HTTP stacks that are not Tower services.
 //!
 //! Clients of the AWS SDK do not need a layer: `SkewClock::configure` and `install!` cover
 //! them. With feature `sdk`, `LayeredHttpClient` puts Tower layers between the SDK and its
@@ -49,19 +49,20 @@
 //!
 //! # Order of layers
 //!
-//! A request is signed when the service below is ready to take it, so limits, such as
-//! `ConcurrencyLimit` and `RateLimit`, may stand below. Three layers depend on the order:
+//! A request is signed when the inner service is ready for it, so `ConcurrencyLimit`,
+//! `RateLimit` and other limits may go below the layers of this crate. For three layers the
+//! order matters:
 //!
-//! * `Buffer` takes requests that are signed already. Where its queue can take longer than
-//!   a signature is valid, which is 5 minutes for most services, put it above.
-//! * A layer that decompresses responses goes below: a compressed error message cannot be
-//!   read.
+//! * `Buffer` below would hold requests that are already signed. If they can wait there for
+//!   longer than a signature is valid (5 minutes for most services), put `Buffer` above.
+//! * A layer that decompresses responses goes below, because a compressed error message
+//!   cannot be read.
 //! * A layer that retries goes above, so that each attempt is signed.
 //!
 //! # Runtime
 //!
-//! The layers need a Tokio runtime with a timer. An error response is read up to 64 KiB or
-//! 1,024 frames, for 5 seconds at most, before it is passed on unchanged.
+//! The layers need a Tokio runtime with a timer. They read at most 64 KiB or 1,024 frames
+//! of an error response, for at most 5 seconds, before they pass it on unchanged.
 //!
 //! [`SkewClock::signing_layer`]: crate::SkewClock::signing_layer
 //! [`SkewClock::layer`]: crate::SkewClock::layer

@@ -1,4 +1,4 @@
-//! Which server may change the correction, and by how much: [`Limits`], confirmation by
+//! Which servers may change the correction, and by how much: [`Limits`], confirmation by
 //! AWS, times of single hosts, and back-off.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,19 +11,19 @@ use crate::offset::ClockOffset;
 
 /// How far forward a correction may go.
 ///
-/// A captured signature can be replayed until its date, so the clock does not follow a
-/// server that states a time far in the future: the response goes to the caller unchanged,
-/// and an `offset_limit_exceeded` event states both times. The limit is measured from the
-/// local wall clock, or from the release date of this crate if the wall clock is before that
-/// (a device that boots in 1970). It is never measured from an earlier correction. Backward,
-/// the only limit is the year 2020.
+/// A captured request can be replayed until its signature expires. The clock therefore
+/// ignores a server that states a time far in the future: the response goes to the caller
+/// unchanged, and an `offset_limit_exceeded` event states both times. A limit counts from
+/// the local wall clock, or from the release date of this crate if the wall clock is before
+/// that (a device that boots in 1970). It never counts from an earlier correction.
+/// Backward, the only limit is the year 2020.
 ///
 /// ```
 /// use std::time::Duration;
 ///
 /// use aws_clock_skew::{Limits, SkewClock};
 ///
-/// // A device whose battery-backed clock was never set, and that only speaks TLS.
+/// // A device whose battery-backed clock was never set, and that uses TLS only.
 /// let limits = Limits::default().with_max_forward_from_message(Duration::from_hours(24 * 3650));
 /// let clock = SkewClock::builder().limits(limits).build();
 /// # assert!(!clock.status().is_correcting());
@@ -35,24 +35,24 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Sets how far forward the clock follows times in error messages received over TLS;
-    /// 400 days by default. With zero it follows none.
+    /// Sets how far forward a time in an error message received over TLS may move the
+    /// clock; the default is 400 days. With zero, such a time never moves it forward.
     #[must_use]
     pub const fn with_max_forward_from_message(mut self, limit: Duration) -> Self {
         self.forward_from_message = limit;
         self
     }
 
-    /// Sets how far forward the clock follows any other time; 7 days by default. With zero
-    /// it follows none.
+    /// Sets how far forward any other time may move the clock; the default is 7 days. With
+    /// zero, such a time never moves it forward.
     #[must_use]
     pub const fn with_max_forward(mut self, limit: Duration) -> Self {
         self.forward = limit;
         self
     }
 
-    /// Returns whether `server_time`, stated by `host`, may be followed on a
-    /// machine whose wall clock shows `wall`.
+    /// Returns whether the clock may be set to `server_time`, which `host` stated, while
+    /// the local wall clock shows `wall`.
     pub(crate) fn allow(
         &self,
         server_time: SystemTime,
@@ -78,16 +78,16 @@ impl Default for Limits {
     /// 400 days by error messages over TLS, 7 days otherwise.
     fn default() -> Self {
         Self {
-            // Reported offsets reach 100 days. More than a year is a machine that was
-            // switched off for longer than a year.
+            // Reported offsets reach 100 days. An offset of more than a year needs a
+            // machine that was switched off for that long.
             forward_from_message: Duration::from_secs(400 * DAY),
             forward: Duration::from_secs(7 * DAY),
         }
     }
 }
 
-/// What is known about the hosts that state a time. All periods are measured on the
-/// monotonic clock.
+/// What is known about hosts that state a time. All periods are measured on the monotonic
+/// clock.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trust {
     confirmation: Option<Confirmation>,
@@ -120,7 +120,7 @@ struct BackOff {
 pub(crate) struct HostTime {
     host: Box<str>,
     pub(crate) kind: HostTimeKind,
-    /// The event about a conflicting host was emitted; there is one for each host.
+    /// Whether the `hosts_disagree` event was emitted; it is emitted once for each host.
     is_reported: bool,
     pub(crate) sample: OffsetSample,
 }
@@ -128,14 +128,15 @@ pub(crate) struct HostTime {
 /// Why a host has its own time.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum HostTimeKind {
-    /// Its `Date` is used until a request signed with it is accepted or rejected.
+    /// The host's `Date` is used until a request signed with it is accepted or rejected.
     Trial,
-    /// It contradicts a clock that AWS confirmed.
+    /// The host's time contradicts a clock that AWS confirmed.
     Conflicting,
 }
 
 impl Trust {
-    /// Returns the name of the host that `host` may not contradict now, if any.
+    /// Returns the name of a host whose time `host` may not contradict now, if there is
+    /// one.
     pub(crate) fn objection_to(&self, host: Option<&Host>, reading: Reading) -> Option<&str> {
         if host.is_some_and(Host::is_aws) {
             return None;
@@ -143,8 +144,8 @@ impl Trust {
         if let Some(confirmed_by) = self.confirmed_by(reading) {
             return Some(confirmed_by);
         }
-        // Among hosts that are not AWS the last error counts, but two of them must not
-        // change the clock back and forth with every call.
+        // Among hosts that are not AWS, the last error counts. The pause keeps two of them
+        // from changing the clock back and forth with every call.
         let (at, last) = self.last_change.as_ref()?;
         let other = host.is_none_or(|host| host.name() != &**last);
         (other && reading.monotonic.saturating_sub(*at) < BETWEEN_CHANGES).then_some(last)
@@ -164,7 +165,7 @@ impl Trust {
         });
     }
 
-    /// Forgets the confirmation, since the correction was changed.
+    /// Drops the confirmation, because the correction has changed.
     pub(crate) fn changed(&mut self, by: Option<&Host>, mono: Duration) {
         self.confirmation = None;
         self.last_change = by
@@ -172,7 +173,7 @@ impl Trust {
             .map(|host| (mono, host.name().into()));
     }
 
-    /// Returns the time that is kept for a host alone.
+    /// Returns the time that is kept for a single host.
     pub(crate) fn host_time(&self, host: &str) -> Option<&HostTime> {
         self.host_times.iter().find(|known| *known.host == *host)
     }
@@ -181,8 +182,8 @@ impl Trust {
         !self.host_times.is_empty()
     }
 
-    /// Keeps a time for a host alone, in place of an older one. Returns whether this is to be
-    /// reported: the host is conflicting, and was not before.
+    /// Keeps a time for a single host and replaces an older one. Returns true if the host
+    /// has become a conflicting host, which the caller reports.
     pub(crate) fn keep_time(
         &mut self,
         host: &str,
@@ -208,7 +209,7 @@ impl Trust {
         self.host_times.retain(|known| *known.host != *host);
     }
 
-    /// Forgets the times of single hosts, and which of them were tried in vain.
+    /// Drops the times and the back-offs of all hosts.
     pub(crate) fn forget_hosts(&mut self) {
         self.host_times.clear();
         self.back_offs.clear();
@@ -220,8 +221,8 @@ impl Trust {
             .any(|known| *known.host == *host && mono.saturating_sub(known.from) < known.lasts)
     }
 
-    /// Ignores the `Date` of a host, after a trial failed: for a minute, then for two, four,
-    /// up to an hour.
+    /// Starts a back-off after a trial failed: the `Date` of the host is ignored for a
+    /// minute, then for two, four, and at most for an hour.
     pub(crate) fn back_off(&mut self, host: &str, mono: Duration) {
         let failures = self
             .back_offs
@@ -246,8 +247,8 @@ impl Trust {
         self.back_offs.retain(|known| *known.host != *host);
     }
 
-    /// Restarts every period that began in the future: the monotonic clock has
-    /// gone back, as it does when a checkpoint is restored.
+    /// Restarts every period that began in the future. That happens if the monotonic clock
+    /// has gone back, as it does when a checkpoint is restored.
     pub(crate) fn restart_periods(&mut self, mono: Duration) {
         let confirmed = self.confirmation.iter_mut().map(|known| &mut known.at);
         let changed = self.last_change.iter_mut().map(|(at, _)| at);
@@ -270,12 +271,13 @@ const DAY: u64 = 86_400;
 /// 2026-11-23, the release date. It is updated with every release.
 const RELEASED: Duration = Duration::from_secs(20_780 * DAY);
 const CONFIRMATION_LASTS: Duration = Duration::from_secs(3_600);
-/// A wall clock that has moved this far against the monotonic clock was set.
+/// If the wall clock has moved this far against the monotonic clock, somebody has set it.
 const WALL_STEP: Duration = Duration::from_secs(30);
 const BETWEEN_CHANGES: Duration = Duration::from_secs(1);
 const FIRST_BACK_OFF: Duration = Duration::from_secs(60);
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(3_600);
-/// Hosts remembered of each sort; a proxy may see any number.
+/// How many host times, and how many back-offs, are kept at most. A proxy may send to any
+/// number of hosts.
 const MOST_HOSTS: usize = 32;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! The clock without the SDK, without Tower and without async: the example `blocking`,
-//! and what an [`Attempt`] says of the responses that a server may give.
+//! The clock without the SDK, without Tower and without async: the example `blocking`, and the
+//! outcome of an [`Attempt`] for each kind of response.
 
-#[expect(dead_code, reason = "what only the example's own `main` needs")]
+#[expect(dead_code, reason = "used by the example's `main`")]
 #[path = "../examples/blocking.rs"]
 mod blocking;
 
@@ -59,7 +59,7 @@ fn a_blocking_program_loses_no_call_and_one_request() {
     }
 }
 
-/// To the second, of which a server states the whole ones.
+/// To a second, since servers state whole seconds.
 fn near_true_time(time: SystemTime) -> bool {
     let late = time.duration_since(true_time()).unwrap_or_default();
     let early = true_time().duration_since(time).unwrap_or_default();
@@ -69,7 +69,7 @@ fn near_true_time(time: SystemTime) -> bool {
 const EXPIRED: &[u8] = b"Signature expired: 20270115T060000Z is now earlier than \
     20270115T074500Z (20270115T080000Z - 15 min.)";
 
-/// An attempt of a machine two hours behind, whose first request was rejected for that.
+/// An attempt on a machine two hours behind, whose first request was rejected for its time.
 fn rejected_once(clock: &SkewClock) -> Attempt {
     let mut attempt = clock.attempt(URL);
     assert_eq!(attempt.signing_time(), clock.now());
@@ -84,7 +84,7 @@ fn no_attempt_is_sent_a_third_time() {
     let clock = clock_of(&machine);
     let mut attempt = rejected_once(&clock);
     let _ = attempt.signing_time();
-    // The machine was set meanwhile, and the server rejects the resend as well.
+    // The local clock was set meanwhile, and the server rejects the resend too.
     let again = b"Signature expired: 20270115T080000Z is now earlier than 20270115T094500Z \
         (20270115T100000Z - 15 min.)";
     assert_eq!(
@@ -121,7 +121,7 @@ fn a_message_about_another_request_is_ignored() {
 }
 
 #[test]
-fn a_date_alone_is_tried_for_its_host_and_then_taken() {
+fn a_date_alone_is_tried_for_its_host_and_then_becomes_the_correction() {
     let clock = clock_of(&machine(-2 * HOUR));
     let mut attempt = clock.attempt("https://s3.example.com/bucket/key");
     let date = "Fri, 15 Jan 2027 08:00:00 GMT";
@@ -202,7 +202,7 @@ fn an_offset_of_zero_ends_the_correction() {
         panic!("{cleared:?}");
     };
     assert_eq!(reason, ClearReason::Reset);
-    // Without a correction, it changes nothing and says nothing.
+    // Without a correction it changes nothing and emits no event.
     clock.set_offset(ClockOffset::from_millis(0));
     assert_eq!(clock.status().event_count(), 2);
 }

@@ -1,4 +1,4 @@
-//! What a user may do with our types is part of the interface.
+//! The auto traits of public types are part of the interface.
 
 use std::fmt::Debug;
 
@@ -72,7 +72,7 @@ fn the_parts_of_an_sdk_client_are_shared() {
 
 #[cfg(all(feature = "sdk", feature = "tower"))]
 #[test]
-fn what_joins_the_sdk_and_tower_is_shared() {
+fn the_types_between_the_sdk_and_tower_are_shared() {
     use aws_clock_skew::tower::{HttpClientService, LayeredHttpClient, ReplaySdkBody};
     is_handle::<HttpClientService>();
     is_handle::<LayeredHttpClient>();

@@ -1,5 +1,5 @@
-//! The example `axum_service`: the real pipeline, from a rejected request to the
-//! log, to Prometheus, and to whoever asks for the service's health.
+//! The example `axum_service`: the whole pipeline, from a rejected request to the log, to
+//! Prometheus and to the health check.
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up fails")]
 
@@ -17,10 +17,10 @@ use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-#[expect(dead_code, reason = "what only the example's own `main` needs")]
+#[expect(dead_code, reason = "used by the example's `main`")]
 #[path = "../examples/axum_service/main.rs"]
 mod axum_service;
-#[expect(dead_code, reason = "the other tests capture events as well")]
+#[expect(dead_code, reason = "used by other tests")]
 #[path = "events/capture.rs"]
 mod capture;
 
@@ -69,7 +69,7 @@ async fn one_wrong_clock_is_one_event_with_its_numbers_everywhere() {
         event["aws.request_id"]
     );
 
-    // NTP sets the clock, and nobody calls but Prometheus.
+    // NTP sets the clock. Only Prometheus sends requests.
     scenario
         .machine
         .set_wall(scenario.machine.wall() + TWO_DAYS);
@@ -115,14 +115,14 @@ async fn a_log_of_everything_holds_no_metric_events() {
 }
 
 #[tokio::test]
-async fn an_order_that_is_lost_says_why() {
+async fn a_lost_order_states_its_cause() {
     let wrong = format!("X{}", &SECRET_ACCESS_KEY[1..]);
     let scenario = Scenario::start("info", &wrong).await;
     let (status, text) = scenario.order().await;
     assert_eq!(status, 502);
     assert_eq!(
         text,
-        "the secret key is wrong, or the request was changed on the way"
+        "the secret key is wrong, or the request was changed in transit"
     );
     let log = scenario.written.text();
     assert!(log.contains("Check the secret access key"), "{log}");
@@ -138,7 +138,7 @@ async fn the_alerts_are_tested_with_series_that_the_service_has() {
         let (name, labels) = series.split_once('{').unwrap_or((series, ""));
         let labels = labels.trim_end_matches('}').split(',').filter_map(|label| {
             let name = label.split('=').next()?.trim();
-            // Prometheus adds these.
+            // Prometheus adds these labels.
             (!["", "instance", "job"].contains(&name)).then(|| name.to_owned())
         });
         (name.to_owned(), labels.collect::<BTreeSet<_>>())
@@ -161,15 +161,27 @@ async fn the_alerts_are_tested_with_series_that_the_service_has() {
     let rules = include_str!("../examples/axum_service/alerts.yml");
     let names: BTreeSet<_> = served.into_iter().map(|(name, _)| name).collect();
     assert!(names_in(rules).is_subset(&names), "{rules}");
-    // The alerts and the reference name the same.
+    // The alerts and the reference have the same names.
     let reference = include_str!("../docs/observability.md");
-    let alerts = rules
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("- alert: "));
+    let values = |field: &str| {
+        let lines = rules.lines().map(str::trim);
+        let values = lines.filter_map(|line| line.strip_prefix(field).map(str::to_owned));
+        values.collect::<Vec<_>>()
+    };
+    let alerts = values("- alert: ");
+    let (_, table) = reference.split_once("\n| alert |").expect("is there");
+    let rows = table.lines().skip(2).take_while(|row| row.starts_with('|'));
+    let rows: Vec<_> = rows.collect();
+    let severities = values("severity: ");
+    assert_eq!((rows.len(), severities.len()), (alerts.len(), alerts.len()));
+    for ((row, alert), severity) in rows.iter().zip(&alerts).zip(severities) {
+        let is_the_row =
+            row.starts_with(&format!("| `{alert}` |")) && row.ends_with(&format!("| {severity} |"));
+        assert!(is_the_row, "{row}: {alert}, {severity}");
+    }
     for alert in alerts {
-        assert!(reference.contains(&format!("`{alert}`")), "{alert}");
         assert!(tests.contains(&format!("alertname: {alert}")), "{alert}");
-        // What to do stands under a heading of its own.
+        // The runbook has a heading for each alert.
         assert!(reference.contains(&format!("\n### {alert}\n")), "{alert}");
         let anchor = alert.to_lowercase();
         let runbook = format!("/aws_clock_skew/guide/observability/#{anchor}\n");
@@ -178,7 +190,7 @@ async fn the_alerts_are_tested_with_series_that_the_service_has() {
 }
 
 #[tokio::test]
-async fn the_dashboard_asks_for_what_the_service_has() {
+async fn the_dashboard_queries_every_metric_of_the_service() {
     let scenario = Scenario::start("info", SECRET_ACCESS_KEY).await;
     assert_eq!(scenario.order().await.0, 200);
     let served = names_in(&scenario.get("metrics").await);
@@ -194,12 +206,12 @@ async fn the_dashboard_asks_for_what_the_service_has() {
     assert_eq!(asked, served, "all that there is, and nothing else");
 }
 
-/// What Grafana's import asks of a dashboard (its JSON model).
+/// The rules of Grafana's import for a dashboard (its JSON model).
 #[test]
 fn the_dashboard_can_be_imported() {
     let text = include_str!("../examples/axum_service/dashboard.json");
     let dashboard: Value = serde_json::from_str(text).expect("is JSON");
-    // One with an id of another Grafana is rejected.
+    // Grafana rejects a dashboard with the id of another Grafana.
     assert_eq!(dashboard["id"], Value::Null);
     assert!(dashboard["title"].is_string() && dashboard["uid"].is_string());
     assert!(
@@ -229,7 +241,7 @@ fn the_dashboard_can_be_imported() {
         let (x, y, w, h) = (place("x"), place("y"), place("w"), place("h"));
         assert!(w > 0 && h > 0 && x + w <= 24, "{title}");
         for cell in (x..x + w).flat_map(|x| (y..y + h).map(move |y| (x, y))) {
-            assert!(cells.insert(cell), "{title} lies upon another panel");
+            assert!(cells.insert(cell), "{title} overlaps another panel");
         }
         let mut queries = BTreeSet::new();
         for target in panel["targets"].as_array().expect("has targets") {
@@ -248,7 +260,7 @@ fn the_dashboard_can_be_imported() {
     assert_eq!(ids.len(), 8);
 }
 
-/// The metrics of ours that a text names.
+/// The crate's metrics in a text.
 fn names_in(text: &str) -> BTreeSet<String> {
     text.match_indices("aws_clock_skew_")
         .map(|(start, _)| {
@@ -261,7 +273,7 @@ fn names_in(text: &str) -> BTreeSet<String> {
 
 const TWO_DAYS: Duration = Duration::from_hours(48);
 
-/// The service, on a machine two days behind.
+/// The service on a machine two days behind.
 struct Scenario {
     machine: ManualClock,
     endpoint: Endpoint,
@@ -273,7 +285,7 @@ struct Scenario {
 
 impl Scenario {
     async fn start(filter: &str, secret: &str) -> Self {
-        capture::heed_everywhere();
+        capture::install_global_subscriber();
         let written = Written::default();
         let (telemetry, subscriber) = Telemetry::new(EnvFilter::new(filter), written.clone())
             .expect("an empty registry takes it");
@@ -323,7 +335,7 @@ impl Scenario {
         answer.text().await.expect("is text")
     }
 
-    /// Our events in the log.
+    /// The crate's events in the log.
     fn log(&self) -> Vec<Value> {
         let text = self.written.text();
         let events = text
@@ -340,14 +352,14 @@ struct Written(Arc<Mutex<Vec<u8>>>);
 
 impl Written {
     fn text(&self) -> String {
-        let bytes = self.0.lock().expect("nobody panics with it");
+        let bytes = self.0.lock().expect("is not poisoned");
         String::from_utf8_lossy(&bytes).into_owned()
     }
 }
 
 impl io::Write for Written {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut written = self.0.lock().expect("nobody panics with it");
+        let mut written = self.0.lock().expect("is not poisoned");
         written.extend_from_slice(bytes);
         Ok(bytes.len())
     }

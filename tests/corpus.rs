@@ -1,4 +1,4 @@
-//! Real error responses, as people reported them, are read as they are labelled.
+//! Real error responses, as people reported them, are read as their labels say.
 
 use aws_clock_skew::evidence::{Evidence, ResponseView, SkewDirection};
 use proptest::prelude::*;
@@ -81,7 +81,7 @@ fn a_sentence_is_read_through_every_escape_and_wrap() {
 }
 
 #[test]
-fn a_sentence_cut_anywhere_states_what_is_left_and_nothing_else() {
+fn a_truncated_message_states_only_the_times_that_are_left() {
     let rows = rows();
     for row in rows
         .iter()
@@ -117,7 +117,7 @@ fn a_sentence_cut_anywhere_states_what_is_left_and_nothing_else() {
                 &message[..end]
             );
         }
-        // From "(C" on nothing but the tolerance is missing.
+        // After "(C" only the tolerance is missing.
         if let Some(at) = message.find(" - ").or_else(|| message.find(" + ")) {
             assert_eq!(
                 row.read(&message[..at], false).server_time(),
@@ -195,7 +195,7 @@ impl Row {
         self.flag("ambiguous") || self.flag("inconsistent")
     }
 
-    /// The sentences of SigV4 need neither a code nor a body around them.
+    /// The messages of SigV4 need neither a code nor a body around them.
     fn is_sentence(&self) -> bool {
         self.message().starts_with("Signature ")
     }
@@ -238,7 +238,7 @@ impl Row {
         }
     }
 
-    /// What is read otherwise than labelled.
+    /// The difference between the evidence and the labels.
     fn mismatch(&self, evidence: &Evidence) -> Option<String> {
         let read = (
             evidence.clock_skew_error().is_some(),
@@ -266,8 +266,8 @@ impl Row {
         (read != labelled).then(|| format!("read {read:?}, labelled {labelled:?}"))
     }
 
-    /// As the response came; as a log had it; and as the message alone, which may lack the times
-    /// and the code of the body around it, but says nothing else.
+    /// Reads the response as it came, as a log had it, and the message alone. The message may lack
+    /// the times and the code of the body, and must not say anything else.
     fn failure(&self) -> Option<String> {
         let whole = self.text();
         let complete = [
@@ -312,7 +312,7 @@ fn way(rejection: SkewDirection) -> &'static str {
     }
 }
 
-/// The labels' one layout, read by somebody else's reader.
+/// Parses the layout of the labels, with another parser than the crate's.
 fn time(label: &str) -> Option<SystemTime> {
     let (whole, millis) = match label.strip_suffix('Z')?.split_once('.') {
         Some((whole, millis)) => (whole, millis.parse().ok()?),

@@ -1,4 +1,4 @@
-//! What is said of real error responses, and what to do about them.
+//! The diagnoses of real error responses, and their advice.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,7 +7,7 @@ use aws_clock_skew::evidence::{Evidence, OtherCause, ResponseView};
 use aws_clock_skew::{ClockOffset, ManualClock, SkewClock};
 use serde_json::Value;
 
-/// What the negatives of the corpus are, as far as their text says so.
+/// The causes of the corpus' negatives, as far as their text states them.
 const NEGATIVES: [(&str, Cause); 32] = [
     ("amb-001", Cause::Unknown),
     ("amb-003", Cause::Unknown),
@@ -36,7 +36,7 @@ const NEGATIVES: [(&str, Cause); 32] = [
     ("neg-040", Cause::Other(OtherCause::ExpiredCredentials)),
     ("neg-041", Cause::Other(OtherCause::ExpiredCredentials)),
     ("neg-042", Cause::Other(OtherCause::ExpiredCredentials)),
-    // A URL's, which Google says in a field beside the message only.
+    // A presigned URL; Google says so only in a field beside the message.
     ("neg-046", Cause::Other(OtherCause::ExpiredCredentials)),
     ("neg-047", Cause::Other(OtherCause::ExpiredUrl)),
     ("neg-048", Cause::Other(OtherCause::UnknownCredentials)),
@@ -45,7 +45,7 @@ const NEGATIVES: [(&str, Cause); 32] = [
 ];
 
 #[test]
-fn every_negative_is_called_by_its_name() {
+fn every_negative_has_its_cause() {
     let rows = rows();
     let mut failures = Vec::new();
     for (id, expected) in NEGATIVES {
@@ -81,7 +81,7 @@ fn a_wrong_clock_is_told_apart_from_a_signature_that_expired_in_transit() {
             Ok(off_by) => (off_by, true),
             Err(ahead) => (ahead.duration(), false),
         };
-        // On the machine that signed, the clock has shown the time of the signature.
+        // On the machine that signed, the local clock shows the time of the signature.
         let by_the_machine = diagnosed(&row, signed);
         let Cause::Clock(Some(offset)) = by_the_machine else {
             panic!("{id}: {by_the_machine:?}");
@@ -91,7 +91,7 @@ fn a_wrong_clock_is_told_apart_from_a_signature_that_expired_in_transit() {
             u128::from(offset.as_millis().unsigned_abs()),
             off_by.as_millis()
         );
-        // On a machine with a correct clock, it was the signature.
+        // On a machine with a correct clock, the signature is at fault.
         let expected = if is_behind {
             Cause::ExpiredInTransit(Some(off_by))
         } else {
@@ -138,7 +138,7 @@ fn the_size_of_an_error_says_where_it_comes_from() {
     let since_1970 = ClockOffset::from_millis(1_800_000_000_000);
     let boot = UNIX_EPOCH + Duration::from_secs(77);
     assert_eq!(Origin::of(since_1970, boot), Origin::NoBattery);
-    // Extremes overflow nowhere.
+    // Extreme offsets do not overflow.
     for millis in [i64::MIN, i64::MAX] {
         Origin::of(ClockOffset::from_millis(millis), boot);
     }

@@ -1,4 +1,4 @@
-//! The example `doctor`: what it finds, and its exit codes.
+//! The example `doctor`: its findings and its exit codes.
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up fails")]
 
@@ -14,7 +14,7 @@ use doctor::explanation::Explanation;
 use doctor::finding::{Drift, Finding};
 use doctor::picture::{picture, table};
 
-#[expect(dead_code, reason = "what only the example's own `main` needs")]
+#[expect(dead_code, reason = "used by the example's `main`")]
 #[path = "../examples/doctor/main.rs"]
 mod doctor;
 
@@ -115,7 +115,7 @@ async fn an_offset_that_cannot_be_determined_is_a_failure_of_its_own() {
 }
 
 #[tokio::test]
-async fn the_truth_is_in_the_range_wherever_in_its_second_a_server_is() {
+async fn the_true_offset_is_in_the_range_at_any_point_of_the_servers_second() {
     for millis in (0..1_000).step_by(97) {
         let now = truth() + Duration::from_millis(millis);
         let server = server(now).await;
@@ -151,7 +151,7 @@ fn a_growing_offset_is_drift() {
 
 #[test]
 fn an_error_is_explained_by_the_times_that_it_states() {
-    // The clock of whoever asks plays no part: the error may be old.
+    // The local clock plays no part: the error may be old.
     let local = ManualClock::new(truth());
     for (text, exit_code, expected) in [
         (
@@ -182,7 +182,7 @@ fn an_error_is_explained_by_the_times_that_it_states() {
             "SignatureDoesNotMatch: The request signature we calculated does not match the \
              signature you provided.",
             0,
-            &["Cause: the secret key is wrong, or the request was changed on the way."],
+            &["Cause: the secret key is wrong, or the request was changed in transit."],
         ),
         (
             "An error occurred (ExpiredToken) when calling the GetCallerIdentity operation: The \
@@ -190,11 +190,8 @@ fn an_error_is_explained_by_the_times_that_it_states() {
             0,
             &["Cause: the credentials have expired."],
         ),
-        (
-            "something else",
-            2,
-            &["Cause: no response names the cause."],
-        ),
+        ("something else", 2, &["The text does not name the cause."]),
+        (" \n", 2, &["There is no text to explain; try --help."]),
     ] {
         let explanation = Explanation::of(text, &local);
         let lines = explanation.lines();
@@ -215,33 +212,42 @@ fn an_error_is_explained_by_the_times_that_it_states() {
 }
 
 #[test]
-fn arguments_that_cannot_be_understood_are_answered_by_a_sentence() {
+fn wrong_arguments_of_the_doctor_are_named_in_a_sentence() {
     for (arguments, sentence) in [
         (&["--bogus"][..], "cannot understand `--bogus`; try --help"),
         (
             &["sts.amazonaws.com"],
-            "`sts.amazonaws.com` is no URL: write https://sts.amazonaws.com",
+            "`sts.amazonaws.com` is not a URL: write https://sts.amazonaws.com",
         ),
         (
             &["localhost:9"],
-            "`localhost:9` is no URL: write https://localhost:9",
+            "`localhost:9` is not a URL: write https://localhost:9",
+        ),
+        (&["ftp://host"], "`ftp://host` is neither http nor https"),
+        (&[""], "`` is not a URL: write https://HOST"),
+        (
+            &["http://"],
+            "`http://` names no server: write http://HOST or http://HOST:PORT",
         ),
         (
-            &["ftp://host"],
-            "`ftp://host` cannot be asked: only http and https can",
+            &["https://exa mple"],
+            "`https://exa mple` names no server: write https://HOST or https://HOST:PORT",
         ),
-        (&["http://"], "`http://` names no server: write http://HOST"),
+        (
+            &["http://127.0.0.1:99999"],
+            "`http://127.0.0.1:99999` names no server: write http://HOST or http://HOST:PORT",
+        ),
         (
             &["--watch=foo"],
-            "--watch needs whole seconds: `foo` is no number; try --watch=600",
+            "--watch needs whole seconds: `foo` is not one; try --watch=600",
         ),
         (
             &["--watch"],
-            "--watch needs whole seconds: `` is no number; try --watch=600",
+            "--watch needs whole seconds: `` is not one; try --watch=600",
         ),
         (
             &["--skew", "-9h"],
-            "--skew needs an offset: --skew=-9h, --skew=+20m",
+            "--skew needs an offset: --skew=-9h or --skew=+20m, up to ten years",
         ),
     ] {
         assert_eq!(parse(arguments), Err(sentence.to_owned()), "{arguments:?}");
@@ -254,6 +260,17 @@ fn arguments_that_cannot_be_understood_are_answered_by_a_sentence() {
     );
     assert_eq!(parse(&["--explain=Signature expired: x"]), explained);
     assert_eq!(parse(&["--explain"]), Ok(Command::Explain(None)));
+    assert_eq!(parse(&["--explain", "--help"]), Ok(Command::Help));
+    for url in [
+        "http://[::1]:8080",
+        "https://sts.amazonaws.com/",
+        "http://host?a=b",
+    ] {
+        assert!(
+            matches!(parse(&[url]), Ok(Command::Examine { urls, .. }) if urls == [url]),
+            "{url}"
+        );
+    }
 }
 
 fn parse(arguments: &[&str]) -> Result<Command, String> {

@@ -1,4 +1,4 @@
-//! What the documents name exists, their links lead somewhere, and their words are the project's.
+//! Documents name existing tests and files, their links work, and they use the terms of the project.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -16,17 +16,32 @@ fn each_test_that_a_document_names_exists() {
             let code = fs::read_to_string(root().join(&file)).unwrap_or_default();
             let place = format!("{} names {test} of {file}", page.display());
             let attributes = attributes_of(&code, test);
+            assert!(is_compiled(Path::new(&file)), "{place}: it is in no target");
             let attributes = attributes.unwrap_or_else(|| panic!("{place}: there is no such test"));
-            // Those pages say that their tests need an installation.
+            // These pages say that their tests need an installation.
             let may_be_ignored = ["docs/interop.md", "docs/cookbook.md"].map(PathBuf::from);
             assert!(
                 may_be_ignored.contains(&page) || !attributes.contains("#[ignore"),
-                "{place}: it is ignored"
+                "{place}: this test is ignored"
             );
             named += 1;
         }
     }
     assert!(named > 80, "found {named} only");
+}
+
+#[test]
+fn a_comment_is_no_test() {
+    let test = "\n\n#[test]\n// Why.\nfn it_works() {}";
+    assert!(attributes_of(test, "it_works").is_some());
+    for other in [
+        "\n\n// #[test]\n// fn it_works() {}",
+        "\n\n//#[test]\nfn it_works() {}",
+        "\n\n#[test]\n//fn it_works() {}",
+        "\n\n#[test]\nfn it_works_not() {}",
+    ] {
+        assert_eq!(attributes_of(other, "it_works"), None, "{other}");
+    }
 }
 
 #[test]
@@ -36,7 +51,7 @@ fn each_file_bench_and_example_that_a_document_names_exists() {
         let text = read(&page);
         let mut files: Vec<String> = spans(&text)
             .map(|span| span.split([':', '#', ' ']).next().unwrap_or_default())
-            // The package lacks some of the folders.
+            // The published package lacks some of the folders.
             .filter(|span| {
                 let mut folders = FOLDERS.iter().filter(|folder| root().join(folder).exists());
                 folders.any(|folder| span.starts_with(folder))
@@ -98,7 +113,7 @@ fn each_page_has_one_title_and_noun_phrases_for_headings() {
         let titles = headings(&text).filter(|heading| heading.starts_with("# "));
         assert_eq!(titles.count(), 1, "{}", page.display());
         assert!(text.starts_with("# "), "{}", page.display());
-        // The README asks what its reader asks.
+        // The README has the questions of its readers.
         if page != Path::new("README.md") {
             let riddle = headings(&text).find(|heading| heading.ends_with('?'));
             assert_eq!(riddle, None, "{}", page.display());
@@ -119,8 +134,8 @@ fn the_readme_is_short() {
 fn no_replaced_word_is_used() {
     let mut found = Vec::new();
     for file in files() {
-        // A test that a page names is looked at where it stands.
-        let text = read(&file);
+        // The name of a test is checked in the file of the test.
+        let text = read(&file).replace(QUOTED, "");
         let parts = text.split('`').filter(|part| !part.contains(".rs: "));
         let text: String = parts.collect::<Vec<_>>().join(" ");
         let text = words(&format!("{} {text}", file.display()));
@@ -150,7 +165,8 @@ fn a_replaced_word_is_found_in_prose_and_in_names() {
     }
 }
 
-/// What is replaced, and by what. A word counts with the usual endings, and as a part of a name.
+/// Words that are replaced, and their replacements. A word is found with the usual endings, and as a
+/// part of a name.
 const REPLACED: [(&str, &str); 27] = [
     ("door", "integration"),
     ("vouch", "confirm, confirmation"),
@@ -181,13 +197,15 @@ const REPLACED: [(&str, &str); 27] = [
     ("right now", "correct; now"),
 ];
 
-/// No prose of this project: what servers have sent, test cases of AWS, and these words.
-const FOREIGN: [&str; 6] = [
+/// The name of a test case of AWS, which `tests/sdk/conformance.rs` quotes.
+const QUOTED: &str = "Stale ClientSkew is silently corrected by a successful response";
+
+/// Files that are not prose of this project: responses of servers, test cases of AWS, and this list.
+const FOREIGN: [&str; 5] = [
     "CHANGELOG.md",
     "tests/corpus",
     "tests/documents.rs",
     "tests/sdk/conformance",
-    "tests/sdk/conformance.rs",
     "examples/axum_service/dashboard.json",
 ];
 
@@ -197,7 +215,7 @@ fn words(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Returns where a word is, alone or with an ending.
+/// Returns the places of a word, with or without an ending.
 fn places(text: &str, word: &str) -> Vec<usize> {
     let is_word = |at: usize| {
         let rest = &text[at + word.len()..];
@@ -211,7 +229,7 @@ fn places(text: &str, word: &str) -> Vec<usize> {
     all.filter(|at| is_word(*at)).collect()
 }
 
-/// The pages for people.
+/// The pages of documentation.
 fn pages() -> Vec<PathBuf> {
     let markdown = files()
         .into_iter()
@@ -261,16 +279,35 @@ const FOLDERS: [&str; 7] = [
     "fuzz/",
 ];
 
-/// Returns what stands before a test, or nothing if there is no such test.
-fn attributes_of<'a>(code: &'a str, test: &str) -> Option<&'a str> {
+/// Returns the attributes of a test, or nothing if there is no such test. A comment is no test.
+fn attributes_of(code: &str, test: &str) -> Option<String> {
+    let is_code = |line: &&str| !line.trim_start().starts_with("//");
+    let code: Vec<_> = code.lines().filter(is_code).collect();
+    let code = code.join("\n");
     let (before, _) = code.split_once(&format!("fn {test}("))?;
     let start = before.rfind("\n\n").unwrap_or(0);
     let attributes = &before[start..];
     let is_test = attributes.contains("#[test]") || attributes.contains("#[tokio::test");
-    is_test.then_some(attributes)
+    is_test.then(|| attributes.to_owned())
 }
 
-/// Returns what is in backticks, except in blocks of code.
+/// Whether a file is the root of a test, or a module of the file above it.
+fn is_compiled(file: &Path) -> bool {
+    let (Some(folder), Some(name)) = (file.parent(), file.file_stem()) else {
+        return false;
+    };
+    let above = ["main.rs", "lib.rs"].map(|root| folder.join(root));
+    let mut above = above.into_iter().chain([folder.with_extension("rs")]);
+    folder == Path::new("tests")
+        || above.any(|above| {
+            let code = fs::read_to_string(root().join(above)).unwrap_or_default();
+            let module = format!("{};", name.to_string_lossy());
+            let mut lines = code.lines().filter(|line| !line.starts_with("//"));
+            lines.any(|line| line.split_once("mod ").is_some_and(|(_, it)| it == module))
+        })
+}
+
+/// Returns the texts in backticks, except in blocks of code.
 fn spans(text: &str) -> impl Iterator<Item = &str> {
     let prose = text.split("```").step_by(2);
     prose.flat_map(|prose| prose.split('`').skip(1).step_by(2))
@@ -283,7 +320,7 @@ fn headings(text: &str) -> impl Iterator<Item = &str> {
         .filter(|line| line.starts_with('#'))
 }
 
-/// Returns a heading as a link names it.
+/// Returns the anchor of a heading.
 fn slug(heading: &str) -> String {
     let text = heading.trim_start_matches(['#', ' ']).to_lowercase();
     let kept = text

@@ -1,5 +1,5 @@
-//! Texts that are made to be hard to read. The tests measure processor time, which Linux states in a
-//! file, so that other programs do not matter.
+//! Texts that are hard to parse. The tests measure processor time, which Linux states in a file, so
+//! that other programs do not matter.
 #![cfg(target_os = "linux")]
 #![expect(clippy::expect_used, reason = "a test may panic")]
 
@@ -10,7 +10,7 @@ use aws_clock_skew::evidence::{Evidence, ResponseView};
 
 const WHOLE: usize = 64 * 1024;
 
-/// Pieces at which a reader may go back, each repeated to the end.
+/// Texts at which a parser may go back, each repeated to the end.
 const PIECES: [&str; 20] = [
     "a",
     " ",
@@ -38,7 +38,7 @@ fn text(piece: &str, size: usize) -> Vec<u8> {
     piece.bytes().cycle().take(size).collect()
 }
 
-/// How long it takes to read so much text in pieces of one size.
+/// How long it takes to read a text of `size` bytes `times` times.
 fn time_to_read(piece: &str, size: usize, times: usize) -> Duration {
     let body = text(piece, size);
     let before = processor_time();
@@ -48,16 +48,17 @@ fn time_to_read(piece: &str, size: usize, times: usize) -> Duration {
     processor_time() - before
 }
 
-/// For how long this thread has run.
+/// The processor time of this thread.
 fn processor_time() -> Duration {
-    // Nanoseconds on a processor, then waiting for one, then turns
+    // The file has the time on a processor, the time spent waiting for one, and the number of
+    // turns.
     // (https://docs.kernel.org/scheduler/sched-stats.html).
     let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     let nanos = text.split(' ').next().and_then(|nanos| nanos.parse().ok());
     Duration::from_nanos(nanos.expect("the kernel counts processor time"))
 }
 
-/// Returns a number of readings of a quarter that takes several ticks.
+/// Returns how often to read a quarter of the text so that it takes several ticks.
 fn readings(piece: &str) -> usize {
     let mut times = 4;
     while time_to_read(piece, WHOLE / 4, times) < 2 * TICK {
@@ -68,7 +69,7 @@ fn readings(piece: &str) -> usize {
 }
 
 #[test]
-fn twice_the_text_takes_twice_the_time() {
+fn no_text_takes_quadratic_time() {
     let mut slow = Vec::new();
     for piece in PIECES {
         let times = readings(piece);
@@ -76,7 +77,7 @@ fn twice_the_text_takes_twice_the_time() {
         let wholes = time_to_read(piece, WHOLE, times / 4);
         let each = wholes * 4 / u32::try_from(times).unwrap();
         println!("{:>6} µs  {piece:?}", each.as_micros());
-        // The same if it is linear, and four times as long if it is quadratic.
+        // Equal if parsing is linear, and four times as long if it is quadratic.
         if wholes > 2 * quarters + TICK {
             slow.push((piece, quarters, wholes));
         }
@@ -85,11 +86,11 @@ fn twice_the_text_takes_twice_the_time() {
 }
 
 #[test]
-fn what_lies_beyond_64_kib_takes_no_time() {
+fn text_beyond_64_kib_takes_no_time() {
     for piece in PIECES {
         let whole = time_to_read(piece, WHOLE, READS);
         let more = time_to_read(piece, 16 * WHOLE, READS);
-        // Sixteen times as long if all of it is read.
+        // Sixteen times as long if the parser reads all of it.
         assert!(more <= 2 * whole + TICK, "{piece:?}: {whole:?}, {more:?}");
     }
 }

@@ -1,10 +1,9 @@
-//! The layers of `src/`: a file imports only what is above it.
+//! The layers of `src/`: a file imports only from the layers above it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Files and folders of `src/`, from the top down. Those of one layer do not import each
-/// other.
+/// Files and folders of `src/`, from the top down. Those of one layer do not import each other.
 const LAYERS: [&[&str]; 11] = [
     &["sync", "offset"],
     &[
@@ -69,7 +68,7 @@ fn every_file_has_a_layer() {
 }
 
 #[test]
-fn only_one_file_speaks_to_tracing_and_one_reads_the_clock() {
+fn one_file_uses_tracing_and_one_reads_the_clock() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for layer in LAYERS {
         for module in layer {
@@ -102,8 +101,8 @@ fn files_of(src: &Path, module: &str) -> Vec<PathBuf> {
     files
 }
 
-/// Returns the modules that follow `crate::` in code. What macros expand to, and unit
-/// tests inside a file, are left out.
+/// Returns the modules that follow `crate::` in code. The expansions of macros and the unit tests
+/// of a file do not count.
 fn imports(text: &str) -> Vec<&str> {
     let code = text
         .split("#[cfg(test)]\nmod tests {")

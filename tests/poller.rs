@@ -1,4 +1,4 @@
-//! The example `sqs_poller`, as `examples/README.md` says how to run it.
+//! The example `sqs_poller`, with the arguments of `examples/README.md`.
 #![cfg(feature = "sdk")]
 
 use aws_clock_skew_endpoint::SECRET_ACCESS_KEY;
@@ -8,7 +8,7 @@ use sqs_poller::{
 };
 use std::{future, process::ExitCode};
 
-#[expect(dead_code, reason = "what only the example's own `main` needs")]
+#[expect(dead_code, reason = "used by the example's `main`")]
 #[path = "../examples/sqs_poller/main.rs"]
 mod sqs_poller;
 
@@ -68,7 +68,7 @@ async fn a_secret_that_is_wrong_by_one_byte_fails_every_call() {
     let (last, rest) = SECRET_ACCESS_KEY.as_bytes().split_last().unwrap();
     let wrong = [rest, &[last ^ 1]].concat();
     let summary = every_call_fails(&[], str::from_utf8(&wrong).unwrap()).await;
-    // The first request is rejected because of its time, and its resend because of its signature.
+    // The first request is rejected for its time, and its resend for its signature.
     assert_eq!(summary.rejected, Some(summary.tally.calls + 1), "{summary}");
 }
 

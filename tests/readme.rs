@@ -1,6 +1,6 @@
-//! The programs of the README and the cookbook need the dependencies that the page names, and no
-//! others. They are compiled as doctests with this package's dependencies, and `tests/real/recipes.rs`
-//! builds them with theirs.
+//! The programs of the README and the cookbook need exactly the dependencies that the page names.
+//! They are compiled as doctests with this package's dependencies; `tests/real/recipes.rs` builds
+//! them with their own.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -82,6 +82,35 @@ fn the_readme_and_the_crates_documentation_name_every_feature() {
         found += 1;
     }
     assert_eq!(found, 6);
+}
+
+#[test]
+fn the_pages_name_the_versions_of_the_manifest() {
+    let manifest = read("Cargo.toml");
+    let rust = value(&manifest, "rust-version").unwrap();
+    let (_, dependencies) = manifest.split_once("\n[dependencies]\n").unwrap();
+    let config = dependencies
+        .lines()
+        .find(|line| line.starts_with("aws-config = "));
+    let config = version(config.unwrap().split_once(" = ").unwrap().1).unwrap();
+    let config: Vec<_> = config.split('.').take(2).collect();
+    let config = config.join(".");
+    for (page, text) in [
+        (
+            "README.md",
+            format!("Minimum supported Rust version: {rust}. SDK: aws-config {config},"),
+        ),
+        ("src/lib.rs", format!("//! {rust}, the same as the AWS SDK")),
+        ("CONTRIBUTING.md", format!("cargo +{rust} check")),
+        (
+            "docs/migration.md",
+            format!("`aws-config` {config}, the first"),
+        ),
+    ] {
+        let words = read(page);
+        let words: Vec<_> = words.split_whitespace().collect();
+        assert!(words.join(" ").contains(&text), "{page} lacks: {text}");
+    }
 }
 
 /// The entries of a page's `[dependencies]`.

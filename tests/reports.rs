@@ -1,5 +1,5 @@
-//! More error responses, as people reported them: each row of `corpus/reports-2.jsonl` says how it
-//! is to be read and what should happen then.
+//! More error responses, as people reported them. Each row of `corpus/reports-2.jsonl` says how to
+//! read it and what the crate should do.
 
 use aws_clock_skew::diagnosis::{Cause, Origin};
 use aws_clock_skew::evidence::{Evidence, OtherCause, ResponseView, SkewDirection};
@@ -34,7 +34,8 @@ fn every_report_is_read_as_labelled() {
                     "{id}"
                 );
             }
-            // A service that no SigV4 client calls: its words are recognized, and no more.
+            // No SigV4 client calls this service. The crate recognizes the message and does no
+            // more.
             if row.0["service"] == "oci" {
                 continue;
             }
@@ -58,9 +59,9 @@ fn every_report_is_read_as_labelled() {
 }
 
 #[test]
-fn the_servers_time_is_concluded_where_the_report_allows_it() {
+fn the_servers_time_is_computed_where_the_report_allows_it() {
     for (id, concluded) in [
-        // Computed from the bound and the tolerance, where words stand in the place of the time.
+        // Computed from the bound and the tolerance: the message has words instead of the time.
         ("k-07", Some("2020-04-28T21:52:06Z")),
         ("k-09", Some("2023-10-30T10:50:33Z")),
         // Before 2020.
@@ -85,7 +86,7 @@ fn the_servers_time_is_concluded_where_the_report_allows_it() {
 }
 
 #[test]
-fn a_date_that_came_twice_is_none_in_any_form() {
+fn a_doubled_date_is_ignored_in_any_form() {
     let one = "Wed, 07 Dec 2022 17:28:21 GMT";
     let other = "Wed, 07 Dec 2022 17:28:25 GMT";
     let body = &row("k-21").bodies()[0];
@@ -203,7 +204,7 @@ impl Row {
         self.0["id"].as_str().unwrap_or_default()
     }
 
-    /// The text, and the frame around it.
+    /// The text, and a text with the frame around it.
     fn bodies(&self) -> Vec<Vec<u8>> {
         let text = self.0["body"].as_str().unwrap_or_default();
         let frame = self.0["body_base64"].as_str();
@@ -243,7 +244,7 @@ fn way(rejection: SkewDirection) -> Option<&'static str> {
     }
 }
 
-/// Read by another reader than ours.
+/// Parsed by another parser than the crate's.
 #[track_caller]
 fn time_of(label: &str) -> SystemTime {
     let time = DateTime::from_str(label, Format::DateTime);

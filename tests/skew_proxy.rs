@@ -7,19 +7,27 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use aws_clock_skew::{ClockOffset, LocalClock, SkewClock};
-use aws_clock_skew_endpoint::Endpoint;
+use aws_clock_skew_endpoint::{ACCESS_KEY_ID, Endpoint, SECRET_ACCESS_KEY};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use skew_proxy::gate::{Gate, MOST, NotAdmitted, Now};
 use skew_proxy::proxy::Proxy;
-use skew_proxy::settings::Command;
+use skew_proxy::settings::{Command, Settings};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
 use crate::stack::{client, credentials, operation, signed};
 use crate::world::{DAY, HOUR, MINUTE, World, minutes, shifted};
+
+#[path = "skew_proxy/aws.rs"]
+mod aws;
+#[expect(dead_code, reason = "what the tests of S3 clients need")]
+#[path = "s3/server.rs"]
+mod server;
+#[path = "skew_proxy/to_aws.rs"]
+mod to_aws;
 
 #[expect(dead_code, reason = "what only the example's own `main` needs")]
 #[path = "../examples/skew_proxy/main.rs"]
@@ -55,31 +63,30 @@ impl Proxied {
     /// Before the endpoint, or before another upstream with the offset known.
     async fn before(skew: i64, upstream: Option<&str>) -> Self {
         let world = World::with_skew(skew);
-        let endpoint = Endpoint::builder(world.clock())
-            .start()
-            .await
-            .expect("loopback can be bound");
-        endpoint.feed("q", "first");
+        let endpoint = endpoint(&world).await;
+        let known = ClockOffset::from_millis(upstream.map_or(0, |_| -skew * 1_000));
+        let upstream = upstream.map_or(endpoint.url(), str::to_owned);
+        Self::run(world, endpoint, known, settings(&[&upstream])).await
+    }
+
+    async fn run(world: World, endpoint: Endpoint, known: ClockOffset, settings: Settings) -> Self {
         let said = Arc::<Mutex<Vec<String>>>::default();
         let lines = said.clone();
         let say = move |line: String| lines.lock().expect("nobody panics with it").push(line);
         let heard = say.clone();
-        let offset = upstream.map_or(0, |_| -skew * 1_000);
         let clock = SkewClock::builder()
             .local_clock(world.machine.clone())
-            .initial_offset(ClockOffset::from_millis(offset))
+            .initial_offset(known)
             .on_event(move |event| {
                 if let Some(sentence) = skew_proxy::sentence(event) {
                     heard(sentence);
                 }
             })
             .build();
-        let upstream = upstream.map_or(endpoint.url(), str::to_owned);
-        let upstream = upstream.parse().expect("a URL");
-        let local = world.machine.clone();
-        let proxy = Proxy::new(&clock, local, credentials(), upstream, move |line| {
+        let proxy = Proxy::new(&clock, world.machine.clone(), settings, move |line| {
             say(line.to_string());
         });
+        let proxy = proxy.expect("nothing is missing");
         let listener = skew_proxy::listen(0).await.expect("loopback can be bound");
         let url = format!("http://{}", listener.local_addr().expect("it is bound"));
         let gate = proxy.gate.clone();
@@ -120,6 +127,27 @@ impl Proxied {
 impl Drop for Proxied {
     fn drop(&mut self) {
         self.proxy.abort();
+    }
+}
+
+async fn endpoint(world: &World) -> Endpoint {
+    let endpoint = Endpoint::builder(world.clock()).start().await;
+    let endpoint = endpoint.expect("loopback can be bound");
+    endpoint.feed("q", "first");
+    endpoint
+}
+
+/// What these arguments after the port say, with the endpoint's credentials.
+fn settings(arguments: &[&str]) -> Settings {
+    let arguments = ["0"].iter().chain(arguments).map(|&text| text.to_owned());
+    let variable = |name: &str| match name {
+        "AWS_ACCESS_KEY_ID" => Some(ACCESS_KEY_ID.to_owned()),
+        "AWS_SECRET_ACCESS_KEY" => Some(SECRET_ACCESS_KEY.to_owned()),
+        _ => None,
+    };
+    match Command::parse(arguments, variable) {
+        Ok(Command::Run(settings)) => settings,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -398,23 +426,54 @@ fn wrong_arguments_are_named_in_a_sentence() {
         (
             &[][..],
             &keys[..],
-            "two arguments are needed: PORT and http://UPSTREAM; try --help",
+            "two arguments are needed: PORT, and http://UPSTREAM or `aws`; try --help",
         ),
         (
             &["eighty", upstream],
             &keys,
-            "`eighty` is not a port: write a number up to 65535",
+            "`eighty` is not a port of 127.0.0.1: write a number up to 65535",
+        ),
+        (
+            &["0.0.0.0:8080", "aws"],
+            &keys,
+            "`0.0.0.0:8080` is not a port of 127.0.0.1: write a number up to 65535",
+        ),
+        (
+            &["8080", "aws", "--ca-file"],
+            &keys,
+            "`--ca-file` needs a value; try --help",
+        ),
+        (
+            &["8080", "aws", "--insecure"],
+            &keys,
+            "`--insecure` is no option; try --help",
+        ),
+        (
+            &["8080", upstream, "--connect-to", "::127.0.0.1:8443"],
+            &keys,
+            "`--ca-file` and `--connect-to` are for the upstream `aws`",
+        ),
+        (
+            &["8080", "aws", "--connect-to", "127.0.0.1:8443"],
+            &keys,
+            "`127.0.0.1:8443` is not HOST:PORT:ADDRESS:PORT: write --connect-to \
+             sqs.us-east-1.amazonaws.com:443:127.0.0.1:8443",
+        ),
+        (
+            &["8080", "aws"],
+            &keys[1..],
+            "the environment variable AWS_ACCESS_KEY_ID is not set",
         ),
         (
             &["65536", upstream],
             &keys,
-            "`65536` is not a port: write a number up to 65535",
+            "`65536` is not a port of 127.0.0.1: write a number up to 65535",
         ),
         (
             &["8080", "https://sqs.us-east-1.amazonaws.com"],
             &keys,
-            "`https://sqs.us-east-1.amazonaws.com` is https, and this proxy speaks plain HTTP \
-             only: it is for MinIO, LocalStack and the like, and cannot reach AWS",
+            "`https://sqs.us-east-1.amazonaws.com` is https, and one upstream is reached by plain \
+             HTTP only: write `aws` for the hosts of AWS",
         ),
         (
             &["8080", "127.0.0.1:9"],

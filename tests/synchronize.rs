@@ -1,4 +1,4 @@
-//! Asking for the time before the first signature.
+//! Asking a server for the time before the first signature.
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up fails")]
 
@@ -6,42 +6,50 @@ use std::error::Error as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
+use aws_clock_skew::tower::LayeredHttpClient;
 use aws_clock_skew::{Limits, SkewClock, SkewStatus, SynchronizeError};
-use aws_clock_skew_endpoint::{ACCESS_KEY_ID, Endpoint, EndpointBuilder, SECRET_ACCESS_KEY};
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
+use aws_clock_skew_endpoint::{Endpoint, EndpointBuilder};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_runtime_api::shared::IntoShared;
 use bytes::Bytes;
 use http_body_util::Empty;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use tower::limit::ConcurrencyLimitLayer;
+
+use clients::{Integration, behind, config, send, sqs_of, without_retries};
 use world::{DAY, HOUR, MINUTE, World, shifted};
 
-#[expect(dead_code, reason = "what only the other tests need")]
+#[expect(dead_code, reason = "used by other tests")]
 #[path = "events/capture.rs"]
 mod capture;
-#[expect(dead_code, reason = "what only the other tests need")]
+#[expect(dead_code, reason = "used by other tests")]
+#[path = "sdk/clients.rs"]
+mod clients;
+#[expect(dead_code, reason = "used by other tests")]
+#[path = "tower/stack.rs"]
+mod stack;
+#[expect(dead_code, reason = "used by other tests")]
 #[path = "sdk/wire.rs"]
 mod wire;
-#[expect(dead_code, reason = "what only the other tests need")]
+#[expect(dead_code, reason = "used by other tests")]
 #[path = "sdk/world.rs"]
 mod world;
 
-/// How the time is asked for.
+/// The client that asks for the time.
 #[derive(Clone, Copy, Debug)]
 enum By {
-    /// With a config's own HTTP client.
+    /// The HTTP client of a config.
     Config,
-    /// With the HTTP client of ours that `configure` installs.
+    /// The crate's HTTP client, as `configure` sets it.
     Configured,
-    /// With a `tower` service.
+    /// A `tower` service.
     Service,
 }
 
@@ -53,10 +61,10 @@ impl By {
         skew: &SkewClock,
         url: &str,
     ) -> Result<SkewStatus, SynchronizeError> {
-        let config = config(url);
+        let config = without_retries(config(url));
         match self {
             Self::Config => skew.synchronize(&config).await,
-            Self::Configured => skew.synchronize(&configured(&config, skew)).await,
+            Self::Configured => skew.synchronize(&behind(&config, skew)).await,
             Self::Service => {
                 let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
                 skew.synchronize_with(client, url).await
@@ -65,40 +73,16 @@ impl By {
     }
 }
 
-fn config(url: &str) -> SdkConfig {
-    let credentials = Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None, None, "test");
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .endpoint_url(url)
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
-        .timeout_config(TimeoutConfig::disabled())
-        .retry_config(RetryConfig::disabled())
-        .build()
-}
-
-fn configured(config: &SdkConfig, skew: &SkewClock) -> SdkConfig {
-    let inner = config.http_client().expect("was given");
-    config
-        .to_builder()
-        .http_client(skew.wrap_http_client(inner))
-        .time_source(skew.local_time())
-        .identity_cache(skew.identity_cache())
-        .build()
-}
-
 async fn start(builder: EndpointBuilder) -> Endpoint {
     let endpoint = builder.start().await.expect("loopback can be bound");
     endpoint.feed("q", "first");
     endpoint
 }
 
-async fn send(skew: &SkewClock, endpoint: &Endpoint) -> bool {
-    let sqs = aws_sdk_sqs::Client::new(&configured(&config(&endpoint.url()), skew));
-    let send = sqs.send_message().queue_url(endpoint.queue_url("q"));
-    send.message_body("hello").send().await.is_ok()
+async fn is_accepted(skew: &SkewClock, endpoint: &Endpoint) -> bool {
+    let config = without_retries(config(&endpoint.url()));
+    let sqs = aws_sdk_sqs::Client::new(&behind(&config, skew));
+    send(&sqs, &endpoint.queue_url("q")).await.is_ok()
 }
 
 #[tokio::test]
@@ -118,11 +102,134 @@ async fn even_the_first_request_is_accepted() {
             );
             assert!(error <= 1_000, "{error}");
             for _ in 0..5 {
-                assert!(send(&clock, &endpoint).await, "{by:?} {skew}");
+                assert!(is_accepted(&clock, &endpoint).await, "{by:?} {skew}");
             }
             let counts = endpoint.counts();
             assert_eq!(counts.rejected_for_time, 0, "{by:?} {skew}");
             assert_eq!((counts.requests, counts.accepted), (1 + 5, 5));
+        }
+    }
+}
+
+/// What sends a program's first request.
+#[derive(Clone, Copy, Debug)]
+enum Program {
+    /// A client of the SDK: alone, or with an integration.
+    Sdk(Option<Integration>),
+    /// A client with our HTTP client, and nothing else of ours.
+    WrappedHttpClient,
+    /// Tower layers under a client of the SDK, with our HTTP client above them.
+    AboveLayers,
+    /// The same, with our HTTP client below them.
+    BelowLayers,
+    /// The same, with `SkewLayer` among them.
+    AmongLayers,
+    /// A Tower stack without the SDK.
+    Tower(stack::Integration),
+}
+
+impl Program {
+    const ALONE: Self = Self::Sdk(None);
+    const CORRECTED: [Self; 10] = [
+        Self::Sdk(Some(Integration::Interceptor)),
+        Self::Sdk(Some(Integration::HttpClient)),
+        Self::Sdk(Some(Integration::Apply)),
+        Self::Sdk(Some(Integration::Both)),
+        Self::WrappedHttpClient,
+        Self::AboveLayers,
+        Self::BelowLayers,
+        Self::AmongLayers,
+        Self::Tower(stack::Integration::BelowASigner),
+        Self::Tower(stack::Integration::SigningService),
+    ];
+
+    /// Makes five calls. Returns how many fail.
+    async fn failed(self, world: &World, clock: &SkewClock, endpoint: &Endpoint) -> usize {
+        let config = config(&endpoint.url()).into_builder();
+        let config = config.time_source(clock.local_time()).build();
+        let inner = config.http_client().expect("was given");
+        let limit = ConcurrencyLimitLayer::new(1);
+        let with = |client: SharedHttpClient| {
+            aws_sdk_sqs::Client::new(&config.to_builder().http_client(client).build())
+        };
+        let sqs = match self {
+            Self::Sdk(integration) => sqs_of(integration, &config, clock),
+            Self::WrappedHttpClient => with(clock.wrap_http_client(inner).into_shared()),
+            Self::AboveLayers => {
+                let layered = LayeredHttpClient::new(inner, limit);
+                with(clock.wrap_http_client(layered).into_shared())
+            }
+            Self::BelowLayers => {
+                let inner = clock.wrap_http_client(inner);
+                with(LayeredHttpClient::new(inner, limit).into_shared())
+            }
+            Self::AmongLayers => {
+                let layers = tower::ServiceBuilder::new().layer(limit);
+                let layers = layers.layer(clock.layer(stack::credentials()));
+                with(LayeredHttpClient::new(inner, layers).into_shared())
+            }
+            Self::Tower(integration) => {
+                let stack = stack::stack(integration, world, clock, "sqs");
+                let mut failed = 0;
+                for _ in 0..5 {
+                    failed += usize::from(stack::send(&stack, endpoint).await.is_err());
+                }
+                return failed;
+            }
+        };
+        let mut failed = 0;
+        for _ in 0..5 {
+            failed += usize::from(send(&sqs, &endpoint.queue_url("q")).await.is_err());
+        }
+        failed
+    }
+}
+
+#[tokio::test]
+async fn through_every_integration_the_first_request_is_accepted() {
+    for program in Program::CORRECTED {
+        for skew in [-2 * HOUR, 9 * HOUR] {
+            for by in By::ALL {
+                let world = World::with_skew(skew);
+                let endpoint = start(Endpoint::builder(world.clock())).await;
+                let clock = world.skew_clock();
+                let status = by.synchronize(&clock, &endpoint.url()).await;
+                assert!(status.expect("the endpoint answers").is_correcting());
+                let failed = program.failed(&world, &clock, &endpoint).await;
+                let counts = endpoint.counts();
+                let cost = (counts.rejected_for_time, failed, counts.requests);
+                assert_eq!(cost, (0, 0, 1 + 5), "{program:?} {by:?} {skew}");
+            }
+            // Without it, each has one request rejected.
+            let world = World::with_skew(skew);
+            let endpoint = start(Endpoint::builder(world.clock())).await;
+            let failed = program.failed(&world, &world.skew_clock(), &endpoint).await;
+            let rejected = endpoint.counts().rejected_for_time;
+            assert_eq!((rejected, failed), (1, 0), "{program:?} {skew}");
+        }
+    }
+}
+
+/// Nor does it change what the SDK alone sends.
+#[tokio::test]
+async fn on_a_correct_local_clock_no_request_is_signed_otherwise() {
+    for program in [Program::ALONE].into_iter().chain(Program::CORRECTED) {
+        for by in By::ALL {
+            let world = World::with_skew(0);
+            let endpoint = start(Endpoint::builder(world.clock())).await;
+            let clock = world.skew_clock();
+            let status = by.synchronize(&clock, &endpoint.url()).await;
+            assert!(!status.expect("the endpoint answers").is_correcting());
+            assert_eq!(clock.now(), world.machine_wall());
+            assert_eq!(program.failed(&world, &clock, &endpoint).await, 0);
+            assert_eq!(endpoint.counts().requests, 1 + 5, "{program:?} {by:?}");
+            let log = endpoint.requests_log();
+            for record in log.iter().filter(|record| !record.rejected()) {
+                let now = aws_smithy_types::DateTime::from(world.machine_wall());
+                let local = wire::basic(now.secs());
+                assert_eq!(record.request.amz_date, local, "{program:?} {by:?}");
+            }
+            assert_eq!(clock.status().event_count(), 0);
         }
     }
 }
@@ -142,7 +249,7 @@ async fn a_synchronization_is_one_event_by_date() {
         assert_eq!(capture.names(), ["skew_detected"]);
         assert_eq!(capture.log()[0].text("time_source"), Some("date"));
         assert_eq!(capture.log()[0].text("server.address"), Some("127.0.0.1"));
-        // A second time there is nothing new.
+        // The second synchronization changes nothing.
         by.synchronize(&clock, &endpoint.url())
             .await
             .expect("the endpoint answers");
@@ -151,7 +258,7 @@ async fn a_synchronization_is_one_event_by_date() {
 }
 
 #[tokio::test]
-async fn a_clock_that_may_be_correct_is_left_alone_bit_for_bit() {
+async fn a_synchronization_leaves_a_clock_that_may_be_correct_unchanged() {
     for by in By::ALL {
         for skew in [0, -100, 100] {
             let world = World::with_skew(skew);
@@ -167,7 +274,7 @@ async fn a_clock_that_may_be_correct_is_left_alone_bit_for_bit() {
 }
 
 #[tokio::test]
-async fn a_repaired_clock_ends_it() {
+async fn a_repair_of_the_local_clock_ends_the_correction_of_a_synchronization() {
     let world = World::with_skew(-2 * DAY);
     let endpoint = start(Endpoint::builder(world.clock())).await;
     let clock = world.skew_clock();
@@ -175,12 +282,12 @@ async fn a_repaired_clock_ends_it() {
     assert!(synchronized.expect("the endpoint answers").is_correcting());
     world.set_skew(0);
     assert_eq!(clock.now(), world.machine_wall());
-    assert!(send(&clock, &endpoint).await);
+    assert!(is_accepted(&clock, &endpoint).await);
     assert_eq!(endpoint.counts().rejected_for_time, 0);
 }
 
 #[tokio::test]
-async fn a_date_that_lies_costs_one_rejection_and_no_call() {
+async fn a_wrong_date_costs_one_rejection_and_no_call() {
     for by in By::ALL {
         for lie in [-HOUR, HOUR, -DAY] {
             let world = World::with_skew(0);
@@ -191,20 +298,20 @@ async fn a_date_that_lies_costs_one_rejection_and_no_call() {
             let status = by.synchronize(&clock, &endpoint.url()).await;
             assert!(status.expect("the endpoint answers").is_correcting());
             for _ in 0..3 {
-                assert!(send(&clock, &endpoint).await, "{by:?} {lie}");
+                assert!(is_accepted(&clock, &endpoint).await, "{by:?} {lie}");
             }
             assert_eq!(endpoint.counts().rejected_for_time, 1, "{by:?} {lie}");
             assert_eq!(
                 clock.now(),
                 world.machine_wall(),
-                "words have the last word"
+                "the error message decides"
             );
         }
     }
 }
 
 #[tokio::test]
-async fn forward_is_limited_as_any_date_is() {
+async fn the_limit_forward_is_that_of_a_date() {
     for by in By::ALL {
         // Longer after the release of this crate than the limit.
         let world = World::with_skew(0);
@@ -219,7 +326,7 @@ async fn forward_is_limited_as_any_date_is() {
         assert_eq!(clock.now(), UNIX_EPOCH);
         let last = clock.status().last_event().map(|event| event.name());
         assert_eq!(last, Some("offset_limit_exceeded"));
-        // The device's owner knows that it boots in 1970.
+        // The owner of the device knows that it boots in 1970.
         let limits = Limits::default().with_max_forward(Duration::from_hours(400 * 24));
         let clock = SkewClock::builder()
             .local_clock(world.machine.clone())
@@ -227,7 +334,7 @@ async fn forward_is_limited_as_any_date_is() {
             .build();
         let status = by.synchronize(&clock, &endpoint.url()).await;
         assert!(status.expect("the endpoint answers").is_correcting());
-        assert!(send(&clock, &endpoint).await);
+        assert!(is_accepted(&clock, &endpoint).await);
         assert_eq!(endpoint.counts().rejected_for_time, 0);
     }
 }
@@ -253,14 +360,14 @@ async fn a_response_without_a_credible_date_changes_nothing() {
                 "{by:?}"
             );
             assert_eq!(clock.now(), world.machine_wall());
-            // The next clock skew error corrects it.
-            assert!(send(&clock, &endpoint).await);
+            // The next clock skew error starts a correction.
+            assert!(is_accepted(&clock, &endpoint).await);
         }
     }
 }
 
 #[tokio::test]
-async fn an_endpoint_without_tls_is_not_asked() {
+async fn an_endpoint_without_tls_gets_no_request() {
     let clock = SkewClock::new();
     for by in By::ALL {
         for url in [
@@ -272,9 +379,9 @@ async fn an_endpoint_without_tls_is_not_asked() {
         }
         let outcome = by.synchronize(&clock, "/nowhere").await;
         assert!(matches!(outcome, Err(SynchronizeError::NoEndpoint)));
-        // A port that nobody listens on.
+        // Nothing listens on this port.
         let error = by.synchronize(&clock, "http://127.0.0.1:1").await;
-        let error = error.expect_err("nobody is there");
+        let error = error.expect_err("nothing listens there");
         assert!(
             matches!(error, SynchronizeError::NoAnswer(_)),
             "{by:?}: {error}"
@@ -288,7 +395,7 @@ async fn an_endpoint_without_tls_is_not_asked() {
     assert!(matches!(outcome, Err(SynchronizeError::NoEndpoint)));
 }
 
-/// Takes every request, and never answers.
+/// A server that accepts every request and never responds.
 #[derive(Clone, Debug, Default)]
 struct Silence(std::sync::Arc<AtomicU64>);
 
@@ -313,7 +420,7 @@ impl HttpClient for Silence {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_never_answers_is_waited_for_15_seconds() {
+async fn a_synchronization_waits_15_seconds_for_a_server() {
     let silence = Silence::default();
     let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -346,7 +453,7 @@ async fn a_server_that_never_answers_is_waited_for_15_seconds() {
 }
 
 #[tokio::test]
-async fn less_than_two_minutes_are_not_worth_a_correction() {
+async fn an_offset_below_two_minutes_starts_no_correction() {
     for (seconds, is_followed) in [(0, false), (119, false), (121, true)] {
         let world = World::with_skew(0);
         let date = wire::http_date(shifted(world.true_time(), seconds));
@@ -361,7 +468,7 @@ async fn less_than_two_minutes_are_not_worth_a_correction() {
     }
 }
 
-/// The first response may come late, over a connection that is yet to be made.
+/// The first response may come late, since the connection is not open yet.
 #[tokio::test]
 async fn a_slow_response_makes_the_time_uncertain_and_not_wrong() {
     for skew in [-2 * DAY, 2 * DAY] {
@@ -388,9 +495,9 @@ async fn a_slow_response_makes_the_time_uncertain_and_not_wrong() {
     }
 }
 
-/// AWS over TLS, as far as the clock can tell.
+/// The URL is that of AWS over TLS; the wire is in the process.
 #[tokio::test]
-async fn over_tls_the_limit_is_that_of_a_date_as_well() {
+async fn the_limit_over_tls_is_that_of_a_date_too() {
     for (days, is_followed) in [(6, true), (8, false), (-300, true)] {
         let world = World::with_skew(-days * DAY);
         world.advance(Duration::from_hours(400 * 24));

@@ -2,13 +2,13 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up fails")]
 
-#[expect(dead_code, reason = "of the other tests")]
+#[expect(dead_code, reason = "used by other tests")]
 #[path = "sdk/clients.rs"]
 mod clients;
-#[expect(dead_code, reason = "of the other tests")]
+#[expect(dead_code, reason = "used by other tests")]
 #[path = "sdk/wire.rs"]
 mod wire;
-#[expect(dead_code, reason = "of the other tests")]
+#[expect(dead_code, reason = "used by other tests")]
 #[path = "sdk/world.rs"]
 mod world;
 
@@ -55,7 +55,7 @@ fn with_client(config: &SdkConfig, client: impl HttpClient + 'static) -> SdkConf
     config.to_builder().http_client(client).build()
 }
 
-/// As a program has it that wants a limit, and hides the rest of its stack in a box.
+/// The stack of a program that wants a limit. It boxes the rest.
 fn layered(inner: impl HttpClient + 'static) -> LayeredHttpClient {
     let layers = ServiceBuilder::new()
         .layer(BoxCloneService::layer())
@@ -75,7 +75,7 @@ fn credentials() -> Credentials {
     Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None, None, "test")
 }
 
-/// Ten calls of a client with this config: one request is rejected, and no call fails.
+/// Makes ten calls of a client with this config: the server rejects one request, and no call fails.
 async fn costs_one_rejection(prepare: fn(&SdkConfig, &SkewClock) -> SdkConfig) {
     for skew in SKEWS {
         let world = World::with_skew(skew);
@@ -148,7 +148,7 @@ async fn all_clients_share_the_state_of_the_layers() {
     assert_eq!(most.load(Ordering::SeqCst), 2);
 }
 
-/// What a server has seen that speaks HTTP and verifies nothing.
+/// The requests that a plain HTTP server, which verifies nothing, has received.
 #[derive(Debug, Default)]
 struct Seen {
     connections: AtomicUsize,
@@ -156,8 +156,8 @@ struct Seen {
     user_agents: Mutex<Vec<String>>,
 }
 
-/// Answers the first request as `first` says, `None` being never, and all others with
-/// an empty success.
+/// A server whose first response has the status `first`. If that is `None`, it never responds to
+/// the first request. All other responses are empty successes.
 async fn server(first: Option<StatusCode>) -> (String, Arc<Seen>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
     let url = format!("http://{}", listener.local_addr().expect("is bound"));
@@ -202,7 +202,7 @@ async fn answer(
     Ok(response)
 }
 
-/// A config for a server, with the SDK's own HTTP client, and with a stack over it.
+/// A config for a server with the SDK's own HTTP client, and one with a stack over that client.
 fn alone_and_layered(url: &str) -> [SdkConfig; 2] {
     let alone = config(url);
     let layered = with_client(&alone, layered(inner(&alone)));
@@ -232,7 +232,7 @@ async fn the_read_timeout_of_the_config_applies() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_brings_errors_is_not_used_again() {
+async fn a_connection_with_errors_is_not_reused() {
     for is_layered in [0, 1] {
         let (url, seen) = server(Some(StatusCode::INTERNAL_SERVER_ERROR)).await;
         let sqs = aws_sdk_sqs::Client::new(&alone_and_layered(&url)[is_layered]);
@@ -250,7 +250,7 @@ async fn the_user_agent_names_the_http_client() {
         let (url, seen) = server(Some(StatusCode::OK)).await;
         let sqs = aws_sdk_sqs::Client::new(&alone_and_layered(&url)[is_layered]);
         assert!(sqs.list_queues().send().await.is_ok());
-        let agents = seen.user_agents.lock().expect("nobody panicked");
+        let agents = seen.user_agents.lock().expect("is not poisoned");
         assert!(agents[0].contains("md/http#hyper-1.x"), "{agents:?}");
     }
 }

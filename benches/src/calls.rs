@@ -7,7 +7,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::{Integration, Wire, accepted_call, client};
 
-/// A client that has called before.
+/// A client that has already made calls.
 #[derive(Debug)]
 pub struct Calls {
     runtime: Runtime,
@@ -15,12 +15,12 @@ pub struct Calls {
 }
 
 impl Calls {
-    /// Returns a client with an integration, whose clock is ahead by so many milliseconds, as
-    /// its endpoint is.
+    /// Returns a client with an integration. Its clock and its endpoint are ahead by `offset`
+    /// milliseconds.
     ///
     /// # Panics
     ///
-    /// If there is no runtime to be had.
+    /// If a runtime cannot be built.
     #[expect(clippy::unwrap_used, reason = "there is nothing to measure without")]
     #[must_use]
     pub fn new(integration: Integration, offset: i64) -> Self {
@@ -29,12 +29,12 @@ impl Calls {
             runtime: Builder::new_current_thread().enable_all().build().unwrap(),
             client: client(integration, &clock(offset), wire),
         };
-        // What is built once is built now, and the endpoint has confirmed the clock.
+        // Values that are built once are built here, and the endpoint confirms the clock.
         calls.make(5, || ());
         calls
     }
 
-    /// Makes calls, and something else before each.
+    /// Makes calls, and runs `before` before each.
     pub fn make(&self, number: usize, mut before: impl FnMut()) {
         self.runtime.block_on(async {
             for _ in 0..number {
@@ -45,7 +45,7 @@ impl Calls {
     }
 }
 
-/// Returns a clock that is ahead of the local clock by so many milliseconds.
+/// Returns a clock that is ahead of the local clock by `offset` milliseconds.
 #[must_use]
 pub fn clock(offset: i64) -> SkewClock {
     SkewClock::builder()

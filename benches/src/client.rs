@@ -10,29 +10,29 @@ use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_async::time::SystemTimeSource;
 use aws_smithy_runtime_api::client::http::HttpClient;
 
-/// Who corrects a client.
+/// The integration that corrects a client.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[expect(clippy::exhaustive_enums, reason = "nobody but the benchmarks uses it")]
+#[expect(clippy::exhaustive_enums, reason = "only the benchmarks use it")]
 pub enum Integration {
-    /// Nobody: the SDK's own correction is off.
-    Nobody,
-    /// The SDK itself.
+    /// No correction: the SDK's own correction is off.
+    None,
+    /// The SDK's own correction.
     SdkAlone,
     /// `install!`.
     Install,
-    /// What `configure` sets. Our HTTP client keeps the SDK's own correction from
-    /// acting, and its share is in the figure.
+    /// The settings of `configure`. The HTTP client keeps the SDK's own correction from acting, and
+    /// the figure includes its cost.
     Configure,
-    /// The same for a user who has switched the SDK's own correction off.
+    /// The same, with the SDK's own correction switched off.
     ConfigureSdkOff,
     /// `configure` and `install!` together.
     Both,
 }
 
 impl Integration {
-    /// All.
+    /// All integrations.
     pub const ALL: [Self; 6] = [
-        Self::Nobody,
+        Self::None,
         Self::SdkAlone,
         Self::Install,
         Self::Configure,
@@ -45,7 +45,7 @@ impl Integration {
     }
 }
 
-/// Returns a client that is corrected by `clock`.
+/// Returns a client that `clock` corrects.
 pub fn client(
     integration: Integration,
     clock: &SkewClock,
@@ -69,7 +69,7 @@ pub fn client(
     };
     if matches!(
         integration,
-        Integration::Nobody | Integration::ConfigureSdkOff
+        Integration::None | Integration::ConfigureSdkOff
     ) {
         config = config.disable_clock_skew_correction(true);
     }
@@ -81,19 +81,19 @@ pub fn client(
     Client::from_conf(builder.build())
 }
 
-/// Makes one call that is accepted.
+/// Makes one call, which is accepted.
 ///
 /// # Panics
 ///
-/// If it fails.
-#[expect(clippy::expect_used, reason = "a benchmark of failures is none")]
+/// If the call fails.
+#[expect(clippy::expect_used, reason = "a benchmark must not measure failures")]
 pub async fn accepted_call(client: &Client) {
     client
         .receive_message()
         .queue_url("https://sqs.us-east-1.amazonaws.com/123456789012/queue")
         .send()
         .await
-        .expect("the wire accepts it in the end");
+        .expect("the wire accepts it");
 }
 
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";

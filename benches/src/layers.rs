@@ -1,4 +1,4 @@
-//! What is under a Tower layer.
+//! The service and the requests for the Tower layers.
 
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
@@ -13,7 +13,7 @@ use http::{HeaderValue, Request, Response};
 use http_body_util::Full;
 use tower::Service;
 
-/// Accepts every request at once, at the local time.
+/// A service that accepts every request at once, with the local time.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Accepts;
@@ -47,11 +47,11 @@ impl Service<Request<Full<Bytes>>> for Accepts {
     }
 }
 
-/// Returns a request that looks signed, by the local time, to an endpoint of AWS.
+/// Returns a request with a made-up signature and the local time, to an endpoint of AWS.
 ///
 /// # Panics
 ///
-/// If it is after the year 9999.
+/// If the year is after 9999.
 #[must_use]
 pub fn signed_request() -> Request<Full<Bytes>> {
     let mut request = Request::new(Full::from(
@@ -72,7 +72,7 @@ pub fn signed_request() -> Request<Full<Bytes>> {
     request
 }
 
-/// the local time as `YYYYMMDDTHHMMSSZ`.
+/// The local time as `YYYYMMDDTHHMMSSZ`.
 #[expect(clippy::unwrap_used, reason = "there is nothing to measure without")]
 fn amz_date() -> HeaderValue {
     let now = DateTime::from_secs(DateTime::from(SystemClock::new().wall()).secs());
@@ -80,11 +80,11 @@ fn amz_date() -> HeaderValue {
     HeaderValue::try_from(text.replace(['-', ':'], "")).unwrap()
 }
 
-/// Sends a request through a service that answers at once.
+/// Sends a request through a service that responds at once.
 ///
 /// # Panics
 ///
-/// If it does not.
+/// If the service does not respond at once.
 pub fn call<S: Service<Request<Full<Bytes>>>>(service: &mut S, request: Request<Full<Bytes>>) {
     let mut cx = Context::from_waker(Waker::noop());
     assert!(service.poll_ready(&mut cx).is_ready());

@@ -1,5 +1,5 @@
-//! What the benchmarks have in common: clients of an SQS that answers inside the
-//! process, with each integration, and with none; and services under the layers.
+//! The shared parts of the benchmarks: SDK clients with each integration and without, a service in
+//! the process for them, and services under the layers.
 
 mod calls;
 mod client;

@@ -1,4 +1,4 @@
-//! [`RejectingWire`]: an SQS for which every first signature is too old.
+//! [`RejectingWire`]: an SQS in the process that rejects the first signature of each call.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -13,7 +13,7 @@ use aws_smithy_types::date_time::{DateTime, Format};
 
 use crate::wire::answer;
 
-/// Rejects every other request, in the words of AWS, and accepts the others.
+/// Rejects every other request with the message of AWS, and accepts the others.
 #[derive(Clone, Debug)]
 pub struct RejectingWire {
     ahead: Duration,
@@ -27,7 +27,7 @@ struct Times {
 }
 
 impl RejectingWire {
-    /// Returns a service whose clock is so far ahead of the local clock.
+    /// Returns a service whose clock is `ahead` of the local clock.
     #[must_use]
     pub fn new(ahead: Duration) -> Self {
         Self {

@@ -1,9 +1,9 @@
-//! Texts to read: a clock skew error, and texts that are made to be hard to read.
+//! Texts to parse: a clock skew error, and texts that are hard to parse.
 
-/// What JSON services of AWS answer.
+/// The error of JSON services of AWS.
 pub const REJECTION: &str = r#"{"__type":"com.amazon.coral.service#InvalidSignatureException","message":"Signature expired: 20261123T082151Z is now earlier than 20261123T090651Z (20261123T092151Z - 15 min.)"}"#;
 
-/// Texts that begin again and again what a pattern or a phrase looks for, and never end it.
+/// Texts that repeat the beginning of a pattern or phrase and never complete it.
 pub const BAITS: [(&str, &str); 18] = [
     (
         "sentences",

@@ -1,4 +1,4 @@
-//! [`Wire`]: an SQS inside the process, so that nothing but the client is measured.
+//! [`Wire`]: an SQS in the process, so that a benchmark measures only the client.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,14 +10,14 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 
-/// Accepts every request, at a time of its own.
+/// Accepts every request, with its own time.
 #[derive(Clone, Copy, Debug)]
 pub struct Wire {
     ahead: Duration,
 }
 
 impl Wire {
-    /// Returns a service whose clock is so far ahead of the local clock.
+    /// Returns a service whose clock is `ahead` of the local clock.
     #[must_use]
     pub const fn ahead(ahead: Duration) -> Self {
         Self { ahead }
@@ -42,14 +42,14 @@ impl HttpClient for Wire {
     }
 }
 
-/// Returns an answer of SQS.
+/// Returns a response of SQS.
 pub(crate) fn answer(status: u16, date: SystemTime, body: String) -> HttpResponse {
     let mut answer = http::Response::new(SdkBody::from(body));
     if let Ok(status) = http::StatusCode::from_u16(status) {
         *answer.status_mut() = status;
     }
     let Ok(mut answer) = HttpResponse::try_from(answer) else {
-        unreachable!("it has no header that is not UTF-8, as it has none")
+        unreachable!("it has no headers")
     };
     let headers = answer.headers_mut();
     headers.insert("date", httpdate::fmt_http_date(date));

@@ -1,12 +1,12 @@
 //! A service that calls SQS and shows the state of its clock: `/healthz`, `/metrics`, and logs in JSON.
-//! It pretends that the local clock is two days behind.
+//! In this example the local clock is two days behind.
 //!
 //! ```text
 //! cargo run --example axum_service
 //! cargo run --example axum_service -- --help
 //! ```
 //!
-//! `alerts.yml` and `dashboard.json` beside this file go with its metrics.
+//! `alerts.yml` and `dashboard.json` in this folder use its metrics.
 
 #[path = "../shared/command_line.rs"]
 pub(crate) mod command_line;
@@ -38,7 +38,10 @@ endpoint on loopback. The last line counts the orders, the requests that the
 endpoint rejected, and the failed orders. RUST_LOG filters the log.
 
   --serve=ADDRESS  Serves /healthz, /metrics and POST /orders until Ctrl-C, on
-                   127.0.0.1:8080 if no address is given.";
+                   127.0.0.1:8080 if no address is given.
+
+Exit codes: 0 if no order failed; 1 if one failed; 2 if an argument cannot be
+understood or the address cannot be used.";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<ExitCode, Box<dyn Error>> {
@@ -47,10 +50,10 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let (telemetry, subscriber) = Telemetry::new(filter, std::io::stdout)?;
     tracing::subscriber::set_global_default(subscriber)?;
 
-    // In place of SQS: an endpoint that verifies signatures, on the true time.
+    // The endpoint stands for SQS. It has the true time and verifies signatures.
     let endpoint = Endpoint::builder(true_time).start().await?;
     endpoint.feed("orders", "the first order");
-    // On a machine that need not pretend: `SkewClock::new()`.
+    // In your program: `SkewClock::new()`.
     let clock = SkewClock::builder().local_clock(TwoDaysBehind).build();
     let service = service(clock, &endpoint, SECRET_ACCESS_KEY, telemetry).await;
 
@@ -58,7 +61,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
         let (_, address) = argument.split_once('=').unwrap_or(("", "127.0.0.1:8080"));
         let listener = TcpListener::bind(address).await.unwrap_or_else(|error| {
             command_line::fail(format!(
-                "cannot listen on {address}: {error}; try --serve=127.0.0.1:0"
+                "cannot listen on `{address}`: {error}; try --serve=127.0.0.1:0"
             ))
         });
         println!(
@@ -97,7 +100,7 @@ pub(crate) async fn service(
     telemetry: Telemetry,
 ) -> Service {
     let credentials = Credentials::new(ACCESS_KEY_ID, secret, None, None, "example");
-    // Every client made from this config is corrected, and so are those of its credential providers.
+    // The clock corrects every client of this config, and those of its credential providers.
     let config = clock.configure(
         aws_config::defaults(BehaviorVersion::latest())
             .region(Region::from_static("us-east-1"))
@@ -116,7 +119,7 @@ fn true_time() -> SystemTime {
     SystemClock::new().wall()
 }
 
-/// What a virtual machine that was restored from a snapshot may show.
+/// The clock of a virtual machine that was restored from a snapshot.
 #[derive(Debug)]
 struct TwoDaysBehind;
 

@@ -1,4 +1,4 @@
-//! The service: takes orders, and shows the state of its clock.
+//! The service: it accepts orders and shows the state of its clock.
 
 use aws_clock_skew::{SkewClock, SkewStatus};
 use axum::extract::State;
@@ -8,7 +8,7 @@ use axum::{Json, Router};
 
 use super::telemetry::Telemetry;
 
-/// What all requests share.
+/// The state that all requests share.
 #[derive(Clone)]
 pub(crate) struct Service {
     pub(crate) sqs: aws_sdk_sqs::Client,
@@ -27,8 +27,8 @@ impl Service {
     }
 }
 
-/// Does not fail because of a correction, since calls succeed. The body shows the correction, and an
-/// alert notifies somebody.
+/// A correction is no failure, since calls succeed. The body shows the correction, and an alert
+/// reports it.
 async fn health(State(service): State<Service>) -> Json<SkewStatus> {
     Json(service.clock.status())
 }
@@ -49,7 +49,7 @@ async fn order(
         Ok(sent) => Ok(sent.message_id.unwrap_or_default()),
         Err(error) => {
             let diagnosis = service.clock.diagnose_error(&error);
-            tracing::error!(%diagnosis, advice = diagnosis.advice(), "an order is lost");
+            tracing::error!(%diagnosis, advice = diagnosis.advice(), "the order failed");
             Err((StatusCode::BAD_GATEWAY, diagnosis.to_string()))
         }
     }

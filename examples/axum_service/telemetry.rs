@@ -13,16 +13,16 @@ use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
-/// What is collected for Prometheus. Cheap to clone.
+/// The metrics for Prometheus. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Telemetry {
     registry: Registry,
-    /// The collection ends when it is dropped.
+    /// Dropping it ends the collection.
     _provider: SdkMeterProvider,
 }
 
 impl Telemetry {
-    /// Returns it with the subscriber that feeds it. `filter` is for the log only.
+    /// Returns the metrics and the subscriber that records them. `filter` is only for the log.
     ///
     /// # Errors
     ///
@@ -41,8 +41,8 @@ impl Telemetry {
             .without_target_info()
             .build()?;
         let provider = SdkMeterProvider::builder().with_reader(reader).build();
-        // Each layer has a filter of its own. With one filter for all, `RUST_LOG=error` would also
-        // remove the metrics, because their events have the level INFO.
+        // Each layer has its own filter. With one filter for all, `RUST_LOG=error` would also remove
+        // the metrics, because their events have the level INFO.
         let metrics_only = Targets::new().with_target("aws_clock_skew::metrics", LevelFilter::INFO);
         let no_metrics = Targets::new()
             .with_default(LevelFilter::TRACE)
@@ -64,7 +64,7 @@ impl Telemetry {
         Ok((telemetry, subscriber))
     }
 
-    /// Returns what Prometheus scrapes.
+    /// Returns the page that Prometheus scrapes.
     ///
     /// # Errors
     ///

@@ -9,7 +9,7 @@ use aws_smithy_runtime_api::client::http::HttpConnector;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 
-/// Server − local clock in milliseconds: between these two.
+/// The range of server time − local time, in milliseconds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Range {
     pub(crate) low: i64,
@@ -26,12 +26,12 @@ impl Range {
         i64::midpoint(self.low, self.high)
     }
 
-    /// Returns how far the middle can be from the truth.
+    /// Returns the largest error of the middle.
     pub(crate) const fn margin(self) -> i64 {
         (self.high - self.low + 1) / 2
     }
 
-    /// Returns how far zero is from it.
+    /// Returns the distance of zero from the range.
     pub(crate) const fn distance(self) -> i64 {
         match (self.low > 0, self.high < 0) {
             (true, _) => self.low,
@@ -41,18 +41,18 @@ impl Range {
     }
 }
 
-/// What the responses of one server say.
+/// The result of asking one server.
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
     pub(crate) name: String,
     pub(crate) answers: usize,
-    /// `None` if it did not answer, or contradicts itself.
+    /// `None` if it did not answer, or its answers contradict each other.
     pub(crate) range: Option<Range>,
     pub(crate) round_trip: Option<Duration>,
     pub(crate) trouble: Option<String>,
 }
 
-/// Asks a server [`QUESTIONS`] times. The intersection of the ranges is narrower than each of them.
+/// Asks a server [`QUESTIONS`] times, and intersects the ranges of its answers.
 pub(crate) async fn ask(machine: &dyn LocalClock, url: &str, pause: Duration) -> Server {
     let connector = Connector::builder();
     let connector = connector
@@ -75,8 +75,8 @@ pub(crate) async fn ask(machine: &dyn LocalClock, url: &str, pause: Duration) ->
         let elapsed = machine.monotonic().saturating_sub(mono);
         match date.unwrap_or_else(|_| Err("no response in time".into())) {
             Ok(date) => {
-                // It was stamped between the two readings. Seconds are cut off, and
-                // servers write the same date for a second.
+                // The server wrote the date between the two readings. It cut the time to the
+                // second, and may have reused the date for another second.
                 let sample = Range {
                     low: millis_between(wall + elapsed, date),
                     high: millis_between(wall, date) + 2_000,
@@ -112,7 +112,7 @@ async fn date_of(
     Ok(httpdate::parse_http_date(date)?)
 }
 
-/// Returns the innermost cause, which says most.
+/// Returns the innermost cause, which is the most specific one.
 fn root_of(error: &(dyn std::error::Error + 'static)) -> String {
     let mut root = error;
     while let Some(source) = root.source() {

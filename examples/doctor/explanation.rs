@@ -1,4 +1,4 @@
-//! What the text of an error means.
+//! Explains the text of an error.
 
 use std::time::SystemTime;
 
@@ -6,14 +6,17 @@ use aws_clock_skew::diagnosis::{Cause, Diagnosis};
 use aws_clock_skew::evidence::{Evidence, ResponseView};
 use aws_clock_skew::{LocalClock, ManualClock, SkewClock};
 
-/// The causes that an error can have, with what to do about each.
+/// The possible causes of an error, with advice.
 #[derive(Clone, Debug)]
 pub(crate) struct Explanation(Vec<Diagnosis>);
 
 impl Explanation {
-    /// Explains the text of an error, which may be old: its own times count, and the local
-    /// clock only where it states none.
+    /// Explains the text of an error, which may be old. The local clock counts only if the text
+    /// states no time.
     pub(crate) fn of(text: &str, local: &dyn LocalClock) -> Self {
+        if text.trim().is_empty() {
+            return Self(Vec::new());
+        }
         let response = ResponseView::new(403, text.as_bytes());
         let evidence = Evidence::read(&response);
         let by = |wall: SystemTime| {
@@ -25,8 +28,8 @@ impl Explanation {
             .server_time()
             .or(range.map(|(earliest, _)| earliest));
         let mut causes = match (evidence.request_time(), server) {
-            // Either the clock of the signer showed that time when the server answered, or it
-            // was correct.
+            // Either the clock of the signer showed the time of the request when the server
+            // answered, or it was correct.
             (Some(request), Some(server)) => vec![by(request), by(server)],
             _ => vec![by(local.wall())],
         };
@@ -38,12 +41,16 @@ impl Explanation {
         let mut lines = Vec::new();
         for (at, diagnosis) in self.0.iter().enumerate() {
             let cause = diagnosis.cause().to_string();
-            lines.push(match (self.0.len(), at) {
-                (1, _) => format!("Cause: {cause}."),
-                (_, 0) => format!("Either {cause}."),
+            lines.push(match (diagnosis.cause(), self.0.len(), at) {
+                (Cause::Unknown, ..) => "The text does not name the cause.".to_owned(),
+                (_, 1, _) => format!("Cause: {cause}."),
+                (_, _, 0) => format!("Either {cause}."),
                 _ => format!("Or {cause}."),
             });
             lines.push(format!("  {}", diagnosis.advice()));
+        }
+        if self.0.is_empty() {
+            lines.push("There is no text to explain; try --help.".to_owned());
         }
         if self.0.len() > 1 {
             lines.push("To find out which: doctor https://sts.amazonaws.com".to_owned());

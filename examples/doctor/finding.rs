@@ -1,4 +1,4 @@
-//! What the responses say about the local clock.
+//! The finding about the local clock.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,12 +7,12 @@ use aws_clock_skew::diagnosis::Origin;
 
 use super::asking::{Range, Server};
 
-/// How the local clock is.
+/// The state of the local clock.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Finding {
     /// It agrees with all servers.
     Correct(Range),
-    /// It is off by less than any service of AWS tolerates.
+    /// It is off by less than every service of AWS tolerates.
     Tolerated(Range),
     /// It is off by more, with this probable origin.
     Rejected(Range, Origin),
@@ -27,7 +27,7 @@ pub(crate) enum Finding {
 pub(crate) struct Drift(i64);
 
 impl Drift {
-    /// Zero if no drift is needed to explain both.
+    /// Returns zero if both ranges fit an offset that does not grow.
     pub(crate) fn between(before: Range, after: Range, apart: Duration) -> Self {
         let grown = if after.low > before.high {
             after.low - before.high
@@ -112,7 +112,7 @@ impl Finding {
     }
 }
 
-/// Returns what sets the clock of a system.
+/// Returns the command that sets the clock of a system.
 fn command(system: &str) -> &'static str {
     match system {
         "windows" => "w32tm /resync",
@@ -124,6 +124,6 @@ fn command(system: &str) -> &'static str {
     }
 }
 
-/// In milliseconds: what each service of AWS tolerates, and what none exceeds.
+/// The tolerance of every service of AWS and the largest of one, in milliseconds.
 const TOLERANCE: i64 = 5 * 60_000;
 const LARGEST_TOLERANCE: i64 = 15 * 60_000;

@@ -1,5 +1,4 @@
-//! Compares the local clock with the clocks of servers, and says what is wrong with it; or says
-//! what the text of an error means.
+//! Compares the local clock with the clocks of servers, or explains the text of an error.
 //!
 //! ```text
 //! cargo run --example doctor -- --help
@@ -10,12 +9,12 @@
 
 pub(crate) mod arguments;
 pub(crate) mod asking;
-#[expect(dead_code, reason = "what only the other examples need")]
+#[expect(dead_code, reason = "used by other examples")]
 #[path = "../shared/command_line.rs"]
 pub(crate) mod command_line;
 pub(crate) mod explanation;
 pub(crate) mod finding;
-#[expect(dead_code, reason = "what only the other example needs")]
+#[expect(dead_code, reason = "used by another example")]
 #[path = "../sqs_poller/machine.rs"]
 pub(crate) mod machine;
 pub(crate) mod picture;
@@ -36,7 +35,7 @@ use machine::{Machine, Skew, true_time};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    command_line::end_with_the_reader();
+    command_line::exit_on_failed_output();
     match start(std::env::args().skip(1)).await {
         Ok(code) => ExitCode::from(code),
         Err(error) => command_line::fail(error),
@@ -64,13 +63,13 @@ async fn start(arguments: impl Iterator<Item = String>) -> Result<u8, Box<dyn Er
         } => {
             let mut servers = Vec::new();
             if urls.is_empty() {
-                let pretended = skew.or(Skew::parse("-9h")).unwrap_or(Skew::NONE);
-                println!("{}\n", demonstration(pretended));
+                let simulated = skew.or(Skew::parse("-9h")).unwrap_or(Skew::NONE);
+                println!("{}\n", demonstration(simulated));
                 for _ in 0..2 {
                     servers.push(Endpoint::builder(true_time).start().await?);
                 }
                 urls.extend(servers.iter().map(Endpoint::url));
-                skew = Some(pretended);
+                skew = Some(simulated);
             }
             let machine = Machine::new(skew.unwrap_or(Skew::NONE));
             Ok(examine(&machine, &urls, watch, PAUSE).await.exit_code())
@@ -78,15 +77,15 @@ async fn start(arguments: impl Iterator<Item = String>) -> Result<u8, Box<dyn Er
     }
 }
 
-/// What stands above a result that is not that of the local clock.
-fn demonstration(pretended: Skew) -> String {
-    let pretended = match pretended {
+/// The introduction to a result that is not about the local clock.
+fn demonstration(skew: Skew) -> String {
+    let simulated = match skew {
         Skew::NONE => "correct".to_owned(),
-        _ => pretended.to_string(),
+        _ => skew.to_string(),
     };
     format!(
-        "Demonstration, since no URL was given: two servers on loopback, and a local clock that is \
-         pretended to be {pretended}.\nYour clock is not looked at. Try: doctor \
+        "This is a demonstration, since there is no URL: two servers on loopback, and a simulated \
+         clock that is {simulated}.\nIt does not check your clock. Try: doctor \
          https://sts.amazonaws.com"
     )
 }
@@ -100,7 +99,7 @@ fn read_standard_input() -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
-/// Asks all servers, shows what they say, and returns what that means.
+/// Asks all servers, prints the results, and returns the finding.
 pub(crate) async fn examine(
     machine: &dyn LocalClock,
     urls: &[String],
@@ -133,15 +132,15 @@ async fn ask_all(machine: &dyn LocalClock, urls: &[String], pause: Duration) -> 
     servers
 }
 
-/// Returns the offsets that fit all servers that have answered.
+/// Returns the range of offsets that fits all servers with an answer.
 fn in_common(servers: &[Server]) -> Option<Range> {
     let mut ranges = servers.iter().filter_map(|server| server.range);
     let first = ranges.next()?;
     ranges.try_fold(first, Range::intersect)
 }
 
-/// As much of an error as the crate reads.
+/// The crate reads no more of an error.
 const TEXT: u64 = 64 * 1024;
 
-/// Between two requests to a server, so that they arrive in different parts of its second.
+/// The pause between two requests to a server: they arrive in different parts of its second.
 const PAUSE: Duration = Duration::from_millis(300);

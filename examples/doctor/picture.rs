@@ -21,7 +21,7 @@ pub(crate) fn table(servers: &[Server]) -> String {
             (None, None) => "-".to_owned(),
         };
         let name: String = server.name.chars().take(32).collect();
-        // A string takes everything.
+        // Writing to a string does not fail.
         let _ = writeln!(
             table,
             "{name:<32} {:>7} {fastest:>10}  {says}",
@@ -31,8 +31,8 @@ pub(crate) fn table(servers: &[Server]) -> String {
     table
 }
 
-/// One line for each server: `|` is the local clock, `├──┤` is where the server's clock
-/// is, `●` if that is narrower than a column.
+/// One line for each server: `|` is the local clock, and `├──┤` is the range of the server's clock,
+/// or `●` if it is narrower than a column.
 pub(crate) fn picture(servers: &[Server]) -> String {
     let ranges = servers.iter().filter_map(|server| server.range);
     let (mut least, mut most) = (0, 0);
@@ -40,7 +40,7 @@ pub(crate) fn picture(servers: &[Server]) -> String {
         least = least.min(range.low);
         most = most.max(range.high);
     }
-    // Room at both ends, and at least four seconds from end to end.
+    // A margin at both ends, and at least four seconds in all.
     let margin = ((most - least) / 8).max(2_000);
     let (least, most) = (least - margin, most + margin);
     let column = |offset: i64| {

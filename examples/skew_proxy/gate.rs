@@ -19,6 +19,8 @@ use std::time::{Duration, SystemTime};
 use chrono::{DateTime, NaiveDateTime, Utc};
 use http::HeaderMap;
 
+use super::signature::Authorization;
+
 /// The signatures in flight, and those of the last half an hour that were proven.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Gate(Arc<Mutex<Known>>);
@@ -53,7 +55,7 @@ pub(crate) struct Now {
     pub(crate) corrected: SystemTime,
 }
 
-/// Why a request is passed on as it came.
+/// Why a request is not re-signed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum NotAdmitted {
     Unreadable,
@@ -170,22 +172,12 @@ impl Drop for Ticket {
 
 impl Signature {
     fn of(headers: &HeaderMap) -> Option<Self> {
-        let authorization = only(headers, "authorization")?;
-        let fields = authorization.strip_prefix("AWS4-HMAC-SHA256")?;
-        let field = |name: &str| {
-            let mut named = fields
-                .split(',')
-                .filter_map(|field| field.trim().strip_prefix(name)?.strip_prefix('='));
-            named.next().filter(|_| named.next().is_none())
-        };
-        // The scope has four parts; access keys of other vendors may hold slashes.
-        let access_key = field("Credential")?.rsplitn(5, '/').nth(4)?;
-        let signed_at = only(headers, "x-amz-date")?;
+        let authorization = Authorization::of(headers)?;
         Some(Self {
-            access_key: access_key.to_owned(),
-            signed_at: NaiveDateTime::parse_from_str(signed_at, "%Y%m%dT%H%M%SZ").ok()?,
+            access_key: authorization.access_key.to_owned(),
+            signed_at: authorization.signed_at,
             // The crate takes lower case only; a server may take both.
-            signature: field("Signature")?.to_ascii_lowercase(),
+            signature: authorization.signature.to_ascii_lowercase(),
         })
     }
 
@@ -196,13 +188,6 @@ impl Signature {
             .to_std()
             .is_ok_and(|distance| distance <= LIFETIME)
     }
-}
-
-/// Returns the value of a header that stands once.
-fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let mut values = headers.get_all(name).iter();
-    let value = values.next().filter(|_| values.next().is_none())?;
-    value.to_str().ok()
 }
 
 impl fmt::Display for NotAdmitted {

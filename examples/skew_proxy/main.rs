@@ -2,16 +2,19 @@
 //!
 //! ```text
 //! AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=… \
-//!     cargo run --example skew_proxy --features tower -- 8080 http://127.0.0.1:9000
+//!     cargo run --example skew_proxy --features tower -- 8080 aws
+//! AWS_ENDPOINT_URL=http://127.0.0.1:8080 aws sqs list-queues
 //! ```
 //!
 //! Programs use `http://127.0.0.1:8080` as their endpoint URL and the same
-//! credentials. The proxy keeps the `Host` header, proves their signatures and
-//! re-signs the requests where the clock that signed was wrong.
+//! credentials. The proxy proves their signatures, and signs for the host of AWS that
+//! the scope of a signature names, at the correct time. With `http://127.0.0.1:9000` in
+//! the place of `aws` there is one upstream (MinIO, LocalStack), and a request is
+//! re-signed only if the clock that signed was wrong.
 //!
 //! Whoever reaches the proxy could have it re-sign requests that somebody kept, so it
-//! listens on loopback only and has one fixed upstream, and `gate.rs` tells which
-//! requests it re-signs. The others are passed on as they came.
+//! listens on loopback only, and `gate.rs` tells which requests it re-signs. Others are
+//! passed on to the one upstream as they came, and not sent to AWS.
 
 #![deny(
     clippy::print_stdout,
@@ -19,9 +22,14 @@
     reason = "they panic when nobody reads any more, such as `| head`"
 )]
 
+pub(crate) mod aws_host;
+pub(crate) mod body;
+pub(crate) mod connect;
 pub(crate) mod gate;
 pub(crate) mod proxy;
+pub(crate) mod rejection;
 pub(crate) mod settings;
+pub(crate) mod signature;
 
 use std::env;
 use std::fmt::Display;
@@ -32,7 +40,7 @@ use std::process::ExitCode;
 use aws_clock_skew::event::{EventKind, SkipReason};
 use aws_clock_skew::{SkewClock, SkewEvent, SystemClock};
 use proxy::Proxy;
-use settings::{Command, HELP, Settings};
+use settings::{Command, Settings};
 use tokio::net::TcpListener;
 
 #[tokio::main(flavor = "current_thread")]
@@ -40,7 +48,7 @@ async fn main() -> ExitCode {
     let settings = match Command::parse(env::args().skip(1), |name| env::var(name).ok()) {
         Ok(Command::Run(settings)) => settings,
         Ok(Command::Help) => {
-            print(HELP);
+            print(settings::help());
             return ExitCode::SUCCESS;
         }
         Err(problem) => {
@@ -48,11 +56,8 @@ async fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match listen(settings.port).await {
-        Ok(listener) => {
-            serve(settings, listener).await;
-            ExitCode::SUCCESS
-        }
+    match start(settings).await {
+        Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             complain(problem);
             ExitCode::FAILURE
@@ -71,10 +76,7 @@ pub(crate) async fn listen(port: u16) -> Result<TcpListener, String> {
     })
 }
 
-async fn serve(settings: Settings, listener: TcpListener) {
-    if let Ok(address) = listener.local_addr() {
-        print(format_args!("http://{address} -> {}", settings.upstream));
-    }
+async fn start(settings: Settings) -> Result<(), String> {
     let clock = SkewClock::builder()
         .on_event(|event| {
             if let Some(sentence) = sentence(event) {
@@ -82,16 +84,14 @@ async fn serve(settings: Settings, listener: TcpListener) {
             }
         })
         .build();
-    let local = SystemClock::new();
-    Proxy::new(
-        &clock,
-        local,
-        settings.credentials,
-        settings.upstream,
-        |line| complain(line),
-    )
-    .serve(listener)
-    .await;
+    let listener = listen(settings.port).await?;
+    let upstream = settings.upstream.clone();
+    let proxy = Proxy::new(&clock, SystemClock::new(), settings, |line| complain(line))?;
+    if let Ok(address) = listener.local_addr() {
+        print(format_args!("http://{address} -> {upstream}"));
+    }
+    proxy.serve(listener).await;
+    Ok(())
 }
 
 /// Says what an operator has to know of an event.

@@ -1,9 +1,9 @@
-//! What the command line says.
+//! The command line.
 
 use super::machine::Skew;
 use std::{error, fmt};
 
-/// What is to be done.
+/// What the program does.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Command {
     Run(Arguments),
@@ -11,7 +11,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Reads the arguments after the program's name.
+    /// Parses the arguments after the name of the program.
     pub(crate) fn parse(
         arguments: impl IntoIterator<Item = String>,
     ) -> Result<Self, ArgumentError> {
@@ -55,7 +55,7 @@ impl Command {
     }
 }
 
-/// Whether a text is a URL with a host and a path.
+/// Returns whether a text is a URL with a host and a path.
 fn is_queue_url(text: &str) -> bool {
     let rest = text
         .strip_prefix("https://")
@@ -64,12 +64,11 @@ fn is_queue_url(text: &str) -> bool {
     parts.is_some_and(|(host, path)| !host.is_empty() && !path.is_empty())
 }
 
-/// What the run is to show.
+/// The options of a run.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Arguments {
     /// How far the local clock is off.
     pub(crate) skew: Skew,
-    /// What corrects clock skew.
     pub(crate) correction: Correction,
     /// The embedded endpoint sends no `Date` header.
     pub(crate) no_date: bool,
@@ -88,7 +87,7 @@ pub(crate) enum Correction {
     None,
 }
 
-/// The command line cannot be understood.
+/// An argument that cannot be understood.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum ArgumentError {
     Unknown(String),
@@ -109,16 +108,16 @@ impl fmt::Display for ArgumentError {
             ),
             Self::NotACorrection(name) => write!(
                 f,
-                "`{name}` is no correction: write --correction=crate, --correction=sdk or \
+                "`{name}` is not a correction: write --correction=crate, --correction=sdk or \
                  --correction=none"
             ),
             Self::NotAQueue(url) => write!(
                 f,
-                "`{url}` is no queue URL: write \
+                "`{url}` is not a queue URL: write \
                  --queue-url=https://sqs.REGION.amazonaws.com/ACCOUNT/NAME"
             ),
             Self::DateOfAws => {
-                f.write_str("--no-date is for the embedded endpoint, and not for --queue-url")
+                f.write_str("--no-date is only for the endpoint on loopback, not for --queue-url")
             }
         }
     }
@@ -134,8 +133,8 @@ Usage: sqs_poller [--skew=OFFSET] [--correction=crate|sdk|none] [--no-date]
 
 The queue has 20 messages, at an endpoint on loopback that verifies signatures.
 
-  --skew=OFFSET      How far the local clock is off: -2d is behind, +20m ahead, in
-                     d, h, m or s. Default: -2d, or 0s with --queue-url.
+  --skew=OFFSET      Shifts the local clock for this run: -2d is behind, +20m is
+                     ahead; d, h, m or s. Default: -2d, or 0s with --queue-url.
   --correction=NAME  What corrects clock skew: this crate (default), the SDK's own
                      correction, or none.
   --no-date          The endpoint sends no Date header.
@@ -197,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn an_argument_that_cannot_be_understood_is_named() {
+    fn wrong_arguments_are_named() {
         for (arguments, message) in [
             (
                 &["--verbose"][..],
@@ -205,12 +204,12 @@ mod tests {
             ),
             (
                 &["--correction=sleep"],
-                "`sleep` is no correction: write --correction=crate, --correction=sdk or \
+                "`sleep` is not a correction: write --correction=crate, --correction=sdk or \
                  --correction=none",
             ),
             (
                 &["--queue-url=foo"],
-                "`foo` is no queue URL: write \
+                "`foo` is not a queue URL: write \
                  --queue-url=https://sqs.REGION.amazonaws.com/ACCOUNT/NAME",
             ),
             (
@@ -229,7 +228,7 @@ mod tests {
             ),
             (
                 &["--no-date", "--queue-url=https://sqs/1/q"],
-                "--no-date is for the embedded endpoint, and not for --queue-url",
+                "--no-date is only for the endpoint on loopback, not for --queue-url",
             ),
         ] {
             assert_eq!(parse(arguments).unwrap_err().to_string(), message);

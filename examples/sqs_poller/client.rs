@@ -12,8 +12,8 @@ pub(crate) fn client(config: &SdkConfig, machine: Machine, correction: Correctio
     let builder = Builder::from(config);
     let builder = match correction {
         Correction::Crate => {
-            // On a machine that need not pretend: SkewClock::new(). The limits are as wide as
-            // --skew, because an endpoint on loopback has no TLS.
+            // In your program: `SkewClock::new()`. The limits are as wide as `--skew` here, because
+            // an endpoint on loopback has no TLS.
             let clock = SkewClock::builder()
                 .local_clock(machine)
                 .limits(
@@ -35,7 +35,7 @@ pub(crate) fn client(config: &SdkConfig, machine: Machine, correction: Correctio
     Client::from_conf(builder.build())
 }
 
-/// Prints each change of the correction. A service has the log events.
+/// Prints each change of the correction. In a service, the log events are enough.
 async fn print_changes(clock: SkewClock, mut watcher: SkewWatcher) {
     let mut was_correcting = false;
     loop {

@@ -7,9 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// This machine, with its wall clock set wrong.
-///
-/// Only the wall clock is wrong. Nobody sets the monotonic clock.
+/// This machine with a wrong wall clock. Its monotonic clock is correct.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Machine {
     skew: Skew,
@@ -39,7 +37,7 @@ impl TimeSource for Machine {
     }
 }
 
-/// Returns the time of the real local clock, which the example takes for the true time.
+/// Returns the time of the real local clock, which counts as the true time here.
 pub(crate) fn true_time() -> SystemTime {
     SystemClock::new().wall()
 }
@@ -52,13 +50,13 @@ impl Skew {
     /// A correct clock.
     pub(crate) const NONE: Self = Self(ClockOffset::from_millis(0));
 
-    /// What a virtual machine that was restored from a snapshot may show.
+    /// The clock of a virtual machine that was restored from a snapshot.
     pub(crate) const TWO_DAYS_BEHIND: Self = Self(ClockOffset::from_millis(2 * 86_400_000));
 
-    /// Reads `-2d`, `+20m`, `9h`, `30s`: behind the true time, or ahead of it.
+    /// Parses `-2d` (behind the true time), `+20m`, `9h` or `30s` (ahead of it).
     ///
-    /// Returns `None` for anything else and for more than ten years, within
-    /// which no sum of times can overflow or lie before 1970.
+    /// Returns `None` for anything else and for more than ten years. Up to that limit no sum of
+    /// times overflows or is before 1970.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (sign, amount) = match text.strip_prefix('-') {
             Some(amount) => (1, amount),
@@ -72,7 +70,7 @@ impl Skew {
         ]
         .into_iter()
         .find_map(|(unit, millis)| Some((amount.strip_suffix(unit)?, millis)))?;
-        // A second sign would pass as part of the number.
+        // The number could have a second sign.
         if !number.starts_with(|first: char| first.is_ascii_digit()) {
             return None;
         }
@@ -80,7 +78,7 @@ impl Skew {
         (millis <= TEN_YEARS).then(|| Self(ClockOffset::from_millis(sign * millis)))
     }
 
-    /// Returns what the clock shows at `time`.
+    /// Returns the time of the clock at the true time `time`.
     fn of(self, time: SystemTime) -> SystemTime {
         let distance = Duration::from_millis(self.0.as_millis().unsigned_abs());
         if self.0.as_millis() > 0 {
@@ -94,7 +92,7 @@ impl Skew {
 impl fmt::Display for Skew {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_zero() {
-            f.write_str("as this machine has it")
+            f.write_str("not shifted")
         } else {
             self.0.fmt(f)
         }

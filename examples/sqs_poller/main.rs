@@ -1,4 +1,4 @@
-//! A queue poller like that of a service, on a machine whose clock is wrong.
+//! A service that polls a queue, on a machine whose clock is wrong.
 //!
 //! ```text
 //! cargo run --example sqs_poller
@@ -6,13 +6,13 @@
 //! cargo run --example sqs_poller -- --help
 //! ```
 //!
-//! What a service needs is in `client.rs`. `poller.rs` is an ordinary poller, and `machine.rs` makes
-//! the clock wrong. `queue.rs` is the server: an endpoint that verifies signatures, with a producer
-//! that sends messages to it, or AWS.
+//! `client.rs` has the part that you need. `poller.rs` is an ordinary poller, and `machine.rs` makes the
+//! clock wrong. `queue.rs` is the server: AWS, or an endpoint that verifies signatures, with a producer
+//! of messages.
 
 pub(crate) mod arguments;
 mod client;
-#[expect(dead_code, reason = "what only the other examples need")]
+#[expect(dead_code, reason = "used by other examples")]
 #[path = "../shared/command_line.rs"]
 mod command_line;
 mod machine;
@@ -27,7 +27,7 @@ use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitEx
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    command_line::end_with_the_reader();
+    command_line::exit_on_failed_output();
     show_log_events();
     match start().await {
         Ok(code) => code,
@@ -50,19 +50,19 @@ async fn start() -> Result<ExitCode, Box<dyn Error>> {
     }
 }
 
-/// Waits for Ctrl-C, or for ever where it cannot be waited for.
+/// Waits for Ctrl-C, or for ever if the system has no such signal.
 async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {
         future::pending().await
     }
 }
 
-/// Prints the log events of the crate between the other lines, without its metric events.
+/// Prints the log events of the crate, without its metric events.
 fn show_log_events() {
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stdout)
         .with_ansi(io::stdout().is_terminal())
-        // Log lines would have the real local time, and not the one that the example pretends.
+        // The log would show the real local time, and not that of the example.
         .without_time();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(FILTER));
     tracing_subscriber::registry()

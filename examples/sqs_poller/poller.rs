@@ -1,4 +1,4 @@
-//! The poller: an ordinary service, without a word about clocks.
+//! The poller: an ordinary service, without any code for clocks.
 
 use aws_sdk_sqs::{
     Client,
@@ -7,7 +7,7 @@ use aws_sdk_sqs::{
 };
 use std::{error::Error, pin::pin, time::Duration};
 
-/// Receives, works and deletes.
+/// Receives, processes and deletes messages.
 #[derive(Debug)]
 pub(crate) struct Poller {
     client: Client,
@@ -15,7 +15,7 @@ pub(crate) struct Poller {
     tally: Tally,
 }
 
-/// What a poller has done.
+/// The counts of a poller.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Tally {
     pub(crate) messages: usize,
@@ -28,9 +28,9 @@ pub(crate) struct Tally {
 pub(crate) enum Ending {
     /// It has processed as many messages as it should.
     Done,
-    /// It was told to stop.
+    /// It was stopped.
     Stopped,
-    /// It could not receive [`PATIENCE`] times in a row.
+    /// [`PATIENCE`] calls in a row failed.
     GaveUp,
 }
 
@@ -43,8 +43,8 @@ impl Poller {
         }
     }
 
-    /// Polls until `most` messages are processed, or `stop` is ready, or
-    /// [`PATIENCE`] calls in a row have failed.
+    /// Polls until `most` messages are processed, `stop` is ready, or [`PATIENCE`] calls in a row
+    /// have failed.
     pub(crate) async fn poll(
         mut self,
         most: Option<usize>,
@@ -57,9 +57,8 @@ impl Poller {
                 break Ending::Done;
             }
             let received = tokio::select! {
-                // Only a long poll is cut short, never work or deletion. Messages
-                // handed out at this very moment come back after their
-                // visibility time-out.
+                // This drops only a long poll, never the processing or deletion. SQS
+                // returns messages of a dropped poll again after their visibility time-out.
                 biased;
                 () = &mut stop => break Ending::Stopped,
                 received = self.receive() => received,
@@ -79,8 +78,8 @@ impl Poller {
         (ending, self.tally)
     }
 
-    /// Returns the next messages, none if there were none for 20 seconds, or
-    /// `None` if the call failed.
+    /// Returns the next messages, an empty list after 20 seconds without one, or `None` if the call
+    /// failed.
     async fn receive(&mut self) -> Option<Vec<Message>> {
         let call = self.client.receive_message().queue_url(&self.queue_url);
         let answer = call
@@ -157,7 +156,7 @@ fn chain(error: &dyn Error) -> String {
     messages.join(": ")
 }
 
-/// After so many failures in a row the example ends. A service would go on.
+/// The example ends after this many failures in a row. A service would continue.
 pub(crate) const PATIENCE: u32 = 5;
 
 /// The pause after a failure. A service would wait longer after each.

@@ -1,4 +1,4 @@
-//! The server: the queue, and a producer that sends to it.
+//! The server: a queue and a producer of messages.
 
 use super::machine::true_time;
 use aws_clock_skew_endpoint::{ACCESS_KEY_ID, Endpoint};
@@ -6,12 +6,12 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
 use std::{io, sync::Arc, time::Duration};
 
-/// A queue, and how to reach it.
+/// A queue, and the config of its clients.
 #[derive(Debug)]
 pub(crate) struct Queue {
     pub(crate) url: String,
     pub(crate) config: SdkConfig,
-    /// The embedded endpoint, if the queue is there.
+    /// The endpoint on loopback, unless the queue is at AWS.
     pub(crate) endpoint: Option<Arc<Endpoint>>,
 }
 
@@ -26,8 +26,8 @@ impl Queue {
         }
     }
 
-    /// Starts an endpoint on the true time, and a producer that sends
-    /// [`MESSAGES`] messages to its queue.
+    /// Starts an endpoint with the true time, and a producer that sends [`MESSAGES`] messages to its
+    /// queue.
     ///
     /// `secret` is the client's secret key.
     ///
@@ -40,7 +40,7 @@ impl Queue {
             .start()
             .await?;
         let endpoint = Arc::new(endpoint);
-        // The queue is there from the first message on.
+        // The first message creates the queue.
         endpoint.feed(NAME, order(0));
         tokio::spawn(produce(Arc::clone(&endpoint)));
         let credentials = Credentials::new(ACCESS_KEY_ID, secret, None, None, "example");
@@ -58,7 +58,7 @@ impl Queue {
     }
 }
 
-/// Sends all messages but the first, now one, now many.
+/// Sends all messages except the first, in bursts.
 async fn produce(endpoint: Arc<Endpoint>) {
     let mut numbers = 1..MESSAGES;
     for burst in [2, 10, 1, 4, 2] {

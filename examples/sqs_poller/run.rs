@@ -1,4 +1,4 @@
-//! The whole run: a queue, a client on a wrong clock, a poller, and the count.
+//! A run: a queue, a client with a wrong clock, a poller, and the counts.
 
 use super::{
     arguments::{Arguments, Correction},
@@ -12,8 +12,8 @@ use httpdate::fmt_http_date;
 use std::process::ExitCode;
 use std::{fmt, io};
 
-/// Runs the example until `stop` is ready; on the embedded endpoint, until its
-/// messages are received at the latest. `secret` is the client's key for that.
+/// Runs the example until `stop` is ready. With the endpoint on loopback, it also ends when all messages
+/// are received. `secret` is the secret key for that endpoint.
 ///
 /// # Errors
 ///
@@ -35,9 +35,9 @@ pub(crate) async fn run(
     let (ending, tally) = Poller::new(client, queue.url).poll(most, stop).await;
 
     match ending {
-        Ending::Done => println!("Done      all {MESSAGES} messages are received"),
-        Ending::Stopped => println!("Stopped   no message is half done"),
-        Ending::GaveUp => println!("Gave up   {PATIENCE} calls in a row have failed"),
+        Ending::Done => println!("Done      received all {MESSAGES} messages"),
+        Ending::Stopped => println!("Stopped   every received message was processed"),
+        Ending::GaveUp => println!("Gave up   after {PATIENCE} failed calls in a row"),
     }
     let rejected = queue.endpoint.map(|endpoint| endpoint.counts().rejected);
     Ok(Summary {
@@ -71,9 +71,8 @@ fn introduce(arguments: &Arguments, queue: &Queue, machine: Machine) {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Summary {
     pub(crate) ending: Ending,
-    /// What the poller counted.
     pub(crate) tally: Tally,
-    /// How many requests the embedded endpoint rejected. AWS does not count them.
+    /// How many requests the endpoint on loopback rejected. Unknown for AWS.
     pub(crate) rejected: Option<u64>,
 }
 
@@ -96,10 +95,7 @@ impl fmt::Display for Summary {
                     "calls {calls}, rejected by the server {rejected}, failed {failed}"
                 )
             }
-            None => write!(
-                f,
-                "calls {calls}, rejected by the server unknown, failed {failed}"
-            ),
+            None => write!(f, "calls {calls}, failed {failed}"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a response says of the time, whatever its bytes are.
+//! The evidence of a response with any bytes.
 #![no_main]
 
 use std::time::{Duration, SystemTime};
@@ -21,7 +21,7 @@ fuzz_target!(|input: &[u8]| {
 
     let evidence = Evidence::read(&view(status, &headers, body));
     holds(&evidence);
-    // Beyond 64 KiB nothing is looked at, and the same words mean the same.
+    // The reader ignores everything beyond 64 KiB, so the evidence is the same.
     let most = &body[..body.len().min(64 * 1024)];
     assert_eq!(evidence, Evidence::read(&view(status, &headers, most)));
 });
@@ -40,7 +40,7 @@ fn view<'a>(status: u16, headers: &[(&str, &'a str)], body: &'a [u8]) -> Respons
     view
 }
 
-/// What the documentation says of every response.
+/// The documented properties of the evidence of every response.
 fn holds(evidence: &Evidence) {
     if evidence.clock_skew_error().is_some() {
         assert!(!evidence.is_possible_clock_skew_error());
@@ -48,7 +48,7 @@ fn holds(evidence: &Evidence) {
     if let Some((earliest, latest)) = evidence.server_time_range() {
         assert!(earliest <= latest);
         assert!(latest.duration_since(earliest).unwrap() <= Duration::from_secs(600));
-        // 2020-01-01: no clock that says less is right.
+        // 2020-01-01: an earlier time is never correct.
         assert!(earliest >= SystemTime::UNIX_EPOCH + Duration::from_secs(1_577_836_800));
     }
     if let Some(code) = evidence.error_code() {

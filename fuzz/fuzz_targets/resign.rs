@@ -1,5 +1,6 @@
-//! Any request through the layer: what is sent again is the same, but for its
-//! signature.
+//! Any request through the layer, signed with SigV4 or SigV4a: the resend is the same request
+//! except for its signature, and an independent verifier that accepts the first signature
+//! accepts the second.
 #![no_main]
 
 use std::cell::RefCell;
@@ -13,7 +14,7 @@ use arbitrary::Arbitrary;
 use aws_clock_skew::{ManualClock, SkewClock};
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
+use aws_sigv4::sign::{v4, v4a};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
 use http_body_util::{BodyExt, Full};
@@ -21,17 +22,24 @@ use libfuzzer_sys::fuzz_target;
 use tokio::runtime::{Builder, Runtime};
 use tower::{Layer, ServiceExt, service_fn};
 
+use crate::verifier::verify;
+
+#[path = "../../tests/resign/verifier.rs"]
+mod verifier;
+
 #[derive(Arbitrary, Debug)]
 struct Input {
+    /// SigV4a in place of SigV4, for one of these sets.
+    region_set: Option<u8>,
     method: u8,
     target: String,
     headers: Vec<(String, Vec<u8>)>,
     body: Vec<u8>,
-    /// Days by which the machine is behind or ahead.
+    /// The number of days by which the machine is behind or ahead.
     days: i8,
-    /// What is done to the request after it was signed.
+    /// A change of the request after it was signed.
     tampering: Tampering,
-    /// What the server says, if it is not what AWS says.
+    /// The server's error message, if not that of AWS.
     answer: Option<(u16, String)>,
 }
 
@@ -42,6 +50,7 @@ enum Tampering {
     Header(String, Vec<u8>),
     Authorization(Vec<u8>),
     Date(Vec<u8>),
+    Target(String),
 }
 
 fuzz_target!(|input: Input| {
@@ -56,7 +65,7 @@ thread_local! {
         RefCell::new(Builder::new_current_thread().enable_time().build().unwrap());
 }
 
-/// A request, its body and whatever the server saw of both.
+/// A request as the server received it, with its body.
 type Seen = (Request<()>, Bytes);
 
 async fn passes(input: &Input, mut request: Request<Full<Bytes>>) {
@@ -65,7 +74,9 @@ async fn passes(input: &Input, mut request: Request<Full<Bytes>>) {
     let truth = shifted(noon(), i64::from(input.days));
     let clock = SkewClock::builder().local_clock(machine).build();
 
-    let is_signed = signed(&mut request, noon());
+    let regions = input.region_set.map(region_set);
+    let is_signed = signed(&mut request, noon(), regions);
+    let signed_uri = request.uri().clone();
     let proof = match is_signed {
         true => tampered(&mut request, &input.tampering),
         false => Proof::Impossible,
@@ -106,16 +117,22 @@ async fn passes(input: &Input, mut request: Request<Full<Bytes>>) {
     };
     assert_same(first, &given, true);
     assert!(rest.len() <= 1, "sent {} times", server.len());
+    let is_verified = is_signed && verified(&given).is_ok();
+    if is_signed && proof == Proof::Certain && input.is_plain() {
+        assert_eq!(verified(&given), Ok(()), "the verifier knows this request");
+    }
     for second in rest {
-        assert_ne!(proof, Proof::Impossible, "what nobody signed was signed");
+        assert_ne!(proof, Proof::Impossible, "an unsigned request was signed");
         assert_same(second, &given, false);
         let mut again = given.0.clone();
+        // Where SigV4 writes two targets alike, the signature is still of the first.
+        *again.uri_mut() = signed_uri.clone();
         let date = second.0.headers()["x-amz-date"].to_str().unwrap();
         // By the server's clock, to the second.
         let time = [truth, truth + Duration::from_secs(1)]
             .into_iter()
             .find(|time| stamp(*time) == date)
-            .expect("the right time");
+            .expect("the time of the server");
         let covers = |name: &str| {
             let header = given.0.headers()["authorization"].to_str().unwrap();
             let (_, rest) = header.split_once("SignedHeaders=").unwrap();
@@ -124,26 +141,49 @@ async fn passes(input: &Input, mut request: Request<Full<Bytes>>) {
         };
         again.headers_mut().remove("authorization");
         again.headers_mut().remove("x-amz-date");
+        again.headers_mut().remove("x-amz-region-set");
         let mut again = again.map(|()| Full::from(given.1.clone()));
-        // Whatever was added after signing is not covered, then or now.
+        // Anything that was added after signing stays unsigned.
         let added: Vec<_> = again.headers().keys().cloned().collect();
         for name in added {
             if !covers(name.as_str()) {
                 again.headers_mut().remove(name);
             }
         }
-        assert!(signed(&mut again, time));
+        assert!(signed(&mut again, time, regions));
         assert_eq!(
             again.headers()["authorization"],
             second.0.headers()["authorization"]
         );
+        if is_verified {
+            assert_eq!(verified(second), Ok(()));
+        }
     }
     if proof == Proof::Certain
         && input.answer.is_none()
         && input.days != 0
         && input.days.unsigned_abs() <= 6
     {
-        assert_eq!(rest.len(), 1, "a genuine request was given up");
+        assert_eq!(rest.len(), 1, "the request was not re-signed");
+    }
+}
+
+fn verified((head, body): &Seen) -> Result<(), String> {
+    verify(&head.clone().map(|()| body.clone()), SECRET, false)
+}
+
+/// What a header `x-amz-region-set` holds.
+fn region_set(number: u8) -> &'static str {
+    let sets = ["*", "us-east-1", "us-east-1,eu-central-1", "us-*, eu-west-1"];
+    sets[usize::from(number) % sets.len()]
+}
+
+impl Input {
+    /// Whether services and their verifiers read such a request in one way only.
+    fn is_plain(&self) -> bool {
+        self.headers.is_empty()
+            && matches!(self.tampering, Tampering::None)
+            && self.target.bytes().all(|byte| byte.is_ascii_alphanumeric())
     }
 }
 
@@ -170,9 +210,7 @@ fn request(input: &Input) -> Option<Request<Full<Bytes>>> {
         Method::HEAD,
         Method::DELETE,
     ];
-    let uri: Uri = format!("https://service.example/{}", input.target)
-        .parse()
-        .ok()?;
+    let uri = uri(&input.target).ok()?;
     let mut request = Request::builder()
         .method(methods[usize::from(input.method) % methods.len()].clone())
         .uri(uri)
@@ -180,7 +218,7 @@ fn request(input: &Input) -> Option<Request<Full<Bytes>>> {
         .ok()?;
     for (name, value) in &input.headers {
         let name: HeaderName = name.parse().ok()?;
-        // What a signer writes itself.
+        // The signer writes these headers.
         if name == "authorization" || name == "host" || name.as_str().starts_with("x-amz-") {
             return None;
         }
@@ -191,17 +229,34 @@ fn request(input: &Input) -> Option<Request<Full<Bytes>>> {
     Some(request)
 }
 
+fn uri(target: &str) -> Result<Uri, http::uri::InvalidUri> {
+    format!("https://service.example/{target}").parse()
+}
+
 /// Signs, if the signer can.
-fn signed(request: &mut Request<Full<Bytes>>, time: SystemTime) -> bool {
+fn signed(request: &mut Request<Full<Bytes>>, time: SystemTime, regions: Option<&str>) -> bool {
     let identity = credentials().into();
-    let params = v4::SigningParams::builder()
-        .identity(&identity)
-        .region("us-east-1")
-        .name("sqs")
-        .time(time)
-        .settings(SigningSettings::default())
-        .build()
-        .unwrap();
+    let settings = SigningSettings::default();
+    let params = match regions {
+        None => v4::SigningParams::builder()
+            .identity(&identity)
+            .region("us-east-1")
+            .name("sqs")
+            .time(time)
+            .settings(settings)
+            .build()
+            .unwrap()
+            .into(),
+        Some(regions) => v4a::SigningParams::builder()
+            .identity(&identity)
+            .region_set(regions)
+            .name("events")
+            .time(time)
+            .settings(settings)
+            .build()
+            .unwrap()
+            .into(),
+    };
     let body = body_of(request.body());
     let headers = request.headers().iter();
     let headers: Option<Vec<_>> = headers
@@ -216,7 +271,7 @@ fn signed(request: &mut Request<Full<Bytes>>, time: SystemTime) -> bool {
     let Ok(signable) = SignableRequest::new(&method, uri, headers.into_iter(), body) else {
         return false;
     };
-    let Ok(output) = sign(signable, &params.into()) else {
+    let Ok(output) = sign(signable, &params) else {
         return false;
     };
     let (instructions, _) = output.into_parts();
@@ -228,8 +283,7 @@ fn signed(request: &mut Request<Full<Bytes>>, time: SystemTime) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Proof {
     Certain,
-    /// Some of the headers that AWS gives a meaning say of themselves what a signature
-    /// has to be; if it covers them or not.
+    /// Some headers that AWS interprets describe the signature, whether or not it covers them.
     Possible,
     Impossible,
 }
@@ -254,6 +308,12 @@ fn tampered(request: &mut Request<Full<Bytes>>, tampering: &Tampering) -> Proof 
         Tampering::Date(value) => {
             overwritten(request, HeaderName::from_static("x-amz-date"), value)
         }
+        Tampering::Target(target) => {
+            if let Ok(uri) = uri(target) {
+                *request.uri_mut() = uri;
+            }
+            Proof::Possible
+        }
     }
 }
 
@@ -263,7 +323,7 @@ fn overwritten(request: &mut Request<Full<Bytes>>, name: HeaderName, value: &[u8
     };
     let before: Vec<_> = request.headers().get_all(&name).iter().collect();
     let is_same = before == [&value];
-    // `host` is signed, although the client writes it only later.
+    // `host` is signed, although the client adds it later.
     let is_there = !before.is_empty() || name == "host";
     let has_meaning = name.as_str().starts_with("x-amz-");
     let is_never_signed = NEVER_SIGNED.contains(&name.as_str());
@@ -277,7 +337,7 @@ fn overwritten(request: &mut Request<Full<Bytes>>, name: HeaderName, value: &[u8
     }
 }
 
-/// Headers that proxies change, and `aws-sigv4` leaves out.
+/// Headers that proxies change and `aws-sigv4` does not sign.
 const NEVER_SIGNED: [&str; 3] = ["user-agent", "x-amzn-trace-id", "transfer-encoding"];
 
 async fn seen(request: Request<Full<Bytes>>) -> Seen {
@@ -286,7 +346,7 @@ async fn seen(request: Request<Full<Bytes>>) -> Seen {
     (Request::from_parts(parts, ()), body)
 }
 
-/// It is there as a whole.
+/// The body is in memory.
 fn body_of(body: &Full<Bytes>) -> Bytes {
     let mut collecting = pin!(body.clone().collect());
     match collecting
@@ -299,7 +359,7 @@ fn body_of(body: &Full<Bytes>) -> Bytes {
     }
 }
 
-/// The words of AWS.
+/// The error message of AWS.
 fn rejection(request: &Request<()>, truth: SystemTime) -> String {
     let signed = request.headers().get("x-amz-date");
     let signed = signed.and_then(|value| value.to_str().ok()).unwrap_or("");
@@ -324,14 +384,10 @@ fn rejection(request: &Request<()>, truth: SystemTime) -> String {
 const TOLERANCE: Duration = Duration::from_secs(900);
 
 fn credentials() -> Credentials {
-    Credentials::new(
-        "AKIDEXAMPLE",
-        "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
-        None,
-        None,
-        "fuzz",
-    )
+    Credentials::new("AKIDEXAMPLE", SECRET, None, None, "fuzz")
 }
+
+const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 
 /// 2027-01-15T12:00:00Z
 fn noon() -> SystemTime {

@@ -1,7 +1,6 @@
-//! [aws-sign-v4](https://docs.rs/aws-sign-v4): `layer` goes below whatever calls it.
+//! [aws-sign-v4](https://docs.rs/aws-sign-v4): `layer` goes below the code that signs.
 //!
-//! To give the signer `clock.now()` for its time does not suffice: no response would
-//! ever update the clock.
+//! It is not enough to sign with `clock.now()`: no response would update the clock.
 
 use aws_clock_skew::SkewClock;
 use aws_credential_types::provider::ProvideCredentials;

@@ -1,4 +1,4 @@
-//! A reverse proxy with [axum](https://docs.rs/axum) that signs what it passes on.
+//! A reverse proxy with [axum](https://docs.rs/axum) that signs the requests that it forwards.
 
 use aws_clock_skew::tower::SigningLayer;
 use axum::Router;
@@ -22,7 +22,7 @@ pub fn proxy(layer: SigningLayer, authority: String) -> Router {
         let (mut head, body) = request.into_parts();
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
         let uri = format!("http://{authority}{path}").parse::<Uri>();
-        // The signer needs the whole body, and a second copy of it.
+        // The signer needs the whole body, and a resend needs a copy of it.
         let (Ok(uri), Ok(body)) = (uri, to_bytes(body, 16 << 20).await) else {
             return StatusCode::BAD_REQUEST.into_response();
         };

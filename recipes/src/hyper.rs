@@ -1,5 +1,5 @@
-//! [hyper](https://docs.rs/hyper): one connection by hand, for requests that
-//! [aws-sigv4](https://docs.rs/aws-sigv4) has signed.
+//! [hyper](https://docs.rs/hyper): one connection, for requests signed with
+//! [aws-sigv4](https://docs.rs/aws-sigv4).
 
 use aws_clock_skew::tower::{SkewBody, SkewLayer};
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 ///
 /// # Errors
 ///
-/// Those of the connection.
+/// The errors of the connection.
 pub async fn send(
     layer: &SkewLayer,
     connection: &Mutex<SendRequest<Full<Bytes>>>,

@@ -1,6 +1,6 @@
-//! aws-clock-skew in the programs that people have: one file each, to be copied.
+//! aws-clock-skew with other libraries: one file each, to copy.
 //!
-//! The table of what each costs is `docs/recipes.md`; `tests/table` fills it.
+//! `docs/recipes.md` has a table of the costs, which `tests/table` checks.
 
 pub mod aws_sign_v4;
 pub mod axum_proxy;

@@ -22,7 +22,7 @@ use object_store::client::{
     ReqwestConnector,
 };
 
-/// Corrects the clock of a store.
+/// Corrects the clock of an object store.
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "a recipe")]
 pub struct SkewConnector(pub SkewLayer);

@@ -29,9 +29,9 @@ use opendal::{Buffer, Error, ErrorKind, HttpBody, HttpTransport, Result};
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "a recipe")]
 pub struct SkewTransport {
-    /// Of the operator's credentials.
+    /// With the credentials of the operator.
     pub layer: SkewLayer,
-    /// What sends.
+    /// The client that sends.
     pub client: reqwest::Client,
 }
 

@@ -1,5 +1,5 @@
-//! [reqwest](https://docs.rs/reqwest) as a Tower service under `signing_layer`: for
-//! API Gateway, OpenSearch, Bedrock and whatever else has no SDK of its own.
+//! [reqwest](https://docs.rs/reqwest) as a Tower service under `signing_layer`, for services
+//! without an SDK: API Gateway, OpenSearch and others.
 
 use aws_clock_skew::SkewClock;
 use aws_clock_skew::tower::SkewBody;

@@ -1,5 +1,4 @@
-//! [reqwest-middleware](https://docs.rs/reqwest-middleware): a middleware below the one
-//! that signs.
+//! [reqwest-middleware](https://docs.rs/reqwest-middleware): a middleware below the one that signs.
 //!
 //! ```no_run
 //! # fn client(credentials: aws_credential_types::Credentials, signer: impl reqwest_middleware::Middleware) {
@@ -22,8 +21,8 @@ use http_body_util::Full;
 use reqwest::{Body, Request, Response};
 use reqwest_middleware::{Middleware, Next, Result};
 
-/// Corrects the clock of the middleware above it. A request with a streaming body is
-/// passed on as it is.
+/// Corrects the clock of the middleware above it. It sends a request with a streaming body
+/// unchanged.
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "a recipe")]
 pub struct SkewMiddleware(pub SkewLayer);

@@ -1,6 +1,5 @@
-//! [tower-http](https://docs.rs/tower-http) above and below a layer of this crate: either
-//! order works. Only `DecompressionLayer` has to be below, so that error messages can be
-//! read.
+//! [tower-http](https://docs.rs/tower-http) above or below a layer of this crate. Only
+//! `DecompressionLayer` has to be below, so that the layer can read error messages.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -29,7 +28,7 @@ where
         .service(client)
 }
 
-/// One span and one time-out for each request, of which a call may need two.
+/// One span and one time-out for each request. A call may need two requests.
 pub fn below<S, R>(
     layer: SigningLayer,
     client: S,

@@ -1,9 +1,9 @@
 //! The S3 transfer manager,
-//! [aws-sdk-s3-transfer-manager](https://docs.rs/aws-sdk-s3-transfer-manager): give it a
-//! client of the config that `SkewClock::configure` has prepared.
+//! [aws-sdk-s3-transfer-manager](https://docs.rs/aws-sdk-s3-transfer-manager), with a client of the
+//! config that `SkewClock::configure` has prepared.
 //!
-//! With `s3_config(&config)` it would replace the HTTP client of the config by its own,
-//! and nothing would correct its requests.
+//! Do not use `s3_config(&config)`: it replaces the HTTP client of the config, and nothing would
+//! correct the requests.
 
 use aws_sdk_s3_transfer_manager::{Client, Config};
 

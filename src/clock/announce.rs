@@ -12,7 +12,7 @@ use crate::report;
 use crate::throttle::Notice;
 
 impl SkewClock {
-    /// Changes the state, then reports what happened, outside the lock.
+    /// Changes the state, then emits the events of the change outside the lock.
     pub(crate) fn change<R>(
         &self,
         reading: Reading,
@@ -34,10 +34,10 @@ impl SkewClock {
             .store(has_host_times, Ordering::Release);
         let generation = clock.generation();
         if shared.generation.swap(generation, Ordering::AcqRel) != generation {
-            // No host has confirmed the clock as it is now.
+            // No host has confirmed this generation.
             shared.next_confirmation.store(0, Ordering::Relaxed);
         }
-        let wants_accepted = clock.is_doubted()
+        let wants_accepted = clock.is_contradicted()
             || (is_corrected && self.is_observe_only())
             || has_host_times
             || !state.unreported.is_empty();
@@ -58,7 +58,7 @@ impl SkewClock {
         let result = change(&mut state.clock, &mut events);
         self.publish(state);
         let has_changed = was_unreported || state.clock.generation() != generation;
-        // An event that is not counted notifies nobody.
+        // Watchers are not notified of an event that is not counted.
         if has_changed || events.iter().any(SkewEvent::is_counted) {
             state.version += 1;
         }
@@ -75,11 +75,11 @@ impl SkewClock {
     }
 
     pub(super) fn announce(&self, announcement: &Announcement) {
-        // Usually there is nothing to emit, and the channel takes a lock.
+        // Avoids the channel's lock; usually there is nothing to emit.
         if announcement.notices.is_empty() && announcement.gauges.is_none() {
             return;
         }
-        // Watchers first: a `tracing` subscriber may be slow.
+        // Watchers are notified first, since a `tracing` subscriber may be slow.
         self.0.changes.send_if_modified(|version| {
             let is_newer = announcement.version > *version;
             *version = announcement.version.max(*version);

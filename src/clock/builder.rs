@@ -19,7 +19,7 @@ use crate::sync::{AtomicBool, AtomicU64, Mutex};
 use crate::throttle::Throttle;
 use crate::trust::Limits;
 
-/// Builds a [`SkewClock`] with settings other than the default ones.
+/// Builds a [`SkewClock`] with other settings than the default.
 ///
 /// ```
 /// use aws_clock_skew::{ClockOffset, SkewClock};
@@ -41,24 +41,36 @@ pub struct SkewClockBuilder {
 }
 
 impl SkewClockBuilder {
-    /// Sets the local clock; the default is [`SystemClock`]. Tests set a `ManualClock`
+    /// Sets the local clock; the default is [`SystemClock`]. Tests use a `ManualClock`
     /// (feature `test-util`).
+    ///
+    /// ```
+    /// # #[cfg(feature = "test-util")] {
+    /// use std::time::{Duration, UNIX_EPOCH};
+    ///
+    /// use aws_clock_skew::{ManualClock, SkewClock};
+    ///
+    /// let local = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+    /// let clock = SkewClock::builder().local_clock(ManualClock::new(local)).build();
+    /// assert_eq!(clock.now(), local);
+    /// # }
+    /// ```
     #[must_use]
     pub fn local_clock(mut self, clock: impl LocalClock + 'static) -> Self {
         self.local = LocalClocks::Other(Box::new(clock));
         self
     }
 
-    /// Sets how far forward a correction may go.
+    /// Sets how far forward a correction may go; the default is [`Limits::default`].
     #[must_use]
     pub const fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Starts with a known offset, server time − local time; the AWS SDK for JavaScript
-    /// calls it `systemClockOffset`. The first sample replaces it like any other correction.
-    /// An offset of 30 s or less is ignored.
+    /// Sets an offset (server time − local time) that is already known when the clock is
+    /// built. The AWS SDK for JavaScript calls it `systemClockOffset`. The first sample
+    /// replaces it like any other correction. An offset of 30 s or less is ignored.
     #[must_use]
     pub const fn initial_offset(mut self, offset: ClockOffset) -> Self {
         self.initial_offset = Some(offset);
@@ -66,11 +78,11 @@ impl SkewClockBuilder {
     }
 
     /// Sets whether the clock only observes; the default is `false`. An observe-only clock
-    /// reports clock skew, corrects and re-signs nothing, and leaves the SDK's own
-    /// correction as it is set.
+    /// reports clock skew. It corrects and re-signs nothing, and does not change whether
+    /// the SDK's own correction is on.
     ///
-    /// The environment variable `AWS_DISABLE_CLOCK_SKEW_CORRECTION=true` has the same
-    /// effect, also with `false` here.
+    /// If the environment variable `AWS_DISABLE_CLOCK_SKEW_CORRECTION` is `true`, the clock
+    /// only observes, whatever is set here.
     ///
     /// ```
     /// use aws_clock_skew::SkewClock;
@@ -84,11 +96,11 @@ impl SkewClockBuilder {
         self
     }
 
-    /// Sets the clock's name, the field `clock` of its log events and metrics; the default
-    /// is `default`. The name is cut to 64 visible ASCII characters.
+    /// Sets the clock's name, which its log events and metrics carry in the field `clock`.
+    /// The default is `default`. The name is cut to 64 visible ASCII characters.
     ///
-    /// Name the clocks of a process that has several: metrics of the same name are one
-    /// series.
+    /// If a process has several clocks, name each of them: otherwise their metrics fall
+    /// into one series.
     #[must_use]
     pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.name = Label::new(&name.into());
@@ -96,11 +108,19 @@ impl SkewClockBuilder {
     }
 
     /// Sets a listener that is called with each event that
-    /// [`SkewStatus`](crate::SkewStatus) counts, and also with those that the log leaves out
-    /// because there were too many of the kind.
+    /// [`SkewStatus`](crate::SkewStatus) counts, including events that the log leaves out
+    /// because there were too many of their kind.
     ///
-    /// The task whose call caused the event calls the listener, and holds no lock. Only that
-    /// call waits until the listener returns. A panic of the listener fails no call.
+    /// The listener runs in the task whose call caused the event, outside any lock. That
+    /// call waits until the listener returns; other calls do not. A panic in the listener
+    /// is caught and fails no call.
+    ///
+    /// ```
+    /// use aws_clock_skew::SkewClock;
+    ///
+    /// let clock = SkewClock::builder().on_event(|event| eprintln!("{event}")).build();
+    /// # assert!(!clock.is_observe_only());
+    /// ```
     #[must_use]
     pub fn on_event(mut self, listener: impl Fn(&SkewEvent) + Send + Sync + 'static) -> Self {
         self.on_event = Some(Box::new(listener));
@@ -109,11 +129,11 @@ impl SkewClockBuilder {
 
     /// Builds the clock.
     ///
-    /// With `AWS_DISABLE_CLOCK_SKEW_CORRECTION=true` in the environment (the variable that
-    /// switches off the SDK's own correction) the clock only observes.
+    /// If the environment variable `AWS_DISABLE_CLOCK_SKEW_CORRECTION` is `true`, the clock
+    /// only observes; that variable also switches off the SDK's own correction.
     ///
-    /// Install the `tracing` subscriber first: this call starts the counters at 0, and logs
-    /// whether the clock only observes.
+    /// Install the `tracing` subscriber before this call, which sets the counters to 0 and
+    /// logs a line if the clock only observes.
     pub fn build(self) -> SkewClock {
         let observed_by = match (self.observe_only, is_switched_off()) {
             (_, true) => Some(SWITCH),
@@ -144,7 +164,7 @@ impl SkewClockBuilder {
             on_event: self.on_event,
             is_refreshing: AtomicBool::new(false),
             state: Mutex::new(State {
-                looked_at_wall: Duration::ZERO,
+                wall_checked_at: Duration::ZERO,
                 clock: state,
                 throttle: Throttle::default(),
                 unreported: Vec::new(),

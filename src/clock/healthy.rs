@@ -1,5 +1,5 @@
-//! A machine whose clock is correct, and the faults around it:
-//! 10,000 sequences of 200 responses with faults in any order.
+//! A correct local clock under faults of servers and networks: 10,000 sequences of 200
+//! responses, with faults in random order.
 
 use std::fmt::Write;
 use std::thread;
@@ -14,7 +14,7 @@ use crate::local_clock::ManualClock;
 
 mod fault;
 
-use fault::{FAULTS, Fault, Lab, whole_seconds};
+use fault::{FAULTS, Fault, OtherServer, whole_seconds};
 
 const SEQUENCES: u64 = 10_000;
 const RESPONSES: u32 = 200;
@@ -67,14 +67,14 @@ fn sequences(seeds: &AtomicU64) -> Tally {
     }
 }
 
-/// What happened.
+/// Counts over all sequences.
 #[derive(Default)]
 struct Tally {
     faults: [u32; FAULTS.len()],
-    /// How often a correct clock was left, and for what.
+    /// How often a correct clock became wrong, by a message or by a trial.
     by_message: u32,
     by_trial: u32,
-    /// Requests signed with the time of their host alone.
+    /// The number of requests that were signed with the time kept for their host only.
     trials: u32,
 }
 
@@ -84,10 +84,10 @@ struct Machine {
     clocks: ManualClock,
     clock: SkewClock,
     aws: Host,
-    /// No request is ever sent to it.
+    /// A host that no request is sent to.
     bystander: Host,
-    lab: Lab,
-    /// AWS's.
+    other_server: OtherServer,
+    /// The tolerance of AWS, in seconds.
     tolerance: i64,
     faults_in_hundred: u64,
     responses: u32,
@@ -98,10 +98,10 @@ impl Machine {
     fn new(seed: u64, tally: Tally) -> Self {
         let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
         let clocks = ManualClock::new(start);
-        let lab = Lab {
+        let other_server = OtherServer {
             host: Host::new("lab.example", seed.is_multiple_of(2)).unwrap(),
             ahead: 0,
-            speaks: false,
+            states_times: false,
         };
         let mut machine = Self {
             seed,
@@ -110,14 +110,14 @@ impl Machine {
             clocks,
             aws: Host::new("sqs.us-east-1.amazonaws.com", true).unwrap(),
             bystander: Host::new("kms.us-east-1.amazonaws.com", true).unwrap(),
-            lab,
+            other_server,
             tolerance: 0,
             faults_in_hundred: 0,
             responses: 0,
             tally,
         };
-        machine.lab.ahead = machine.one_of([0, -1_200, 1_200, -7_200, 7_200, 86_400]);
-        machine.lab.speaks = machine.one_of([true, false]);
+        machine.other_server.ahead = machine.one_of([0, -1_200, 1_200, -7_200, 7_200, 86_400]);
+        machine.other_server.states_times = machine.one_of([true, false]);
         machine.tolerance = machine.one_of([300, 900]);
         machine.faults_in_hundred = machine.one_of([5, 20, 60]);
         machine
@@ -140,8 +140,9 @@ impl Machine {
         choices[usize::try_from(self.below(N as u64)).unwrap()]
     }
 
-    /// Seconds by which a lie is off: enough to be noticed, either way.
-    fn lie(&mut self) -> i64 {
+    /// Returns an error of a stated time in seconds, of either sign, that is large enough
+    /// to be noticed.
+    fn wrong_by(&mut self) -> i64 {
         let size = self.one_of([130, 250, 600, 1_200, 3_600, 86_400, 6 * 86_400]);
         let sign = self.one_of([-1, 1]);
         sign * (size + self.below(100).cast_signed())
@@ -151,7 +152,7 @@ impl Machine {
         self.clock.now() != self.clocks.wall()
     }
 
-    /// One call as a client makes it: with a resend, if that is the decision.
+    /// Makes one call as a client does, with a resend if that is the decision.
     fn makes_a_call(&mut self) {
         let pause = self.one_of([50, 900, 7_000, 70_000, 70_000, 4_000_000]);
         self.clocks.advance(Duration::from_millis(pause));
@@ -162,7 +163,7 @@ impl Machine {
             Fault::None
         };
         if self.sends(fault, false) == Decision::Resign {
-            // The fault persists, or is gone, or is another.
+            // The resend meets the same fault, none, or another.
             let another = FAULTS[usize::try_from(self.below(FAULTS.len() as u64)).unwrap()];
             let next = if fault == Fault::OtherHost {
                 fault
@@ -173,7 +174,7 @@ impl Machine {
         }
     }
 
-    /// However wrong it is, three accepted responses of AWS suffice.
+    /// Shows that three accepted responses from AWS correct the clock, however wrong it is.
     fn recovers(&mut self) {
         let mut accepted = 0;
         while self.is_corrected()
@@ -188,12 +189,13 @@ impl Machine {
         }
     }
 
-    /// Sends a request to its fate, and observes the response as an integration does.
+    /// Sends a request that meets this fault, and observes the response as an integration
+    /// does.
     fn sends(&mut self, fault: Fault, is_resend: bool) -> Decision {
         self.responses += 1;
         self.tally.faults[fault as usize] += 1;
         let host = if fault == Fault::OtherHost {
-            self.lab.host.clone()
+            self.other_server.host.clone()
         } else {
             self.aws.clone()
         };
@@ -201,14 +203,14 @@ impl Machine {
         let sent = SentAt::now(&self.clock, || Some(host.clone()));
         let signed_at = whole_seconds(self.clock.signing_time(Some(&host)).now);
         let (there, back) = match fault {
-            Fault::FrozenOnTheWay => (self.one_of([280, 400, 1_000, 5_000]), 0),
-            Fault::FrozenAnswer => (0, self.one_of([30, 400, 1_000, 5_000])),
+            Fault::FrozenInTransit => (self.one_of([280, 400, 1_000, 5_000]), 0),
+            Fault::FrozenResponse => (0, self.one_of([30, 400, 1_000, 5_000])),
             _ => (0, 0),
         };
         self.clocks.advance(Duration::from_secs(there));
         let answer = self.answer(fault, signed_at);
         self.clocks.advance(Duration::from_secs(back));
-        if fault == Fault::LostAnswer {
+        if fault == Fault::LostResponse {
             return Decision::Pass;
         }
         let evidence = answer.evidence();
@@ -250,20 +252,21 @@ impl Machine {
         let bystander = self.clock.signing_time(Some(&self.bystander));
         holds(bystander.now == self.clock.now());
         if fault == Fault::None {
-            // A correct clock is accepted, and a clock skew error ends a wrong correction.
+            // AWS accepts requests signed by a correct clock, and its clock skew errors end
+            // a wrong correction.
             holds(!was_correct || is_trial || evidence.accepted());
             holds(after.is_zero() || (!was_correct && evidence.accepted()));
         }
         if after == before {
             return;
         }
-        // The time of the other hosts has changed.
+        // The time for all other hosts has changed.
         if !after.is_zero() {
             if evidence
                 .sample()
                 .is_some_and(|sample| sample.strength == Strength::Message)
             {
-                holds(fault.may_mislead(&self.lab));
+                holds(fault.may_change_clock(&self.other_server));
                 self.tally.by_message += u32::from(was_correct);
             } else {
                 holds(is_trial && evidence.passed_timestamp_check());

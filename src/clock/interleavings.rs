@@ -1,4 +1,4 @@
-//! Every interleaving of threads that read, correct and repair one clock, by loom.
+//! Loom runs every interleaving of threads that read, correct and repair one clock.
 
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -17,7 +17,7 @@ use crate::local_clock::ManualClock;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// A machine that is one day behind.
+/// A machine whose clock is one day behind.
 #[derive(Clone)]
 struct Machine {
     clocks: ManualClock,
@@ -32,7 +32,7 @@ impl Machine {
         Self { clocks, clock }
     }
 
-    /// A machine that is behind, with the correction for it.
+    /// Returns a machine whose clock is behind, with the correction in effect.
     fn corrected() -> Self {
         let machine = Self::new();
         assert_eq!(machine.is_rejected(), Decision::Resign);
@@ -87,12 +87,12 @@ impl Machine {
     }
 }
 
-/// A thread that logs may be interrupted by another one.
+/// A subscriber that lets loom switch threads while an event is logged.
 struct Busy(AtomicBool);
 
 impl Subscriber for Busy {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        // loom has events of its own.
+        // Ignores the events of loom itself.
         metadata.target().starts_with("aws_clock_skew")
     }
 
@@ -117,7 +117,7 @@ fn start() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_900_000_000)
 }
 
-/// A clock skew error to a request of the start, from a server that is a day ahead.
+/// A clock skew error from a server that is a day ahead, for a request signed at the start.
 fn clock_skew_error() -> &'static Evidence {
     static READ: OnceLock<Evidence> = OnceLock::new();
     READ.get_or_init(|| {
@@ -131,7 +131,7 @@ fn clock_skew_error() -> &'static Evidence {
 }
 
 fn model(test: impl Fn() + Sync + Send + 'static) {
-    // Read before: the patterns are compiled for it, and a thread under loom has little stack.
+    // Compiles the patterns before loom starts: its threads have too little stack for that.
     clock_skew_error();
     loom::model(test);
 }
@@ -223,7 +223,7 @@ fn readers_see_the_state_as_it_is() {
 }
 
 #[test]
-fn a_listener_is_told_of_the_last_change() {
+fn a_watcher_reports_the_last_change() {
     model(|| {
         let busy = Busy(AtomicBool::new(false));
         let _listening = tracing::subscriber::set_default(busy);

@@ -1,4 +1,5 @@
-//! The methods that integrations call: observe a response, and get the time to sign with.
+//! The methods that integrations call to observe a response and to get the time to sign
+//! with.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
@@ -18,21 +19,22 @@ use crate::report::FirstRequest;
 use crate::report::{self, ResendOutcome};
 
 impl SkewClock {
-    /// Observes the response to a signed request. The one way in: it decides once and
-    /// changes the state once.
+    /// Observes the response to a signed request. Integrations call it once for each
+    /// response; it decides once and changes the state once.
     pub(crate) fn observe(&self, exchange: &Exchange<'_>) -> Decision {
         let reading = self.reading();
         let mode = self.0.origin.mode;
         let decision = self.change(reading, |clock, events| {
             let signed_by = exchange.trip.signed_by;
-            // Under the lock: if the generation changed between the comparison and the
-            // store, the new one would wait a minute for its confirmation.
+            // This runs under the lock. Otherwise the generation could change between the
+            // comparison and the store, and the new one would wait a minute for its
+            // confirmation.
             if signed_by == SignedBy::Clock(clock.generation())
                 && exchange.evidence.accepted()
                 && exchange.host.is_some_and(Host::is_aws)
             {
                 let received = exchange.trip.received.monotonic;
-                let next = received.saturating_add(BETWEEN_CONFIRMATIONS);
+                let next = received.saturating_add(CONFIRMATION_PERIOD);
                 let next_confirmation = &self.0.next_confirmation;
                 next_confirmation.store(next.as_secs(), Ordering::Relaxed);
             }
@@ -47,9 +49,9 @@ impl SkewClock {
         decision
     }
 
-    /// Returns whether an accepted response has to be observed. `date` is that of the
-    /// response, and `is_aws` says whether AWS sent it; each is called only where it
-    /// matters.
+    /// Returns whether an accepted response has to be observed. `date` returns the
+    /// response's `Date`, and `is_aws` whether AWS sent it; each is called only if it is
+    /// needed.
     ///
     /// While the clock is corrected, a response that agrees with it changes nothing, unless
     /// the previous one contradicted the correction: three contradictions in a row end it.
@@ -66,12 +68,12 @@ impl SkewClock {
             || (self.wants_confirmation(sent) && is_aws())
     }
 
-    /// Returns whether no response of AWS was checked for a confirmation within the last
-    /// minute. A monotonic clock that goes back restarts that minute.
+    /// Returns whether a minute has passed since a response from AWS was last checked for a
+    /// confirmation. It also returns true if the monotonic clock has gone back.
     fn wants_confirmation(&self, sent: Reading) -> bool {
         let next = self.0.next_confirmation.load(Ordering::Relaxed);
         let wait = next.saturating_sub(sent.monotonic.as_secs());
-        wait == 0 || wait > BETWEEN_CONFIRMATIONS.as_secs()
+        wait == 0 || wait > CONFIRMATION_PERIOD.as_secs()
     }
 
     /// Returns the time to sign a request to a host with.
@@ -85,7 +87,7 @@ impl SkewClock {
         if self.is_correcting() {
             return self.corrected_signing_time(reading, host);
         }
-        // An observe-only clock knows a correction, and nothing is signed with it.
+        // If an observe-only clock has a correction, requests are not signed with it.
         let by = if self.0.is_corrected.load(Ordering::Relaxed) {
             SignedBy::Other
         } else {
@@ -100,7 +102,7 @@ impl SkewClock {
     #[cold]
     fn corrected_signing_time(&self, reading: Reading, host: Option<&Host>) -> SigningTime {
         let mut state = self.lock();
-        self.keep_up(&mut state, reading);
+        self.clear_outdated(&mut state, reading);
         let name = host.map_or("", Host::name);
         state.clock.signing_time(name, reading)
     }
@@ -111,17 +113,17 @@ impl SkewClock {
     pub(crate) fn is_confirmed_by_aws(&self) -> bool {
         let reading = self.reading();
         let mut state = self.lock();
-        self.keep_up(&mut state, reading);
+        self.clear_outdated(&mut state, reading);
         state.clock.trust.confirmed_by(reading).is_some()
     }
 
-    /// Reports an event that no response has caused.
+    /// Records an event that has no response.
     #[cfg(feature = "sdk")]
-    pub(crate) fn enter(&self, event: SkewEvent) {
+    pub(crate) fn record(&self, event: SkewEvent) {
         self.change(self.reading(), |_, events| events.push(event));
     }
 
-    /// Logs a signed request if it is the first through an integration.
+    /// Logs the first signed request of an integration.
     #[cfg(any(feature = "sdk", feature = "tower"))]
     #[inline]
     pub(crate) fn note_request(
@@ -135,7 +137,7 @@ impl SkewClock {
         }
     }
 
-    /// Reports that a request could not be re-signed.
+    /// Records that a request could not be re-signed.
     #[cfg(any(feature = "sdk", feature = "tower"))]
     pub(crate) fn resend_skipped(&self, exchange: &Exchange<'_>, reason: SkipReason) {
         let reading = self.reading();
@@ -145,13 +147,13 @@ impl SkewClock {
         });
     }
 
-    /// Reports that a re-signed request got no response.
+    /// Records that a re-signed request got no response.
     pub(crate) fn resend_failed(&self) {
         report::resend(ResendOutcome::Failed, &self.0.origin);
     }
 }
 
-/// The moment when a request left, and what it was signed with.
+/// When a request was sent, and the time for its host at that moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SentAt {
     pub(crate) reading: Reading,
@@ -159,11 +161,12 @@ pub(crate) struct SentAt {
 }
 
 impl SentAt {
-    /// Takes the clocks just before a request to a host leaves.
+    /// Reads the clocks. Call it just before a request is sent.
     #[inline]
     pub(crate) fn now(clock: &SkewClock, host: impl FnOnce() -> Option<Host>) -> Self {
         let reading = clock.reading();
-        // The name costs an allocation, and matters only where a host has its own time.
+        // The host's name costs an allocation, so it is read only if some host has its own
+        // time.
         let host = clock.has_host_times().then(host).flatten();
         Self {
             reading,
@@ -171,15 +174,16 @@ impl SentAt {
         }
     }
 
-    /// Returns the time that requests to this host are signed with.
+    /// Returns the time that requests to the host were signed with at that moment.
     pub(crate) const fn signing(&self) -> SigningTime {
         self.signing
     }
 
-    /// Returns whether a request signed with this time has to be re-signed before it is
-    /// sent: the time is two minutes or more from that for its host, or it is nearer to the
-    /// local clock than to a smaller correction, which a service with a small tolerance has
-    /// caused.
+    /// Returns whether a request with this signing time has to be re-signed before it is
+    /// sent. It has to be if the signing time is two minutes or more from the time for its
+    /// host. If the correction is smaller than that (a service with a small tolerance
+    /// caused it), it has to be if the signing time is nearer to the local time than to the
+    /// corrected one.
     pub(crate) fn is_far_from(&self, signed_at: SystemTime) -> bool {
         let distance = ClockOffset::between(signed_at, self.signing.now).magnitude();
         let corrected = ClockOffset::between(self.reading.wall, self.signing.now).magnitude();
@@ -202,5 +206,5 @@ impl SentAt {
     }
 }
 
-/// A response of AWS is checked for a confirmation once a minute at most.
-const BETWEEN_CONFIRMATIONS: Duration = Duration::from_secs(60);
+/// A response from AWS is checked for a confirmation once a minute at most.
+const CONFIRMATION_PERIOD: Duration = Duration::from_secs(60);

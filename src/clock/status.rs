@@ -16,9 +16,9 @@ use crate::evidence::{Evidence, ResponseView};
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
 
-/// The offset that a [`SkewClock`] applies, and what has happened so far.
+/// The offset that a [`SkewClock`] applies, and its events so far.
 ///
-/// With the feature `serde` it serializes as a map for a health check;
+/// With the feature `serde`, it serializes as a map, for example for a health check;
 /// [`guide::observability`](crate::guide::observability) lists the names.
 ///
 /// ```
@@ -40,20 +40,20 @@ pub struct SkewStatus {
 }
 
 impl SkewClock {
-    /// Returns the current offset, and what has happened so far.
+    /// Returns the current offset, and the events so far.
     ///
-    /// It also refreshes the gauges, and reports a correction that [`now`](Self::now) has
-    /// ended because the local clock was repaired. Call it in the handler of a metrics
-    /// scrape.
+    /// It also refreshes the gauges, and emits the event of a correction that
+    /// [`now`](Self::now) has ended because the local clock was repaired. Call it in the
+    /// handler of a metrics scrape.
     pub fn status(&self) -> SkewStatus {
         let reading = self.reading();
-        // A subscriber that asks for the status while it is given the gauges must not be
-        // given them again, and again.
+        // A subscriber that calls `status` when it receives the gauges would otherwise
+        // cause an endless recursion.
         let refreshes = !self.0.is_refreshing.swap(true, Ordering::Acquire);
         let (status, announcement) = {
             let mut state = self.lock();
             let ((), mut announcement) = self.update(&mut state, reading, |clock, events| {
-                decide::keep_up(clock, reading, events);
+                decide::clear_outdated(clock, reading, events);
             });
             if refreshes {
                 announcement.gauges = Some(gauges_of(&state.clock, reading));
@@ -67,7 +67,7 @@ impl SkewClock {
         status
     }
 
-    /// Returns a watcher, which waits for changes of the clock.
+    /// Returns a watcher that waits for changes of the clock.
     ///
     /// ```
     /// # async fn watch(clock: aws_clock_skew::SkewClock) {
@@ -85,10 +85,10 @@ impl SkewClock {
         }
     }
 
-    /// Returns why a call failed, from its response. The clock does not change.
+    /// Returns the cause of an error response. The clock does not change.
     ///
-    /// Call it soon after the response came: unless the clock is corrected, the server's
-    /// time in the response is compared with the present local time.
+    /// Call it soon after the response came: unless the clock is corrected, it compares the
+    /// server's time in the response with the present local time.
     ///
     /// ```
     /// use aws_clock_skew::SkewClock;
@@ -131,8 +131,8 @@ impl SkewClock {
 }
 
 impl SkewStatus {
-    /// Returns whether signatures are corrected: the local clock is known to be wrong, and
-    /// the clock does not only observe.
+    /// Returns whether the clock corrects signatures: the local clock is known to be wrong,
+    /// and this clock is not observe-only.
     pub const fn is_correcting(&self) -> bool {
         self.is_skewed && !self.is_observe_only()
     }
@@ -147,46 +147,46 @@ impl SkewStatus {
         &self.clock
     }
 
-    /// Returns server time − local time; zero if the local clock is taken to be correct.
-    /// An observe-only clock knows it as well.
+    /// Returns server time − local time, or zero if the local clock is taken to be correct.
+    /// For an observe-only clock this is the offset that it has found and does not apply.
     pub const fn offset(&self) -> ClockOffset {
         self.offset
     }
 
-    /// Returns how far [`offset`](Self::offset) can be from the truth; zero if the local
-    /// clock is taken to be correct.
+    /// Returns how far [`offset`](Self::offset) can be from the true offset, or zero if the
+    /// local clock is taken to be correct.
     pub const fn uncertainty(&self) -> Duration {
         self.uncertainty
     }
 
-    /// Returns when the local clock was found to be wrong, by the server's time; `None` if
-    /// it is taken to be correct. A later change of the correction moves this time only by
-    /// the seconds by which the correction changes.
+    /// Returns when the local clock was found to be wrong, in corrected time, or `None` if
+    /// the local clock is taken to be correct. If the correction changes later, this time
+    /// moves by the same amount.
     pub const fn since(&self) -> Option<SystemTime> {
         self.since
     }
 
-    /// Returns how many events there were. An ordinary `AccessDenied` is not counted.
+    /// Returns the number of events. An ordinary `AccessDenied` is not counted.
     pub fn event_count(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    /// Returns how many events there were of each kind, under the names of
-    /// [`EventKind::name`]. Kinds that never happened are included.
+    /// Returns the number of events of each kind, with the kind's name
+    /// ([`EventKind::name`]). Kinds that never happened are included.
     pub fn event_counts(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
         EventKind::NAMES.into_iter().zip(self.counts)
     }
 
-    /// Returns the last event that was counted.
+    /// Returns the last counted event.
     pub const fn last_event(&self) -> Option<&SkewEvent> {
         self.last_event.as_ref()
     }
 }
 
-/// Waits for changes of a [`SkewClock`]: events, and changes of the correction. Returned by
-/// [`SkewClock::subscribe`].
+/// Waits for changes of a [`SkewClock`]: events and changes of the correction.
+/// [`SkewClock::subscribe`] returns it.
 ///
-/// It keeps the clock alive, and never blocks it.
+/// A watcher keeps the clock alive, and never blocks it.
 #[derive(Clone, Debug)]
 pub struct SkewWatcher {
     pub(super) clock: SkewClock,
@@ -194,25 +194,25 @@ pub struct SkewWatcher {
 }
 
 impl SkewWatcher {
-    /// Returns the status of the clock now.
+    /// Returns the present status of the clock.
     pub fn status(&self) -> SkewStatus {
         self.clock.status()
     }
 
-    /// Waits for the next change since this watcher was made or last waited.
-    /// Several changes in between are reported once.
+    /// Waits until the clock has changed since this watcher was created or last returned
+    /// from this method. Several changes are reported once.
     ///
     /// A correction that ends because the local clock was repaired is reported at the next
     /// response, or at the next call of [`status`](Self::status).
     ///
     /// A watcher keeps the clock alive, so a task that waits in a loop never ends by
-    /// itself: abort it, or select.
+    /// itself. Abort the task, or use `tokio::select!` with a shutdown signal.
     ///
     /// # Cancel safety
     ///
     /// A change is not lost if the future is dropped.
     pub async fn changed(&mut self) {
-        // The sender lives in the clock that this watcher holds.
+        // This cannot fail: the watcher holds the clock, and the clock holds the sender.
         drop(self.versions.changed().await);
     }
 }

@@ -1,5 +1,4 @@
-//! Accepted responses, once there is a correction: they are most of what there is, and
-//! take no lock.
+//! Accepted responses under a correction, the most frequent case, take no lock.
 
 use std::sync::mpsc;
 use std::thread;
@@ -22,7 +21,7 @@ struct Site {
 }
 
 impl Site {
-    /// A machine an hour behind, with the correction for it.
+    /// Returns a machine whose clock is an hour behind, with the correction in effect.
     fn new() -> Self {
         let start = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
         let clocks = ManualClock::new(start);
@@ -44,7 +43,7 @@ impl Site {
         self.clock.wants_accepted(sent, || Some(date), || true)
     }
 
-    /// A response of this `Date` is observed.
+    /// Observes an accepted response with this `Date`.
     fn accepts(&self, date: SystemTime) {
         let date_header = httpdate::fmt_http_date(date);
         let evidence = Evidence::read(&ResponseView::new(200, b"").with_date(&date_header));
@@ -80,7 +79,7 @@ fn a_response_that_agrees_with_a_clock_that_is_not_corrected_takes_no_lock() {
         scope.spawn(|| {
             let now = site.clock.now();
             let signing = site.clock.signing_time(Some(&site.aws)).now;
-            // Nobody receives it if the test has given up.
+            // The receiver is gone if the test has failed.
             let _ = said.send((now, signing, site.wants(now)));
         });
         let heard = hears.recv_timeout(Duration::from_secs(60));
@@ -128,7 +127,8 @@ fn a_response_that_is_not_wanted_would_contradict_nothing() {
     }
 }
 
-/// Otherwise a checkpoint from last week would go unconfirmed for a week.
+/// Otherwise a clock restored from last week's checkpoint would not be confirmed for a
+/// week.
 #[test]
 fn a_monotonic_clock_that_goes_back_does_not_put_off_the_confirmation() {
     for back in [61, 86_399] {

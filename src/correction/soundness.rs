@@ -1,4 +1,4 @@
-//! The true time is always inside the interval of the correction.
+//! Property: the true time is always inside the interval of the correction.
 
 use proptest::prelude::*;
 
@@ -9,8 +9,8 @@ use crate::judge::{Verdict, judge};
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 1_440 * MINUTE;
 
-/// An exchange on a machine whose monotonic clock counts everything, and runs less than
-/// 200 ppm too fast or too slow.
+/// Exchanges on a machine whose monotonic clock counts suspend, and runs less than 200 ppm
+/// too fast or too slow.
 fn exchanges() -> impl Strategy<Value = Known> {
     let manners = [
         Manner::Message,
@@ -44,7 +44,7 @@ fn exchanges() -> impl Strategy<Value = Known> {
         )
 }
 
-/// The true time − the monotonic clock, so long after the request was sent.
+/// Returns true time − monotonic clock, `after` milliseconds after the request was sent.
 fn true_offset(known: &Known, after: u64) -> ClockOffset {
     ClockOffset::from_monotonic(known.truth(after), known.reading(after).monotonic)
 }
@@ -69,7 +69,7 @@ proptest! {
         let mut state = ClockState::new(Limits::default());
         let host = Host::new("sqs.us-east-1.amazonaws.com", true).unwrap();
         if state.objection_to(&sample, Some(&host), received).is_some() {
-            // It is too far ahead to be followed.
+            // The sample is further ahead than the limits allow.
             return Ok(());
         }
         state.update(&sample, Some(&host), received);

@@ -13,7 +13,8 @@ fn reading(wall_ahead: i64, mono: u64) -> Reading {
     }
 }
 
-/// What a server says at `mono` whose clock is ahead by so many milliseconds.
+/// Returns the sample at `mono` from a server whose clock is ahead by this many
+/// milliseconds.
 fn sample(ahead: i64, mono: u64) -> OffsetSample {
     let server_time = reading(ahead, mono).wall;
     let point = ClockOffset::from_monotonic(server_time, Duration::from_secs(mono));
@@ -79,7 +80,7 @@ fn a_sample_that_agrees_with_the_wall_ends_the_correction() {
     assert_eq!(state.now(at), at.wall);
 }
 
-/// None or some, and every input.
+/// The effect of each input without and with a correction.
 #[test]
 fn each_input_does_in_each_state_what_the_table_says() {
     #[derive(Clone, Copy, Debug)]
@@ -139,7 +140,7 @@ fn each_input_does_in_each_state_what_the_table_says() {
 }
 
 #[test]
-fn a_host_is_signed_for_by_its_own_time_where_that_differs_from_the_clock() {
+fn requests_are_signed_with_a_hosts_own_time_if_it_differs_from_the_clock() {
     for (ahead, is_own) in [(MINUTE, true), (31_000, true), (30_000, false), (0, false)] {
         let mut state = corrected(-20 * MINUTE);
         let at = reading(-20 * MINUTE, 200);
@@ -201,7 +202,7 @@ fn the_limit_is_measured_from_the_wall_clock_and_never_from_a_correction() {
 }
 
 #[test]
-fn a_known_offset_is_a_correction_unless_it_is_next_to_none() {
+fn a_known_offset_is_a_correction_unless_it_is_30_s_or_less() {
     for (offset, is_corrected) in [(20 * MINUTE, true), (-20 * MINUTE, true), (20_000, false)] {
         let mut state = ClockState::new(Limits::default());
         let at = reading(-offset, 100);
@@ -282,6 +283,10 @@ fn a_response_that_fits_both_clocks_or_neither_contradicts_nothing() {
             host: Some(aws()),
         });
         state.contradict(interval, Some(&aws()), at);
-        assert_eq!(state.is_doubted(), is_contradicted, "{interval:?} {point}");
+        assert_eq!(
+            state.is_contradicted(),
+            is_contradicted,
+            "{interval:?} {point}"
+        );
     }
 }

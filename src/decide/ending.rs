@@ -1,4 +1,4 @@
-//! What ends or replaces a correction without a response.
+//! Corrections that end or start without a response: repair, reset, and known offsets.
 
 use super::{cleared, cleared_details};
 use crate::correction::ClockState;
@@ -6,8 +6,13 @@ use crate::event::{ClearReason, Details, EventKind, SkewEvent};
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
 
-/// Ends what time alone ends.
-pub(crate) fn keep_up(state: &mut ClockState, reading: Reading, events: &mut Vec<SkewEvent>) {
+/// Ends a correction that no longer holds, because the local clock was repaired or the
+/// monotonic clock went back.
+pub(crate) fn clear_outdated(
+    state: &mut ClockState,
+    reading: Reading,
+    events: &mut Vec<SkewEvent>,
+) {
     if let Some(ended) = state.follow_monotonic_clock(reading.monotonic) {
         let details = cleared_details(&ended, reading);
         events.push(cleared(ClearReason::Reset, details));
@@ -18,7 +23,7 @@ pub(crate) fn keep_up(state: &mut ClockState, reading: Reading, events: &mut Vec
     }
 }
 
-/// Forgets everything, and reports it if a correction ends by that.
+/// Clears the state, and reports the correction that ends, if there was one.
 pub(crate) fn reset(state: &mut ClockState, reading: Reading, events: &mut Vec<SkewEvent>) {
     let ended = state.correction().cloned();
     state.reset();
@@ -28,8 +33,8 @@ pub(crate) fn reset(state: &mut ClockState, reading: Reading, events: &mut Vec<S
     }
 }
 
-/// Forgets everything, starts with an offset that the program knows, and reports what has
-/// changed by that.
+/// Clears the state, starts with an offset that the program knows, and reports the change
+/// of the correction, if there is one.
 pub(crate) fn set_offset(
     state: &mut ClockState,
     offset: ClockOffset,

@@ -1,4 +1,4 @@
-//! [`Exchange`]: one request and its response, as an integration hands them over.
+//! [`Exchange`]: one request and its response, as an integration passes them to the core.
 
 use std::time::{Duration, SystemTime};
 
@@ -18,18 +18,18 @@ pub(crate) struct Exchange<'a> {
     pub(crate) host: Option<&'a Host>,
     pub(crate) service: Option<&'a str>,
     pub(crate) operation: Option<&'a str>,
-    /// The request was signed again and sent for the second time.
+    /// The request was re-signed, and this is the response to the resend.
     pub(crate) is_resend: bool,
 }
 
 impl Exchange<'_> {
-    /// Returns the name of the host; it is empty if it is not known.
+    /// Returns the name of the host, or an empty string if the host is not known.
     pub(super) fn host_name(&self) -> &str {
         self.host.map_or("", Host::name)
     }
 
-    /// Returns the numbers and names of this exchange, with the correction as it
-    /// stands.
+    /// Returns the numbers and names of this exchange for an event, with the present
+    /// correction.
     pub(crate) fn details(&self, state: &ClockState, reading: Reading) -> Details {
         let evidence = self.evidence;
         let server_time = self.server_time();
@@ -51,8 +51,8 @@ impl Exchange<'_> {
         }
     }
 
-    /// Returns how old the signature was by the server's time. `None` if that is not
-    /// known, or if it was signed for a later time.
+    /// Returns how old the signature was by the server's time. Returns `None` if the
+    /// server's time is not known, or if the signature is for a later time.
     pub(super) fn age(&self) -> Option<Duration> {
         let (signed, server) = self.trip.signed_at.zip(self.server_time())?;
         server.duration_since(signed).ok()
@@ -63,16 +63,17 @@ impl Exchange<'_> {
         stated.or_else(|| Some(self.evidence.server_time_range()?.0))
     }
 
-    /// Returns whether the response says that this request's time is wrong.
+    /// Returns whether the response is a clock skew error about this request's signature.
     pub(super) fn is_skew_error(&self) -> bool {
         let signed_at = self.trip.signed_at;
-        let is_another = signed_at.is_some_and(|time| self.evidence.quotes_another_than(time));
+        let is_another = signed_at.is_some_and(|time| self.evidence.is_about_another_request(time));
         self.evidence.clock_skew_error().is_some() && !is_another
     }
 
-    /// Returns the `Date` of a response to a request that passed the timestamp check,
-    /// unless that is a success whose own signature it would make unacceptable. Some
-    /// servers look for what is not there before they look at the signature.
+    /// Returns the `Date` of a response to a request that passed the timestamp check.
+    /// Returns `None` if the response is a success and its `Date` is so far from the
+    /// signature's time that no server would have accepted the signature. Other statuses
+    /// are not checked: some servers answer 404 before they look at the signature.
     pub(super) fn credible_date(&self) -> Option<SystemTime> {
         let date = self.evidence.date()?;
         let signed_at = self.trip.signed_at?;
@@ -82,5 +83,5 @@ impl Exchange<'_> {
     }
 }
 
-/// No service accepts a signature older or younger than this.
+/// No service accepts a signature that is further than this from its own time.
 const WIDEST_TOLERANCE: Duration = Duration::from_secs(900);

@@ -1,4 +1,4 @@
-//! The time that is kept for one host alone: tried, rejected, and forgotten.
+//! The time that is kept for one host only: how it is tried, rejected and removed.
 
 use std::time::SystemTime;
 
@@ -10,8 +10,8 @@ use crate::offset::ClockOffset;
 use crate::trust::HostTimeKind;
 
 impl Observation<'_> {
-    /// A signed request passed the timestamp check of a server whose time is kept for it
-    /// alone: that is forgotten, or becomes the correction, or stays.
+    /// Updates the time that is kept for this host only, after a signed request passed the
+    /// host's timestamp check: the time is removed, becomes the correction, or stays.
     pub(super) fn note_host_time(&mut self) {
         let exchange = self.exchange;
         let name = exchange.host_name();
@@ -33,22 +33,24 @@ impl Observation<'_> {
         }
         let is_tried =
             exchange.trip.signed_by == SignedBy::HostTime && host_time.kind == HostTimeKind::Trial;
-        // A `Date` too far away to be credible removes nothing, and nothing that it
-        // contradicts becomes the time of all hosts.
+        // A `Date` that is too far away to be credible does not remove the trial. A trial
+        // that it contradicts does not become the correction either.
         if is_tried && !exchange.evidence.date().is_some_and(contradicts) {
             self.state.trust.end_back_off(name);
-            // An objection has been reported, and the host keeps its time.
+            // `adopt` reports an objection itself, and the host then keeps its own time.
             let _ = self.adopt(&sample);
         }
     }
 
-    /// The host states no time, and may reject the one that it was given. A trial, which a cache
-    /// may have stated, gives way to the clock, and the correction to the local clock.
+    /// Chooses another time for a host whose error response states none. After a trial,
+    /// whose time may come from a cache, this is the shared clock; after the correction, it
+    /// is the local clock.
     pub(super) fn try_other_time(&mut self, mode: Mode) -> Decision {
         let exchange = self.exchange;
         let is_tried = exchange.trip.signed_by == SignedBy::HostTime && self.is_on_trial();
         if is_tried && !exchange.is_resend {
-            // Nothing shows that the host judges by another clock: no back-off.
+            // No back-off: nothing shows that the host's `Date` differs from the clock it
+            // judges by.
             self.state.trust.forget_time(exchange.host_name());
             return Decision::Resign;
         }
@@ -77,17 +79,16 @@ impl Observation<'_> {
         ClockOffset::between(date, now).magnitude() <= WORTH_A_CORRECTION
     }
 
-    /// Returns whether the clock shows what a sample says, give or take what is not worth a
-    /// correction.
+    /// Returns whether a sample differs from the clock by less than is worth a correction.
     pub(super) fn is_near(&self, sample: &OffsetSample) -> bool {
         let sampled = sample.point.at_monotonic(self.reading.monotonic);
         let now = self.state.now(self.reading);
         ClockOffset::between(now, sampled).magnitude() < WORTH_A_CORRECTION
     }
 
-    /// Returns whether a signature by the time of this host alone met a clock skew error,
-    /// and had not expired in transit: a server whose `Date` fits the signature, and that
-    /// rejects it at once all the same, judges by another clock.
+    /// Returns whether the host rejected a request that was signed with its own time, and
+    /// the signature had not expired in transit. A server that rejects such a signature at
+    /// once judges by a clock other than the one that its `Date` shows.
     pub(super) fn rejects_host_time(&self) -> bool {
         let exchange = self.exchange;
         if exchange.trip.signed_by != SignedBy::HostTime || !exchange.is_skew_error() {
@@ -99,16 +100,17 @@ impl Observation<'_> {
             || exchange.age().unwrap_or_default() < WORTH_A_CORRECTION
     }
 
-    /// A request signed with the time of its host alone met a clock skew error.
+    /// Removes the trial of a host that rejected a request signed with its own time.
     pub(super) fn reject_trial(&mut self) {
         let exchange = self.exchange;
         let host = exchange.host_name();
         if !self.is_on_trial() {
             return;
         }
-        // On the first send, a newer `Date` that contradicts the signature replaces the trial: a
-        // cache may have stated the older one, or its outcome was never seen. A resend starts
-        // the back-off, so that a host that states any time ends.
+        // On the first send, a newer `Date` that contradicts the signature replaces the
+        // trial: the older one may come from a cache, or the response to its resend was
+        // lost. A resend always starts the back-off, so that a host whose `Date` is
+        // different each time is not tried without end.
         let is_newer = exchange
             .trip
             .signed_at
@@ -123,9 +125,9 @@ impl Observation<'_> {
         self.report(EventKind::TrialRejected);
     }
 
-    /// Returns the time that a response is judged by: what its host's requests are signed
-    /// with. An error message that states the time is judged by the shared clock, so that
-    /// it can settle what is only tried.
+    /// Returns the time that a response is judged by, which is the time that requests to
+    /// its host are signed with. During a trial, an error message that states the time is
+    /// judged by the shared clock instead, so that it can become the correction.
     pub(super) fn judged_by(&self) -> SigningTime {
         let sample = self.exchange.evidence.sample();
         let is_message = sample.is_some_and(|sample| sample.strength == Strength::Message);

@@ -1,4 +1,4 @@
-//! One machine, its responses, and what each does to the clock.
+//! The effect of each response on the clock of one machine.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -17,7 +17,7 @@ const KMS: &str = "kms.eu-west-1.amazonaws.com";
 const LAB: &str = "minio.lab.example";
 const OTHER_LAB: &str = "ceph.lab.example";
 
-/// A machine with a clock, and its requests. All times are seconds from its local clock.
+/// A machine with a clock. All times are in seconds, relative to its local clock.
 struct Machine {
     state: ClockState,
     reading: Reading,
@@ -25,10 +25,10 @@ struct Machine {
     events: Vec<SkewEvent>,
 }
 
-/// What a server answers.
+/// The response of a server.
 #[derive(Clone, Copy, Debug)]
 enum Answer {
-    /// A status, no body, a `Date`, and a request id.
+    /// A status with a `Date` and a request id, without a body.
     Status(u16, i64),
     /// The same without a `Date`.
     Undated(u16),
@@ -56,7 +56,7 @@ impl Machine {
         }
     }
 
-    /// AWS confirms its clock.
+    /// Returns a machine whose clock AWS has confirmed.
     fn confirmed() -> Self {
         let mut machine = Self::new();
         assert_eq!(machine.sends(AWS, Status(200, 0)), Decision::Pass);
@@ -64,7 +64,7 @@ impl Machine {
         machine
     }
 
-    /// It has a trial for a host.
+    /// Returns a machine with a trial for a host.
     fn trying(host: &str, ahead: i64) -> Self {
         let mut machine = Self::new();
         assert_eq!(machine.sends(host, Status(403, ahead)), Decision::Resign);
@@ -81,12 +81,13 @@ impl Machine {
         ClockOffset::from_millis(seconds * 1_000).shift(self.reading.wall)
     }
 
-    /// Sends a request, signed by the time for its host, and observes the response.
+    /// Sends a request that is signed with the time for its host, and observes the
+    /// response.
     fn sends(&mut self, host: &str, answer: Answer) -> Decision {
         self.observes(host, answer, |_| {})
     }
 
-    /// The same for the second time.
+    /// Does the same for the resend.
     fn resends(&mut self, host: &str, answer: Answer) -> Decision {
         self.observes(host, answer, |exchange| exchange.is_resend = true)
     }
@@ -135,7 +136,7 @@ impl Machine {
         self.state.signing_time(host, self.reading)
     }
 
-    /// How far the time to sign with is ahead of the local clock.
+    /// Returns how far the time to sign with is ahead of the local clock.
     fn ahead(&self, host: &str) -> i64 {
         let ahead = ClockOffset::between(self.reading.wall, self.signing(host).now);
         ahead.as_millis().div_euclid(1_000)
@@ -237,7 +238,7 @@ fn a_date_starts_a_trial_for_its_host_alone() {
             assert_eq!(machine.ahead(KMS), 0);
             assert_eq!(machine.ahead(OTHER_LAB), 0);
             assert_eq!(machine.state.generation(), 0);
-            // By itself it does not expire.
+            // A trial does not expire by itself.
             machine.passes(30 * 86_400);
             assert_eq!(machine.ahead(host), 20 * MINUTE);
             machine.says(&[]);
@@ -245,13 +246,14 @@ fn a_date_starts_a_trial_for_its_host_alone() {
     }
 }
 
-/// The states of a host's time, and what a response to a request signed with it does.
+/// The effect of each response to a request that is signed with a host's time, in each
+/// state of that time.
 #[test]
 fn each_response_does_in_each_state_of_a_host_what_the_table_says() {
     use HostTimeKind::{Conflicting, Trial};
     const AHEAD: i64 = 20 * MINUTE;
     const LATER: i64 = 90 * MINUTE;
-    /// The correction and the host's time, as seconds ahead; and the event.
+    /// The correction and the host's time afterwards, in seconds ahead, and the event.
     type After = (i64, Option<(HostTimeKind, i64)>, Option<&'static str>);
     let accepted: After = (AHEAD, None, Some("skew_detected"));
     let trial: After = (0, Some((Trial, AHEAD)), None);
@@ -275,19 +277,20 @@ fn each_response_does_in_each_state_of_a_host_what_the_table_says() {
             (AHEAD, None, Some("skew_detected")),
             conflicting,
         ),
-        // Neither says anything of the time.
+        // These say nothing about the time.
         (Status(429, AHEAD), trial, conflicting),
         (Status(500, AHEAD), trial, conflicting),
         (Status(503, 0), trial, conflicting),
-        // A `Date` that contradicts it, of a response that passed the check.
+        // The request passed the check, and the `Date` contradicts the host's time.
         (Status(404, 0), forgotten, forgotten),
         (Status(200, AHEAD - 125), forgotten, forgotten),
         (Status(304, AHEAD + 200), forgotten, forgotten),
-        // It would make the very signature unacceptable that it accepts, so it removes
-        // nothing; and nothing that it contradicts becomes the time of all hosts.
+        // By this `Date` the accepted signature would not be acceptable, so the trial is
+        // not removed. Nor does a trial that the `Date` contradicts become the correction.
         (Status(200, 0), trial, conflicting),
         (Status(200, LATER), trial, conflicting),
-        // A denied HEAD. Without a `Date` it may be a rejected trial, which a cache has stated.
+        // A denied HEAD. Without a `Date` it may be the rejection of a trial whose time
+        // came from a cache.
         (Status(403, AHEAD), trial, conflicting),
         (Undated(403), forgotten, conflicting),
         (Status(403, LATER), newer, (0, Some((Trial, LATER)), None)),
@@ -326,7 +329,7 @@ fn each_response_does_in_each_state_of_a_host_what_the_table_says() {
                 .state
                 .trust
                 .is_backing_off(LAB, machine.reading.monotonic);
-            // Its `Date` fits the signature that it rejects, or is missing.
+            // The host rejects a signature that agrees with its `Date`, or sends no `Date`.
             let backs_off = kind == Trial && matches!(answer, Code(AHEAD) | CodeAlone | Message(_));
             assert_eq!(is_backing_off, backs_off, "{what}");
         }
@@ -361,7 +364,7 @@ fn an_accepted_request_that_the_clock_signed_does_not_accept_a_trial() {
     }
 }
 
-/// The server tolerates fifteen minutes, and knows the time.
+/// The server tolerates fifteen minutes, and its clock is correct.
 #[test]
 fn an_accepted_response_that_contradicts_the_trial_removes_it() {
     let mut machine = Machine::trying(AWS, 10 * MINUTE);
@@ -371,7 +374,7 @@ fn an_accepted_response_that_contradicts_the_trial_removes_it() {
     machine.says(&[]);
 }
 
-/// S3 says that there is no such bucket before it looks at the signature.
+/// S3 answers that a bucket does not exist before it looks at the signature.
 #[test]
 fn a_404_whose_date_contradicts_the_trial_removes_it() {
     for ahead in [10 * MINUTE, 20 * MINUTE, DAY] {
@@ -398,7 +401,7 @@ fn a_rejected_trial_is_removed_and_the_hosts_date_ignored_for_a_minute_then_two(
         assert_eq!(machine.sends(LAB, Code(20 * MINUTE)), Decision::Resign);
         assert_eq!(machine.kind(LAB), Some(HostTimeKind::Trial));
     }
-    // Accepted, so the next failure counts as the first.
+    // The host accepts a request, so the next failure counts as the first.
     machine.sends(LAB, Undated(200));
     assert_eq!(machine.ahead(KMS), 20 * MINUTE);
     let trial = Code(3 * HOUR);
@@ -438,19 +441,19 @@ fn a_denial_removes_no_trial_and_starts_no_back_off() {
 #[test]
 fn a_denial_that_states_no_time_ends_a_trial_and_starts_no_back_off() {
     let mut machine = Machine::trying(LAB, -HOUR);
-    // The trial goes on after its resend, which may have been denied.
+    // The trial stays after its resend, which may have been denied.
     assert_eq!(machine.resends(LAB, Undated(403)), Decision::Pass);
     assert_eq!(machine.ahead(LAB), -HOUR);
     assert_eq!(machine.sends(LAB, Undated(403)), Decision::Resign);
     assert_eq!(machine.ahead(LAB), 0);
     assert_eq!(machine.resends(LAB, Undated(200)), Decision::Pass);
-    // The clock is tried once.
+    // The local clock is tried once.
     assert_eq!(machine.sends(LAB, Undated(403)), Decision::Pass);
     assert_eq!(machine.sends(LAB, Status(403, HOUR)), Decision::Resign);
     machine.says(&[]);
 }
 
-/// The trial was wrong and makes signatures look old, which is not expiry in transit.
+/// A wrong trial makes signatures look old, which is not expiry in transit.
 #[test]
 fn a_trial_that_is_behind_is_rejected_as_well() {
     for answer in [Message(0), Code(0), CodeAlone] {
@@ -479,7 +482,7 @@ fn a_signature_by_a_trial_that_expired_in_transit_does_not_remove_it() {
 }
 
 #[test]
-fn a_message_settles_what_was_tried() {
+fn a_message_ends_a_trial() {
     let mut machine = Machine::trying(AWS, 20 * MINUTE);
     assert_eq!(machine.sends(AWS, Message(2 * DAY)), Decision::Resign);
     assert_eq!(machine.kind(AWS), None);
@@ -504,7 +507,7 @@ fn nothing_is_signed_for_a_time_beyond_the_limit() {
 }
 
 #[test]
-fn a_conflicting_host_is_signed_for_by_its_own_time() {
+fn requests_to_a_conflicting_host_are_signed_with_its_own_time() {
     let mut machine = Machine::confirmed();
     assert_eq!(machine.sends(LAB, Message(20 * MINUTE)), Decision::Resign);
     assert_eq!(machine.kind(LAB), Some(HostTimeKind::Conflicting));
@@ -515,7 +518,7 @@ fn a_conflicting_host_is_signed_for_by_its_own_time() {
     let name = |label: &Option<Label>| label.as_ref().unwrap().as_str().to_owned();
     assert_eq!(name(&details.server_address), LAB);
     assert_eq!(name(&details.other_address), AWS);
-    // Its clock drifts on: no second warning.
+    // The host's clock drifts further, without a second warning.
     for answer in [Message(30 * MINUTE), Code(40 * MINUTE)] {
         assert_eq!(machine.sends(LAB, answer), Decision::Resign);
         assert_eq!(machine.resends(LAB, Undated(200)), Decision::Pass);
@@ -549,7 +552,7 @@ fn a_trial_of_aws_becomes_the_correction_although_aws_confirmed_the_clock() {
 }
 
 #[test]
-fn a_conflicting_host_that_agrees_again_is_none() {
+fn a_conflicting_host_that_agrees_again_is_no_longer_conflicting() {
     for is_confirmed in [true, false] {
         let mut machine = Machine::confirmed();
         machine.sends(LAB, Message(20 * MINUTE));
@@ -580,8 +583,8 @@ fn among_other_hosts_the_last_error_counts_once_a_second() {
     );
 }
 
-/// Guarantee 1: a `Date` concerns the host that sent it, until a request that is signed
-/// by it is accepted.
+/// A `Date` affects only the host that sent it, until that host accepts a request signed
+/// with it.
 #[test]
 fn no_date_changes_the_time_of_another_host() {
     for status in 200..600 {
@@ -590,7 +593,7 @@ fn no_date_changes_the_time_of_another_host() {
                 for mut machine in [Machine::new(), Machine::confirmed()] {
                     for _ in 0..5 {
                         machine.observes(LAB, Status(status, ahead), |exchange| {
-                            // Nothing is signed by what it says.
+                            // No request is signed with the time of the trial.
                             exchange.trip.signed_at = Some(exchange.trip.sent.wall);
                             exchange.trip.signed_by = SignedBy::Clock(0);
                             exchange.is_resend = is_resend;
@@ -653,7 +656,7 @@ fn an_observe_only_clock_tries_nothing_and_reports_each_skew_once() {
         machine.mode = Mode::Observe;
         for _ in 0..3 {
             machine.observes(AWS, answer, |exchange| {
-                // It signs nothing: requests carry the local time.
+                // An observe-only clock signs nothing, so requests carry the local time.
                 exchange.trip.signed_at = Some(exchange.trip.sent.wall);
             });
         }
@@ -673,14 +676,14 @@ fn a_monotonic_clock_that_goes_back_restarts_all_periods() {
     machine.resends(LAB, Code(HOUR));
     machine.sends(AWS, Status(200, 0));
     assert!(machine.is_confirmed());
-    // A checkpoint of yesterday is restored.
+    // Yesterday's checkpoint is restored.
     machine.reading.monotonic -= Duration::from_secs(86_400);
     machine.reading.wall -= Duration::from_secs(86_400);
     assert_eq!(machine.sends(LAB, Code(20 * MINUTE)), Decision::Resign);
     assert!(machine.is_confirmed());
     machine.passes(3_600);
     let events = &mut machine.events;
-    keep_up(&mut machine.state, machine.reading, events);
+    clear_outdated(&mut machine.state, machine.reading, events);
     assert!(!machine.is_confirmed());
 }
 
@@ -704,13 +707,14 @@ fn three_contradictions_end_a_correction() {
     for count in 1..=3 {
         assert!(machine.state.correction().is_some());
         machine.sends(KMS, Status(200, 0));
-        assert_eq!(machine.state.is_doubted(), count < 3);
+        assert_eq!(machine.state.is_contradicted(), count < 3);
     }
     assert_eq!(machine.ahead(AWS), 0);
     machine.says(&["skew_detected", "correction_cleared"]);
 }
 
-/// What a server says whose clock shows `server`, and which tolerates five minutes.
+/// Returns the message of a server whose clock shows `server`, and which tolerates five
+/// minutes.
 fn message(signed: SystemTime, server: SystemTime) -> String {
     let tolerance = Duration::from_secs(300);
     let (bound, words, sign) = if signed < server {

@@ -1,4 +1,4 @@
-//! What a person can do about a failed call.
+//! The advice for a person whose call failed.
 
 use super::{Cause, Origin};
 use crate::evidence::OtherCause;
@@ -9,31 +9,33 @@ pub(super) const fn of(cause: Cause, origin: Option<Origin>) -> &'static str {
         (Cause::Clock(Some(_)), Some(origin)) => of_origin(origin).0,
         (Cause::Clock(Some(_)) | Cause::Certificate, _) => of_origin(Origin::NoNtp).0,
         (Cause::Clock(None), _) => {
-            "Compare the local clock with a server's: `date -u; curl -sI \
-             https://sts.amazonaws.com`. If it is off, set it. If it is correct, look for what \
-             delays requests between signing and sending. If a presigned URL was rejected before \
-             it expired, the server is at fault: it judges the URL by the time that it allows for \
-             signed headers."
+            "Compare the local clock with the `Date` of a server: `date -u; curl -sI \
+             https://sts.amazonaws.com`. If the clock is wrong, set it. If it is correct, find out \
+             why requests are delayed between signing and sending. If a presigned URL was rejected \
+             before it expired, the server is at fault: it applies the tolerance for signed headers \
+             to the URL."
         }
         (Cause::ExpiredInTransit(_), _) => {
-            "Look for what delays requests between signing and sending: a machine or container that \
-             is suspended, a queue in front of the connection, a slow upload. Send in smaller parts \
-             (multipart uploads), limit how many requests run at once, and raise no time-out beyond \
-             5 minutes. If a presigned URL was rejected before it expired, the server is at fault: \
-             it judges the URL by the time that it allows for signed headers."
+            "Find out why requests are delayed between signing and sending: a suspended machine or \
+             container, a queue in front of the connection, a slow upload. Send smaller parts \
+             (multipart uploads), limit how many requests run at once, and keep timeouts at 5 \
+             minutes or less. If a presigned URL was rejected before it expired, the server is at \
+             fault: it applies the tolerance for signed headers to the URL."
         }
         (Cause::AnotherClock(_), Some(Origin::Year)) => {
             "Look for a program that writes the week-based year (`YYYY` for `yyyy`, `%G` for `%Y`) \
-             into its signatures: around New Year that is another year."
+             into its signatures: around New Year it differs from the calendar year."
         }
         (Cause::AnotherClock(_), _) => {
             "Repeat the call. If another machine signed it, set the clock of that machine."
         }
         (Cause::Other(cause), _) => text_of(cause).1,
-        (Cause::Unrelated, _) => "Read the error itself.",
+        (Cause::Unrelated, _) => {
+            "Read the error message: it is not about the clock or the signature."
+        }
         (Cause::Unknown, _) => {
             "Check the access key and its secret, the region, and the local clock (the example \
-             `doctor` of this crate compares it with a server's)."
+             `doctor` of this crate compares it with that of a server)."
         }
     }
 }
@@ -53,7 +55,7 @@ macro_rules! set_the_clock {
     };
 }
 
-/// Returns what to do about a clock that is wrong, and why it probably is.
+/// Returns what to do about a wrong clock, and why it is probably wrong.
 pub(super) const fn of_origin(origin: Origin) -> (&'static str, &'static str) {
     match origin {
         Origin::NoBattery => set_the_clock!(
@@ -61,8 +63,8 @@ pub(super) const fn of_origin(origin: Origin) -> (&'static str, &'static str) {
              a dead one, and NTP has not set the clock since the start."
         ),
         Origin::TimeZone => set_the_clock!(
-            "The difference is that of a time zone, so local time was probably taken for UTC: two \
-             systems on one machine, a hardware clock in local time, a clock set by hand."
+            "The difference is the offset of a time zone, so local time was probably taken for UTC: \
+             two systems on one machine, a hardware clock in local time, or a clock set by hand."
         ),
         Origin::Year => set_the_clock!(
             "The difference is whole years, so the year was probably set wrong, or a program writes \
@@ -73,33 +75,33 @@ pub(super) const fn of_origin(origin: Origin) -> (&'static str, &'static str) {
              laptop was suspended, or the battery of the hardware clock is dead."
         ),
         Origin::NoNtp => set_the_clock!(
-            "Probably NTP has not set it for long (no service, or UDP port 123 is blocked), or the \
-             machine was suspended."
+            "Probably NTP has not set it for a long time (there is no NTP service, or UDP port 123 \
+             is blocked), or the machine was suspended."
         ),
     }
 }
 
-/// Returns what is said of a cause that is not the clock, and what to do about it.
+/// Returns the text for a cause other than the clock, and what to do about it.
 pub(super) const fn text_of(cause: OtherCause) -> (&'static str, &'static str) {
     match cause {
         OtherCause::WrongKey => (
-            "the secret key is wrong, or the request was changed on the way",
+            "the secret key is wrong, or the request was changed in transit",
             "Check the secret access key: stray spaces, a newline at its end, the secret of \
              another key. If it is correct, look for a proxy that changes headers, path or body.",
         ),
         OtherCause::ExpiredCredentials => (
             "the credentials have expired",
-            "Get new credentials: `aws sso login`, or restart what refreshes them. If they should \
-             be valid, check the local clock.",
+            "Get new credentials: `aws sso login`, or restart the program that refreshes them. If \
+             they should be valid, check the local clock.",
         ),
         OtherCause::ExpiredUrl => (
             "the presigned URL or POST policy has expired",
             "Make a new URL. If it expired too early, it was signed by a clock that was behind: \
-             sign with `start_time(clock.now())`, and let it live longer.",
+             sign with `start_time(clock.now())`, and set a longer expiry.",
         ),
         OtherCause::CredentialScope => (
             "the request was signed for another region or service",
-            "Check the client's region, and that the endpoint belongs to it and to the service.",
+            "Check the client's region, and that the endpoint belongs to this region and service.",
         ),
         OtherCause::UnknownCredentials => (
             "the service does not know the access key or session token",
@@ -113,12 +115,12 @@ pub(super) const fn text_of(cause: OtherCause) -> (&'static str, &'static str) {
         ),
         OtherCause::MalformedDate | OtherCause::MalformedSignature => (
             "the request's date or signature was missing or could not be read",
-            "Look for what changes headers on the way, and check how the request is signed.",
+            "Look for a proxy that changes headers, and check how the request is signed.",
         ),
         OtherCause::Denied => (
             "a policy denies the request to these credentials",
             "Check the policies of the caller and of the resource; `aws sts get-caller-identity` \
-             says who the caller is.",
+             shows the caller.",
         ),
     }
 }

@@ -1,4 +1,4 @@
-//! Where the error of a clock probably comes from.
+//! The probable reason why a clock is wrong.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use crate::evidence::is_plausible;
 use crate::offset::ClockOffset;
 
-/// Where the error of a clock probably comes from, as far as its size says so.
+/// The probable reason why a clock is wrong, judged by the size of its error.
 ///
 /// Its `Display` is a sentence for people.
 ///
@@ -22,21 +22,22 @@ use crate::offset::ClockOffset;
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Origin {
-    /// The local clock shows a year before 2020: its battery is dead, or it has none.
+    /// The clock shows a year before 2020: it has no battery, or a dead one.
     NoBattery,
-    /// Whole hours, or another difference between a time zone and UTC.
+    /// The error is the offset of a time zone: whole hours, for example.
     TimeZone,
-    /// Whole years: a wrong year, or the week-based year in place of the calendar year.
+    /// The error is whole years: the year is wrong, or a program writes the week-based
+    /// year.
     Year,
-    /// Days: a suspend, a restored snapshot.
+    /// The error is days: the machine was suspended, or a snapshot was restored.
     Suspend,
-    /// Anything else: nothing sets the clock.
+    /// Any other error: probably nothing sets the clock.
     NoNtp,
 }
 
 impl Origin {
-    /// Returns the probable origin of an error, where the wrong clock shows `local`, and
-    /// `offset` is server − local.
+    /// Returns the probable origin of the error of a clock that shows `local`. `offset` is
+    /// server time − local time.
     pub fn of(offset: ClockOffset, local: SystemTime) -> Self {
         let off_by = offset.as_millis().saturating_abs();
         let from = |unit: i64| (off_by % unit).min(unit - off_by % unit);
@@ -66,5 +67,5 @@ impl fmt::Display for Origin {
 const MINUTE: i64 = 60_000;
 const QUARTER: i64 = 15 * MINUTE;
 const DAY: i64 = 96 * QUARTER;
-/// Of 365.25 days, so that four of them are whole days.
+/// A year of 365.25 days, so that four years are a whole number of days.
 const YEAR: i64 = 365 * DAY + DAY / 4;

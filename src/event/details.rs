@@ -1,4 +1,4 @@
-//! [`Details`]: the numbers and names of an event, and the one list of their fields.
+//! [`Details`]: the numbers and names of an event, and the list of their fields.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,8 +6,8 @@ use crate::evidence::Source;
 use crate::offset::ClockOffset;
 use crate::timestamp::iso_8601;
 
-/// Calls another macro with each fact of an event: its type, and the names and forms in
-/// which logs and JSON show it. Nothing else lists them.
+/// Calls another macro with the list of all details: the type of each, and its names and
+/// formats in logs and JSON. There is no other list of them.
 macro_rules! each_detail {
     ($then:ident!($($context:tt)*)) => {
         $then! {
@@ -19,20 +19,20 @@ macro_rules! each_detail {
             /// Server time − local time, before the event.
             previous_offset: $crate::offset::ClockOffset =>
                 "previous_offset_ms": $crate::event::Details::millis;
-            /// How far `offset` can be from the truth.
+            /// How far `offset` can be from the true offset.
             uncertainty: std::time::Duration =>
                 "uncertainty_ms": $crate::event::Details::whole_millis;
-            /// How old the signature was by the server's clock. Where a correction ends: how
-            /// long ago it was made.
+            /// How old the signature was by the server's clock. For the end of a
+            /// correction: how long ago it was last updated.
             age: std::time::Duration =>
                 "age_ms": $crate::event::Details::whole_millis;
-            /// What states the server's time.
+            /// The part of the response that states the server's time.
             time_source: $crate::evidence::Source =>
                 "time_source": $crate::event::Details::time_source;
             /// The time that the request was signed with.
             signed_at: std::time::SystemTime =>
                 "signed_at": $crate::event::Details::time;
-            /// The server's time, as stated or concluded.
+            /// The server's time, as it was stated, or as it follows from a stated bound.
             server_time: std::time::SystemTime =>
                 "server_time": $crate::event::Details::time;
             /// The host that sent the response.
@@ -41,22 +41,22 @@ macro_rules! each_detail {
             /// The host that `server_address` disagrees with.
             other_address: $crate::event::Label =>
                 "other.address": $crate::event::Label::as_str;
-            /// The service's name in signatures, such as `sqs`.
+            /// The name of the service in signatures, such as `sqs`.
             service: $crate::event::Label =>
                 "rpc.service": $crate::event::Label::as_str;
-            /// The SDK's name of the operation.
+            /// The name of the operation in the SDK.
             method: $crate::event::Label =>
                 "rpc.method": $crate::event::Label::as_str;
-            /// The service's id of the request.
+            /// The request id from the service.
             request_id: $crate::event::Label =>
                 "aws.request_id": $crate::event::Label::as_str;
-            /// The service's error code.
+            /// The error code from the service.
             error_type: $crate::event::Label =>
                 "error.type": $crate::event::Label::as_str;
-            /// Whether the clock corrects, or only observes.
+            /// Whether the clock corrects or only observes.
             mode: $crate::event::Mode =>
                 "mode": $crate::event::Mode::as_str;
-            /// The clock's name, as it was given to the builder.
+            /// The clock's name, as it was set with the builder.
             clock: $crate::event::Label =>
                 "clock": $crate::event::Label::as_str;
         }
@@ -66,7 +66,19 @@ pub(crate) use each_detail;
 
 macro_rules! define {
     (() $($(#[$doc:meta])* $field:ident: $type:ty => $($name:literal: $form:path),+;)*) => {
-        /// What is known about an event. A fact that is not known is `None`.
+        /// The numbers and names of an event. A detail that is not known is `None`.
+        ///
+        /// ```
+        /// use aws_clock_skew::SkewClock;
+        ///
+        /// let clock = SkewClock::builder()
+        ///     .on_event(|event| {
+        ///         let details = event.details();
+        ///         eprintln!("{}: {:?}, {:?}", event.name(), details.offset, details.server_address);
+        ///     })
+        ///     .build();
+        /// # assert!(!clock.is_observe_only());
+        /// ```
         #[derive(Clone, Debug, Default, Eq, PartialEq)]
         #[non_exhaustive]
         pub struct Details {
@@ -76,7 +88,7 @@ macro_rules! define {
 }
 each_detail!(define!());
 
-/// The forms in which logs and JSON show the facts.
+/// The formats of details in logs and JSON.
 impl Details {
     pub(crate) fn text(offset: &ClockOffset) -> String {
         offset.to_string()
@@ -103,9 +115,9 @@ impl Details {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Mode {
-    /// It corrects signatures.
+    /// The clock corrects signatures.
     Correct,
-    /// It reports, and corrects nothing; see
+    /// The clock reports clock skew and corrects nothing; see
     /// [`SkewClockBuilder::observe_only`](crate::SkewClockBuilder::observe_only).
     Observe,
 }
@@ -146,7 +158,7 @@ mod serialize {
         }
     }
 
-    /// Leaves out what is not known.
+    /// Writes an entry, unless its value is not known.
     fn entry<M: SerializeMap>(
         map: &mut M,
         name: &'static str,

@@ -1,5 +1,5 @@
-//! [`EventKind`]: what happened, and what only one kind has: why a correction ended, why a
-//! request was not re-signed, what a client lacks.
+//! [`EventKind`] and the details of single kinds: why a correction ended, why a request was
+//! not re-signed, and which part a client lacks.
 
 use std::fmt;
 
@@ -12,37 +12,38 @@ use crate::evidence::{OtherCause, Source};
 pub enum EventKind {
     /// The correction starts or changes.
     SkewDetected,
-    /// A signature expired on the way to the server; the local clock is correct.
+    /// A signature expired in transit; the local clock is correct.
     ExpiredInTransit,
-    /// The correction ends. Signatures are dated by the local clock again.
+    /// The correction ends. Requests are signed with the local time again.
     #[non_exhaustive]
     CorrectionCleared {
-        /// Why.
+        /// Why the correction ended.
         reason: ClearReason,
     },
-    /// Two servers disagree about the time. The correction follows
-    /// [`Details::other_address`](super::Details::other_address), which is an AWS endpoint if one of the two is.
+    /// Two servers disagree about the time. The clock keeps the time of
+    /// [`Details::other_address`](super::Details::other_address), which is an AWS endpoint
+    /// if one of the two is.
     HostsDisagree,
-    /// The time in a `Date` header was tried, and the server rejected it.
+    /// The server rejected a request that was signed with the time in its `Date` header.
     TrialRejected,
     /// A request was rejected because of its time, and could not be re-signed.
     #[non_exhaustive]
     ResendSkipped {
-        /// Why.
+        /// Why the request could not be re-signed.
         reason: SkipReason,
     },
-    /// A request was re-signed, and rejected again because of its time.
+    /// A request was re-signed and rejected again because of its time.
     ResendRejected,
     /// A server states a time beyond [`Limits`](crate::Limits). Nothing was corrected.
     OffsetLimitExceeded,
-    /// An authentication error that looks like a clock skew error and has another cause, such
-    /// as a wrong key.
+    /// An authentication error that could be a clock skew error has another cause, such as
+    /// a wrong key.
     #[non_exhaustive]
     NotClockSkew {
-        /// What the server says it is.
+        /// The cause that the server names.
         cause: Option<OtherCause>,
     },
-    /// A client has the interceptor without the parts that it needs. Nothing is corrected.
+    /// A client lacks a part of the installation. Its signatures are not corrected.
     #[non_exhaustive]
     IncompleteInstallation {
         /// The parts that the client lacks.
@@ -72,7 +73,7 @@ impl EventKind {
         Self::NAMES[self.index()]
     }
 
-    /// Returns where this kind stands in an array of all kinds.
+    /// Returns the position of this kind in an array of all kinds.
     pub(crate) const fn index(self) -> usize {
         match self {
             Self::SkewDetected => 0,
@@ -88,7 +89,7 @@ impl EventKind {
         }
     }
 
-    /// Returns whether another time signs from now on.
+    /// Returns whether requests are signed with another time after this event.
     pub(crate) const fn is_change_of_state(self) -> bool {
         matches!(self, Self::SkewDetected | Self::CorrectionCleared { .. })
     }
@@ -127,8 +128,8 @@ pub enum ClearReason {
     LocalClockRepaired,
     /// Servers contradicted the correction, and agree with the local clock.
     Contradicted,
-    /// [`SkewClock::reset`](crate::SkewClock::reset) was called, or the monotonic clock has gone
-    /// back: a checkpoint was restored.
+    /// [`SkewClock::reset`](crate::SkewClock::reset) was called, or the monotonic clock has
+    /// gone back because a checkpoint was restored.
     Reset,
 }
 
@@ -147,18 +148,18 @@ impl ClearReason {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum SkipReason {
-    /// Its body is signed in pieces that only its own signer can sign again: the frames of
-    /// an event stream, or chunks of a body that a Tower layer forwards.
+    /// The body is signed in pieces that only its own signer can re-sign: the frames of an
+    /// event stream, or chunks of a body that passes through a Tower layer.
     Chunked,
-    /// It is signed with SigV4a, and the cargo feature `sigv4a` is off.
+    /// The request is signed with SigV4a, and the cargo feature `sigv4a` is off.
     Sigv4a,
-    /// It is signed for S3 Express.
+    /// The request is signed for an S3 Express session.
     Express,
-    /// Its signature could not be reproduced with the credentials at hand.
+    /// The signature could not be reproduced with the present credentials.
     Proof,
-    /// Its body cannot be sent again.
+    /// The body cannot be sent twice.
     Body,
-    /// No credentials could be had.
+    /// The provider returned no credentials.
     Identity,
 }
 
@@ -185,7 +186,7 @@ impl SkipReason {
     }
 }
 
-/// Part of the installation that a client lacks.
+/// A part of the installation that a client lacks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Missing {
@@ -193,7 +194,7 @@ pub enum Missing {
     RetryClassifier,
     /// [`SkewClock::auth_scheme`](crate::SkewClock) is not installed.
     AuthScheme,
-    /// The program has no HTTPS client to send through, or a client of a configured config was
+    /// The program has no default HTTPS client, or a client of a configured config was
     /// given another HTTP client.
     HttpClient,
 }
@@ -209,7 +210,7 @@ impl Missing {
     }
 }
 
-/// `Display` by `as_str`.
+/// Implements `Display` with `as_str`.
 macro_rules! show_as_str {
     ($($type:ty),*) => {
         $(impl fmt::Display for $type {
@@ -226,7 +227,7 @@ mod tests {
     use super::*;
 
     impl EventKind {
-        /// One of each kind.
+        /// One example of each kind.
         pub(in crate::event) const EXAMPLES: [Self; Self::COUNT] = [
             Self::SkewDetected,
             Self::ExpiredInTransit,

@@ -1,21 +1,22 @@
-//! [`Label`]: a name from outside, safe to log.
+//! [`Label`]: a name from outside that is safe to log.
 
 use std::fmt;
 
 use crate::evidence::visible;
 
-/// A name that came from outside: at most 64 visible ASCII characters of it.
+/// A name from outside, cut to 64 visible ASCII characters.
 #[derive(Clone, Eq, Hash, PartialEq)]
 pub struct Label(Box<str>);
 
 impl Label {
-    /// Returns what can be shown of `text`, or `None` if that is nothing.
+    /// Returns the visible characters of `text`, or `None` if there are none.
     pub(crate) fn new(text: &str) -> Option<Self> {
         let visible = visible(text);
         (!visible.is_empty()).then(|| Self(visible.into_boxed_str()))
     }
 
-    /// Returns the name of a service, which the SDK and signatures spell in different cases.
+    /// Returns the name of a service in lower case, because the SDK and signatures use
+    /// different cases.
     pub(crate) fn of_service(name: &str) -> Option<Self> {
         Self::new(name).map(|mut label| {
             label.0.make_ascii_lowercase();
@@ -23,7 +24,7 @@ impl Label {
         })
     }
 
-    /// Returns the name of a clock that was given none.
+    /// Returns the default name of a clock.
     pub(crate) fn unnamed_clock() -> Self {
         Self("default".into())
     }

@@ -1,27 +1,28 @@
-//! Error codes: where a response states one, and what a listed code says.
+//! Error codes: where responses state them, and what the listed codes mean.
 
 use super::OtherCause::{self, *};
 use super::SkewDirection::{self, Ahead, Unspecified};
 use super::message::unquoted;
 use super::pattern::Pattern;
 
-/// Where JSON, XML, CBOR and an event-stream frame state a code. What a caller's user wrote cannot
-/// look like this: JSON escapes its quotes, and XML its angle brackets.
+/// Where JSON, XML, CBOR and an event-stream frame state a code. A text that a user of the
+/// caller wrote cannot match: JSON escapes its quotes, and XML its angle brackets.
 static STATED: Pattern = Pattern::new(concat!(
     r#"^(?:<[Cc]ode>\s?|"(?:__type|[Cc]ode|errorCode|errorType)"\s?:\s?"|:exception-type"#,
-    // The head of a CBOR string is a letter, or an x and its length.
+    // The head of a CBOR string is a letter, or an x and the length.
     r"|__type(?:x.??|[`a-w]))(?:[\w.-]{1,128}#)?(?<name>[A-Z][\w.-]{0,63}?)",
-    // In CBOR the next key follows at once: its length as a letter, `message`, the head of its text.
+    // In CBOR the next key follows without a separator: its length as a letter, `message`,
+    // and the head of its text.
     r"(?:g[Mm]essage[xy]|[^\w.-]|$)",
 ));
 const ANCHORS: &str = "\"__type\" __type <Code> <code> \"Code\" \"code\" \"errorCode\" \"errorType\" \
     :exception-type";
 
-/// The codes that alone say something about authentication, each with or without `Exception`.
+/// The codes about authentication, each with or without `Exception`.
 ///
-/// Clock skew errors are the SDKs' list of definite ones, and the codes of S3-compatible servers,
-/// Alibaba Cloud and Tencent Cloud. One of them says which way: the API reference gives
-/// `RequestExpired` for both.
+/// The clock skew errors are those on the SDKs' list of definite ones, and the codes of
+/// S3-compatible servers, Alibaba Cloud and Tencent Cloud. Only one of them states the
+/// direction: by the API reference, `RequestExpired` is used for both.
 #[rustfmt::skip]
 const LISTED: [(Class, &str); 10] = [
     (Class::Clock(Ahead), "RequestInTheFuture"),
@@ -37,34 +38,34 @@ const LISTED: [(Class, &str); 10] = [
     (Class::Other(MalformedDate), "InvalidTimeStamp.Format MalformedDate"),
 ];
 
-/// Parts of the codes that have nothing to do with authentication. Their messages repeat names and
-/// values that the caller's users chose: an object called "Signature expired: …" must not change
-/// the clock.
+/// Parts of codes that have nothing to do with authentication. Their messages repeat names
+/// and values that users of the caller chose: an object called "Signature expired: …" must
+/// not change the clock.
 const UNRELATED: &str = "NoSuch NotFound AlreadyExists Validation InvalidArgument InvalidParameter \
     Throttl ConditionalCheck PreconditionFailed";
 
-/// What SDKs and gateways write where a response has no code.
+/// Placeholders of SDKs and gateways for a missing code.
 const NO_CODE: [&str; 5] = ["Null", "None", "Unknown", "Forbidden", "Unauthorized"];
 
-/// The code of a response, and what it says.
+/// The code of a response, and its meaning.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Code {
-    /// Cut to 64 visible ASCII characters.
+    /// The code, cut to 64 visible ASCII characters.
     pub(super) name: Option<String>,
     pub(super) class: Class,
-    /// The response has a field for the code, and this was in it. Otherwise the code is a word of
-    /// the text, which may be quoted from the request.
+    /// Whether the response states the code in a header or field. Otherwise the code is a
+    /// word of the text, which may be quoted from the request.
     pub(super) is_stated: bool,
 }
 
-/// What a code alone says.
+/// The meaning of a code without its message.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) enum Class {
     /// A clock skew error.
     Clock(SkewDirection),
-    /// The signature is wrong, and a wrong time makes it so.
+    /// The signature is wrong, which a wrong time can cause.
     Signature,
-    /// Access is denied, which is also the response of some services to any bad signature.
+    /// Access is denied; some services also return this for any bad signature.
     Access,
     /// An authentication error with a known cause other than the clock.
     Other(OtherCause),
@@ -76,8 +77,8 @@ pub(super) enum Class {
 }
 
 impl Code {
-    /// Takes the code from the headers, or else the one that the text states, or else the first
-    /// listed code in it that is not quoted.
+    /// Finds the code: in the headers, or else in a field of the text, or else the first
+    /// listed code in the text that is not quoted.
     pub(super) fn find(given: Option<&str>, text: &str) -> Self {
         if given.is_none() && text.is_empty() {
             return Self::default();
@@ -92,7 +93,8 @@ impl Code {
             Some(word).filter(|word| class(word) != Class::Unknown)
         });
         let class = match name.map_or(Class::Unknown, class) {
-            // IAM Roles Anywhere says that of a signature with an `AccessDeniedException`.
+            // IAM Roles Anywhere returns an `AccessDeniedException` with this text for a
+            // bad signature.
             Class::Access if unquoted(text).contains("Invalid signature") => Class::Signature,
             class => class,
         };
@@ -104,16 +106,16 @@ impl Code {
     }
 }
 
-/// Returns a header value or a field cut to its first 64 visible ASCII characters, so that a server
-/// cannot write what it likes into logs, or flood them.
+/// Returns the first 64 visible ASCII characters of a header value or field, so that a
+/// server can neither forge log lines nor flood the log.
 pub(crate) fn visible(value: &str) -> String {
     let visible = value.chars().filter(char::is_ascii_graphic);
     visible.take(64).collect()
 }
 
-/// Strips what surrounds a code in a header: `aws.protocols#Code:http://…` (Smithy, AWS restJson1,
-/// "Operation error serialization"), `Code:`, `Code;Sender`, `aws:Code`. Returns `None` if no code
-/// is left.
+/// Strips the parts around a code in a header: `aws.protocols#Code:http://…` (Smithy, AWS
+/// restJson1, "Operation error serialization"), `Code:`, `Code;Sender`, `aws:Code`. Returns
+/// `None` if no code is left.
 fn bare(value: &str) -> Option<&str> {
     let value = value.split_once(":http").map_or(value, |(name, _)| name);
     let value = value.rsplit_once('#').map_or(value, |(_, name)| name);
@@ -129,7 +131,7 @@ fn stated(text: &str) -> Option<&str> {
 }
 
 fn class(name: &str) -> Class {
-    // In CBOR a lower-case letter may follow, and it is no part of the code.
+    // In CBOR a lower-case letter may follow that is not part of the code.
     let goes_on = |c: char| matches!(c, 'A'..='Z' | '0'..='9' | '.' | '_' | '-');
     let is_whole = |rest: &str| !rest.trim_start_matches("Exception").starts_with(goes_on);
     let mut all = listed();

@@ -1,4 +1,4 @@
-//! The patterns: what an error message says about the clock.
+//! The patterns for error messages about the clock.
 
 use super::OtherCause::{self, *};
 use super::SkewDirection::{self, Ahead, Behind, Unspecified};
@@ -11,41 +11,42 @@ use std::time::{Duration, SystemTime};
 
 // The patterns run over the text in lower case.
 
-/// `A is now earlier than B (C - 15 min.)` and its mirror, whole or in part, with the request's
-/// time A, the bound B and the server's time C. Words may stand in place of B or C.
+/// `A is now earlier than B (C - 15 min.)` and its mirror image, whole or in part. A is the
+/// request's time, B the bound and C the server's time; B or C may be words.
 static SENTENCE: Pattern = Pattern::new(concat!(
     r"(?:(?:^|[^0-9])(?<request>TIME) )?is (?:(?<behind>now earlier)|still later) than ",
     r"(?:(?<bound>TIME) |[^(\[]{0,32})(?:[(\[] (?:(?<server>TIME) |[^-+)\]]{0,24})",
     r"(?<sign>[-+]|\\u002b)? (?:(?<minutes>\d{1,4}) min|(?<seconds>\d{1,4}) sec)?)?",
 ));
 
-/// The beginning of that sentence, where the rest is cut off or damaged. `Request signature expired
-/// at:` is about a URL, and `token signature expired:` about a token.
+/// The beginning of that sentence, if the rest is cut off or damaged. `Request signature
+/// expired at:` is about a URL, and `token signature expired:` about a token.
 static BEGINNING: Pattern = Pattern::new(concat!(
     r"(?<other>(?:token|request|url)\x20)?signature (?:(?<behind>expired)|not yet current):",
     r" (?<request>TIME)?",
 ));
 
-/// `Request has expired. Timestamp date is A`, `Request timestamp: A expired.`: the request's time,
-/// alone or with the current one.
+/// `Request has expired. Timestamp date is A`, `Request timestamp: A expired.`: the
+/// request's time, with or without the server's time.
 static STAMPED: Pattern = Pattern::new(concat!(
     r"(?:(?:(?<behind>expired|in the past[^<]{0,24})|in the future)\.? timestamp date (?:is )?",
     r"(?<request>TIME)(?:\. current date is (?<server>TIME))?|request timestamp ",
     r"(?<dated>TIME) expired(?:\. it must be within (?<seconds>\d{1,4}) sec)?)",
 ));
 
-/// The fields of S3, and the current time in a sentence.
+/// The fields of S3, and the server's time in a sentence.
 static FIELD: Pattern = Pattern::new(concat!(
     r"^(?:requesttime|servertime|maxallowedskewmilliseconds|<x-amz-date|current date(?:/time)?)",
     r"(?:[^0-9a-z]{1,12}|\x20is\x20)(?:(?<time>TIME)|(?<number>\d{1,9})(?:\D|$))",
 ));
 
-/// What follows may be quoted: the canonical request, or the name of a resource.
+/// The text after these words may be quoted: the canonical request, or the name of a
+/// resource.
 #[rustfmt::skip]
 const QUOTED: [&str; 4] =
     ["</Message>", "</message>", "signature we calculated", "not authorized to perform"];
 
-/// Other messages of a clock skew error, with the times in fields, if anywhere.
+/// Other messages of a clock skew error. They state times only in fields, if at all.
 #[rustfmt::skip]
 const PHRASES: [(SkewDirection, &str); 5] = [
     (Ahead, "request is not yet valid|request is not valid yet|signature is too far in the future"),
@@ -70,7 +71,7 @@ const CAUSES: [(OtherCause, &str); 10] = [
     (Denied, "not authorized to perform"),
 ];
 
-/// What a message says.
+/// The meaning of a message.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Message {
     pub(super) rejection: Option<SkewDirection>,
@@ -87,8 +88,8 @@ pub(super) struct Times {
     pub(super) tolerance: Option<Duration>,
 }
 
-/// Returns the first 64 KiB of a body as ASCII without line breaks: what was broken across lines is
-/// whole again, and UTF-16 loses its zeros. S3's longest errors have 10 KiB.
+/// Returns the first 64 KiB of a body as ASCII. Line breaks are removed to join broken
+/// sentences, and so are the zeros of UTF-16. The longest errors of S3 have 10 KiB.
 pub(super) fn text(body: &[u8]) -> String {
     let read = body.iter().copied().take(LIMIT);
     let mut text: Vec<u8> = read.filter(|b| matches!(b, b'\t' | b' '..=b'~')).collect();
@@ -111,7 +112,7 @@ pub(super) fn read(text: &str, code: &Code) -> Message {
         server: fields(text).and_then(|times| times.server),
         ..Times::default()
     };
-    // The last words before what is quoted may say what it is about.
+    // The words at the start of a quoted part can themselves name the cause.
     let named = text.get(..heard.len() + 25).unwrap_or(text);
     let cause = match (skew, code.class) {
         (None, Class::Other(cause)) => phrase(named, &CAUSES).or(Some(cause)),
@@ -125,7 +126,7 @@ pub(super) fn read(text: &str, code: &Code) -> Message {
     }
 }
 
-/// Returns the text up to what it may quote.
+/// Returns the text up to the first part that may be quoted.
 pub(super) fn unquoted(text: &str) -> &str {
     let ends = QUOTED.iter().filter(|end| text.contains(**end));
     let end = ends.filter_map(|end| text.find(end)).min();
@@ -143,9 +144,11 @@ fn sentence(text: &str, pattern: &'static Pattern, anchor: &'static str) -> Opti
         let times = Times::of_sentence(&found, way).filter(|times| times.agree(way));
         match (best, times) {
             (_, None) => return Some((way, Times::default())),
-            // Early and late at once: no clock is.
+            // The text says both "expired" and "not yet current", so it states no
+            // direction.
             (Some((other, _)), _) if other != way => return Some((Unspecified, Times::default())),
-            // SDKs print a message twice, once cut: the more complete one counts, then the first.
+            // SDKs print a message twice, one of them cut. The more complete one counts; of
+            // two equal ones, the first.
             (Some((_, other)), Some(times)) if stated(&times) <= stated(&other) => {}
             (_, Some(times)) => best = Some((way, times)),
         }
@@ -184,12 +187,12 @@ fn fields(text: &str) -> Option<Times> {
         request: time("requesttime", "<x-amz-date")?,
         server: time("servertime", "current date")?,
         bound: None,
-        // A number may be cut; whole minutes are not.
+        // A number that is not a whole minute may have been cut off.
         tolerance: millis.map(Duration::from_millis).filter(is_tolerance),
     })
 }
 
-/// Returns what the first phrase in the text stands for, whatever is between its words.
+/// Returns the meaning of the first phrase in the text, whatever is between its words.
 fn phrase<T: Copy>(text: &str, phrases: &[(T, &str)]) -> Option<T> {
     let letters = LazyCell::new(|| text.replace(|c: char| !c.is_ascii_alphanumeric(), ""));
     let is_in = |phrase: &str| {
@@ -205,7 +208,8 @@ fn phrase<T: Copy>(text: &str, phrases: &[(T, &str)]) -> Option<T> {
 type Skew = (SkewDirection, Times);
 
 impl Times {
-    /// Returns `None` for a sentence that adds where it has to subtract.
+    /// Returns the times of a sentence, or `None` if the sign of its tolerance contradicts
+    /// its words.
     fn of_sentence(found: &Found<'_>, way: SkewDirection) -> Option<Self> {
         let number = |name| found.get(name)?.parse().ok();
         let minutes = number("minutes").map(|minutes: u64| minutes * 60);
@@ -220,9 +224,11 @@ impl Times {
         })
     }
 
-    /// Checks C = B ± tolerance and on which side of B the time A is, as far as they are stated.
+    /// Checks that C = B ± tolerance and that A is on the correct side of B, for those that
+    /// are stated.
     fn agree(&self, way: SkewDirection) -> bool {
-        // Milliseconds that grow from the request's time to the server's.
+        // Milliseconds, with the sign such that the server's time is later than the
+        // request's time.
         let sign = if way == Ahead { -1 } else { 1 };
         let millis = |time| ClockOffset::between(SystemTime::UNIX_EPOCH, time).as_millis() * sign;
         let [a, b, c] = [self.request, self.bound, self.server].map(|time| time.map(millis));
@@ -233,13 +239,14 @@ impl Times {
             Some(tolerance) => c - b == tolerance,
             None => c > b && is_tolerance(&Duration::from_millis((c - b).unsigned_abs())),
         });
-        // On the bound is beyond it: both are cut to seconds.
+        // A time equal to the bound may be beyond it, because both are cut to seconds.
         let bound = b.or(c.map(|c| c - tolerance.unwrap_or(1)));
         is_exact && a.zip(bound).is_none_or(|(a, bound)| a <= bound)
     }
 }
 
-/// Whole minutes, and a day at most: a server that tolerates more checks no time.
+/// Returns whether a time can be a tolerance: whole minutes, and a day at most. A server
+/// with a larger tolerance does not check the time.
 fn is_tolerance(time: &Duration) -> bool {
     matches!(time.as_secs(), 60..=86_400) && time.as_nanos().is_multiple_of(60_000_000_000)
 }

@@ -1,15 +1,15 @@
-//! [`Pattern`]: a regular expression that runs near its anchor word.
+//! [`Pattern`]: a regular expression that runs only near its anchor word.
 
 use crate::timestamp;
 use regex::bytes::{Captures, Regex, RegexBuilder};
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
-/// A regular expression in which `TIME` stands for [`TIME`] and each blank for [`GAP`]. It is
-/// compiled when a text holds the anchor for the first time.
+/// A regular expression in which `TIME` stands for [`TIME`], and each blank for [`GAP`]. It
+/// is compiled when a text contains its anchor for the first time.
 pub(super) struct Pattern(&'static str, OnceLock<Regex>);
 
-/// Every layout in which a server was seen to write a time; [`timestamp::read`] reads them.
+/// All layouts in which servers are known to write a time; [`timestamp::read`] reads them.
 const TIME: &str = concat!(
     r"(?:\d{8}t\d{6}z",
     r"|\d{4}-\d\d-\d\d[t\x20]\d\d:\d\d:\d\d(?:[.,]\d{1,12})?(?:z|[+-]\d\d:?\d\d)",
@@ -17,8 +17,8 @@ const TIME: &str = concat!(
     r"|\d{13}\b|\d{10}\b)",
 );
 
-/// What stands between two words or beside a time: nothing where a line was broken, or the quotes,
-/// escapes and line marks of logs and terminals.
+/// The characters between two words or beside a time: none if a line was broken there, or
+/// the quotes, escapes and line marks of logs and terminals.
 const GAP: &str =
     r#"(?:\\[nrt]|\\u00[0-9a-f]{2}|&(?:nbsp|quot|apos|#x?[0-9a-f]{2});|[\x20\t"'`*|>#/\\:]){0,4}"#;
 
@@ -27,17 +27,18 @@ impl Pattern {
         Self(source, OnceLock::new())
     }
 
-    /// Runs the pattern around each occurrence of an anchor, from some bytes before it on.
+    /// Runs the pattern around each occurrence of an anchor, beginning `before` bytes
+    /// before it.
     ///
-    /// The time is linear, whatever the text holds: only the first occurrences count, and only a
-    /// bounded part of the text around each.
+    /// It takes linear time for any text: only the first [`MOST`] occurrences count, and
+    /// only a bounded part of the text around each.
     pub(super) fn near<'t>(
         &'static self,
         text: &'t str,
         anchor: &'static str,
         before: usize,
     ) -> impl Iterator<Item = Found<'t>> {
-        // `contains` is several times faster than to search for each place.
+        // `contains` is several times faster than `match_indices`.
         let places = text.contains(anchor).then(|| text.match_indices(anchor));
         let places = places.into_iter().flatten().take(MOST);
         let all = places.scan(0, move |from, (at, _)| {
@@ -75,7 +76,8 @@ impl<'t> Found<'t> {
     }
 }
 
-/// The longest sentence, with its gaps, ends within so many bytes of its anchor.
+/// The longest sentence, with its gaps, ends within this many bytes after its anchor.
 const AFTER: usize = 256;
-/// A text has one sentence, or one and its copy; an anchor may be a word of others.
+/// The number of occurrences that count. A text has one sentence, or one and its copy;
+/// other sentences may contain the anchor as well.
 const MOST: usize = 16;

@@ -1,25 +1,25 @@
-//! [`Sample`]: what one response says about the server's time.
+//! [`Sample`]: the server's time as one response states it.
 
 use super::SkewDirection;
 use super::message::Times;
 use std::time::{Duration, SystemTime};
 
-/// What one response says about the server's time, from the best place that it has.
+/// The server's time as one response states it, from the best source in that response.
 ///
-/// `earliest <= best <= latest`, and none of them is before 2020: a server that writes an earlier
-/// time has no clock.
+/// `earliest <= best <= latest`, and none of them is before 2020, because a server that
+/// states an earlier time has no clock.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Sample {
-    /// The server responded between these two times, by its own clock.
+    /// The server responded between `earliest` and `latest`, by its own clock.
     pub(crate) earliest: SystemTime,
     pub(crate) latest: SystemTime,
-    /// The one of them to sign with: every known tolerance accepts it.
+    /// The time to sign with, which every known tolerance accepts.
     pub(crate) best: SystemTime,
     pub(crate) strength: Strength,
 }
 
 impl Sample {
-    /// Takes the sample from the times in the message of a clock skew error. Returns `None` if
+    /// Returns the sample from the times in the message of a clock skew error, or `None` if
     /// none of them is usable.
     pub(super) fn from_message(kind: SkewDirection, times: &Times) -> Option<Self> {
         let past_bound = |by| match (times.bound?, kind) {
@@ -27,9 +27,9 @@ impl Sample {
             (bound, _) => bound.checked_add(by),
         };
         let exact = times.server.or_else(|| past_bound(times.tolerance?));
-        // AWS tolerates 5 or 15 minutes, so the server's time is that far past the bound. A
-        // signature halfway between 5 and 10 minutes is within both tolerances: 2.5 minutes off if
-        // it is 5, and 7.5 if it is 15.
+        // AWS tolerates 5 or 15 minutes, so the server's time is 5 or 15 minutes past the
+        // bound. A signature 7.5 minutes past the bound is accepted in both cases: it is
+        // off by 2.5 minutes if the tolerance is 5, and by 7.5 minutes if it is 15.
         let past = |seconds| exact.or_else(|| past_bound(Duration::from_secs(seconds)));
         let [one, best, other] = [5 * 60, 450, 15 * 60].map(past);
         let (one, other) = (one?, other?);
@@ -42,7 +42,7 @@ impl Sample {
         is_plausible(sample.earliest).then_some(sample)
     }
 
-    /// Where the sample was read.
+    /// Returns the part of the response that the sample comes from.
     pub(crate) const fn source(&self) -> Source {
         match self.strength {
             Strength::Message => Source::Message,
@@ -50,7 +50,7 @@ impl Sample {
         }
     }
 
-    /// Takes the sample from a `Date` header.
+    /// Returns the sample from a `Date` header.
     pub(crate) const fn from_date(date: SystemTime, strength: Strength) -> Self {
         Self {
             earliest: date,
@@ -61,7 +61,7 @@ impl Sample {
     }
 }
 
-/// The strength of a sample: what it may do.
+/// The strength of a sample, which decides what it may change.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Strength {
     /// Timestamps in the message of a clock skew error.
@@ -73,7 +73,7 @@ pub(crate) enum Strength {
     Accepted,
 }
 
-/// Where a server's time was read.
+/// The part of a response that states the server's time.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Source {
@@ -84,7 +84,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// The word for logs and metrics.
+    /// Returns the name in logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Message => "message",
@@ -93,7 +93,8 @@ impl Source {
     }
 }
 
-/// `0001-01-01` and 1970 are what servers without a clock write.
+/// Returns whether a server with a clock can state this time. Servers without one state
+/// `0001-01-01` or 1970.
 pub(crate) fn is_plausible(time: SystemTime) -> bool {
     time.duration_since(SystemTime::UNIX_EPOCH)
         .is_ok_and(|since| since >= YEAR_2020)

@@ -17,8 +17,8 @@ fn said(code: &str, text: &str) -> Message {
     message::read(&text, &Code::find(Some(code), &text))
 }
 
-/// "Behind 1000 1005 1020 900": direction, A, B and C as `HHMM` of that day, the tolerance in
-/// seconds.
+/// Returns a message as "Behind 1000 1005 1020 900": the direction, A, B and C as `HHMM` of
+/// that day, and the tolerance in seconds.
 fn summary(said: &Message) -> String {
     let clock = |time: Option<SystemTime>| match time {
         Some(time) => {
@@ -182,7 +182,7 @@ fn a_code_in_a_log_line_is_a_code() {
 }
 
 #[test]
-fn what_stands_in_64_kib_is_read_and_nothing_beyond() {
+fn only_the_first_64_kib_are_read() {
     let code = "<Error><Code>RequestTimeTooSkewed</Code></Error>";
     for (before, is_read) in [(65_536 - code.len(), true), (65_536, false)] {
         let body = " ".repeat(before) + code;

@@ -12,16 +12,16 @@ const SECOND: i64 = 1_000;
 const MINUTE: i64 = 60 * SECOND;
 const DAY: i64 = 1_440 * MINUTE;
 
-/// What was wrong.
+/// The cause of the error.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Kind {
-    /// The local clock; the response came within a minute.
+    /// The local clock is wrong; the response came within a minute.
     Skew,
-    /// The request was on its way for too long.
+    /// The request was in transit for too long.
     Expired,
     /// Both.
     Mixed,
-    /// Neither: the clock is correct, or wrong by less than is tolerated.
+    /// The key is wrong; the clock is correct, or its error is tolerated.
     WrongKey,
 }
 
@@ -78,14 +78,14 @@ impl Row {
             let known = kind.draw(&mut rng);
             let is_rejected = kind == Kind::WrongKey || known.is_rejected();
             if is_rejected {
-                row.enter(&known);
+                row.add(&known);
                 cases += 1;
             }
         }
         row
     }
 
-    fn enter(&mut self, known: &Known) {
+    fn add(&mut self, known: &Known) {
         let trip = known.trip();
         let received = trip.received;
         let verdict = judge(&trip, &known.evidence(), received, known.signing());
@@ -111,7 +111,8 @@ impl Row {
         };
         let truth = known.truth(known.there + known.back);
         let off = ClockOffset::between(signed, truth).magnitude();
-        // Half a minute for the second request to arrive, and for whole seconds.
+        // Half a minute is for the time in transit of the resend, and for the cut to whole
+        // seconds.
         let is_in_time = off + Duration::from_secs(30) <= Duration::from_millis(known.tolerance);
         self.accepted += usize::from(is_in_time && self.kind != Kind::WrongKey);
     }
@@ -122,12 +123,13 @@ impl Row {
         match self.kind {
             Kind::Skew => assert_eq!((skew, self.accepted), (CASES, CASES)),
             Kind::Expired => assert_eq!((expired, self.accepted), (CASES, CASES)),
-            // What one response cannot tell is resent by the wrong clock.
+            // One response cannot always show the local clock's error, so some resends
+            // carry the wrong time.
             Kind::Mixed => assert_eq!(
                 (self.resent, skew + expired + corrected + inconclusive),
                 (CASES, CASES)
             ),
-            // Only responses that say neither, from a service that tolerates the clock's error.
+            // Only error responses that name no cause and state no time are resent.
             Kind::WrongKey => assert!((expired, self.resent <= CASES / 10) == (0, true), "{self}"),
         }
     }
@@ -198,7 +200,7 @@ impl Kind {
     }
 }
 
-/// Any order of magnitude as often as any other.
+/// Returns a random number; each order of magnitude is equally likely.
 fn spread(rng: &mut Rng, low: i64, high: i64) -> i64 {
     let base = low << rng.u32(0..=(high / low).ilog2());
     rng.i64(base..=(2 * base).min(high).max(base))

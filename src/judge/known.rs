@@ -1,4 +1,4 @@
-//! One exchange of which the truth is known, for tests of what is concluded from it.
+//! Exchanges whose true times are known, to test what the judge concludes from them.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,24 +9,25 @@ use crate::evidence::{Evidence, ResponseView};
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
 
-/// A request, its answer, and a machine with a clock. All numbers are milliseconds.
+/// A request, its response, and the local clocks. All numbers are milliseconds, except
+/// `mono_ppm`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Known {
-    /// The true time at which it was signed and sent, after 2027-01-15T08:00:00Z.
+    /// When the request was signed and sent, in true time after 2027-01-15T08:00:00Z.
     pub(crate) sent: u64,
     pub(crate) there: u64,
     pub(crate) back: u64,
-    /// How far the local wall clock is ahead, and by how much it is set forward
-    /// on the way.
+    /// How far the local wall clock is ahead (`skew`), and by how much it is set forward
+    /// while the request is in transit (`set`).
     pub(crate) skew: i64,
     pub(crate) set: i64,
-    /// By how many millionths the monotonic clock runs too fast.
+    /// How much too fast the monotonic clock runs, in millionths.
     pub(crate) mono_ppm: i64,
     pub(crate) tolerance: u64,
     pub(crate) manner: Manner,
 }
 
-/// What the server says.
+/// What the server's response states.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Manner {
     Message,
@@ -53,7 +54,7 @@ impl Known {
         }
     }
 
-    /// What the clock, which is not corrected, signs with when the response came.
+    /// Returns the time that an uncorrected clock signs with when the response comes.
     pub(crate) fn signing(&self) -> SigningTime {
         SigningTime {
             now: self.trip().received.wall,
@@ -61,7 +62,7 @@ impl Known {
         }
     }
 
-    /// Returns both local clocks so long after the request was sent.
+    /// Returns both local clocks, `after` milliseconds after the request was sent.
     pub(crate) fn reading(&self, after: u64) -> Reading {
         let set = if after > 0 { self.set } else { 0 };
         let mono = i64::try_from(self.sent + after).unwrap();
@@ -73,7 +74,7 @@ impl Known {
         }
     }
 
-    /// The true time so long after the request was sent.
+    /// Returns the true time, `after` milliseconds after the request was sent.
     pub(crate) fn truth(&self, after: u64) -> SystemTime {
         UNIX_EPOCH + Duration::from_secs(1_800_000_000) + Duration::from_millis(self.sent + after)
     }
@@ -87,7 +88,7 @@ impl Known {
     pub(crate) fn evidence(&self) -> Evidence {
         let server = self.truth(self.there);
         let body = self.body(server);
-        // Rendered once a second.
+        // The server renders its `Date` once a second.
         let date = server - Duration::from_millis(self.sent % 1_000);
         let date = text(date, Format::HttpDate);
         let status = if self.manner == Manner::AuthFailure {

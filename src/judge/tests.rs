@@ -13,9 +13,8 @@ fn reading(wall: i64, mono: u64) -> Reading {
     }
 }
 
-/// A request signed for `signed` and sent when the wall clock, which is our
-/// clock, shows 0; answered after `took`, when the server's clock shows
-/// `server`.
+/// A request that was signed for `signed` and sent when the wall clock, which is our clock,
+/// shows 0. The response comes after `took`; the server's clock then shows `server`.
 #[derive(Clone, Copy)]
 struct Case {
     signed: i64,
@@ -26,7 +25,7 @@ struct Case {
 
 const PRESENT: SignedBy = SignedBy::Clock(7);
 
-/// The clock is not corrected.
+/// Returns the signing time of a clock without a correction.
 fn by_the_wall(reading: Reading) -> SigningTime {
     SigningTime {
         now: reading.wall,
@@ -35,7 +34,7 @@ fn by_the_wall(reading: Reading) -> SigningTime {
 }
 
 impl Case {
-    /// Signed by the clock as it is now.
+    /// Returns a request that was signed by the present clock.
     const fn new(signed: i64, took: u64, server: i64) -> Self {
         Self {
             signed,
@@ -45,7 +44,7 @@ impl Case {
         }
     }
 
-    /// Signed before the last change of the correction.
+    /// Returns the same request, signed before the last change of the correction.
     const fn by_another(self) -> Self {
         Self {
             signed_by: SignedBy::Clock(6),
@@ -134,7 +133,7 @@ fn a_request_signed_before_the_correction_says_nothing_new() {
     }
 }
 
-/// Only what the present clock has signed can have expired on its way.
+/// Only a signature of the present clock can have expired in transit.
 #[test]
 fn a_signature_by_any_other_time_has_not_expired_in_transit() {
     for (signed_by, verdict) in [
@@ -153,15 +152,17 @@ fn a_signature_by_any_other_time_has_not_expired_in_transit() {
 
 #[test]
 fn a_freeze_on_a_wrong_clock_hides_the_clock() {
-    // Twenty minutes behind and frozen for as long: one answer cannot tell.
+    // The clock is twenty minutes behind, and the machine was frozen for as long. One
+    // response cannot tell the two apart.
     assert_eq!(comes_out(0, 1_300, 1_200), Verdict::ExpiredInTransit);
-    // Frozen for less, the rest must be the clock.
+    // The machine was frozen for less, so the clock must be wrong by the rest.
     assert!(matches!(comes_out(0, 600, 1_800), Verdict::ClockSkew(_)));
 }
 
 #[test]
 fn the_interval_allows_for_a_monotonic_clock_that_runs_slow() {
-    // Answered at once, and 10,000 s on its way back; the clocks lose two of them.
+    // The server responds at once, and the response is in transit for 10,000 s, of which
+    // the clocks lose two.
     let trip = RoundTrip {
         received: reading(9_998, 9_998),
         ..ten_seconds()
@@ -251,7 +252,7 @@ fn an_ordinary_response_says_nothing() {
     }
 }
 
-/// Sent when our clock shows 0, answered after ten seconds.
+/// Returns a round trip of ten seconds that began when our clock showed 0.
 fn ten_seconds() -> RoundTrip {
     RoundTrip {
         signed_at: Some(at(0)),
@@ -261,8 +262,9 @@ fn ten_seconds() -> RoundTrip {
     }
 }
 
-/// The ends of an interval, in seconds that the server may be ahead, with the 2 ms that a
-/// monotonic clock 200 ppm slow loses in ten seconds, and 1 ms for what is cut off.
+/// Checks the ends of an interval, in seconds by which the server may be ahead. It includes
+/// the 2 ms that a monotonic clock loses in ten seconds if it is 200 ppm slow, and 1 ms for
+/// rounding.
 #[track_caller]
 fn reaches(interval: Interval, low: i64, high: i64) {
     let truth = ClockOffset::from_monotonic(at(0), reading(0, 0).monotonic);
@@ -280,7 +282,8 @@ fn reaches(interval: Interval, low: i64, high: i64) {
 #[test]
 fn a_date_is_of_some_moment_between_sending_and_the_head_or_cut_or_cached() {
     let interval = ten_seconds().interval_of_date(at(500)).unwrap();
-    // Two seconds: what is cut off, and what a server renders once a second.
+    // The two seconds are for the cut to whole seconds, and for a `Date` that is rendered
+    // once a second.
     reaches(interval, 490, 502);
 }
 
@@ -333,7 +336,7 @@ fn the_distance_to_a_range_is_that_to_its_nearer_end() {
     }
 }
 
-/// S3 states its tolerance: a service with a smaller one rejects a smaller error.
+/// S3 states its tolerance. A service with a smaller tolerance rejects a smaller error.
 #[test]
 fn a_tolerance_of_less_than_four_minutes_lowers_the_threshold() {
     for (took, server, tolerance, is_skew) in [
@@ -357,7 +360,8 @@ fn a_tolerance_of_less_than_four_minutes_lowers_the_threshold() {
     }
 }
 
-/// S3 answers with its time, and with its tolerance in seconds, if it has one.
+/// Returns the verdict on a response in which S3 states its time and, if there is one, its
+/// tolerance in seconds.
 #[track_caller]
 fn by_s3(took: u64, server: u64, tolerance: Option<u64>) -> Verdict {
     let allowed = tolerance.map_or_else(String::new, |seconds| {
@@ -375,8 +379,8 @@ fn by_s3(took: u64, server: u64, tolerance: Option<u64>) -> Verdict {
     Case::new(0, took, 0).judged(&evidence)
 }
 
-/// Whatever the status and the code are: a proxy may hide the status of our own clock skew error,
-/// and Varnish writes `Age: 0` on everything.
+/// It counts whatever the status and the code are: a proxy may hide the status of a clock
+/// skew error, and Varnish adds `Age: 0` to every response.
 #[test]
 fn a_message_that_states_the_requests_time_counts_if_it_is_that_of_this_signature() {
     let case = |signed| Case::new(signed, 1, 172_800);
@@ -395,7 +399,7 @@ fn a_message_that_states_the_requests_time_counts_if_it_is_that_of_this_signatur
         (403, true, None),
         (403, false, None),
         (403, false, Some("InvalidSignatureException")),
-        // EC2 tells back what it was asked for.
+        // EC2 repeats a value of the request.
         (400, false, Some("InvalidInstanceID.Malformed")),
     ] {
         for (quoted, is_ours) in [(0, true), (-1, true), (-7_200, false), (3, false)] {
@@ -417,7 +421,8 @@ fn a_message_that_states_the_requests_time_counts_if_it_is_that_of_this_signatur
                 assert_eq!(verdict, Verdict::Other, "{status}, {quoted}");
             }
         }
-        // One that states none needs a status that rejects the request, and no cache.
+        // A message without a request time needs a status that rejects the request, and
+        // must not come from a cache.
         let nameless =
             "<Code>RequestTimeTooSkewed</Code><ServerTime>2027-01-17T08:00:00Z</ServerTime>";
         let mut view = ResponseView::new(status, nameless.as_bytes());
@@ -432,7 +437,7 @@ fn a_message_that_states_the_requests_time_counts_if_it_is_that_of_this_signatur
             "{status}: {verdict:?}"
         );
     }
-    // And a listed code, in a field that no user of the caller can write.
+    // It also needs a listed code in a field that no user of the caller can write.
     for (body, is_believed) in [
         (
             r#"{"__type":"InvalidSignatureException","message":"|"}"#,

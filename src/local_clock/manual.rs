@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{LocalClock, Reading};
 
-/// Clocks that a test sets. Clones share their state.
+/// Local clocks that a test sets. Clones share their state.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -21,7 +21,7 @@ use super::{LocalClock, Reading};
 pub struct ManualClock(Arc<Mutex<Reading>>);
 
 impl ManualClock {
-    /// Returns clocks that stand still: the wall clock at `wall`, the monotonic clock at one
+    /// Returns stopped clocks: the wall clock shows `wall`, and the monotonic clock one
     /// day.
     pub fn new(wall: SystemTime) -> Self {
         Self(Arc::new(Mutex::new(Reading {
@@ -30,11 +30,11 @@ impl ManualClock {
         })))
     }
 
-    /// Lets time pass on both clocks.
+    /// Advances both clocks.
     ///
     /// # Panics
     ///
-    /// If the platform's `SystemTime` or `Duration` cannot hold the sum.
+    /// Panics if the platform's `SystemTime` or `Duration` cannot hold the sum.
     pub fn advance(&self, by: Duration) {
         self.with(|clocks| {
             clocks.wall += by;
@@ -42,18 +42,17 @@ impl ManualClock {
         });
     }
 
-    /// Sets the wall clock, as NTP or a person does. The monotonic clock stays.
+    /// Sets the wall clock, as NTP or a person does. The monotonic clock does not change.
     pub fn set_wall(&self, wall: SystemTime) {
         self.with(|clocks| clocks.wall = wall);
     }
 
-    /// Lets time pass on the monotonic clock only. Together with
-    /// [`set_wall`](Self::set_wall) it simulates a wall clock that runs too fast or too slow,
-    /// or is slewed.
+    /// Advances the monotonic clock only. Together with [`set_wall`](Self::set_wall), it
+    /// simulates a wall clock that runs too fast or too slow or is slewed.
     ///
     /// # Panics
     ///
-    /// If `Duration` cannot hold the sum.
+    /// Panics if `Duration` cannot hold the sum.
     pub fn advance_monotonic(&self, by: Duration) {
         self.with(|clocks| clocks.monotonic += by);
     }

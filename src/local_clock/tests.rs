@@ -8,7 +8,7 @@ fn does_not_go_back(mono: fn() -> Duration) {
     let mut last = first;
     for _ in 0..10_000 {
         let next = mono();
-        // The four readings that make one are not atomic.
+        // The four readings of system clocks that make one are not atomic.
         assert!(
             next + Duration::from_micros(500) >= last,
             "{next:?} after {last:?}"
@@ -30,7 +30,7 @@ fn the_monotonic_clocks_of_other_platforms_do_not_go_back() {
     does_not_go_back(continuous::monotonic);
 }
 
-/// As `CLOCK_BOOTTIME` may not be there in a sandbox.
+/// `CLOCK_BOOTTIME` may be missing in a sandbox.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_clock_that_is_not_there_is_replaced_by_the_monotonic_clock() {

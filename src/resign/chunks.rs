@@ -1,4 +1,4 @@
-//! [`ChunkSigner`]: signatures of the chunks of a body, each chained to the one before.
+//! [`ChunkSigner`]: signatures of the chunks of a body, each computed from the one before.
 //! Source: "Signature calculations for the authorization header: transferring payload in
 //! multiple chunks", <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html>.
 
@@ -10,13 +10,13 @@ use aws_smithy_runtime_api::client::identity::Identity;
 use aws_smithy_runtime_api::http::Headers;
 use bytes::Bytes;
 
-/// Signs the chunks of a body whose request was signed before.
+/// Signs the chunks of a body, after the headers of the request were signed.
 pub(crate) struct ChunkSigner {
     identity: Identity,
     region: String,
     service: String,
     time: SystemTime,
-    /// The signature of the request, then that of the last chunk.
+    /// The signature of the last chunk, or at first that of the request's headers.
     previous: String,
 }
 
@@ -43,7 +43,7 @@ impl ChunkSigner {
         Some(&self.previous)
     }
 
-    /// Returns the signature of the headers that follow the last chunk.
+    /// Returns the signature of the trailers, which follow the last chunk.
     pub(crate) fn trailers(&mut self, trailers: &Headers) -> Option<&str> {
         let output = sign_trailer(trailers, &self.previous, &self.params()?).ok()?;
         self.previous = output.into_parts().1;

@@ -1,5 +1,5 @@
-//! [`Head`]: a request as its signature sees it; [`Authorization`]: what the header of the
-//! signature says.
+//! [`Head`], the parts of a request that its signature covers, and [`Authorization`], the
+//! parsed header of the signature.
 
 use std::borrow::Cow;
 use std::time::SystemTime;
@@ -9,13 +9,13 @@ use super::EXPRESS_TOKEN;
 use super::{AUTHORIZATION, CONTENT_SHA256, CONTENT_TYPE, DATE, SIGV4A};
 use crate::timestamp;
 
-/// A request as its signature sees it.
+/// The parts of a request that its signature covers.
 #[derive(Clone)]
 pub(crate) struct Head<'a> {
     pub(crate) method: &'a str,
     pub(crate) uri: Cow<'a, str>,
-    /// In the order of the request; names in lower case, and [`NOT_TEXT`] for a
-    /// value that is none.
+    /// The headers in the order of the request. Names are in lower case; a value that is
+    /// not UTF-8 is [`NOT_TEXT`].
     pub(crate) headers: Vec<(&'a str, &'a str)>,
 }
 
@@ -58,7 +58,7 @@ impl<'a> Head<'a> {
 pub(super) struct Authorization<'a> {
     pub(super) access_key: &'a str,
     pub(super) scope_date: &'a str,
-    /// `None` in SigV4a, which has a set of regions in a header of its own.
+    /// `None` in SigV4a, where a header of the request names a set of regions.
     pub(super) region: Option<&'a str>,
     pub(super) service: &'a str,
     pub(super) signed_headers: &'a str,
@@ -75,11 +75,11 @@ impl<'a> Authorization<'a> {
             let mut named = fields
                 .split(',')
                 .filter_map(|field| field.trim().strip_prefix(name)?.strip_prefix('='));
-            // A field that stands twice says nothing.
+            // A field that occurs twice is ambiguous.
             named.next().filter(|_| named.next().is_none())
         };
-        // Access keys of other vendors may hold slashes; the scope has four parts, or
-        // three without a region.
+        // Access keys of other vendors may contain slashes, so the scope is split from its
+        // end. It has four parts, or three without a region.
         let mut credential = field("Credential")?.rsplitn(4 + usize::from(has_region), '/');
         let (terminator, service) = (credential.next()?, credential.next()?);
         let region = if has_region {
@@ -108,9 +108,8 @@ pub(crate) fn service_of(authorization: &str) -> Option<&str> {
     Some(Authorization::parse(authorization)?.service)
 }
 
-/// Returns whether a header says that only the request's own signer can sign it again:
-/// each frame of a stream of events is signed, or the key is that of a session with S3
-/// Express.
+/// Returns whether a header shows that only the request's own signer can re-sign it: each
+/// frame of an event stream is signed, or the key belongs to an S3 Express session.
 #[cfg(feature = "sdk")]
 pub(crate) fn is_signed_elsewhere(name: &str, value: &[u8]) -> bool {
     let is_sigv4a = || name == AUTHORIZATION && value.starts_with(SIGV4A.as_bytes());
@@ -119,8 +118,9 @@ pub(crate) fn is_signed_elsewhere(name: &str, value: &[u8]) -> bool {
         || (cfg!(not(feature = "sigv4a")) && is_sigv4a())
 }
 
-/// Returns whether a header says that the body is signed in pieces other than chunks of
-/// SigV4. SDKs do not all say so: of a stream of events, Rust's signs no hash.
+/// Returns whether a header shows that the body is signed in pieces other than SigV4
+/// chunks. The content type is needed because the SDK for Rust states no hash for an event
+/// stream.
 pub(super) fn is_framed(name: &str, value: &[u8]) -> bool {
     match name {
         CONTENT_SHA256 => value.starts_with(b"STREAMING-AWS4-") && !is_chunked(value),
@@ -129,13 +129,13 @@ pub(super) fn is_framed(name: &str, value: &[u8]) -> bool {
     }
 }
 
-/// Returns whether the stated hash of a body says that it is signed in chunks, whose
-/// signatures are chained to the one in the header, by its time.
+/// Returns whether the stated hash of a body shows that the body is signed in chunks. Each
+/// chunk's signature is computed from the one before, the first from that in the header.
 fn is_chunked(stated: &[u8]) -> bool {
     stated.starts_with(b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD")
 }
 
-/// Replaces a header value that is not UTF-8. A signature of that value cannot be
-/// reproduced, and a repeated header is still recognized.
+/// Stands for a header value that is not UTF-8. A signature over such a value cannot be
+/// reproduced. The header is kept so that a repeated header is still detected.
 #[cfg(feature = "tower")]
 pub(crate) const NOT_TEXT: &str = "\u{fffd}";

@@ -1,4 +1,5 @@
-//! SigV4 and SigV4a by aws-sigv4, in the forms that services canonicalize a request.
+//! SigV4 and SigV4a signatures by aws-sigv4, in each form in which services canonicalize a
+//! request.
 
 use std::time::SystemTime;
 
@@ -16,16 +17,16 @@ use super::{AUTHORIZATION, Head, SignatureHeader};
 use crate::event::SkipReason;
 use crate::host::Host;
 
-/// How a path is written in the canonical request: S3 takes it as it is, other
-/// services normalize it and encode it once more. Nothing in a request says
-/// which, and third-party servers differ, so all are tried.
+/// How a path is written in the canonical request. S3 takes it unchanged; other services
+/// normalize it and encode it once more. Nothing in a request shows which form its server
+/// uses, and third-party servers differ, so all forms are tried.
 pub(super) type Form = (PercentEncodingMode, UriPathNormalizationMode);
 
-/// Where a signature is valid.
+/// The region or regions in which a signature is valid.
 #[derive(Clone, Copy)]
 pub(super) enum Scope<'a> {
     Region(&'a str),
-    /// SigV4a: a list with commas, or `*`.
+    /// The regions of a SigV4a signature: a comma-separated list, or `*`.
     #[cfg_attr(
         not(feature = "sigv4a"),
         expect(dead_code, reason = "it is not signed without the feature")
@@ -69,7 +70,7 @@ pub(super) fn signed(
     } = request;
     let has_host = headers.iter().any(|(name, _)| *name == "host");
     if !has_host && Host::of_uri(&head.uri).is_none() {
-        // The signer takes the host from either, and panics without.
+        // The signer takes the host from the URL or the header, and panics if both lack it.
         return Err(SkipReason::Proof);
     }
     let identity = credentials.clone().into();
@@ -83,7 +84,7 @@ pub(super) fn signed(
             .build()
             .map_err(|_| SkipReason::Proof)?
             .into(),
-        // The signatures are those of RFC 6979: the same each time.
+        // ECDSA signatures by RFC 6979 are deterministic, so they can be compared.
         #[cfg(feature = "sigv4a")]
         Scope::RegionSet(regions) => v4a::SigningParams::builder()
             .identity(&identity)

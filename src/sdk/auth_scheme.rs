@@ -1,4 +1,4 @@
-//! [`SkewAuthScheme`]: the SDK's own signer, with the time to sign with.
+//! [`SkewAuthScheme`]: the SDK's own signer, with the corrected time.
 
 use std::sync::OnceLock;
 use std::time::SystemTime;
@@ -24,19 +24,19 @@ use crate::offset::ClockOffset;
 use crate::report::FirstRequest;
 use crate::resign::WRITTEN;
 use crate::sdk::http_client::{self, SigningContext};
-use crate::sdk::operation::{OperationState, Signed, first_header, service_of};
+use crate::sdk::operation::{OperationState, Signed, X_AMZ_DATE, first_header, service_of};
 use crate::sdk::sdk_correction::SdkCorrection;
 use crate::timestamp;
 
-/// An auth scheme that takes the place of the SDK's SigV4 (or SigV4a) scheme, and signs
-/// with the corrected time.
+/// Auth scheme that replaces the SDK's SigV4 or SigV4a scheme, and signs with the corrected
+/// time.
 ///
-/// It passes through to the SDK's signer while there is nothing to correct. Otherwise
-/// it hands that signer another time source: a running clock at the corrected time, or
-/// at the time of this host alone. Signed chunks and event-stream frames follow, since
-/// the SDK's signer sets them up. Presigned URLs are left to the client's time source.
+/// The SDK's signer makes the signatures. While there is a correction, it gets another time
+/// source: a running clock that shows the corrected time, or the time that is kept for the
+/// request's host only. Signed chunks and event-stream frames use it as well. Presigned
+/// URLs keep the client's time source.
 ///
-/// Made by [`SkewClock::auth_scheme`]; [`install!`](crate::install) pushes it.
+/// [`SkewClock::auth_scheme`] returns it, and [`install!`](crate::install) pushes it.
 #[derive(Debug)]
 pub struct SkewAuthScheme {
     inner: SharedAuthScheme,
@@ -47,15 +47,15 @@ pub struct SkewAuthScheme {
 struct SkewSigner {
     clock: SkewClock,
     inner: SharedAuthScheme,
-    /// What the SDK's signer is given while the clock is corrected, made when it is needed for
-    /// the first time. The signer looks at nothing of it but the time source.
+    /// The components for the SDK's signer while the clock is corrected, made at the first
+    /// use. The signer uses only their time source.
     corrected: OnceLock<Option<RuntimeComponents>>,
     first_request: FirstRequest,
 }
 
 impl SkewClock {
-    /// Returns an auth scheme that takes the place of the SDK's SigV4 scheme, for
-    /// `push_auth_scheme` of a service's config builder.
+    /// Returns an auth scheme that replaces the SDK's SigV4 scheme, for `push_auth_scheme`
+    /// of a service's config builder.
     ///
     /// [`install!`](crate::install) pushes it together with the other parts.
     ///
@@ -69,8 +69,18 @@ impl SkewClock {
         SkewAuthScheme::new(self, SharedAuthScheme::new(SigV4AuthScheme::new()))
     }
 
-    /// Returns an auth scheme that takes the place of the SDK's SigV4a scheme, for S3
-    /// multi-region access points and EventBridge global endpoints.
+    /// Returns an auth scheme that replaces the SDK's SigV4a scheme, for S3 multi-region
+    /// access points and EventBridge global endpoints.
+    ///
+    /// [`install!`](crate::install) pushes it for services that use SigV4a.
+    ///
+    /// ```no_run
+    /// # fn wire(config: &aws_config::SdkConfig, clock: &aws_clock_skew::SkewClock) {
+    /// let builder = aws_sdk_s3::config::Builder::from(config)
+    ///     .push_auth_scheme(clock.auth_scheme())
+    ///     .push_auth_scheme(clock.sigv4a_auth_scheme());
+    /// # }
+    /// ```
     #[cfg(feature = "sigv4a")]
     pub fn sigv4a_auth_scheme(&self) -> SkewAuthScheme {
         use aws_runtime::auth::sigv4a::SigV4aAuthScheme;
@@ -127,15 +137,16 @@ impl Sign for SkewSigner {
             && (state.is_some() || (is_first_attempt(cfg) && clock.is_confirmed_by_aws()));
         let may_differ = is_corrected || (is_stream && !clock.is_observe_only());
         if may_differ && !is_presigned(cfg) {
-            // While the body is a stream, later chunks and frames follow a correction
-            // that starts in the meantime.
+            // If the body is a stream, a correction that starts during the upload applies
+            // to the later chunks and frames.
             let is_named = is_stream || clock.has_host_times();
             let host = is_named.then(host).flatten();
             let signer = self.inner.signer();
             let sign = |request: &mut HttpRequest, components: &RuntimeComponents| {
                 signer.sign_http_request(request, identity, endpoint.clone(), components, cfg)
             };
-            // Where the SDK's own correction never acted, it adds nothing to a signature.
+            // If the SDK's own correction never acted, it does not shift the signature's
+            // time.
             let may_be_shifted =
                 state.is_none_or(|state| state.sdk_correction != SdkCorrection::NeverOn);
             self.sign_by(
@@ -155,9 +166,9 @@ impl Sign for SkewSigner {
             clock.note_request(&self.first_request, "install", || {
                 service_of(cfg).and_then(Label::of_service)
             });
-            // Our HTTP client keeps no copy of what the SDK signs again.
+            // The mark tells our HTTP client that it need not keep a copy of this request.
             if http_client::is_in_use() && state.has_classifier {
-                request.add_extension(SdkResigns);
+                request.add_extension(ResignedBySdk);
             }
         }
         Ok(())
@@ -196,11 +207,12 @@ impl SkewSigner {
         if !may_be_shifted {
             return Ok(());
         }
-        // The SDK's signer adds what the SDK's own correction knows of this client from
-        // requests that are not ours to sign (S3 Express): take it away again.
+        // The SDK's signer adds the SDK's own correction, which this client may have from
+        // requests that our scheme does not sign (S3 Express). Sign again without that
+        // shift.
         let signed_at = signed_at(request);
         let added = signed_at.map(|signed_at| ClockOffset::between(signing.now, signed_at));
-        match added.filter(|added| added.magnitude() >= FOREIGN) {
+        match added.filter(|added| added.magnitude() >= LEAST_SDK_SHIFT) {
             None => Ok(()),
             Some(added) => {
                 for header in WRITTEN {
@@ -212,11 +224,11 @@ impl SkewSigner {
     }
 }
 
-/// On a request: the SDK signs it again where that is needed.
+/// Mark on a request that the SDK re-signs if necessary.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct SdkResigns;
+pub(super) struct ResignedBySdk;
 
-/// The running clock that requests to one host are signed with.
+/// The running clock for signatures of requests to one host.
 #[derive(Debug)]
 struct HostClock {
     clock: SkewClock,
@@ -232,7 +244,7 @@ impl TimeSource for HostClock {
 }
 
 fn signed_at(request: &HttpRequest) -> Option<SystemTime> {
-    let date = first_header(request.headers(), "x-amz-date")?;
+    let date = first_header(request.headers(), &X_AMZ_DATE)?;
     timestamp::sigv4(std::str::from_utf8(date).ok()?)
 }
 
@@ -252,5 +264,6 @@ fn is_presigned(cfg: &ConfigBag) -> bool {
         })
 }
 
-/// A signature's time is cut to seconds, and the SDK's own correction ignores no less.
-const FOREIGN: std::time::Duration = std::time::Duration::from_secs(10);
+/// A smaller shift comes from cutting the signature's time to seconds: the SDK's own
+/// correction ignores offsets below this.
+const LEAST_SDK_SHIFT: std::time::Duration = std::time::Duration::from_secs(10);

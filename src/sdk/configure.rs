@@ -1,5 +1,5 @@
-//! [`SkewClock::configure`] and [`SkewClock::apply`]: every client of a config;
-//! [`SkewClock::synchronize`]: asking for the time with that config.
+//! [`SkewClock::configure`] and [`SkewClock::apply`] for every client of a config, and
+//! [`SkewClock::synchronize`], which uses the config's HTTP client.
 
 use std::convert::Infallible;
 
@@ -19,8 +19,7 @@ use crate::host::dns_suffix_of;
 use crate::synchronize::{LONGEST_WAIT, SynchronizeError};
 
 impl SkewClock {
-    /// Corrects every client of a config: the clients that are made from it, and those
-    /// inside its credential providers.
+    /// Corrects every client of a config, including those inside its credential providers.
     ///
     /// ```no_run
     /// # async fn start() {
@@ -34,14 +33,18 @@ impl SkewClock {
     /// # }
     /// ```
     ///
-    /// It sets the loader's HTTP client, to the SDK's default client through
-    /// [`wrap_http_client`](Self::wrap_http_client), and its
-    /// [identity cache](Self::identity_cache), and nothing else: a client that is later
-    /// given another HTTP client is an ordinary client of the SDK, which an
-    /// `incomplete_installation` reports. Where the program has
-    /// no default HTTPS client it sets only the identity cache and reports an
-    /// `incomplete_installation`; use
+    /// It sets two things on the loader: the HTTP client, which is the SDK's default client
+    /// in [`wrap_http_client`](Self::wrap_http_client), and the [identity
+    /// cache](Self::identity_cache). If a client is later given another HTTP client, its
+    /// signatures are not corrected, and an `incomplete_installation` event reports that.
+    /// The same event reports a program without a default HTTPS client; use
     /// [`configure_with_http_client`](Self::configure_with_http_client) there.
+    ///
+    /// The profile key `disable_clock_skew_correction` switches off only the SDK's own
+    /// correction, and not this clock. The SDK returns the key only combined with the setting
+    /// of the same name, with which a program saves the cost of the SDK's own correction. Use
+    /// [`observe_only`](crate::SkewClockBuilder::observe_only) or the environment variable
+    /// `AWS_DISABLE_CLOCK_SKEW_CORRECTION` instead.
     pub fn configure(&self, loader: ConfigLoader) -> ConfigLoader {
         match default_http_client() {
             Some(client) => self.configure_with_http_client(loader, client),
@@ -52,11 +55,11 @@ impl SkewClock {
         }
     }
 
-    /// Corrects every client of a config, like [`configure`](Self::configure), through the
-    /// given HTTP client.
+    /// Corrects every client of a config like [`configure`](Self::configure), with the HTTP
+    /// client `inner`.
     ///
-    /// Use it for a client with its own TLS or proxy settings, and in programs without the
-    /// SDK's default HTTPS client.
+    /// Use it for an HTTP client with its own TLS or proxy settings, and in programs
+    /// without the SDK's default HTTPS client.
     ///
     /// ```no_run
     /// # async fn start(http_client: aws_smithy_runtime_api::client::http::SharedHttpClient) {
@@ -77,12 +80,13 @@ impl SkewClock {
             .http_client(self.wrap_http_client(inner))
     }
 
-    /// Corrects every client that is made from a config that was loaded elsewhere.
+    /// Corrects every client of a config that was loaded elsewhere.
     ///
-    /// The config's HTTP client is wrapped, or the SDK's default client where it has
-    /// none, and its identity cache is replaced. Its credential providers keep the
-    /// clients that they were made with: use [`configure`](Self::configure) where you
-    /// load the config yourself.
+    /// It returns a copy of the config with two changes: the HTTP client, or the SDK's
+    /// default client if there is none, is wrapped by
+    /// [`wrap_http_client`](Self::wrap_http_client), and the identity cache is replaced.
+    /// The credential providers keep their own, uncorrected clients; if you load the config
+    /// yourself, use [`configure`](Self::configure).
     ///
     /// ```no_run
     /// # async fn start() {
@@ -106,9 +110,9 @@ impl SkewClock {
         builder.build()
     }
 
-    /// Asks for the time before the first signature, so that even the first request is
-    /// accepted: for devices that boot without a clock, and where the one rejection
-    /// matters.
+    /// Asks a server for the time before the first request is signed, so that even the
+    /// first request is accepted. Use it on devices that boot without a clock, or if one
+    /// rejected request matters.
     ///
     /// ```no_run
     /// # async fn start() {
@@ -123,32 +127,31 @@ impl SkewClock {
     /// # }
     /// ```
     ///
-    /// One unsigned request (`HEAD /`) is sent to the config's endpoint, or to STS in its
-    /// region, through its HTTP client; what counts is the `Date` of the response, whatever
-    /// its status. It takes 15 seconds at most. A clock that may be correct, give or take
-    /// two minutes, stays as it is.
+    /// It sends one unsigned request (`HEAD /`) with the config's HTTP client to the
+    /// config's endpoint, or to STS in the config's region, and reads the `Date` of the
+    /// response, whatever its status is. It takes 15 seconds at most. A clock that is
+    /// correct to two minutes does not change.
     ///
     /// # Trust in the result
     ///
-    /// The sample is weaker than the message of a clock skew error, which repeats the time of
-    /// your own signature. Only TLS authenticates this `Date`, so plain HTTP is accepted from
-    /// loopback only. A
-    /// proxy that ends TLS with a certificate that the machine trusts can state any time.
-    /// Therefore the correction forward is limited by
-    /// [`Limits::with_max_forward`](crate::Limits::with_max_forward), which is 7 days: a device that
-    /// boots in 1970, more than a week after the release of this crate, needs a wider limit.
-    /// The next error message that states the time replaces the sample. TLS itself may fail
-    /// on a machine whose clock is years off; this crate cannot help there.
+    /// A `Date` is weaker evidence than the message of a clock skew error, which repeats
+    /// the time of your own signature. Only TLS authenticates it, so plain HTTP is accepted
+    /// only from loopback. A proxy that terminates TLS with a certificate that the machine
+    /// trusts can state any time, so a correction forward is limited by
+    /// [`Limits::with_max_forward`](crate::Limits::with_max_forward), which is 7 days by
+    /// default: set a higher limit for a device that boots in 1970. The next error message
+    /// that states the time replaces the sample. On a machine whose clock is years off, TLS
+    /// itself may fail; this crate cannot help there.
     ///
     /// # Errors
     ///
-    /// If there is no server to ask, no response came, or its time cannot be used; see
-    /// [`SynchronizeError`]. The clock is then as it was, and the first rejection updates
-    /// it: go on.
+    /// Returns a [`SynchronizeError`] if there is no server to ask, if no response comes,
+    /// or if its time cannot be used. The clock is then unchanged. The program can go on:
+    /// the first rejected request corrects the clock.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, the clock is as it was.
+    /// If the future is dropped, the clock is unchanged.
     pub async fn synchronize(&self, config: &SdkConfig) -> Result<SkewStatus, SynchronizeError> {
         let url = match (config.endpoint_url(), config.region()) {
             (Some(url), _) => url.to_owned(),
@@ -194,13 +197,13 @@ impl SkewClock {
     fn report_no_http_client(&self) {
         let missing = Missing::HttpClient;
         let kind = EventKind::IncompleteInstallation { missing };
-        self.enter(SkewEvent::new(kind, Details::default()));
+        self.record(SkewEvent::new(kind, Details::default()));
     }
 }
 
 type Failure = OrchestratorError<Infallible>;
 
-/// Reads a response, and ignores `Age: 0`, which our own HTTP client adds to every response.
+/// Reads a response. Ignores `Age: 0`, which our own HTTP client adds to every response.
 fn read(response: &HttpResponse) -> Evidence {
     Evidence::read(&view_of(response, &[], true))
 }

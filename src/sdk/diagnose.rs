@@ -1,4 +1,4 @@
-//! [`SkewClock::diagnose_error`]: why a call of an SDK client failed.
+//! [`SkewClock::diagnose_error`]: the cause of a failed call of an SDK client.
 
 use std::error::Error;
 
@@ -12,9 +12,10 @@ use crate::diagnosis::{Cause, Diagnosis};
 use crate::evidence::{Evidence, ResponseView};
 
 impl SkewClock {
-    /// Returns why a call of an AWS SDK client failed. The clock does not change.
+    /// Returns the cause of a failed call of an AWS SDK client. The clock does not change.
     ///
-    /// The client need not use this clock. Call it soon after the failure, as with [`diagnose_response`](Self::diagnose_response).
+    /// The client need not use this clock. Call it soon after the failure, for the reason
+    /// that [`diagnose_response`](Self::diagnose_response) gives.
     ///
     /// ```no_run
     /// # use aws_clock_skew::SkewClock;
@@ -33,8 +34,8 @@ impl SkewClock {
             if is_certificate_date(error) {
                 return Diagnosis::without_response(Cause::Certificate);
             }
-            // If a provider could not get credentials, the response of another service is
-            // somewhere inside. Its text is read, not kept.
+            // If a provider could not get credentials, the error holds the response of
+            // another service. The `Debug` text is read for it, and not kept.
             let inside = format!("{error:?}");
             let evidence = Evidence::read(&ResponseView::new(403, inside.as_bytes()));
             if evidence.clock_skew_error().is_none() && evidence.other_cause().is_none() {
@@ -48,8 +49,8 @@ impl SkewClock {
     }
 }
 
-/// TLS stacks have no type in common, so their texts have to do: those of rustls, of
-/// OpenSSL, of macOS and of Windows all hold these words.
+/// TLS stacks have no error type in common, so their texts are compared. These words are in
+/// the texts of rustls, OpenSSL, macOS and Windows.
 fn is_certificate_date(error: &(dyn Error + 'static)) -> bool {
     let text = error.to_string().to_ascii_lowercase();
     (text.contains("certificate") && DATE_WORDS.iter().any(|words| text.contains(words)))

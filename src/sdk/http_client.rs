@@ -1,4 +1,4 @@
-//! [`SkewHttpClient`]: corrects every client that sends through it.
+//! [`SkewHttpClient`]: an HTTP client that corrects every SDK client that uses it.
 
 mod chunks;
 mod copy;
@@ -21,6 +21,7 @@ use aws_smithy_runtime_api::client::runtime_components::{
 };
 use aws_smithy_runtime_api::shared::IntoShared;
 use aws_smithy_types::config_bag::ConfigBag;
+use http::header::{AGE, AUTHORIZATION};
 
 use crate::clock::{SentAt, SkewClock};
 use crate::event::Label;
@@ -28,39 +29,39 @@ use crate::host::Host;
 use crate::report::FirstRequest;
 use crate::resend::{ReplayRequest, has_to_prepare, prepare, recover};
 use crate::resign::service_of;
-use crate::sdk::auth_scheme::SdkResigns;
+use crate::sdk::auth_scheme::ResignedBySdk;
 use crate::sdk::operation::{date_of, first_header};
 
 use copy::RequestCopy;
 use request::SdkRequest;
 pub(super) use request::SigningContext;
 
-/// HTTP client that sends through another one, and re-signs and resends a request once
-/// after a clock skew error.
+/// HTTP client that wraps another one. It re-signs and resends a request once after a clock
+/// skew error.
 ///
-/// Works for every client that is given it, those inside credential providers included,
-/// whether or not they retry. The credentials are those of the client itself. A request
-/// that is signed two minutes or more from the time for its host, by whatever clock, is
-/// signed again before its first send.
+/// It corrects every SDK client that uses it, including those inside credential providers,
+/// whether or not they retry. It signs with the credentials of the client itself. If the
+/// signing time of a request is two minutes or more from the time for its host, the request
+/// is re-signed before its first send.
 ///
-/// A response says `Age: 0` unless it says its age already: this keeps the SDK's own
-/// correction from acting on top, which skips responses that come from a cache. (Not if
-/// the clock only observes, nor in clients that have that correction off.)
+/// It adds `Age: 0` to responses that have no `Age`: the SDK's own correction ignores
+/// responses from a cache, so the two do not correct twice. An observe-only clock does not
+/// add it, nor is it added for clients that have that correction off.
 ///
-/// The chunks of a stream that the S3 SDK signs over plain `http:` get new signatures as
-/// well.
+/// A stream that the S3 SDK signs in chunks, over plain `http:`, is re-signed with its
+/// chunks.
 ///
-/// Requests that only the SDK can re-sign pass unchanged, with their responses: event
-/// streams, whose frames are signed one by one, and sessions of S3 Express. The same holds
-/// for requests whose credentials change at each load and are not kept by this clock's
-/// [identity cache](SkewClock::identity_cache). Their errors still update the clock. For event
-/// streams, [`install!`](crate::install) the clock in the client as well; both together
-/// correct once.
+/// Requests that only the SDK can re-sign pass unchanged, and so do their responses: event
+/// streams, whose frames are signed one by one, and S3 Express sessions. The same holds for
+/// requests whose credentials change at each load, unless the client uses this clock's
+/// [identity cache](SkewClock::identity_cache). Error responses to all of them still update
+/// the clock. For event streams, [`install!`](crate::install) the clock in the client as
+/// well; a request is still re-signed only once.
 ///
-/// The resend happens below the SDK's retries. Retry classifiers see only the response to the
-/// resend, so one that forbids the retry of a 403 does not prevent it.
+/// The resend happens below the SDK's retries. Retry classifiers see only the response to
+/// the resend, so a classifier that forbids the retry of a 403 does not prevent the resend.
 ///
-/// Made by [`SkewClock::wrap_http_client`].
+/// [`SkewClock::wrap_http_client`] returns it.
 #[derive(Clone, Debug)]
 pub struct SkewHttpClient {
     shared: Arc<Shared>,
@@ -70,17 +71,17 @@ pub struct SkewHttpClient {
 #[derive(Debug)]
 struct Shared {
     clock: SkewClock,
-    /// At least one client that sends through this one has the SDK's own correction on.
+    /// Whether at least one SDK client that uses this one has the SDK's own correction on.
     adds_age: AtomicBool,
     first_request: FirstRequest,
 }
 
 impl SkewClock {
-    /// Returns an HTTP client that sends through `inner` and corrects every client that
-    /// uses it.
+    /// Returns an HTTP client that wraps `inner` and corrects every SDK client that uses
+    /// it.
     ///
-    /// [`configure`](Self::configure) does this for a whole config, and sets the
-    /// [identity cache](Self::identity_cache) as well.
+    /// [`configure`](Self::configure) sets it and the [identity
+    /// cache](Self::identity_cache) for a whole config.
     ///
     /// ```no_run
     /// # fn wire(
@@ -145,13 +146,14 @@ impl HttpClient for SkewHttpClient {
     }
 }
 
-/// Returns whether there is an HTTP client of any clock, so that requests need a mark.
+/// Returns whether the program has created an HTTP client of this kind. Only then do
+/// requests need the mark for it.
 pub(super) fn is_in_use() -> bool {
     IS_IN_USE.load(Ordering::Relaxed)
 }
 
-/// A mark costs more than all else that is done about an accepted request, and most
-/// programs that install the clock in their clients do without this HTTP client.
+/// A mark costs more than all other work on an accepted request, and most programs that use
+/// `install!` have no such HTTP client.
 static IS_IN_USE: AtomicBool = AtomicBool::new(false);
 
 /// The connector of one attempt of one client.
@@ -169,16 +171,18 @@ impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let wiring = self.0.clone();
         let clock = &wiring.shared.clock;
-        if request.extension::<SdkResigns>().is_some() {
+        if request.extension::<ResignedBySdk>().is_some() {
             return wiring.inner.call(request);
         }
         let Some(copy) = RequestCopy::of(&request) else {
-            // An unsigned request was not rejected for its time.
+            // The request has no signature, so a rejection cannot be due to its time.
             let sent = wiring.inner.call(request);
-            return HttpConnectorFuture::new(async move { Ok(wiring.shared.aged(sent.await?)) });
+            return HttpConnectorFuture::new(
+                async move { Ok(wiring.shared.mark_cached(sent.await?)) },
+            );
         };
         clock.note_request(&wiring.shared.first_request, "http_client", || {
-            let authorization = first_header(request.headers(), "authorization")?;
+            let authorization = first_header(request.headers(), &AUTHORIZATION)?;
             Label::of_service(service_of(str::from_utf8(authorization).ok()?)?)
         });
         let sent_at = SentAt::now(clock, || Host::of_uri(request.uri()));
@@ -190,7 +194,7 @@ impl HttpConnector for Connector {
     }
 }
 
-/// A request that has to be signed again before its first send.
+/// Re-signs a request before its first send, and sends it.
 async fn prepare_and_send(
     wiring: Arc<Wiring>,
     copy: RequestCopy,
@@ -203,13 +207,13 @@ async fn prepare_and_send(
     }
     let sent_at = SentAt::now(clock, || Host::of_uri(request.uri()));
     let response = wiring.inner.call(request).await?;
-    if !is_of_interest(clock, sent_at, &response, || copy.host()) {
-        return Ok(wiring.shared.aged(response));
+    if !must_observe(clock, sent_at, &response, || copy.host()) {
+        return Ok(wiring.shared.mark_cached(response));
     }
     observe(copy, sent_at, response).await
 }
 
-/// The first send of a request, and as a rule the only one.
+/// Waits for the response to the first send, which is usually the only one.
 async fn first(
     wiring: Arc<Wiring>,
     copy: RequestCopy,
@@ -218,11 +222,13 @@ async fn first(
 ) -> Result<HttpResponse, ConnectorError> {
     let response = sent.await?;
     let clock = &wiring.shared.clock;
-    if is_of_interest(clock, sent_at, &response, || Host::of_uri(copy.uri())) {
-        // On the heap, as few responses come this far.
+    if must_observe(clock, sent_at, &response, || Host::of_uri(copy.uri())) {
+        // Few responses come this far, so this future is on the heap.
         return Box::pin(observe(SdkRequest::new(wiring, copy), sent_at, response)).await;
     }
-    Ok(wiring.shared.aged_if(copy.is_ours_to_sign(), response))
+    Ok(wiring
+        .shared
+        .mark_cached_if(copy.is_ours_to_sign(), response))
 }
 
 async fn observe(
@@ -234,11 +240,13 @@ async fn observe(
     let clock = &wiring.shared.clock;
     let received = clock.reading();
     let response = recover(&mut request, clock, sent_at, received, response).await?;
-    Ok(wiring.shared.aged_if(request.is_ours_to_sign(), response))
+    Ok(wiring
+        .shared
+        .mark_cached_if(request.is_ours_to_sign(), response))
 }
 
-/// On a response: an HTTP client of this clock has observed it. A server cannot set it,
-/// as it could a header.
+/// Mark on a response that an HTTP client of this clock has observed. It is an extension,
+/// since a server could set a header.
 #[derive(Clone, Debug)]
 pub(super) struct Observed(SkewClock);
 
@@ -250,8 +258,8 @@ impl Observed {
     }
 }
 
-/// Returns whether a response that has just come says anything new.
-fn is_of_interest(
+/// Returns whether the clock has to observe a response that was just received.
+fn must_observe(
     clock: &SkewClock,
     sent_at: SentAt,
     response: &HttpResponse,
@@ -265,21 +273,22 @@ fn is_of_interest(
 }
 
 impl Shared {
-    /// Leaves responses to requests that only the SDK can re-sign to the SDK's own correction.
-    fn aged_if(&self, is_ours_to_sign: bool, response: HttpResponse) -> HttpResponse {
+    /// Marks a response as one from a cache, unless only the SDK can re-sign its request:
+    /// such a response is left to the SDK's own correction.
+    fn mark_cached_if(&self, is_ours_to_sign: bool, response: HttpResponse) -> HttpResponse {
         if is_ours_to_sign {
-            self.aged(response)
+            self.mark_cached(response)
         } else {
             response
         }
     }
 
-    /// Marks a response as one from a cache, so that the SDK's own correction
-    /// ignores its `Date` (aws-runtime, `service_clock_skew.rs`): it would
-    /// correct a second time.
-    fn aged(&self, mut response: HttpResponse) -> HttpResponse {
+    /// Marks a response as one from a cache. The SDK's own correction then ignores its
+    /// `Date` (aws-runtime, `service_clock_skew.rs`); otherwise it would correct a second
+    /// time.
+    fn mark_cached(&self, mut response: HttpResponse) -> HttpResponse {
         let adds_age = self.adds_age.load(Ordering::Relaxed) && !self.clock.is_observe_only();
-        if adds_age && first_header(response.headers(), "age").is_none() {
+        if adds_age && first_header(response.headers(), &AGE).is_none() {
             response.headers_mut().insert("age", "0");
         }
         response

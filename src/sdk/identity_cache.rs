@@ -1,4 +1,4 @@
-//! [`SkewIdentityCache`]: credentials judged by the corrected clock.
+//! [`SkewIdentityCache`]: an identity cache that judges expiry by the corrected clock.
 
 mod loaded;
 
@@ -29,29 +29,32 @@ use loaded::Loaded;
 
 /// Identity cache that judges the expiry of credentials by the corrected clock.
 ///
-/// When a correction shows that credentials were loaded by a wrong clock it asks the provider
-/// again: the SDK's own cache would load credentials at every call on a machine that is
-/// ahead, and sign with expired ones on a machine that is behind. Where the provider fails it
-/// goes on with the credentials that it had, as long as they may be valid.
+/// On a machine whose clock is ahead, the SDK's own cache would load credentials at every
+/// call; on one whose clock is behind, it would sign with expired ones. When a correction
+/// shows that credentials were loaded by a wrong clock, this cache asks the provider again.
+/// If the provider fails, it keeps using the credentials that it has, as long as they may
+/// be valid.
 ///
-/// Made by [`SkewClock::identity_cache`].
+/// [`SkewClock::identity_cache`] returns it.
 #[derive(Debug)]
 pub struct SkewIdentityCache {
     clock: SkewClock,
-    /// Until the clock changes for the first time, which on most machines is always.
+    /// The cache in use until the clock changes for the first time. On most machines it
+    /// never does.
     first: (u64, SharedIdentityCache),
     current: RwLock<(u64, SharedIdentityCache)>,
     loaded: Arc<Loaded>,
-    /// The first resolver, as it is given to the caches: a client has one, as a rule, and
-    /// asks for it at every call.
-    keeping: OnceLock<SharedIdentityResolver>,
+    /// The first resolver, wrapped for the caches. Most clients have only one, and look it
+    /// up at every call.
+    wrapped: OnceLock<SharedIdentityResolver>,
 }
 
 impl SkewClock {
     /// Returns an identity cache that judges the expiry of credentials by the corrected
     /// clock, for all clients of one config.
     ///
-    /// While there is no correction it behaves as the SDK's own cache with default settings.
+    /// While there is no correction, it behaves as the SDK's own cache with default
+    /// settings.
     ///
     /// ```no_run
     /// # fn wire(config: &aws_config::SdkConfig, clock: &aws_clock_skew::SkewClock) {
@@ -66,7 +69,7 @@ impl SkewClock {
             first: first.clone(),
             current: RwLock::new(first),
             loaded: Arc::default(),
-            keeping: OnceLock::new(),
+            wrapped: OnceLock::new(),
         }
     }
 }
@@ -80,33 +83,35 @@ impl SkewIdentityCache {
             }
         }
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        // Another call may have come with a later generation; it is not to be undone.
+        // Another thread may have stored the cache of a later generation in the meantime;
+        // keep that one.
         if current.0 < generation {
             *current = (generation, fresh());
         }
         current.1.clone()
     }
 
-    /// Returns a resolver that falls back to what this one has resolved before.
-    fn keeping_last(&self, resolver: SharedIdentityResolver) -> SharedIdentityResolver {
+    /// Returns a resolver that falls back to the last valid identity that `resolver` has
+    /// returned.
+    fn with_fallback(&self, resolver: SharedIdentityResolver) -> SharedIdentityResolver {
         let partition = resolver.cache_partition();
-        let keeping = || {
-            SharedIdentityResolver::new(KeepingLast {
+        let wrapped = || {
+            SharedIdentityResolver::new(WithFallback {
                 inner: resolver,
                 clock: self.clock.clone(),
                 loaded: self.loaded.clone(),
             })
         };
-        match self.keeping.get() {
+        match self.wrapped.get() {
             Some(first) if first.cache_partition() == partition => first.clone(),
-            Some(_) => keeping(),
-            None => self.keeping.get_or_init(keeping).clone(),
+            Some(_) => wrapped(),
+            None => self.wrapped.get_or_init(wrapped).clone(),
         }
     }
 
-    /// Reports a client that has this cache and nothing that corrects its signatures: one of
-    /// a configured config that was given another HTTP client. Only its `Debug` text tells
-    /// what an HTTP client is.
+    /// Reports a client that has this cache and nothing that corrects its signatures. This
+    /// happens if a client of a configured config is given another HTTP client. The type of
+    /// an HTTP client shows only in its `Debug` text.
     fn report_if_alone(&self, components: &RuntimeComponentsBuilder) {
         let mut interceptors = components.interceptors();
         let is_installed = interceptors.any(|known| known.name() == interceptor::NAME);
@@ -114,26 +119,29 @@ impl SkewIdentityCache {
         if !is_installed && !self.clock.is_observe_only() && !is_behind() {
             let missing = Missing::HttpClient;
             let kind = EventKind::IncompleteInstallation { missing };
-            self.clock.enter(SkewEvent::new(kind, Details::default()));
+            self.clock.record(SkewEvent::new(kind, Details::default()));
         }
     }
 
-    /// Returns the time by which credentials are judged, where it is not the client's, and
-    /// whether it is that of a resend to a host with a time of its own.
+    /// Returns the time by which credentials are judged, and whether it is the fixed time
+    /// of a resend to a host that has its own time. Returns `None` if the client's time
+    /// source applies.
     fn judged_at(&self, cfg: &ConfigBag) -> Option<(SystemTime, bool)> {
         let clock = &self.clock;
         if !clock.is_correcting() {
-            // A resend too is signed with the local clock then, as the client has it.
+            // Resends as well are signed with the local time then, which is the client's
+            // time source.
             return None;
         }
-        // A resend is signed with another time than the clock's only where its host has one.
+        // A resend is signed with another time than the clock only if its host has its own
+        // time.
         if clock.has_host_times()
             && let Some(state) = cfg.load::<OperationState>()
             && let Some(time) = state.resend_time()
         {
             return Some((time, true));
         }
-        // A correction may end by being read, and the caches are to know it.
+        // Reading the clock can end the correction, so this comes before `is_corrected`.
         let now = clock.now();
         clock.is_corrected().then_some((now, false))
     }
@@ -146,11 +154,12 @@ impl ResolveCachedIdentity for SkewIdentityCache {
         runtime_components: &'a RuntimeComponents,
         config_bag: &'a ConfigBag,
     ) -> IdentityFuture<'a> {
-        let (born, first) = &self.first;
-        let resolver = self.keeping_last(resolver);
+        let (first_generation, first) = &self.first;
+        let resolver = self.with_fallback(resolver);
         let judged_at = self.judged_at(config_bag);
         let generation = self.clock.generation();
-        if (generation == *born && judged_at.is_none()) || self.clock.is_observe_only() {
+        if (generation == *first_generation && judged_at.is_none()) || self.clock.is_observe_only()
+        {
             return first.resolve_cached_identity(resolver, runtime_components, config_bag);
         }
         if let Some((now, _)) = judged_at
@@ -206,15 +215,15 @@ impl ResolveCachedIdentity for SkewIdentityCache {
     }
 }
 
-/// Asks a provider for credentials, and falls back to the last valid ones.
+/// A resolver that asks a provider for credentials, and falls back to the last valid ones.
 #[derive(Debug)]
-struct KeepingLast {
+struct WithFallback {
     inner: SharedIdentityResolver,
     clock: SkewClock,
     loaded: Arc<Loaded>,
 }
 
-impl ResolveIdentity for KeepingLast {
+impl ResolveIdentity for WithFallback {
     fn resolve_identity<'a>(
         &'a self,
         runtime_components: &'a RuntimeComponents,
@@ -222,8 +231,8 @@ impl ResolveIdentity for KeepingLast {
     ) -> IdentityFuture<'a> {
         IdentityFuture::new(async move {
             let clocks = self.clock.clocks();
-            // By the time of the cache that asks, which may be that of another generation, or of
-            // one host.
+            // The time source of the cache that asks; its time may be that of another
+            // generation, or of a single host.
             let time_source = runtime_components.time_source();
             let now = time_source.map_or(clocks.now, |time_source| time_source.now());
             let partition = self.inner.cache_partition();
@@ -236,14 +245,14 @@ impl ResolveIdentity for KeepingLast {
                 .await;
             match loaded {
                 Ok(identity) => Ok(self.keep(identity, clocks)),
-                Err(error) => self.valid_last().ok_or(error),
+                Err(error) => self.last_valid().ok_or(error),
             }
         })
     }
 
     fn fallback_on_interrupt(&self) -> Option<Identity> {
         let fallback = self.inner.fallback_on_interrupt();
-        fallback.or_else(|| self.valid_last())
+        fallback.or_else(|| self.last_valid())
     }
 
     fn cache_location(&self) -> IdentityCacheLocation {
@@ -255,9 +264,9 @@ impl ResolveIdentity for KeepingLast {
     }
 }
 
-impl KeepingLast {
-    /// Keeps an identity that was loaded just now; the one before it may still sign
-    /// requests in flight.
+impl WithFallback {
+    /// Stores an identity that was just loaded. The previous one is kept for requests in
+    /// flight, which may be signed with it.
     fn keep(&self, mut identity: Identity, clocks: Clocks) -> Identity {
         if let Some(expiry) = self.clock.corrected_expiry(identity.expiration())
             && let Some(credentials) = identity.data::<Credentials>()
@@ -278,7 +287,7 @@ impl KeepingLast {
         identity
     }
 
-    fn valid_last(&self) -> Option<Identity> {
+    fn last_valid(&self) -> Option<Identity> {
         let partition = self.inner.cache_partition();
         self.loaded.last(&partition, self.clock.clocks())
     }

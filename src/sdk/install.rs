@@ -7,16 +7,16 @@ use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource, TimeSource};
 use crate::clock::SkewClock;
 use crate::local_clock::LocalClock;
 
-/// The time to sign with. No client needs it as its time source: signatures are
-/// corrected where they are made, and everything else in a client (rate limiters, retry
-/// quotas, stalled-stream protection) needs the uncorrected local clock.
+/// The time to sign with. Do not make it the time source of a client: signatures are
+/// corrected without that, and everything else in a client (rate limiters, retry quotas,
+/// stalled-stream protection) needs the uncorrected local clock.
 impl TimeSource for SkewClock {
     fn now(&self) -> SystemTime {
         Self::now(self)
     }
 }
 
-/// The local clock, as the SDK reads it.
+/// The local clock as a time source of the SDK.
 #[derive(Debug)]
 struct LocalTime(SkewClock);
 
@@ -29,8 +29,22 @@ impl TimeSource for LocalTime {
 impl SkewClock {
     /// Returns the local clock, uncorrected, as a time source for SDK clients.
     ///
-    /// It reads the builder's [`local_clock`](crate::SkewClockBuilder::local_clock), and
-    /// never returns a time before 1970.
+    /// It reads the clock that was set with
+    /// [`SkewClockBuilder::local_clock`](crate::SkewClockBuilder::local_clock), and never
+    /// returns a time before 1970.
+    ///
+    /// ```
+    /// # #[cfg(feature = "test-util")] {
+    /// use std::time::{Duration, UNIX_EPOCH};
+    ///
+    /// use aws_clock_skew::{ManualClock, SkewClock};
+    /// use aws_smithy_async::time::TimeSource;
+    ///
+    /// let local = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+    /// let clock = SkewClock::builder().local_clock(ManualClock::new(local)).build();
+    /// assert_eq!(clock.local_time().now(), local);
+    /// # }
+    /// ```
     pub fn local_time(&self) -> SharedTimeSource {
         if self.local().is_system() {
             return SharedTimeSource::new(SystemTimeSource::new());
@@ -41,7 +55,7 @@ impl SkewClock {
 
 /// Installs a [`SkewClock`] in the config builder of one client of any service.
 ///
-/// Takes the builder and a reference to the clock, and returns the builder.
+/// The macro takes the builder and a reference to the clock, and returns the builder.
 ///
 /// ```no_run
 /// # fn wire(config: &aws_config::SdkConfig) -> aws_sdk_sqs::Client {
@@ -58,14 +72,14 @@ impl SkewClock {
 /// [`auth_scheme`](SkewClock::auth_scheme),
 /// [`retry_classifier`](SkewClock::retry_classifier),
 /// [`identity_cache`](SkewClock::identity_cache), [`interceptor`](SkewClock::interceptor)
-/// and [`local_time`](SkewClock::local_time). It is a macro since the builders of the
+/// and [`local_time`](SkewClock::local_time). It is a macro because the builders of the
 /// services have no trait in common.
 ///
-/// A retry classifier of the client's own that forbids the retry of a clock skew error is
-/// honoured: that call fails, and the next one succeeds. See
+/// If a retry classifier of the client forbids the retry of a clock skew error, that call
+/// fails, and the next one succeeds. See
 /// [`SkewRetryClassifier`](crate::sdk::SkewRetryClassifier).
 ///
-/// One client has one clock: installed twice, the clock that was installed last counts.
+/// A client has one clock. If two are installed, the last one counts.
 #[macro_export]
 macro_rules! install {
     ($builder:expr, $clock:expr $(,)?) => {{
@@ -85,8 +99,8 @@ macro_rules! install {
     };
 }
 
-/// Pushes the auth schemes of a service, with the feature `sigv4a`. Every scheme more costs
-/// each call.
+/// Pushes the auth schemes of a service, with the feature `sigv4a`. The SigV4a scheme is
+/// pushed only for services that have it, since each scheme costs every call.
 #[cfg(feature = "sigv4a")]
 #[doc(hidden)]
 #[macro_export]
@@ -95,7 +109,8 @@ macro_rules! __push_auth_schemes {
         let builder = $builder.push_auth_scheme($clock.auth_scheme());
         let has_sigv4a = {
             use $crate::__private::WithoutSigv4a as _;
-            // The method of the service's builder, if it has one.
+            // Calls the builder's own method if there is one, and otherwise that of
+            // `WithoutSigv4a`.
             $crate::__private::has_sigv4a(builder.clone().set_sigv4a_signing_region_set(None))
         };
         if has_sigv4a {
@@ -106,7 +121,7 @@ macro_rules! __push_auth_schemes {
     }};
 }
 
-/// The same without the feature.
+/// Pushes the auth scheme of a service, without the feature `sigv4a`.
 #[cfg(not(feature = "sigv4a"))]
 #[doc(hidden)]
 #[macro_export]
@@ -116,7 +131,7 @@ macro_rules! __push_auth_schemes {
     };
 }
 
-/// What the macro needs from crates that its user may not depend on.
+/// Items that the macro needs from crates that its user may not depend on.
 #[doc(hidden)]
 pub mod private {
     use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
@@ -125,16 +140,16 @@ pub mod private {
 
     use crate::sdk::SkewInterceptor;
 
-    /// An interceptor that the SDK does not look up in the operation's config before each
-    /// hook, to see whether it is switched off.
+    /// Makes the interceptor permanent: the SDK then does not check before each hook
+    /// whether the operation's config disables it.
     pub fn permanent(interceptor: SkewInterceptor) -> SharedInterceptor {
         SharedInterceptor::permanent(interceptor)
     }
 
-    /// Stands in for a method that only the config builders of services with SigV4a have.
+    /// Provides a method that only the config builders of services with SigV4a have.
     #[cfg(feature = "sigv4a")]
     pub trait WithoutSigv4a {
-        /// Returns the sign that the builder has no such method.
+        /// Returns a value that shows that the builder has no such method.
         fn set_sigv4a_signing_region_set(&mut self, _: Option<SigningRegionSet>) -> NoMethod {
             NoMethod(())
         }
@@ -143,15 +158,15 @@ pub mod private {
     #[cfg(feature = "sigv4a")]
     impl<B> WithoutSigv4a for B {}
 
-    /// What [`WithoutSigv4a`] returns, in place of the builder.
+    /// The return value of [`WithoutSigv4a`], in place of the builder.
     #[cfg(feature = "sigv4a")]
     #[derive(Debug)]
     pub struct NoMethod(());
 
-    /// Whether a builder has the method.
+    /// Tells by the type of a return value whether a builder has the method.
     #[cfg(feature = "sigv4a")]
     pub trait Returned {
-        /// Whether it was called.
+        /// Whether the builder's own method was called.
         const IS_BUILDER: bool;
     }
 
@@ -165,7 +180,7 @@ pub mod private {
         const IS_BUILDER: bool = true;
     }
 
-    /// Returns whether the method is that of the builder.
+    /// Returns whether the value comes from the builder's own method.
     #[cfg(feature = "sigv4a")]
     pub fn has_sigv4a<R: Returned>(_: R) -> bool {
         R::IS_BUILDER

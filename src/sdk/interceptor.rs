@@ -1,4 +1,4 @@
-//! [`SkewInterceptor`]: observes the responses of one client.
+//! [`SkewInterceptor`]: an interceptor that observes the responses of one client.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,39 +21,38 @@ use crate::event::{Details, EventKind, Label, Missing, SkewEvent, SkipReason};
 use crate::evidence::Evidence;
 use crate::host::Host;
 use crate::sdk::http_client::Observed;
-use crate::sdk::operation::{OperationState, Signed, ask_for_one_more, date_of, service_of, view};
+use crate::sdk::operation::{OperationState, Signed, date_of, request_resend, service_of, view};
 use crate::sdk::retry_classifier::has_classifier;
 use crate::sdk::sdk_correction::{SdkCorrection, Switch};
 
-/// Interceptor that updates the clock from the responses of one client, and asks for one
-/// more attempt where a new signature can help.
+/// Interceptor that updates the clock from the responses of one client, and requests one
+/// more attempt if a new signature can help.
 ///
-/// It acts only on attempts that [`SkewAuthScheme`](super::SkewAuthScheme) of the same
-/// clock has signed, and it needs
-/// [`SkewRetryClassifier`](super::SkewRetryClassifier) to ask for the attempt:
-/// [`install!`](crate::install) installs all of them. For the operations that it
-/// observes it switches the SDK's own correction off.
+/// It acts only on attempts that the [`SkewAuthScheme`](super::SkewAuthScheme) of the same
+/// clock has signed, and the extra attempt needs the
+/// [`SkewRetryClassifier`](super::SkewRetryClassifier). [`install!`](crate::install)
+/// installs all of them. It switches off the SDK's own correction for the operations that
+/// it observes.
 ///
-/// It never fails a call. The attempt that it asks for costs neither an attempt nor
-/// tokens of the client's retry quota. If the body cannot be sent again, the caller gets the
-/// service's own error. A retry classifier of the caller that forbids the retry has the last
-/// word.
+/// It never fails a call. The extra attempt counts neither against the client's attempts
+/// nor against its retry quota. If the body cannot be sent again, the caller gets the error
+/// of the service. If another retry classifier forbids the retry, there is no extra
+/// attempt.
 ///
-/// Made by [`SkewClock::interceptor`].
+/// [`SkewClock::interceptor`] returns it.
 #[derive(Debug)]
 pub struct SkewInterceptor {
     clock: SkewClock,
-    has_complained: AtomicBool,
+    has_reported_missing: AtomicBool,
     has_auth_scheme: OnceLock<bool>,
     sdk_correction: Switch,
-    /// The second, on the monotonic clock, until which this client's host is known not to
-    /// be one that can confirm the clock.
+    /// Until this second on the monotonic clock, responses are not checked for a
+    /// confirmation, because the client's host was found not to be an AWS endpoint.
     no_confirmation_until: AtomicU64,
 }
 
 impl SkewClock {
-    /// Returns an interceptor that updates the clock from the responses of one client and
-    /// its clones.
+    /// Returns an interceptor that updates the clock from the responses of one client.
     ///
     /// It needs [`auth_scheme`](Self::auth_scheme) and
     /// [`retry_classifier`](Self::retry_classifier) in the same client.
@@ -71,7 +70,7 @@ impl SkewClock {
     pub fn interceptor(&self) -> SkewInterceptor {
         SkewInterceptor {
             clock: self.clone(),
-            has_complained: AtomicBool::new(false),
+            has_reported_missing: AtomicBool::new(false),
             has_auth_scheme: OnceLock::new(),
             sdk_correction: Switch::default(),
             no_confirmation_until: AtomicU64::new(0),
@@ -85,8 +84,8 @@ impl Intercept for SkewInterceptor {
         NAME
     }
 
-    /// Where our signer is known to sign, the SDK's own correction is switched off before it
-    /// acts.
+    /// Switches off the SDK's own correction before it acts, if our signer is known to
+    /// sign.
     fn modify_before_serialization(
         &self,
         _context: &mut BeforeSerializationInterceptorContextMut<'_>,
@@ -118,11 +117,12 @@ impl Intercept for SkewInterceptor {
             let is_unsigned = state.signed().is_none();
             if state.sdk_correction != SdkCorrection::On {
                 state.sdk_correction = SdkCorrection::On;
-                self.sdk_correction.on_again(cfg);
+                self.sdk_correction.on(cfg);
             }
-            // Not for us to sign, as a rule: S3 Express, bearer tokens, no authentication.
+            // Without our auth scheme the installation is incomplete. With it, the
+            // operation uses another scheme, such as S3 Express, a bearer token, or none.
             if is_unsigned && !self.has_auth_scheme(components) {
-                self.complain(Missing::AuthScheme, cfg);
+                self.report_missing(Missing::AuthScheme, cfg);
             }
             return Ok(());
         }
@@ -133,10 +133,10 @@ impl Intercept for SkewInterceptor {
             state.sdk_correction = SdkCorrection::Off;
             self.sdk_correction.off(components, cfg);
         } else {
-            // Left to the SDK's own correction. If these responses updated the clock, both
-            // would correct the same offset.
+            // This client is left to the SDK's own correction. If its responses updated the
+            // clock as well, both would correct the same offset.
             state.forget_signed();
-            self.complain(Missing::RetryClassifier, cfg);
+            self.report_missing(Missing::RetryClassifier, cfg);
         }
         Ok(())
     }
@@ -150,8 +150,8 @@ impl Intercept for SkewInterceptor {
         let Some(state) = cfg.get_mut_from_interceptor_state::<OperationState>() else {
             return Ok(());
         };
-        // Most attempts end here.
-        if !state.has_resent() && !self.has_news(state.signed(), context.response()) {
+        // Most responses hold nothing that the clock has to observe.
+        if !state.has_resent() && !self.must_observe_attempt(state.signed(), context.response()) {
             if state.is_signed_by(&self.clock) {
                 state.forget_signed();
             }
@@ -163,12 +163,17 @@ impl Intercept for SkewInterceptor {
 }
 
 impl SkewInterceptor {
-    /// Returns whether the response to what our signer has signed says anything new. Most do not.
-    fn has_news(&self, signed: Option<&Signed>, response: Option<&HttpResponse>) -> bool {
+    /// Returns whether the clock has to observe the response, if our signer signed the
+    /// request.
+    fn must_observe_attempt(
+        &self,
+        signed: Option<&Signed>,
+        response: Option<&HttpResponse>,
+    ) -> bool {
         let (Some(signed), Some(response)) = (signed, response) else {
             return false;
         };
-        signed.is_by(&self.clock) && self.is_of_interest(signed, response)
+        signed.is_by(&self.clock) && self.must_observe(signed, response)
     }
 
     fn complete_attempt(
@@ -182,12 +187,12 @@ impl SkewInterceptor {
         };
         let is_resend = state.is_resend(attempt);
         let has_resent = state.has_resent();
-        let users = state.take_users_bucket(attempt);
-        // Of two interceptors of one clock the first observes.
+        let client_bucket = state.take_client_bucket(attempt);
+        // If a client has two interceptors of one clock, only the first observes.
         let is_ours = state.is_signed_by(&self.clock);
         let signed = if is_ours { state.take_signed() } else { None };
-        if let Some(users) = users {
-            cfg.interceptor_state().store_put(users);
+        if let Some(client_bucket) = client_bucket {
+            cfg.interceptor_state().store_put(client_bucket);
         }
         let Some(signed) = signed else {
             return;
@@ -198,17 +203,17 @@ impl SkewInterceptor {
             }
             return;
         };
-        if !is_resend && !self.is_of_interest(&signed, response) {
+        if !is_resend && !self.must_observe(&signed, response) {
             return;
         }
-        if self.resigns(&signed, is_resend, response, cfg) && !has_resent {
-            ask_for_one_more(&signed, attempt, context, cfg);
+        if self.observe(&signed, is_resend, response, cfg) && !has_resent {
+            request_resend(&signed, attempt, context, cfg);
         }
     }
 
-    fn is_of_interest(&self, signed: &Signed, response: &HttpResponse) -> bool {
+    fn must_observe(&self, signed: &Signed, response: &HttpResponse) -> bool {
         if !response.status().is_success() {
-            // The HTTP client of this clock has observed it.
+            // The HTTP client of this clock may have observed the response already.
             return !Observed::by(&self.clock, response);
         }
         let sent = signed.sent.reading;
@@ -216,13 +221,15 @@ impl SkewInterceptor {
             let until = &self.no_confirmation_until;
             let seconds = sent.monotonic.as_secs();
             let wait = until.load(Ordering::Relaxed).saturating_sub(seconds);
-            // A monotonic clock that goes back restarts the minute.
+            // If the monotonic clock goes back, `wait` is out of this range, and the host
+            // is checked again.
             if (1..=NO_CONFIRMATION).contains(&wait) {
                 return false;
             }
             let is_aws = signed.host().as_ref().is_some_and(Host::is_aws);
             if !is_aws {
-                // One client, one host, as a rule: no need to look at every response.
+                // Most clients have one host, so its name is parsed once a minute and not
+                // for each response.
                 let next = seconds.saturating_add(NO_CONFIRMATION);
                 until.store(next, Ordering::Relaxed);
             }
@@ -232,8 +239,8 @@ impl SkewInterceptor {
             .wants_accepted(sent, || date_of(response), is_aws)
     }
 
-    /// Observes a response, and returns whether the request has to be signed again.
-    fn resigns(
+    /// Observes a response, and returns whether the request has to be re-signed.
+    fn observe(
         &self,
         signed: &Signed,
         is_resend: bool,
@@ -261,8 +268,8 @@ impl SkewInterceptor {
         signed.is_replayable
     }
 
-    /// Returns whether the client has an auth scheme of ours. A scheme cannot be looked
-    /// into, except by its `Debug` text; once is enough for a client.
+    /// Returns whether the client has our auth scheme. The type of a scheme shows only in
+    /// its `Debug` text, so this is checked once for each client.
     fn has_auth_scheme(&self, components: &RuntimeComponents) -> bool {
         *self.has_auth_scheme.get_or_init(|| {
             let scheme = components.auth_scheme(SCHEME_ID);
@@ -270,8 +277,8 @@ impl SkewInterceptor {
         })
     }
 
-    fn complain(&self, missing: Missing, cfg: &ConfigBag) {
-        if self.has_complained.swap(true, Ordering::Relaxed) {
+    fn report_missing(&self, missing: Missing, cfg: &ConfigBag) {
+        if self.has_reported_missing.swap(true, Ordering::Relaxed) {
             return;
         }
         let operation = cfg.load::<Metadata>().map(Metadata::name);
@@ -281,10 +288,10 @@ impl SkewInterceptor {
             ..Details::default()
         };
         let kind = EventKind::IncompleteInstallation { missing };
-        self.clock.enter(SkewEvent::new(kind, details));
+        self.clock.record(SkewEvent::new(kind, details));
     }
 }
 
 pub(super) const NAME: &str = "SkewInterceptor";
-/// As often as an AWS endpoint is asked to confirm the clock.
+/// In seconds; the interval at which responses from AWS are checked for a confirmation.
 const NO_CONFIRMATION: u64 = 60;

@@ -1,4 +1,4 @@
-//! [`OperationState`]: what the integration remembers of one call of a client.
+//! [`OperationState`]: the state that the integration keeps during one operation.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
@@ -10,25 +10,27 @@ use aws_smithy_runtime_api::http::Headers;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 use aws_smithy_types::retry::RetryConfig;
 use aws_types::SigningName;
+use http::header::{DATE, HeaderName};
 
 use crate::clock::{SentAt, SkewClock};
 use crate::evidence::ResponseView;
 use crate::host::Host;
 use crate::judge::RoundTrip;
 use crate::local_clock::Reading;
-use crate::sdk::retry_classifier::Resign;
+use crate::sdk::retry_classifier::ResendMark;
 use crate::sdk::sdk_correction::SdkCorrection;
 use crate::timestamp;
 
-/// One value in the config bag, so that an accepted call costs one allocation.
+/// The state of one operation. It is one value in the config bag, so that an accepted call
+/// costs one allocation.
 #[derive(Debug)]
 pub(super) struct OperationState {
-    /// The client has our classifier, so it can be asked for one attempt more.
+    /// Whether the client has our retry classifier, which an extra attempt needs.
     pub(super) has_classifier: bool,
-    /// What a signer of ours has signed in this attempt.
+    /// The request that our signer has signed in this attempt.
     signed: Mutex<Option<Signed>>,
     pub(super) sdk_correction: SdkCorrection,
-    /// On the heap, as few operations have one.
+    /// Few operations have a resend, so it is on the heap.
     resend: Option<Box<Resend>>,
 }
 
@@ -41,10 +43,10 @@ impl Storable for OperationState {
 struct Resend {
     clock: SkewClock,
     host: Option<Host>,
-    /// The attempt after which it was asked for.
+    /// The number of the attempt before the resend.
     after: Option<u32>,
-    /// The user's token bucket, while an unlimited one is in its place.
-    users: Option<TokenBucket>,
+    /// The client's token bucket, while an unlimited one replaces it.
+    client_bucket: Option<TokenBucket>,
 }
 
 impl OperationState {
@@ -71,7 +73,7 @@ impl OperationState {
         self.signed().is_some_and(|signed| signed.is_by(clock))
     }
 
-    /// Forgets the signed request, since its response is of no further use.
+    /// Drops the signed request, because its response is not needed.
     pub(super) fn forget_signed(&mut self) {
         *self.signed_mut() = None;
     }
@@ -86,13 +88,18 @@ impl OperationState {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that the request is signed and sent again after this attempt.
-    fn begin_resend(&mut self, signed: &Signed, after: Option<u32>, users: Option<TokenBucket>) {
+    /// Records that the request is re-signed and resent after this attempt.
+    fn begin_resend(
+        &mut self,
+        signed: &Signed,
+        after: Option<u32>,
+        client_bucket: Option<TokenBucket>,
+    ) {
         self.resend = Some(Box::new(Resend {
             clock: signed.clock.clone(),
             host: signed.host(),
             after,
-            users,
+            client_bucket,
         }));
     }
 
@@ -106,28 +113,28 @@ impl OperationState {
         resend.is_some_and(|resend| resend.after.map(|after| after + 1) == attempt)
     }
 
-    /// Returns the user's token bucket, if it has to be put back after this attempt.
-    pub(super) fn take_users_bucket(&mut self, attempt: Option<u32>) -> Option<TokenBucket> {
+    /// Returns the client's token bucket if it has to be restored after this attempt.
+    pub(super) fn take_client_bucket(&mut self, attempt: Option<u32>) -> Option<TokenBucket> {
         let resend = self.resend.as_mut()?;
         if resend.after == attempt {
             return None;
         }
-        resend.users.take()
+        resend.client_bucket.take()
     }
 
-    /// Returns the time that a resend is signed with, if there is one.
+    /// Returns the time to sign the resend with, if there is one.
     pub(super) fn resend_time(&self) -> Option<SystemTime> {
         let resend = self.resend.as_ref()?;
         Some(resend.clock.signing_time(resend.host.as_ref()).now)
     }
 }
 
-/// Asks for one more attempt, outside the client's retry limits, which are meant for a
+/// Requests one more attempt. The client's retry limits do not apply to it: they protect a
 /// service in trouble.
 ///
-/// If the operation is already in an ordinary retry, the SDK does not return the tokens of
-/// that retry, as after any second retry.
-pub(super) fn ask_for_one_more(
+/// If the operation is already in an ordinary retry, the tokens of that retry are not
+/// returned, as after any second retry of the SDK.
+pub(super) fn request_resend(
     signed: &Signed,
     attempt: Option<u32>,
     context: &mut FinalizerInterceptorContextMut<'_>,
@@ -136,10 +143,10 @@ pub(super) fn ask_for_one_more(
     let Some(response) = context.response_mut() else {
         return;
     };
-    response.add_extension(Resign);
-    let users = cfg.load::<TokenBucket>().cloned();
-    // `RequestAttempts` counts ours among the user's for the whole operation, so the
-    // attempt is given for good.
+    response.add_extension(ResendMark);
+    let client_bucket = cfg.load::<TokenBucket>().cloned();
+    // `RequestAttempts` counts the resend like any attempt, so the maximum is raised by one
+    // for the rest of the operation.
     let retries = cfg.load::<RetryConfig>().map(|config| {
         let attempts = config.max_attempts().saturating_add(1);
         config.clone().with_max_attempts(attempts)
@@ -148,11 +155,11 @@ pub(super) fn ask_for_one_more(
     if let Some(retries) = retries {
         bag.store_put(retries);
     }
-    if users.is_some() {
+    if client_bucket.is_some() {
         bag.store_put(TokenBucket::unlimited());
     }
     if let Some(state) = cfg.get_mut_from_interceptor_state::<OperationState>() {
-        state.begin_resend(signed, attempt, users);
+        state.begin_resend(signed, attempt, client_bucket);
     }
 }
 
@@ -167,11 +174,11 @@ pub(super) struct Signed {
 }
 
 impl Signed {
-    /// Copies of a signed request what may be needed when it is gone; it is read only
-    /// where it matters.
+    /// Copies the parts of a signed request that may be needed after it was sent. They are
+    /// parsed only when they are needed.
     #[inline]
     pub(super) fn of(request: &HttpRequest, sent: SentAt, clock: &SkewClock) -> Self {
-        let date = first_header(request.headers(), "x-amz-date");
+        let date = first_header(request.headers(), &X_AMZ_DATE);
         let date = date.and_then(|date| date.try_into().ok());
         let body = request.body();
         Self {
@@ -179,7 +186,7 @@ impl Signed {
             sent,
             amz_date: date.unwrap_or_default(),
             uri: request.uri().into(),
-            // A body in memory can always be sent again; only others are asked.
+            // A body in memory can always be sent again. For others `try_clone` tells.
             is_replayable: body.bytes().is_some() || body.try_clone().is_some(),
         }
     }
@@ -199,13 +206,14 @@ impl Signed {
     }
 }
 
-/// Returns what the response says, as far as it concerns the clock. `text` is the
-/// body of a response that is no success.
+/// Returns the parts of a response that can be evidence. `text` is the body of an error
+/// response.
 pub(super) fn view<'a>(response: &'a HttpResponse, text: &'a [u8]) -> ResponseView<'a> {
     view_of(response, text, false)
 }
 
-/// Like [`view`], but ignores the `Age: 0` that our HTTP client adds to a response it marks.
+/// Does the same as [`view`], and ignores the `Age: 0` that our HTTP client adds to a
+/// response that it marks.
 pub(super) fn view_of<'a>(
     response: &'a HttpResponse,
     text: &'a [u8],
@@ -217,26 +225,26 @@ pub(super) fn view_of<'a>(
     ResponseView::new(response.status().as_u16(), text).with_headers(headers)
 }
 
-/// Returns the name of the service in signatures, which is the one that the other
-/// integrations know.
+/// Returns the name of the service in signatures. The other integrations know only this
+/// name, so events of all integrations agree.
 pub(super) fn service_of(cfg: &ConfigBag) -> Option<&str> {
     let name = cfg.load::<SigningName>().map(AsRef::as_ref);
     name.or_else(|| cfg.load::<Metadata>().map(Metadata::service))
 }
 
-/// Returns the first `Date`, and nothing else that the response says.
+/// Returns the first `Date` header.
 pub(super) fn date_of(response: &HttpResponse) -> Option<SystemTime> {
-    let date = first_header(response.headers(), "date")?;
+    let date = first_header(response.headers(), &DATE)?;
     timestamp::http_date(str::from_utf8(date).ok()?)
 }
 
-/// Returns the first header of a name. To go through all of them is cheaper than to hash
-/// the name.
-pub(super) fn first_header<'a>(headers: &'a Headers, name: &str) -> Option<&'a [u8]> {
-    let mut headers = headers.iter_bytes();
-    let (_, value) = headers.find(|(known, _)| *known == name)?;
-    Some(value)
+/// Returns the first header of a name. A [`HeaderName`] costs no parsing of the name, as a
+/// string would.
+pub(super) fn first_header<'a>(headers: &'a Headers, name: &HeaderName) -> Option<&'a [u8]> {
+    headers.get_all_bytes_by_name(name).next()
 }
 
-/// `20240522T115159Z`
+pub(super) static X_AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
+
+/// The length of `20240522T115159Z`
 const AMZ_DATE: usize = 16;

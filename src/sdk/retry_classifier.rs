@@ -1,5 +1,4 @@
-//! [`SkewRetryClassifier`]: asks the SDK for the one attempt that the
-//! interceptor has decided on.
+//! [`SkewRetryClassifier`]: a retry classifier that permits the resend of the interceptor.
 
 use std::time::Duration;
 
@@ -11,19 +10,31 @@ use aws_smithy_types::retry::ErrorKind;
 use crate::clock::SkewClock;
 
 /// Retry classifier that permits the one resend that
-/// [`SkewInterceptor`](super::SkewInterceptor) asks for after a clock skew error.
+/// [`SkewInterceptor`](super::SkewInterceptor) requests after a clock skew error.
 ///
-/// Has no opinion on any other response, so the user's own classifiers work as
-/// before. One that forbids the retry (`RetryAction::RetryForbidden`) has the last word,
-/// whatever the order: that call fails with the service's error, the clock is updated all
-/// the same, and the next call succeeds. Made by [`SkewClock::retry_classifier`].
+/// It returns `NoActionIndicated` for any other response, so other classifiers work as
+/// before. If another classifier forbids the retry (`RetryAction::RetryForbidden`), there
+/// is no resend, whatever the order of the classifiers: the call fails with the error of
+/// the service. The clock is updated all the same, and the next call succeeds.
+/// [`SkewClock::retry_classifier`] returns it.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct SkewRetryClassifier;
 
 impl SkewClock {
     /// Returns a retry classifier that permits the resend that
-    /// [`interceptor`](Self::interceptor) asks for.
+    /// [`interceptor`](Self::interceptor) requests.
+    ///
+    /// [`install!`](crate::install) sets it together with the other parts.
+    ///
+    /// ```no_run
+    /// # fn wire(config: &aws_config::SdkConfig, clock: &aws_clock_skew::SkewClock) {
+    /// let builder = aws_sdk_sqs::config::Builder::from(config)
+    ///     .push_auth_scheme(clock.auth_scheme())
+    ///     .retry_classifier(clock.retry_classifier())
+    ///     .interceptor(clock.interceptor());
+    /// # }
+    /// ```
     pub fn retry_classifier(&self) -> SkewRetryClassifier {
         SkewRetryClassifier
     }
@@ -33,9 +44,9 @@ impl ClassifyRetry for SkewRetryClassifier {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
         let is_wanted = context
             .response()
-            .is_some_and(|response| response.extension::<Resign>().is_some());
+            .is_some_and(|response| response.extension::<ResendMark>().is_some());
         if is_wanted {
-            // At once: the service is not overloaded, the signature was wrong.
+            // No delay: the signature was wrong, and the service is not overloaded.
             RetryAction::retryable_error_with_explicit_delay(ErrorKind::ServerError, Duration::ZERO)
         } else {
             RetryAction::NoActionIndicated
@@ -47,10 +58,10 @@ impl ClassifyRetry for SkewRetryClassifier {
     }
 }
 
-/// The mark on a response whose request the interceptor wants signed again. A
-/// server cannot set it, as it could a header.
+/// Mark on a response after which the interceptor requests a resend. It is an extension,
+/// since a server could set a header.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Resign;
+pub(crate) struct ResendMark;
 
 /// Returns whether a client has this classifier.
 pub(super) fn has_classifier(components: &RuntimeComponents) -> bool {

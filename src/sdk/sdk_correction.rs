@@ -1,4 +1,5 @@
-//! [`SdkCorrection`]: the SDK's own correction, and [`Switch`], which turns it off.
+//! [`SdkCorrection`], the state of the SDK's own correction, and [`Switch`], which turns it
+//! off.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,51 +12,52 @@ use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 
-/// What the SDK's own correction does in an operation.
+/// The state of the SDK's own correction in an operation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum SdkCorrection {
     On,
-    /// It was switched off before it acted, and adds nothing to signatures.
+    /// Switched off before it acted; it does not shift signatures.
     NeverOn,
-    /// It was switched off after the first signature. What it knew by then is added to the
-    /// signatures of later attempts.
+    /// Switched off after the first signature. The offset that it had by then still shifts
+    /// the signatures of later attempts.
     Off,
 }
 
-/// Switches it off for operations of one client.
+/// Switches the SDK's own correction off for operations of one client.
 #[derive(Debug, Default)]
 pub(super) struct Switch {
-    /// Known once our signer has signed.
+    /// How to switch it off; set when our signer has signed for the first time.
     way: OnceLock<Way>,
-    /// An operation of this client was not signed by our signer.
+    /// Whether another signer has signed an operation of this client.
     has_others: AtomicBool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Way {
-    /// Its interceptor is disabled before it acts.
+    /// Disable its interceptor before it acts.
     Early,
-    /// The same after each signature.
+    /// Disable its interceptor after each signature.
     Late,
-    /// By its own setting, after each signature.
+    /// Use its own setting, after each signature.
     Setting,
 }
 
 impl Switch {
-    /// Returns whether it can be switched off before it acts: our signer signs all that this
-    /// client sends, as far as is known. An operation with another signer, by a config of its
-    /// own, is found out after that has signed, before the SDK's own correction knows anything
-    /// that could be lost.
+    /// Returns whether it can be switched off before it acts. It can if our signer has
+    /// signed all operations of this client so far. If an operation turns out to use
+    /// another signer, it is switched on again after that signature; until then the SDK's
+    /// own correction has no offset that could be lost.
     ///
-    /// S3 is an exception: S3 Express makes the client for its sessions from an operation's
-    /// config while it resolves the identity, and that client needs it.
+    /// S3 is an exception: while it resolves an identity, S3 Express makes the client for
+    /// its sessions from the operation's config, and that client needs the SDK's own
+    /// correction.
     pub(super) fn is_early(&self) -> bool {
         self.way.get() == Some(&Way::Early) && !self.has_others.load(Ordering::Relaxed)
     }
 
-    /// Keeps it out of the rest of the operation. The SDK looks for `DisableInterceptor`
-    /// before each hook, and finds it at once: that costs less than the SDK's own setting,
-    /// which is asked for in the hooks.
+    /// Switches it off for the rest of the operation. `DisableInterceptor` costs less than
+    /// the SDK's own setting: the SDK checks the former before each hook, and the latter
+    /// inside the hooks.
     pub(super) fn off(&self, components: &RuntimeComponents, cfg: &mut ConfigBag) {
         let way = self.way.get_or_init(|| Way::of(components, cfg));
         let bag = cfg.interceptor_state();
@@ -68,8 +70,8 @@ impl Switch {
         }
     }
 
-    /// Switches it on again after it was switched off early, because another signer has signed.
-    pub(super) fn on_again(&self, cfg: &mut ConfigBag) {
+    /// Switches it on again, because another signer has signed.
+    pub(super) fn on(&self, cfg: &mut ConfigBag) {
         self.has_others.store(true, Ordering::Relaxed);
         let bag = cfg.interceptor_state();
         bag.unset::<DisableInterceptor<ServiceClockSkewInterceptor>>();
@@ -80,8 +82,8 @@ impl Way {
     fn of(components: &RuntimeComponents, cfg: &ConfigBag) -> Self {
         let name = ServiceClockSkewInterceptor::new().name();
         let own = components.interceptors().find(|known| known.name() == name);
-        // A permanent interceptor panics if it is disabled, and nothing but its `Debug` text
-        // tells.
+        // A permanent interceptor panics if it is disabled, and only its `Debug` text shows
+        // whether it is permanent.
         let can_disable =
             own.is_some_and(|known| format!("{known:?}").contains("permanent: false"));
         match cfg.load::<Metadata>().map(Metadata::service) {

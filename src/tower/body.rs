@@ -1,4 +1,5 @@
-//! Bodies: which requests can be sent twice, and what comes back.
+//! Request bodies that can be sent twice ([`ReplayBody`]), and response bodies
+//! ([`SkewBody`]).
 
 use std::fmt;
 use std::future::poll_fn;
@@ -11,11 +12,11 @@ use pin_project_lite::pin_project;
 
 use crate::buffered::{Buffered, whole_frame};
 
-/// A request body that says whether it can be sent a second time.
+/// A request body that can be copied for a second send, if that is possible.
 ///
-/// Implemented for every body that is `Clone`: `Full<Bytes>`, `Empty`, `String`. The clone
-/// must yield the same bytes as the body itself. Wrap a body for which that is not so, or
-/// that is not `Clone`, in [`NonReplayable`], or collect it. Collecting is the way for the
+/// It is implemented for every body that is `Clone`, such as `Full<Bytes>`, `Empty` and
+/// `String`. A clone must yield the same bytes as the original. If a body is not `Clone`,
+/// or its clones yield other bytes, wrap it in [`NonReplayable`] or collect it. Collect the
 /// bodies of axum, hyper, reqwest and the AWS SDK:
 ///
 /// ```
@@ -31,7 +32,7 @@ use crate::buffered::{Buffered, whole_frame};
 /// # }
 /// ```
 pub trait ReplayBody: Body<Error: Send> + Sized {
-    /// Returns a body with the same bytes, or `None` if there can be no other.
+    /// Returns a body with the same bytes, or `None` if the body can be sent only once.
     fn try_clone(&self) -> Option<Self>;
 }
 
@@ -44,8 +45,8 @@ impl<B: Body<Error: Send> + Clone> ReplayBody for B {
 pin_project! {
     /// A request body that can be sent only once, such as a stream.
     ///
-    /// If its request is rejected because of its time, the caller gets the clock skew
-    /// error. The error updates the clock nevertheless, and the next request succeeds.
+    /// If the request is rejected because of its time, the caller gets the clock skew
+    /// error. The error still updates the clock, and the next request succeeds.
     ///
     /// ```
     /// use aws_clock_skew::tower::{NonReplayable, ReplayBody};
@@ -61,12 +62,12 @@ pin_project! {
 }
 
 impl<B> NonReplayable<B> {
-    /// Wraps a body, so that it is never sent twice.
+    /// Wraps a body so that it is never sent twice.
     pub const fn new(inner: B) -> Self {
         Self { inner }
     }
 
-    /// Returns the body that was wrapped.
+    /// Returns the wrapped body.
     pub fn into_inner(self) -> B {
         self.inner
     }
@@ -105,10 +106,11 @@ impl<B: Body<Error: Send>> ReplayBody for NonReplayable<B> {
 }
 
 pin_project! {
-    /// A response body that came through a layer of this crate.
+    /// A response body that has passed through a layer of this crate.
     ///
-    /// The body of a success is passed on as it comes. The beginning of an error body was
-    /// read, and comes again with the same bytes. `B` is the body of the service below.
+    /// It yields the bytes of the original body `B`. The body of a success is passed on
+    /// frame by frame. The beginning of an error body was read before, and is yielded
+    /// again.
     ///
     /// ```
     /// use aws_clock_skew::tower::SkewBody;
@@ -122,7 +124,8 @@ pin_project! {
     /// assert!(bytes.is_empty());
     /// # }
     /// ```
-    // The bound is needed: the frames that were read may hold an error of `B`.
+    // The bound `B: Body` is needed because the frames that were read may hold an error of
+    // `B`.
     pub struct SkewBody<B: Body> {
         #[pin]
         state: State<B>,
@@ -150,7 +153,7 @@ impl<B: Body> SkewBody<B> {
         }
     }
 
-    /// Returns the body that was not read yet.
+    /// Returns the original body if none of it was read.
     pub(super) fn into_untouched(self) -> Result<B, Self> {
         match self.state {
             State::Untouched { body } => Ok(body),
@@ -191,8 +194,8 @@ impl<B: Body> Body for SkewBody<B> {
     }
 }
 
-/// The default body of the service below. `TimeoutLayer` and other layers of tower-http
-/// need one for the responses that they make.
+/// The default value of the original body. `TimeoutLayer` and other layers of tower-http
+/// need it for responses of their own.
 impl<B: Body + Default> Default for SkewBody<B> {
     fn default() -> Self {
         Self::untouched(B::default())
@@ -217,8 +220,8 @@ pub(super) async fn bytes_of<B: Body>(body: B) -> Option<Bytes> {
     Some(whole.freeze())
 }
 
-/// The same, if the body has them at hand in one piece, as those in memory do. Nothing is
-/// copied then.
+/// Returns all bytes of a body that yields them at once and in one piece, as bodies in
+/// memory do, and `None` for any other body. Copies nothing.
 pub(super) fn bytes_at_hand<B: Body>(body: B) -> Option<Bytes> {
     let mut body = pin!(body);
     let mut cx = Context::from_waker(std::task::Waker::noop());

@@ -1,5 +1,5 @@
-//! [`CachedCredentials`]: asked of their provider until they expire by the clock
-//! that is known now.
+//! [`CachedCredentials`]: credentials that are loaded again when they expire by the
+//! corrected clock.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use crate::clock::SkewClock;
 use crate::lifetime::{Clocks, Lifetime};
 use crate::recent::RecentCredentials;
 
-/// Shared by all clones of a layer's services.
+/// The credentials of a layer, shared by all of its services.
 #[derive(Clone, Debug)]
 pub(super) struct CachedCredentials(Arc<Inner>);
 
@@ -21,11 +21,11 @@ pub(super) struct CachedCredentials(Arc<Inner>);
 struct Inner {
     provider: SharedCredentialsProvider,
     known: Mutex<Option<Known>>,
-    /// Of this layer alone: it signs for nobody else.
+    /// Credentials that requests of this layer in flight may be signed with.
     recent: RecentCredentials,
-    /// Held while the provider is asked, so that a thousand requests ask once.
+    /// Held while the provider loads, so that a thousand waiting requests cause one load.
     asking: tokio::sync::Mutex<()>,
-    /// How often credentials were loaded.
+    /// Counts loads.
     loads: AtomicU64,
 }
 
@@ -46,19 +46,20 @@ impl CachedCredentials {
         }))
     }
 
-    /// Returns the credentials, if they are known and good.
+    /// Returns the credentials if they were loaded and are valid by the clock.
     pub(super) fn known(&self, clock: &SkewClock) -> Option<Credentials> {
         self.known_at(clock, clock.now())
     }
 
-    /// Returns credentials that are valid at a time.
+    /// Returns credentials that are valid at the time `at`.
     ///
-    /// Those that a wrong clock has loaded are asked for again. Where the provider fails, or
-    /// takes longer than 5 s, the credentials at hand are used as long as they may be valid.
+    /// Credentials that were loaded by a wrong clock are loaded again. If the provider
+    /// fails or takes longer than 5 s, the present credentials are used as long as they may
+    /// be valid.
     ///
     /// # Errors
     ///
-    /// The provider's, if no credentials at hand may be valid.
+    /// Returns the error of the provider if the present credentials cannot be valid.
     pub(super) async fn get(
         &self,
         clock: &SkewClock,
@@ -72,8 +73,8 @@ impl CachedCredentials {
         if self.0.loads.load(Ordering::Relaxed) != loads
             && let Some(known) = self.lock().as_ref()
         {
-            // Those that wait share what was loaded, even if it has expired by a clock that
-            // is ahead: the provider has nothing newer.
+            // Another request has loaded these in the meantime. They are used even if they
+            // have expired by a clock that is ahead: the provider has no newer ones.
             return Ok(known.credentials.clone());
         }
         let loaded = clock.clocks();
@@ -88,7 +89,7 @@ impl CachedCredentials {
         Ok(self.replace(answer, clock, loaded))
     }
 
-    /// Returns the credentials at hand, if they may be valid.
+    /// Returns the present credentials if they may be valid.
     fn fallback(&self, clocks: Clocks) -> Option<Credentials> {
         let known = self.lock();
         let last = known.as_ref()?;
@@ -96,7 +97,7 @@ impl CachedCredentials {
         may_be_valid.then(|| last.credentials.clone())
     }
 
-    /// Goes on with the credentials at hand until the next generation.
+    /// Keeps using the present credentials until the next generation.
     fn keep(&self, last: Credentials, generation: u64) -> Credentials {
         if let Some(known) = self.lock().as_mut() {
             known.lifetime.loaded.generation = generation;
@@ -121,8 +122,8 @@ impl CachedCredentials {
         new
     }
 
-    /// Returns credentials with this access key, valid or not: the present ones, which are
-    /// not asked for again to prove a signature, or others of a request in flight.
+    /// Returns the credentials with this access key, expired or not: the present ones, or
+    /// those of a request in flight. To reproduce a signature, nothing is loaded.
     pub(super) fn recent(&self, access_key: &str) -> Option<Credentials> {
         let known = self.lock();
         let present = known.as_ref().map(|known| &known.credentials);
@@ -145,8 +146,9 @@ impl CachedCredentials {
     }
 }
 
-/// As the SDK's own cache: time for the request to arrive.
+/// Credentials are loaded again this long before they expire, so that the request arrives
+/// in time. The SDK's own cache does the same.
 const BUFFER: Duration = Duration::from_secs(10);
-/// How long a provider is waited for while there are other credentials; the load time-out
-/// of the SDK's own cache. Without others its answer is waited for, however long it takes.
+/// How long to wait for a provider while there are other credentials; the load timeout of
+/// the SDK's own cache. Without other credentials there is no limit.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);

@@ -20,8 +20,8 @@ use crate::resend::recover;
 pin_project! {
     /// Future of the response of a [`SkewService`](super::SkewService).
     ///
-    /// It resolves to the response to the resend, if there was one. `S` is the service
-    /// below, `B` the body of the request and `R` that of the response.
+    /// If there was a resend, it resolves to the response to the resend. `S` is the inner
+    /// service, `B` the body of the request and `R` the body of the response.
     ///
     /// ```
     /// use aws_clock_skew::tower::{SkewFuture, SkewService};
@@ -43,8 +43,8 @@ pin_project! {
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, nothing more is sent. A correction that it has started
-    /// stays.
+    /// If the future is dropped, nothing more is sent. If it has already updated the clock,
+    /// the correction stays.
     pub struct SkewFuture<S, B, R>
     where
         S: Service<Request<B>, Response = Response<R>>,
@@ -65,10 +65,10 @@ pin_project! {
         S: Service<Request<B>, Response = Response<R>>,
         R: Body,
     {
-        /// Not signed: sent as it is.
+        /// The request is not signed, and is sent unchanged.
         Passing { #[pin] sent: S::Future },
         First { #[pin] sent: S::Future, request: Option<TowerRequest<S, B>>, sent_at: SentAt },
-        /// The response is an error, or the request has to be signed first.
+        /// The response is an error, or the request has to be re-signed before it is sent.
         Boxed { future: Boxed<Outcome<S, B, R>> },
     }
 }
@@ -133,8 +133,8 @@ where
                     sent_at,
                 } => {
                     let response = ready!(sent.poll(cx))?.map(SkewBody::untouched);
-                    // Only gone once this future has resolved, and then nobody may
-                    // poll it.
+                    // The request is taken only when this future completes, after which it
+                    // must not be polled.
                     let Some(mut request) = request.take() else {
                         return Poll::Pending;
                     };
@@ -157,13 +157,13 @@ where
 pin_project! {
     /// Future of the response of a [`SigningService`](super::SigningService).
     ///
-    /// It resolves to the response to the resend, if there was one; its parameters are those
-    /// of [`SkewFuture`].
+    /// If there was a resend, it resolves to the response to the resend. The type
+    /// parameters are those of [`SkewFuture`].
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, nothing more is sent. A correction that it has started
-    /// stays.
+    /// If the future is dropped, nothing more is sent. If it has already updated the clock,
+    /// the correction stays.
     ///
     /// ```
     /// use aws_clock_skew::tower::{SigningFuture, SigningService};
@@ -195,7 +195,7 @@ pin_project! {
     }
 }
 
-/// What the layers of `tower` return that have errors of their own.
+/// The error type of the layers of `tower` that add errors of their own.
 pub(super) type BoxError = Box<dyn Error + Send + Sync>;
 
 pin_project! {
@@ -206,7 +206,7 @@ pin_project! {
         R: Body,
     {
         Sent { #[pin] future: SkewFuture<S, B, R> },
-        /// Credentials, or the body, have to be waited for.
+        /// The credentials or the body are not available at once.
         Boxed { future: Boxed<Result<Response<SkewBody<R>>, BoxError>> },
     }
 }

@@ -1,4 +1,4 @@
-//! [`HttpClientService`]: an HTTP client of the SDK as a `tower` service.
+//! [`HttpClientService`]: the SDK's HTTP client as a `tower` service.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -29,8 +29,8 @@ use tower_service::Service;
 use super::sdk_body::into_sdk_body;
 use crate::sdk::default_http_client;
 
-/// Sends requests through an HTTP client of the AWS SDK: its connections, its TLS and its
-/// proxy settings, under a `tower` stack.
+/// Service that sends requests with an HTTP client of the AWS SDK, to use its connections,
+/// TLS and proxy settings under a `tower` stack.
 ///
 /// ```no_run
 /// # async fn send(config: &aws_config::SdkConfig, clock: &aws_clock_skew::SkewClock) -> Result<(), tower::BoxError> {
@@ -48,25 +48,25 @@ use crate::sdk::default_http_client;
 /// # }
 /// ```
 ///
-/// The request needs an absolute URI. Only the HTTP client comes along, and nothing that
-/// the SDK does around it: no signature, no retries, no user agent, no stalled-stream
-/// protection. A connection whose server answers with errors is not taken out of the
-/// pool. A [`SkewHttpClient`](crate::sdk::SkewHttpClient) finds no credentials here and
-/// re-signs nothing: use the layers of this crate above the service instead.
+/// A request needs an absolute URI. The service does nothing that the SDK does around its
+/// HTTP client: no signatures, retries, user agent or stalled-stream protection, and no
+/// removal of a connection from the pool after errors. A
+/// [`SkewHttpClient`](crate::sdk::SkewHttpClient) re-signs nothing here, because it gets no
+/// credentials: use the layers of this crate above the service instead.
 ///
-/// Always ready. A request that is dropped is cancelled.
+/// The service is always ready. If its future is dropped, the request is cancelled.
 #[derive(Clone, Debug)]
 pub struct HttpClientService {
     /// `None` under a [`LayeredHttpClient`](super::LayeredHttpClient), where each request
-    /// brings its own.
+    /// carries its connector.
     connector: Option<SharedHttpConnector>,
 }
 
 impl HttpClientService {
-    /// Takes the HTTP client of a config, or the SDK's default client if it has none, with
-    /// the config's connect and read time-outs.
+    /// Returns a service with the HTTP client of a config, or the SDK's default client if
+    /// the config has none, and with the config's connect and read timeouts.
     ///
-    /// `None` if the program has no default client; see
+    /// Returns `None` if there is neither; see
     /// [`default_http_client`](crate::sdk::default_http_client).
     pub fn from_config(config: &SdkConfig) -> Option<Self> {
         let client = config.http_client().or_else(default_http_client)?;
@@ -77,11 +77,24 @@ impl HttpClientService {
         Self::new(client, &settings.build()).ok()
     }
 
-    /// Takes a connector with these time-outs from an HTTP client.
+    /// Returns a service with an HTTP client and the timeouts in `settings`.
     ///
     /// # Errors
     ///
-    /// If the version of the SDK asks for more than this crate knows of.
+    /// Returns an error if the version of the SDK requires components that this crate does
+    /// not know.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use aws_clock_skew::sdk::default_http_client;
+    /// use aws_clock_skew::tower::HttpClientService;
+    /// use aws_smithy_runtime_api::client::http::HttpConnectorSettings;
+    ///
+    /// let settings = HttpConnectorSettings::builder().connect_timeout(Duration::from_secs(3)).build();
+    /// let service = default_http_client().map(|client| HttpClientService::new(client, &settings));
+    /// assert!(service.is_none_or(|service| service.is_ok()));
+    /// ```
     pub fn new(
         client: impl HttpClient + 'static,
         settings: &HttpConnectorSettings,
@@ -125,11 +138,12 @@ where
     }
 }
 
-/// The connector of one attempt, on its way down a stack.
+/// The connector of one attempt, as an extension of its request.
 #[derive(Clone, Debug)]
 pub(super) struct RequestConnector(pub(super) SharedHttpConnector);
 
-/// What has to be there, though an HTTP client asks only for the time and for sleep.
+/// The components that the SDK requires. An HTTP client uses only the time source and the
+/// sleep implementation.
 fn components() -> RuntimeComponentsBuilder {
     RuntimeComponentsBuilder::new("aws-clock-skew")
         .with_auth_scheme(NoAuthScheme::default())

@@ -1,4 +1,4 @@
-//! [`SkewLayer`] and [`SigningLayer`].
+//! The layers: [`SkewLayer`] and [`SigningLayer`].
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,43 +12,46 @@ use super::service::{SkewService, Wiring};
 use super::sign::{Scope, SigningService};
 use crate::clock::SkewClock;
 
-/// Layer below a SigV4 signer that re-signs rejected requests and sends them once more.
+/// Layer that goes below a SigV4 signer, re-signs rejected requests and sends them once
+/// more.
 ///
-/// It re-signs a request only if it can reproduce its signature with its own credentials.
-/// A request whose signature is two minutes or more from the time for its host, by
-/// whatever clock, is re-signed before its first send. Unsigned requests are passed on.
+/// It re-signs a request only if it can reproduce the signature with its own credentials.
+/// If the signing time of a request is two minutes or more from the time for its host, the
+/// request is re-signed before its first send. Unsigned requests are passed on.
 ///
-/// Reproducing a signature shows which key made it, and not when. Put the layer into the
-/// process that signs: requests from outside could be old ones that somebody kept.
+/// A reproduced signature shows which key made it, and not when. Use the layer only in the
+/// process that signs: a request from outside could be an old one that is replayed.
 ///
-/// Made by [`SkewClock::layer`], which has an example. [`SkewLayer::send`] does the same for
-/// one request through a function.
+/// [`SkewClock::layer`] returns it, with an example. [`SkewLayer::send`] does the same for
+/// one request and a function that sends it.
 ///
 /// # Panics
 ///
-/// Its services panic where an error response comes in outside of a Tokio runtime with a
-/// timer.
+/// The layer's services panic if they receive an error response outside of a Tokio runtime
+/// with a timer.
 #[derive(Clone)]
 pub struct SkewLayer(pub(super) Arc<Wiring>);
 
-/// Layer that signs requests with the corrected time, and corrects it.
+/// Layer that signs requests with the corrected time, and updates the clock from the
+/// responses.
 ///
-/// A request that is rejected because of its time is re-signed and sent once more. A request
-/// that has a signature already is passed on as it is.
+/// If a request is rejected because of its time, it is re-signed and sent once more. A
+/// request that is already signed is passed on unchanged. [`SkewClock::signing_layer`]
+/// returns the layer, with an example.
 ///
 /// # Payload hash
 ///
-/// A body that can be sent twice is hashed. One in [`NonReplayable`](super::NonReplayable) is
-/// signed as `UNSIGNED-PAYLOAD`, which S3 and some other services accept over TLS. A header
-/// `x-amz-content-sha256` that is there already is taken for the hash. Paths are encoded
-/// once and left as they are for the services `s3`, `s3-object-lambda` and `s3-outposts`, and
-/// normalized and encoded twice for all others.
+/// A body that can be sent twice is hashed. A [`NonReplayable`](super::NonReplayable) body
+/// is signed as `UNSIGNED-PAYLOAD`, which S3 and some other services accept over TLS. If
+/// the request has a header `x-amz-content-sha256`, its value is used as the hash. For the
+/// services `s3`, `s3-object-lambda` and `s3-outposts`, paths are signed as they are; for
+/// all others they are normalized and encoded once more.
 ///
 /// # Errors
 ///
-/// Its services return a [`SigningError`](super::SigningError), boxed, if the provider has no
-/// credentials or the request cannot be signed; the request is not sent. Errors of the
-/// service below keep their type:
+/// If the provider has no credentials or the request cannot be signed, the layer's services
+/// return a boxed [`SigningError`](super::SigningError) and do not send the request. Errors
+/// of the inner service keep their type:
 ///
 /// ```
 /// use aws_clock_skew::tower::SigningError;
@@ -61,14 +64,14 @@ pub struct SkewLayer(pub(super) Arc<Wiring>);
 ///
 /// # Credentials
 ///
-/// They are asked for again ten seconds before they expire by the corrected clock, and once
-/// after each change of the clock. If the provider fails then, or takes more than five
+/// Credentials are loaded again ten seconds before they expire by the corrected clock, and
+/// once after each change of the clock. If the provider then fails or takes more than five
 /// seconds, credentials that are still valid are used.
 ///
 /// # Panics
 ///
-/// Its services panic where an error response comes in outside of a Tokio runtime with a
-/// timer. Made by [`SkewClock::signing_layer`], which has an example.
+/// The layer's services panic if they receive an error response outside of a Tokio runtime
+/// with a timer.
 #[derive(Clone)]
 pub struct SigningLayer {
     wiring: Arc<Wiring>,
@@ -78,7 +81,8 @@ pub struct SigningLayer {
 impl SkewClock {
     /// Returns a layer that goes below a SigV4 signer.
     ///
-    /// `credentials` are those that the signer signs with. The layer re-signs nothing else.
+    /// `credentials` are the credentials of that signer. Requests that were signed with
+    /// other credentials are not re-signed.
     ///
     /// ```no_run
     /// use aws_clock_skew::SkewClock;
@@ -105,8 +109,8 @@ impl SkewClock {
 
     /// Returns a layer that signs requests for one region and service.
     ///
-    /// The names are those of the signature's scope, such as `"us-east-1"` and
-    /// `"execute-api"`.
+    /// `region` and `service` are the names in the credential scope, such as `"us-east-1"`
+    /// and `"execute-api"`.
     ///
     /// ```no_run
     /// use aws_clock_skew::SkewClock;

@@ -26,8 +26,8 @@ use tower_service::Service;
 use super::http_client_service::{HttpClientService, RequestConnector};
 use super::sdk_body::{ReplaySdkBody, into_sdk_body};
 
-/// Puts `tower` layers between the AWS SDK and its HTTP client: limits, tracing,
-/// time-outs, headers, for every attempt of every client of a config.
+/// HTTP client with `tower` layers between the AWS SDK and another HTTP client: limits,
+/// tracing, timeouts or headers for every attempt of every client of a config.
 ///
 /// ```no_run
 /// # async fn start() -> Option<()> {
@@ -45,34 +45,36 @@ use super::sdk_body::{ReplaySdkBody, into_sdk_body};
 /// # }
 /// ```
 ///
-/// The stack is built once, and all clients share its state. A stack of several layers is
-/// a `ServiceBuilder` without a service, and a `Clone` service at its end: put a `Buffer`
-/// over a `RateLimit`. Layers see requests that are signed already, with a
-/// [`ReplaySdkBody`], and may not change what is signed.
+/// The stack is built once, and all clients share its state. For several layers, pass a
+/// `ServiceBuilder` without a service. The resulting service must be `Clone`, so put a
+/// `Buffer` over a `RateLimit`. The layers get signed requests with a [`ReplaySdkBody`],
+/// and must not change anything that is signed.
 ///
 /// # Where the clock goes
 ///
-/// Around the stack, as above: a signature that has waited there for too long is then
-/// re-signed after the service has rejected it. Inside, with
-/// `LayeredHttpClient::new(skew.wrap_http_client(inner), layers)`, it is re-signed before
-/// it leaves. Either way the credentials are those of the client.
-/// [`SkewLayer`](super::SkewLayer) works as one of the layers, and needs credentials of
-/// its own.
+/// In the example above, the clock is around the stack: if a request waits in the stack for
+/// too long, it is re-signed after the service has rejected it. If the clock is inside, as
+/// in `LayeredHttpClient::new(skew.wrap_http_client(inner), layers)`, such a request is
+/// re-signed before it is sent. Both use the credentials of the client.
+/// [`SkewLayer`](super::SkewLayer) also works as one of the layers, and needs its own
+/// credentials.
 ///
-/// # What it keeps, and what is lost
+/// # What is kept and what is lost
 ///
-/// The connect and read time-outs of each client and operation, connection poisoning, the
-/// connector's name in the user agent and the extensions of requests and responses reach
-/// the inner client and come back. This is lost:
+/// The inner client still gets the connect and read timeouts of each client and operation
+/// and the extensions of requests, and the SDK still gets the extensions of responses.
+/// Connection poisoning and the connector's name in the user agent work as before. There
+/// are three restrictions:
 ///
-/// * The legacy client of `aws-smithy-http-client` (hyper 0.14) cannot be the inner one:
-///   extensions do not pass from one version of `http` to the other, and every call fails.
-/// * A layer that makes a new request has to keep the extensions of the old one: they
-///   name the connector.
-/// * An error of a layer is one that the SDK does not retry, unless a [`ConnectorError`]
-///   is in its chain of sources. Above `tower`'s `TimeoutLayer`, for example, put
-///   `.map_err(|error: BoxError| match error.is::<Elapsed>() { true =>
-///   ConnectorError::timeout(error).into(), false => error })`.
+/// * The legacy client of `aws-smithy-http-client` (hyper 0.14) cannot be the inner client:
+///   every call fails, because extensions cannot be converted between the versions of
+///   `http`.
+/// * A layer that builds a new request has to copy the extensions of the old one, which
+///   hold the connector.
+/// * The SDK retries an error of a layer only if a [`ConnectorError`] is in its chain of
+///   sources. For example, put this above the `TimeoutLayer` of `tower`: `.map_err(|error:
+///   BoxError| match error.is::<Elapsed>() { true => ConnectorError::timeout(error).into(),
+///   false => error })`.
 #[derive(Clone)]
 pub struct LayeredHttpClient {
     inner: SharedHttpClient,
@@ -82,7 +84,7 @@ pub struct LayeredHttpClient {
 type Stack = dyn Fn(Request<ReplaySdkBody>) -> HttpConnectorFuture + Send + Sync;
 
 impl LayeredHttpClient {
-    /// Puts layers over an HTTP client of the SDK.
+    /// Returns an HTTP client that sends requests through `layers` to `inner`.
     pub fn new<L, R>(inner: impl HttpClient + 'static, layers: L) -> Self
     where
         L: Layer<HttpClientService>,
@@ -96,7 +98,7 @@ impl LayeredHttpClient {
             + 'static,
         R: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
-        // Behind a lock, as many services are `Send` only.
+        // The lock is needed because many services are `Send` and not `Sync`.
         let service = Mutex::new(layers.layer(HttpClientService::of_each_request()));
         let stack = move |request| {
             let mut service = service
@@ -161,8 +163,8 @@ impl fmt::Debug for LayeredHttpClient {
     }
 }
 
-/// The connector of one attempt. The SDK asks for a new one each time, so the state of
-/// the layers is not in it.
+/// The connector of one attempt. The SDK requests a new one for each attempt, so it holds
+/// no state of the layers.
 struct Connector {
     inner: RequestConnector,
     stack: Arc<Stack>,
@@ -188,8 +190,8 @@ impl fmt::Debug for Connector {
     }
 }
 
-/// Returns the error of the inner client as it was, and any other as of the kind that is
-/// in its chain of sources.
+/// Converts an error of the stack. An error of the inner client is returned unchanged; any
+/// other gets the kind of the [`ConnectorError`] in its chain of sources.
 fn connector_error(error: impl Into<BoxError>) -> ConnectorError {
     let error = match error.into().downcast::<ConnectorError>() {
         Ok(error) => return *error,

@@ -1,4 +1,4 @@
-//! [`TowerRequest`]: one request on its way through a service, and a copy of it.
+//! [`TowerRequest`]: a copy of one request that is sent through a service.
 
 use std::borrow::Cow;
 use std::future::poll_fn;
@@ -25,16 +25,15 @@ use crate::resign::{Head, NOT_TEXT, NewSignature, SignatureHeader, service_of};
 use crate::timestamp;
 
 pub(super) struct TowerRequest<S, B> {
-    /// The service that was ready and called: it is made ready again for the
-    /// second send.
+    /// The service that sends the request; for the resend it has to become ready again.
     pub(super) service: S,
     wiring: Arc<Wiring>,
-    /// Without a body if that cannot be sent twice.
+    /// The copy of the request. It has no body if that cannot be sent twice.
     copy: Request<Option<B>>,
 }
 
 impl<S, B: ReplayBody> TowerRequest<S, B> {
-    /// Keeps a copy of a signed request that is about to be sent through a service.
+    /// Copies a signed request before it is sent through `service`.
     pub(super) fn of(service: S, wiring: Arc<Wiring>, request: &Request<B>) -> Self {
         wiring
             .clock
@@ -55,8 +54,8 @@ impl<S, B: ReplayBody> TowerRequest<S, B> {
         }
     }
 
-    /// Re-signs the request before its first send, if its signature can be proven. Returns
-    /// the moment of that send.
+    /// Re-signs the request before its first send, if its signature can be reproduced.
+    /// Returns the moment of that send.
     pub(super) async fn prepare(&mut self, request: &mut Request<B>) -> SentAt
     where
         Self: ReplayRequest,
@@ -73,14 +72,14 @@ impl<S, B: ReplayBody> TowerRequest<S, B> {
         &self.wiring
     }
 
-    /// Returns whether the request has to be signed again before its first send.
+    /// Returns whether the request has to be re-signed before its first send.
     pub(super) fn has_to_prepare(&self, sent: SentAt) -> bool {
         let date = self.copy.headers().get("x-amz-date");
         let signed_at = date.and_then(as_text).and_then(timestamp::sigv4);
         has_to_prepare(&self.wiring.clock, sent, signed_at)
     }
 
-    /// Returns whether the clock has to see a response.
+    /// Returns whether the clock has to observe a response.
     pub(super) fn wants<R>(&self, sent_at: SentAt, response: &Response<R>) -> bool {
         let date = || timestamp::http_date(as_text(response.headers().get(DATE)?)?);
         let is_aws = || host_of(self.copy.uri()).as_ref().is_some_and(Host::is_aws);
@@ -165,7 +164,7 @@ where
         *self.copy.uri_mut() = request.uri().clone();
         *self.copy.headers_mut() = request.headers().clone();
         let (parts, body) = request.into_parts();
-        // The caller has made sure that there is a body to send.
+        // The caller has checked `is_replayable`.
         let Some(body) = body else {
             unreachable!("a request without a copy of its body is not sent again")
         };
@@ -187,7 +186,7 @@ pub(super) fn head_of<'a>(method: &'a Method, uri: String, headers: &'a HeaderMa
 
 pub(super) fn put(headers: &[SignatureHeader], map: &mut HeaderMap) {
     for header in headers {
-        // The signer writes nothing that a header cannot hold.
+        // The signer writes only valid header values, so this cannot fail.
         if let Ok(mut value) = HeaderValue::from_str(&header.value) {
             value.set_sensitive(header.name != "x-amz-date");
             map.insert(header.name, value);
@@ -195,7 +194,8 @@ pub(super) fn put(headers: &[SignatureHeader], map: &mut HeaderMap) {
     }
 }
 
-/// Returns what a response says of the clock, with the beginning of its body.
+/// Returns the parts of a response that can be evidence; `text` is the beginning of its
+/// body.
 pub(super) fn view<'a, T>(response: &'a Response<T>, text: &'a [u8]) -> ResponseView<'a> {
     let headers = response.headers().iter();
     let headers = headers.map(|(name, value)| (name.as_str(), value.as_bytes()));
@@ -203,7 +203,7 @@ pub(super) fn view<'a, T>(response: &'a Response<T>, text: &'a [u8]) -> Response
 }
 
 impl<'a, B: AsRef<[u8]>> From<&'a Response<B>> for ResponseView<'a> {
-    /// Returns the view of a response whose body was read.
+    /// Returns the view of a response whose body is in memory.
     fn from(response: &'a Response<B>) -> Self {
         view(response, response.body().as_ref())
     }

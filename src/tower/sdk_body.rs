@@ -1,4 +1,4 @@
-//! [`ReplaySdkBody`], and the way from any body to the SDK's.
+//! [`ReplaySdkBody`], and the conversion of any body to an [`SdkBody`].
 
 use std::any::Any;
 use std::pin::Pin;
@@ -12,16 +12,25 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::body::ReplayBody;
 
-/// The request body of the AWS SDK, for the layers of this crate: it knows whether it can
-/// be sent twice.
+/// The request body of the AWS SDK as a [`ReplayBody`](super::ReplayBody).
 ///
-/// [`LayeredHttpClient`](super::LayeredHttpClient) hands its layers requests with this
+/// The layers of a [`LayeredHttpClient`](super::LayeredHttpClient) get requests with this
 /// body.
+///
+/// ```
+/// use aws_clock_skew::tower::ReplaySdkBody;
+///
+/// fn add_header(mut request: http::Request<ReplaySdkBody>) -> http::Request<ReplaySdkBody> {
+///     let value = http::HeaderValue::from_static("blue");
+///     request.headers_mut().insert("x-deployment", value);
+///     request
+/// }
+/// ```
 #[derive(Debug)]
 pub struct ReplaySdkBody(SdkBody);
 
 impl ReplaySdkBody {
-    /// Returns the SDK's body.
+    /// Returns the body of the SDK.
     pub fn into_inner(self) -> SdkBody {
         self.0
     }
@@ -59,8 +68,8 @@ impl Body for ReplaySdkBody {
     }
 }
 
-/// Returns a body as the SDK's. One that the SDK has made comes back as it was, with its
-/// length and its copies.
+/// Converts a body to one of the SDK. A body that came from the SDK is returned unchanged,
+/// so that it keeps its length and can still be copied.
 pub(super) fn into_sdk_body<B>(body: B) -> SdkBody
 where
     B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
@@ -77,7 +86,7 @@ where
     own.unwrap_or_else(SdkBody::empty)
 }
 
-/// A body that threads may share: the SDK asks for it, and polls from one thread.
+/// Makes a body `Sync`, which the SDK requires. The lock is never contended.
 struct SyncBody<B>(Mutex<Pin<Box<B>>>);
 
 impl<B> SyncBody<B> {

@@ -1,4 +1,4 @@
-//! [`SkewLayer::send`]: for HTTP stacks that are no Tower service.
+//! [`SkewLayer::send`], for HTTP stacks that are not Tower services.
 
 use std::future::Future;
 use std::task::{Context, Poll};
@@ -15,26 +15,26 @@ use crate::clock::SentAt;
 use crate::resend::recover;
 
 impl SkewLayer {
-    /// Sends one request through a function, as the layer's service does through the
-    /// service below it.
+    /// Sends one request with a function, in the way in which the layer's service uses its
+    /// inner service.
     ///
-    /// For clients with a hook that is no Tower service, such as `reqwest-middleware` or
-    /// the `HttpConnector` of `object_store`, which call it below their signer. `send` is
-    /// called once, or twice if the first request is rejected because of its time. An
+    /// It is for clients whose hook is not a Tower service, such as `reqwest-middleware` or
+    /// the `HttpConnector` of `object_store`; call it there, below the signer. It calls
+    /// `send` once, or twice if the first request is rejected because of its time. An
     /// unsigned request is passed on.
     ///
     /// # Errors
     ///
-    /// Those of `send`.
+    /// Returns the error of `send`.
     ///
     /// # Panics
     ///
-    /// If an error response comes in outside of a Tokio runtime with a timer.
+    /// Panics if it receives an error response outside of a Tokio runtime with a timer.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, nothing more is sent. A correction that it has started
-    /// stays.
+    /// If the future is dropped, nothing more is sent. If it has already updated the clock,
+    /// the correction stays.
     ///
     /// # Examples
     ///
@@ -87,7 +87,7 @@ impl SkewLayer {
     }
 }
 
-/// A function in the place of a service: always ready.
+/// A function as a service that is always ready.
 struct Function<F>(F);
 
 impl<F, Sent, B, R, E> Service<Request<B>> for Function<F>

@@ -1,4 +1,4 @@
-//! [`SkewService`]: the service that [`SkewLayer`](super::SkewLayer) makes.
+//! [`SkewService`]: the service of a [`SkewLayer`](super::SkewLayer).
 
 use std::fmt;
 use std::mem;
@@ -20,7 +20,7 @@ use crate::resign::is_signature;
 
 /// Service that re-signs a rejected request and sends it once more.
 ///
-/// Made by [`SkewLayer`](super::SkewLayer), which says what it does.
+/// It is the service of a [`SkewLayer`](super::SkewLayer), which documents it.
 ///
 /// ```
 /// use aws_clock_skew::SkewClock;
@@ -37,7 +37,7 @@ pub struct SkewService<S> {
     wiring: Arc<Wiring>,
 }
 
-/// What all services of a layer share.
+/// The state that all services of a layer share.
 #[derive(Debug)]
 pub(super) struct Wiring {
     pub(super) clock: SkewClock,
@@ -66,7 +66,7 @@ impl<S> SkewService<S> {
 }
 
 impl<S: Clone> SkewService<S> {
-    /// Takes the service that is ready, and leaves one that is not.
+    /// Returns the service that is ready, and leaves a clone, which may not be ready.
     pub(super) fn take_ready(&mut self) -> Self {
         let next = self.clone();
         mem::replace(self, next)
@@ -74,8 +74,8 @@ impl<S: Clone> SkewService<S> {
 }
 
 impl<S> SkewService<S> {
-    /// Sends a request as it is, whatever comes back.
-    pub(super) fn pass<B, R>(mut self, request: Request<B>) -> SkewFuture<S, B, R>
+    /// Sends a request unchanged, and does not observe the response.
+    pub(super) fn send_unsigned<B, R>(mut self, request: Request<B>) -> SkewFuture<S, B, R>
     where
         S: Service<Request<B>, Response = Response<R>>,
         R: Body,
@@ -83,8 +83,8 @@ impl<S> SkewService<S> {
         SkewFuture::passing(self.inner.call(request))
     }
 
-    /// Sends a signed request. `self` is ready.
-    pub(super) fn carry<B, R>(self, request: Request<B>) -> SkewFuture<S, B, R>
+    /// Sends a signed request, and observes the response. `self` has to be ready.
+    pub(super) fn send_signed<B, R>(self, request: Request<B>) -> SkewFuture<S, B, R>
     where
         S: Service<Request<B>, Response = Response<R>> + Send + 'static,
         S::Future: Send + 'static,
@@ -128,10 +128,10 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let ready = self.take_ready();
         if is_signed(&request) {
-            ready.carry(request)
+            ready.send_signed(request)
         } else {
-            // An unsigned request says nothing about the clock.
-            ready.pass(request)
+            // The response to an unsigned request says nothing about the clock.
+            ready.send_unsigned(request)
         }
     }
 }

@@ -1,4 +1,4 @@
-//! [`SigningService`]: the service that [`SigningLayer`](super::SigningLayer) makes.
+//! [`SigningService`]: the service of a [`SigningLayer`](super::SigningLayer).
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -20,14 +20,15 @@ use super::service::SkewService;
 use crate::clock::SkewClock;
 use crate::resign::sign_unsigned;
 
-/// Service that signs requests with the corrected time, and corrects it.
+/// Service that signs requests with the corrected time, and updates the clock from the
+/// responses.
 ///
-/// Made by [`SigningLayer`](super::SigningLayer), which says what it does.
+/// It is the service of a [`SigningLayer`](super::SigningLayer), which documents it.
 ///
 /// # Errors
 ///
-/// A boxed [`SigningError`] if the request cannot be signed, or the error of the service
-/// below.
+/// Returns a boxed [`SigningError`] if the request cannot be signed, or the error of the
+/// inner service.
 ///
 /// ```
 /// use aws_clock_skew::SkewClock;
@@ -45,7 +46,7 @@ pub struct SigningService<S> {
     scope: Arc<Scope>,
 }
 
-/// What a signature is valid for.
+/// The region and the service of a signature.
 #[derive(Debug)]
 pub(super) struct Scope {
     pub(super) region: Cow<'static, str>,
@@ -102,7 +103,7 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let ready = self.skew.take_ready();
         if is_signed(&request) {
-            return SigningFuture::sent(ready.pass(request));
+            return SigningFuture::sent(ready.send_unsigned(request));
         }
         let wiring = ready.wiring();
         let known = wiring.credentials.known(&wiring.clock);
@@ -115,7 +116,7 @@ where
                 .scope
                 .sign(&mut request, body.as_deref(), &credentials, clock);
             return match signed {
-                Ok(()) => SigningFuture::sent(ready.carry(request)),
+                Ok(()) => SigningFuture::sent(ready.send_signed(request)),
                 Err(error) => SigningFuture::boxed(async { Err(error.into()) }),
             };
         }
@@ -123,7 +124,8 @@ where
         SigningFuture::boxed(async move {
             let clock = ready.wiring().clock.clone();
             let body = match copy_of_body(&request) {
-                // Never signed without its hash because it cannot be read.
+                // If the body cannot be read, the request is not signed: it would lack the
+                // hash of its body.
                 Some(body) => Some(bytes_of(body).await.ok_or(SigningError(Kind::Request))?),
                 None => None,
             };
@@ -131,18 +133,19 @@ where
             let credentials =
                 credentials.map_err(|error| SigningError(Kind::NoCredentials(error)))?;
             scope.sign(&mut request, body.as_deref(), &credentials, &clock)?;
-            ready.carry(request).await.map_err(Into::into)
+            ready.send_signed(request).await.map_err(Into::into)
         })
     }
 }
 
-/// Returns a copy of the body if its hash has to be computed, and can be.
+/// Returns a copy of the body if its hash is needed and the body can be copied.
 fn copy_of_body<B: ReplayBody>(request: &Request<B>) -> Option<B> {
     let states_hash = request.headers().contains_key("x-amz-content-sha256");
     (!states_hash).then(|| request.body().try_clone()).flatten()
 }
 
-/// In a header, or in the query as presigned URLs are.
+/// Returns whether the request has a signature in a header or, like a presigned URL, in its
+/// query.
 fn is_signed<B>(request: &Request<B>) -> bool {
     let query = request.uri().query().unwrap_or_default();
     request.headers().contains_key(AUTHORIZATION)
@@ -160,7 +163,7 @@ impl<S: fmt::Debug> fmt::Debug for SigningService<S> {
     }
 }
 
-/// Error of a [`SigningService`] that could not sign a request, and did not send it.
+/// Error of a [`SigningService`] that could not sign a request and did not send it.
 ///
 /// The service returns it boxed:
 ///
@@ -203,8 +206,8 @@ enum Kind {
 }
 
 impl SigningError {
-    /// Returns the error of the credentials provider, or `None` if the request itself
-    /// cannot be signed: its URI is relative and it has no `Host`, or its body fails.
+    /// Returns the error of the credentials provider. Returns `None` if the request itself
+    /// cannot be signed: its URI is relative and it has no `Host`, or its body failed.
     pub fn credentials_error(&self) -> Option<&CredentialsError> {
         match &self.0 {
             Kind::NoCredentials(error) => Some(error),
@@ -217,7 +220,7 @@ impl fmt::Display for SigningError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             Kind::NoCredentials(_) => "there are no credentials to sign the request with",
-            Kind::Request => "the request is not one that can be signed",
+            Kind::Request => "the request cannot be signed",
         })
     }
 }

@@ -1,4 +1,4 @@
-//! [`SkewClock::synchronize_with`]: asking for the time over any HTTP client.
+//! [`SkewClock::synchronize_with`], which asks a server for the time with any HTTP client.
 
 use std::error::Error;
 use std::future::poll_fn;
@@ -12,14 +12,13 @@ use crate::evidence::Evidence;
 use crate::synchronize::{LONGEST_WAIT, SynchronizeError};
 
 impl SkewClock {
-    /// Asks a server for the time before the first request is signed, through any HTTP
-    /// client.
+    /// Asks a server for the time before the first request is signed, with any HTTP client.
     ///
-    /// One unsigned request (`HEAD`) is sent to `url`, and the `Date` of the response counts,
-    /// whatever its status. The limit is that of
-    /// [`Limits::with_max_forward`](crate::Limits::with_max_forward), 7 days. It takes 15 seconds at
-    /// most. `synchronize` does the same with the HTTP client of an `SdkConfig`, and says how
-    /// far such a time is trusted.
+    /// It sends one unsigned request (`HEAD`) to `url`, and reads the `Date` of the
+    /// response, whatever its status is. It takes 15 seconds at most. The correction
+    /// forward is limited by [`Limits::with_max_forward`](crate::Limits::with_max_forward).
+    /// `SkewClock::synchronize` does the same with the HTTP client of an `SdkConfig`, and
+    /// documents how far such a time is trusted.
     ///
     /// ```no_run
     /// use aws_clock_skew::SkewClock;
@@ -40,12 +39,12 @@ impl SkewClock {
     ///
     /// # Errors
     ///
-    /// If no response came, or its time cannot be used; see [`SynchronizeError`]. The
-    /// clock is then as it was: go on.
+    /// Returns a [`SynchronizeError`] if no response comes or its time cannot be used. The
+    /// clock is then unchanged, and the program can go on.
     ///
     /// # Panics
     ///
-    /// Outside of a Tokio runtime with a timer.
+    /// Panics outside of a Tokio runtime with a timer.
     ///
     /// # Cancel safety
     ///

@@ -1,4 +1,4 @@
-//! An accepted call of the SDK, beside one without any correction.
+//! The allocations of an accepted call of the SDK, compared with a call without any correction.
 
 use aws_clock_skew::{SkewClock, install};
 use aws_config::identity::IdentityCache;
@@ -17,7 +17,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 
-/// Accepts everything.
+/// Accepts every request.
 #[derive(Clone, Copy, Debug)]
 struct Wire;
 
@@ -46,7 +46,7 @@ impl HttpClient for Wire {
 
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Integration {
-    Nobody,
+    None,
     SdkAlone,
     Interceptor,
     HttpClient,
@@ -60,7 +60,7 @@ fn client(integration: Integration) -> Client {
         .region(Region::new("us-east-1"))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .sleep_impl(TokioSleep::new())
-        .disable_clock_skew_correction(integration == Integration::Nobody);
+        .disable_clock_skew_correction(integration == Integration::None);
     let config = if integration == Integration::HttpClient {
         config
             .http_client(clock.wrap_http_client(Wire))
@@ -91,37 +91,36 @@ fn allocations(integration: Integration) -> u64 {
         let sent = request.queue_url("https://sqs.us-east-1.amazonaws.com/1/queue");
         runtime.block_on(sent.send()).unwrap();
     };
-    // What is built once is built now, and AWS has confirmed the clock.
+    // Values that are built once are built here, and AWS confirms the clock.
     for _ in 0..3 {
         call();
     }
     let counts = [(); 5].map(|()| allocation_counter::measure(call).count_total);
-    // The SDK's own differ by one now and then: numbers that it writes are of
-    // different length.
+    // The SDK's own allocations differ by one now and then, since the numbers that it formats
+    // differ in length.
     counts.into_iter().min().unwrap_or_default()
 }
 
-/// Two values in the config bag, for each of which it allocates twice: what we remember
-/// of the call, and that the SDK's own correction is disabled. And the URI, for the name of
-/// the host.
+/// Two values in the config bag, at two allocations each: the interceptor's state, and the switch
+/// for the SDK's own correction. And the URI, for the host name.
 #[test]
 fn the_interceptor_allocates_less_than_the_sdks_own_correction() {
-    let nobody = allocations(Integration::Nobody);
-    let sdk_alone = allocations(Integration::SdkAlone) - nobody;
-    let interceptor = allocations(Integration::Interceptor) - nobody;
+    let none = allocations(Integration::None);
+    let sdk_alone = allocations(Integration::SdkAlone) - none;
+    let interceptor = allocations(Integration::Interceptor) - none;
     println!("the SDK alone {sdk_alone}, interceptor {interceptor}");
     assert!(interceptor <= sdk_alone, "{interceptor} and {sdk_alone}");
     assert_eq!(interceptor, 5);
 }
 
-/// Four are the SDK's own correction at work, which our header `Age` keeps from
-/// acting. The others: the connector and what it shares, the request in one piece,
-/// a future, the wrapper of its body, and room for the header.
+/// Four are the SDK's own correction, which runs and which the `Age` header keeps from acting. The
+/// others: the connector and its shared part, the request in one piece, a future, the wrapper of
+/// its body, and space for the header.
 #[test]
-fn the_http_client_allocates_less_too() {
-    let nobody = allocations(Integration::Nobody);
-    let sdk_alone = allocations(Integration::SdkAlone) - nobody;
-    let http_client = allocations(Integration::HttpClient) - nobody;
+fn the_http_client_allocates_less_than_the_sdks_own_correction() {
+    let none = allocations(Integration::None);
+    let sdk_alone = allocations(Integration::SdkAlone) - none;
+    let http_client = allocations(Integration::HttpClient) - none;
     println!("the SDK alone {sdk_alone}, HTTP client {http_client}");
     assert!(http_client < sdk_alone, "{http_client} and {sdk_alone}");
     assert_eq!(http_client, 10);

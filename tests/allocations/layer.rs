@@ -1,6 +1,6 @@
-//! What an accepted request costs on its way through `SkewLayer`.
+//! The allocations of an accepted request in `SkewLayer`.
 //!
-//! Extensions of a request are cloned as well, where it has any.
+//! If a request has extensions, the layer clones those too.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -15,7 +15,7 @@ use http::{HeaderValue, Request, Response};
 use http_body_util::Full;
 use tower::{Layer, Service};
 
-/// Accepts everything, and allocates nothing.
+/// Accepts every request without allocating.
 #[derive(Clone, Debug)]
 struct Accepts;
 
@@ -60,12 +60,12 @@ fn call<S: Service<Request<Full<Bytes>>>>(service: &mut S, request: Request<Full
     assert!(answer.is_ready());
 }
 
-/// The allocations of a call through the layer that those of the service alone
-/// and of cloning the header map and the URI do not account for.
+/// The allocations of a call through the layer, less those of the service and of cloning the header
+/// map and the URI.
 fn beyond_the_clones(clock: &SkewClock, uri: &str) -> u64 {
     let layer = clock.layer(Credentials::new("AKIA", "secret", None, None, "test"));
     let mut service = layer.layer(Accepts);
-    // What is built once is built now.
+    // Values that are built once are built here.
     call(&mut service, request(uri));
     let given = request(uri);
     let clones = allocation_counter::measure(|| {
@@ -84,8 +84,8 @@ fn machine() -> ManualClock {
     ManualClock::new(UNIX_EPOCH + Duration::from_secs(1_800_000_000))
 }
 
-/// Two are allowed. The one is the name of the host, which is looked at until AWS
-/// has confirmed the clock, once a minute.
+/// Two are allowed. One of them is the host name, which the layer reads once a minute until AWS has
+/// confirmed the clock.
 #[test]
 fn an_accepted_request_costs_little_more_than_the_copy_of_its_head() {
     let clock = SkewClock::builder().local_clock(machine()).build();
@@ -94,9 +94,9 @@ fn an_accepted_request_costs_little_more_than_the_copy_of_its_head() {
     assert_eq!(beyond_the_clones(&clock, AWS), 0);
 }
 
-/// An answer without a `Date`, or with one that agrees, has nothing to say.
+/// A response without a `Date`, or with one that agrees, is no evidence.
 #[test]
-fn while_corrected_it_costs_no_more() {
+fn a_corrected_request_costs_no_more() {
     let machine = machine();
     // The request is signed with the corrected time.
     machine.set_wall(machine.wall() - Duration::from_secs(60));

@@ -1,6 +1,6 @@
-//! What accepted requests allocate on their way through each integration.
+//! The allocations of accepted requests in each integration.
 //!
-//! Exact figures: a change that costs more has to say so here.
+//! The figures are exact: a change that allocates more has to change them here.
 
 mod integrations;
 mod layer;

@@ -1,4 +1,4 @@
-//! Everything that our targets emit, with the types of the fields.
+//! Captures everything that the crate's targets emit, with the types of the fields.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
@@ -60,7 +60,7 @@ impl Emitted {
     }
 }
 
-/// What is emitted on this thread while it lives.
+/// Captures what this thread emits while it lives.
 pub(crate) struct Capture {
     emitted: Arc<Mutex<Vec<Emitted>>>,
     _guard: DefaultGuard,
@@ -68,11 +68,11 @@ pub(crate) struct Capture {
 
 impl Capture {
     pub(crate) fn start() -> Self {
-        heed_everywhere();
+        install_global_subscriber();
         let emitted = Arc::<Mutex<Vec<Emitted>>>::default();
         let subscriber = tracing_subscriber::registry()
             .with(ours())
-            .with(Into(emitted.clone()));
+            .with(CaptureLayer(emitted.clone()));
         Self {
             emitted,
             _guard: tracing::subscriber::set_default(subscriber),
@@ -111,19 +111,19 @@ impl Capture {
     }
 
     fn of_target(&self, target: &str) -> Vec<Emitted> {
-        let emitted = self.emitted.lock().expect("nobody panics with it");
+        let emitted = self.emitted.lock().expect("is not poisoned");
         let of_target = emitted.iter().filter(|event| event.target == target);
         of_target.cloned().collect()
     }
 }
 
-/// While there is but one subscriber, `tracing` asks the thread that is the first
-/// to emit an event whether anybody ever wants it.
-pub(crate) fn heed_everywhere() {
-    static HEEDED: Once = Once::new();
-    HEEDED.call_once(|| {
+/// While there is only one subscriber, `tracing` asks the thread that first emits an event whether
+/// any subscriber ever wants it.
+pub(crate) fn install_global_subscriber() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
         let subscriber = tracing_subscriber::registry().with(ours());
-        tracing::subscriber::set_global_default(subscriber).expect("nobody else sets one");
+        tracing::subscriber::set_global_default(subscriber).expect("no other is set");
     });
 }
 
@@ -131,9 +131,9 @@ fn ours() -> Targets {
     Targets::new().with_target("aws_clock_skew", Level::TRACE)
 }
 
-struct Into(Arc<Mutex<Vec<Emitted>>>);
+struct CaptureLayer(Arc<Mutex<Vec<Emitted>>>);
 
-impl<S: Subscriber> Layer<S> for Into {
+impl<S: Subscriber> Layer<S> for CaptureLayer {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let metadata = event.metadata();
         let mut fields = Fields::default();
@@ -142,7 +142,7 @@ impl<S: Subscriber> Layer<S> for Into {
             Some(Value::Other(text) | Value::Text(text)) => Some(text),
             _ => None,
         };
-        self.0.lock().expect("nobody panics with it").push(Emitted {
+        self.0.lock().expect("is not poisoned").push(Emitted {
             level: *metadata.level(),
             target: metadata.target().to_owned(),
             message,

@@ -1,14 +1,14 @@
-//! Those who listen to a clock hear of every change, and hold nothing up.
+//! Watchers: each receives every change, and none delays the clock.
 
 use futures_util::FutureExt;
 
 use crate::integrations::Integration;
-use crate::scenarios::{call, site, tell};
+use crate::scenarios::{call, site, trigger};
 use crate::wire::Manner;
 use crate::world::{DAY, MINUTE};
 
 #[tokio::test]
-async fn every_listener_receives_every_change() {
+async fn every_watcher_receives_every_change() {
     for integration in Integration::ALL {
         let site = site(-2 * DAY, Manner::InMessage);
         let mut listeners = [site.clock.subscribe(), site.clock.subscribe()];
@@ -58,12 +58,12 @@ async fn an_event_that_changes_no_offset_is_received_as_well() {
 }
 
 #[tokio::test]
-async fn a_listener_that_comes_late_sees_where_the_clock_stands() {
-    let site = tell("skew_detected", Integration::HttpClient).await;
+async fn a_late_watcher_sees_the_current_state() {
+    let site = trigger("skew_detected", Integration::HttpClient).await;
     let mut late = site.clock.subscribe();
     assert!(late.status().is_correcting());
     assert_eq!(late.status(), site.clock.status());
-    // What was before is no news.
+    // The state before the subscription is no change.
     assert_eq!(late.changed().now_or_never(), None);
     site.clock.reset();
     late.changed().await;
@@ -71,7 +71,7 @@ async fn a_listener_that_comes_late_sees_where_the_clock_stands() {
 }
 
 #[tokio::test]
-async fn listeners_that_are_dropped_or_never_listen_hold_nothing_up() {
+async fn watchers_that_are_dropped_or_never_awaited_delay_no_call() {
     for integration in Integration::ALL {
         let site = site(-20 * MINUTE, Manner::InMessage);
         let idle: Vec<_> = (0..1_000).map(|_| site.clock.subscribe()).collect();
@@ -81,7 +81,7 @@ async fn listeners_that_are_dropped_or_never_listen_hold_nothing_up() {
         for _ in 0..3 {
             assert_eq!(call(integration, &site).await, Ok(()));
         }
-        // A change is not lost with the future that waited for it.
+        // A change is not lost when the future that waited for it is dropped.
         assert_eq!(cancelled.changed().now_or_never(), Some(()));
         assert!(
             idle.iter()
@@ -91,8 +91,8 @@ async fn listeners_that_are_dropped_or_never_listen_hold_nothing_up() {
 }
 
 #[tokio::test]
-async fn a_listener_outlives_the_other_handles() {
-    let site = tell("skew_detected", Integration::Interceptor).await;
+async fn a_watcher_outlives_the_other_handles() {
+    let site = trigger("skew_detected", Integration::Interceptor).await;
     let mut changes = site.clock.subscribe();
     drop(site);
     assert!(changes.status().is_correcting());

@@ -1,4 +1,4 @@
-//! What is said of calls that failed in earnest, and of what was done about them.
+//! Diagnoses of calls that failed, including the outcome of the correction.
 
 use std::time::Duration;
 
@@ -12,17 +12,17 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use tower::{ServiceBuilder, ServiceExt};
 
 use crate::integrations::{Integration, Site};
-use crate::scenarios::{SECRET, call, credentials, site};
+use crate::scenarios::{SECRET, call, credentials, observing, site};
 use crate::wire::{Answer, Fate, Manner};
 use crate::world::{DAY, MINUTE, World, minutes, shifted};
 
 const SDK_INTEGRATIONS: [Integration; 2] = [Integration::Interceptor, Integration::HttpClient];
 
-const LIMIT: &str = "nothing was corrected, since the server's time is too far ahead";
-const OBSERVED: &str = "nothing was corrected, since the clock only observes";
-const REJECTED_AGAIN: &str = "it was re-signed, and rejected again";
+const LIMIT: &str = "nothing was corrected, because the server's time is too far ahead";
+const OBSERVED: &str = "nothing was corrected, because the clock only observes";
+const REJECTED_AGAIN: &str = "it was re-signed and rejected again";
 
-/// What was done is the end of what is said.
+/// The outcome is the end of the diagnosis.
 #[track_caller]
 fn ends(diagnosis: Diagnosis, outcome: &str) {
     let said = diagnosis.to_string();
@@ -30,7 +30,7 @@ fn ends(diagnosis: Diagnosis, outcome: &str) {
     assert_eq!(last, outcome, "{said}");
 }
 
-/// Calls, and says what was wrong.
+/// Makes a call that fails, and returns its diagnosis.
 async fn diagnosed(integration: Integration, site: &Site) -> Diagnosis {
     let sqs = integration.sqs(site, SharedCredentialsProvider::new(credentials(SECRET)));
     let received = sqs.receive_message().queue_url(site.queue()).send().await;
@@ -38,15 +38,7 @@ async fn diagnosed(integration: Integration, site: &Site) -> Diagnosis {
         .diagnose_error(&received.expect_err("the call fails"))
 }
 
-fn observing(site: Site) -> Site {
-    let clock = SkewClock::builder()
-        .local_clock(site.world.machine.clone())
-        .observe_only(true)
-        .build();
-    Site { clock, ..site }
-}
-
-/// The clock's estimate is right to half a second.
+/// The measured offset is correct to half a second.
 #[track_caller]
 fn is_clock(diagnosis: Diagnosis, seconds: i64) {
     let Cause::Clock(Some(offset)) = diagnosis.cause() else {
@@ -108,7 +100,7 @@ async fn a_client_without_the_crate_is_diagnosed_as_well() {
 #[tokio::test]
 async fn a_date_is_enough_if_the_error_states_nothing_else() {
     for integration in SDK_INTEGRATIONS {
-        // Beyond the limits for a date, so that nothing is corrected.
+        // Beyond the limit for a `Date`, so the clock corrects nothing.
         let site = site(-8 * DAY, Manner::Silently);
         site.world.advance(minutes(30 * 24 * 60));
         let diagnosis = diagnosed(integration, &site).await;
@@ -142,7 +134,7 @@ async fn a_signature_that_expired_in_transit_twice_is_told_apart_from_a_wrong_cl
             assert_eq!(
                 diagnosis.to_string(),
                 "the signature was 20 min old on arrival; the local clock is correct; \
-                 it was re-signed, and rejected again"
+                 it was re-signed and rejected again"
             );
             assert!(diagnosis.advice().contains("multipart"));
         }
@@ -168,7 +160,7 @@ async fn a_request_that_could_not_be_re_signed_says_why() {
         diagnosis.to_string(),
         "the local clock is 20 min 1 s behind; it could not be re-signed (body)"
     );
-    // Nor was it in vain.
+    // The next request is signed with the corrected time.
     assert_eq!(call(Integration::Interceptor, &site).await, Ok(()));
 }
 
@@ -184,7 +176,7 @@ async fn a_time_beyond_the_limit_is_diagnosed_as_such() {
 }
 
 #[tokio::test]
-async fn a_wrong_key_is_a_wrong_key_on_any_clock() {
+async fn a_wrong_key_is_reported_on_any_clock() {
     for integration in SDK_INTEGRATIONS {
         for skew in [0, -2 * DAY] {
             let site = site(skew, Manner::InMessage);
@@ -199,7 +191,7 @@ async fn a_wrong_key_is_a_wrong_key_on_any_clock() {
             assert_eq!(diagnosis.cause(), Cause::Other(OtherCause::WrongKey));
             assert_eq!(
                 diagnosis.to_string(),
-                "the secret key is wrong, or the request was changed on the way"
+                "the secret key is wrong, or the request was changed in transit"
             );
         }
     }
@@ -282,10 +274,11 @@ async fn a_clock_that_was_repaired_meanwhile_is_not_named_as_the_cause() {
     );
 }
 
-/// What is said where STS, and not SQS, has rejected the request for a role.
+/// The diagnosis of a call for which STS has rejected the request for a role. SQS receives no
+/// request.
 async fn without_a_role(skew: i64, secret: &str) -> Diagnosis {
     let world = World::with_skew(skew);
-    // Without a date the SDK's own correction does nothing, inside the provider too.
+    // Without a `Date` the SDK's own correction does nothing, in the provider's client too.
     let endpoint = Endpoint::builder(world.clock()).send_date(false);
     let endpoint = endpoint.start().await;
     let endpoint = endpoint.expect("loopback can be bound");
@@ -327,7 +320,7 @@ async fn a_role_that_could_not_be_assumed_is_diagnosed_as_well() {
 
 #[tokio::test]
 async fn a_diagnosis_does_not_mention_what_happened_to_another_request() {
-    let site = crate::scenarios::tell("resend_rejected", Integration::HttpClient).await;
+    let site = crate::scenarios::trigger("resend_rejected", Integration::HttpClient).await;
     let body = b"<Error><Code>RequestTimeTooSkewed</Code></Error>";
     for (request_id, expected) in [
         ("id-2", REJECTED_AGAIN),

@@ -1,4 +1,4 @@
-//! One call through each integration, over the same wire.
+//! One call through each integration, over one wire.
 
 use std::fmt;
 use std::future::{Ready, ready};
@@ -28,7 +28,7 @@ use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
 use crate::wire::Wire;
 use crate::world::World;
 
-/// How a client is given the clock.
+/// How a client gets the clock.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Integration {
     Interceptor,
@@ -45,8 +45,8 @@ impl Integration {
         Self::Signing,
     ];
 
-    /// Calls SQS at `url`, without retries. `signer` signs, and the integration signs again
-    /// by `known`.
+    /// Calls SQS at `url`, without retries. `signer` provides the credentials of the first
+    /// signature, and `known` those of the resend.
     pub(crate) async fn call(
         self,
         site: &Site,
@@ -68,13 +68,13 @@ impl Integration {
                     .map_request(|request| signed(request, &credentials, wall))
                     .layer(site.clock.layer(known))
                     .service(service_fn(site.line.serve()));
-                told(stack.oneshot(site.request()).await).await
+                outcome(stack.oneshot(site.request()).await).await
             }
             Self::Signing => {
                 let stack = ServiceBuilder::new()
                     .layer(site.clock.signing_layer(signer, "us-east-1", "sqs"))
                     .service(service_fn(site.line.serve()));
-                told(stack.oneshot(site.request()).await).await
+                outcome(stack.oneshot(site.request()).await).await
             }
         }
     }
@@ -90,7 +90,7 @@ impl Integration {
                 .to_builder()
                 .http_client(site.clock.wrap_http_client(site.line.clone()))
                 .time_source(site.clock.local_time())
-                // So that a provider is asked at each signature.
+                // So that the provider is called for each signature.
                 .identity_cache(aws_sdk_sqs::config::IdentityCache::no_cache())
                 .build();
             return aws_sdk_sqs::Client::new(&config);
@@ -102,7 +102,7 @@ impl Integration {
     }
 }
 
-async fn told<B>(response: Result<Response<B>, BoxError>) -> Result<(), String>
+async fn outcome<B>(response: Result<Response<B>, BoxError>) -> Result<(), String>
 where
     B: http_body::Body<Error: fmt::Debug>,
 {
@@ -115,7 +115,7 @@ where
     Err(String::from_utf8_lossy(&body).into_owned())
 }
 
-/// A machine with its clock, and a host at the end of a wire.
+/// A machine with its clock, and a host.
 #[derive(Clone)]
 pub(crate) struct Site {
     pub(crate) world: World,
@@ -152,7 +152,7 @@ impl Site {
     }
 }
 
-/// A wire that is tapped: it knows every signature that was sent.
+/// A wire that records every signature.
 #[derive(Clone)]
 pub(crate) struct Line {
     pub(crate) wire: Wire,
@@ -168,16 +168,13 @@ impl Line {
     }
 
     pub(crate) fn signatures(&self) -> Vec<String> {
-        self.signatures
-            .lock()
-            .expect("nobody panics with it")
-            .clone()
+        self.signatures.lock().expect("is not poisoned").clone()
     }
 
     fn note(&self, request: &HttpRequest) {
         let header = request.headers().get("authorization").expect("is signed");
         let (_, signature) = header.split_once("Signature=").expect("SigV4");
-        let mut signatures = self.signatures.lock().expect("nobody panics with it");
+        let mut signatures = self.signatures.lock().expect("is not poisoned");
         signatures.push(signature.to_owned());
     }
 

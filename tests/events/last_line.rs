@@ -1,4 +1,4 @@
-//! The last line of the log is true.
+//! The last line of the log states the current state.
 
 use crate::capture::Capture;
 use crate::integrations::Integration;

@@ -1,4 +1,4 @@
-//! What a listener of the builder is called with.
+//! The events that the builder's `on_event` receives.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +10,7 @@ use crate::scenarios::{call, site};
 use crate::wire::{Answer, Fate, Manner};
 use crate::world::DAY;
 
-/// The same site with a clock of one's own.
+/// The same site with another clock.
 fn with_clock(site: Site, build: impl FnOnce(SkewClockBuilder) -> SkewClockBuilder) -> Site {
     let builder = SkewClock::builder().local_clock(site.world.machine.clone());
     Site {
@@ -26,15 +26,13 @@ fn error(code: &str, message: &str) -> Fate {
 }
 
 #[tokio::test]
-async fn it_is_called_with_each_event_that_is_counted() {
+async fn a_listener_receives_each_event_that_is_counted() {
     for integration in Integration::ALL {
-        let heard = Arc::new(Mutex::new(Vec::<SkewEvent>::new()));
-        let ear = heard.clone();
+        let received = Arc::new(Mutex::new(Vec::<SkewEvent>::new()));
+        let sink = received.clone();
         let site = with_clock(site(-2 * DAY, Manner::InMessage), |builder| {
             builder.name("orders").on_event(move |event| {
-                ear.lock()
-                    .expect("nobody panics with it")
-                    .push(event.clone());
+                sink.lock().expect("is not poisoned").push(event.clone());
             })
         });
         assert_eq!(call(integration, &site).await, Ok(()), "{integration:?}");
@@ -47,9 +45,9 @@ async fn it_is_called_with_each_event_that_is_counted() {
             site.line.wire.plan([error("AccessDeniedException", "no")]);
             assert!(call(integration, &site).await.is_err());
         }
-        let heard = heard.lock().expect("nobody panics with it");
-        let names: Vec<_> = heard.iter().map(SkewEvent::name).collect();
-        // Those that the log leaves out as well, and no denial.
+        let received = received.lock().expect("is not poisoned");
+        let names: Vec<_> = received.iter().map(SkewEvent::name).collect();
+        // Includes the events that the throttle keeps out of the log, and no denial.
         let expected = [
             "skew_detected",
             "not_clock_skew",
@@ -57,18 +55,22 @@ async fn it_is_called_with_each_event_that_is_counted() {
             "not_clock_skew",
         ];
         assert_eq!(names, expected, "{integration:?}");
-        assert_eq!(heard[0].kind(), EventKind::SkewDetected);
-        let clock = heard[0].details().clock.as_ref().map(|name| name.as_str());
+        assert_eq!(received[0].kind(), EventKind::SkewDetected);
+        let clock = received[0]
+            .details()
+            .clock
+            .as_ref()
+            .map(|name| name.as_str());
         assert_eq!(clock, Some("orders"));
-        assert_eq!(Some(&heard[3]), site.clock.status().last_event());
+        assert_eq!(Some(&received[3]), site.clock.status().last_event());
     }
 }
 
 #[tokio::test]
-async fn one_that_panics_fails_no_call() {
+async fn a_listener_that_panics_fails_no_call() {
     for integration in Integration::ALL {
         let site = with_clock(site(-2 * DAY, Manner::InMessage), |builder| {
-            builder.on_event(|_| panic!("as it does"))
+            builder.on_event(|_| panic!("misbehaving"))
         });
         for _ in 0..3 {
             assert_eq!(call(integration, &site).await, Ok(()), "{integration:?}");
@@ -78,7 +80,7 @@ async fn one_that_panics_fails_no_call() {
 }
 
 #[tokio::test]
-async fn one_that_asks_the_clock_and_resets_it_gets_an_answer() {
+async fn a_listener_can_read_and_reset_the_clock() {
     for integration in Integration::ALL {
         let clock = Arc::new(Mutex::new(None::<SkewClock>));
         let asked = clock.clone();
@@ -86,20 +88,20 @@ async fn one_that_asks_the_clock_and_resets_it_gets_an_answer() {
         let counted = counts.clone();
         let site = with_clock(site(-2 * DAY, Manner::InMessage), |builder| {
             builder.on_event(move |event| {
-                let clock = asked.lock().expect("nobody panics with it").clone();
+                let clock = asked.lock().expect("is not poisoned").clone();
                 let clock = clock.expect("is set");
                 let count = clock.status().event_count();
                 counted
                     .lock()
-                    .expect("nobody panics with it")
+                    .expect("is not poisoned")
                     .push((event.name(), count));
                 clock.reset();
             })
         });
-        *clock.lock().expect("nobody panics with it") = Some(site.clock.clone());
+        *clock.lock().expect("is not poisoned") = Some(site.clock.clone());
         // The resend is signed by a clock that was reset.
         let _fails_or_not = call(integration, &site).await;
-        let counts = counts.lock().expect("nobody panics with it");
+        let counts = counts.lock().expect("is not poisoned");
         assert_eq!(counts[0], ("skew_detected", 1), "{integration:?}");
         assert_eq!(counts[1], ("correction_cleared", 2), "{integration:?}");
     }

@@ -1,4 +1,4 @@
-//! What is logged, counted and told, from every integration.
+//! The logs, metrics and diagnoses of every integration.
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up fails")]
 
@@ -14,7 +14,7 @@ mod schema;
 mod secrets;
 mod status;
 mod subscribers;
-#[expect(dead_code, reason = "the other tests have more scenarios to tell")]
+#[expect(dead_code, reason = "other tests use more of it")]
 #[path = "../sdk/wire.rs"]
 mod wire;
 #[path = "../sdk/world.rs"]

@@ -1,4 +1,4 @@
-//! Clocks that only observe, and clocks with names: what the log and the metrics say of them.
+//! Clocks that only observe, and clocks with names: their log and metrics.
 
 use aws_clock_skew::SkewClock;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -7,18 +7,10 @@ use futures_util::future::BoxFuture;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 use crate::capture::{Capture, Emitted, Value};
-use crate::integrations::{Integration, Site};
-use crate::scenarios::{call, credentials, site};
+use crate::integrations::Integration;
+use crate::scenarios::{call, credentials, observing, site};
 use crate::wire::{Answer, Fate, Manner};
 use crate::world::DAY;
-
-fn observing(site: Site) -> Site {
-    let clock = SkewClock::builder()
-        .local_clock(site.world.machine.clone())
-        .observe_only(true)
-        .build();
-    Site { clock, ..site }
-}
 
 #[tokio::test]
 async fn an_observe_only_clock_never_says_that_it_corrects() {
@@ -129,7 +121,7 @@ fn each_clock_starts_its_counters_and_gauges_at_0() {
         let before = capture.metrics().len();
         let _clock = SkewClock::builder().name(name.to_owned()).build();
         let started = capture.metrics().split_off(before);
-        // Kinds of events, outcomes, reasons to skip, and the gauges.
+        // Kinds of events, outcomes of resends, reasons for skipping one, and the gauges.
         assert_eq!(started.len(), 10 + 4 + 6 + 1);
         for event in &started {
             let label: String = label
@@ -171,7 +163,7 @@ async fn asking_for_the_status_refreshes_the_gauges() {
     site.world.advance(crate::world::minutes(60));
     site.clock.status();
     assert_eq!(gauges(), [(172_800.5, 0.502), (172_800.5, 1.222)]);
-    // The clock is slewed, and nobody calls.
+    // The clock is slewed while there are no calls.
     site.world.set_skew(0);
     site.clock.status();
     assert_eq!(gauges()[2], (0.0, 0.0));

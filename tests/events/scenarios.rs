@@ -12,19 +12,19 @@ use crate::wire::{Answer, Fate, Manner, Wire};
 use crate::world::{DAY, HOUR, MINUTE, World, minutes, shifted};
 
 pub(crate) const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
-const LAB: &str = "https://queues.lab.example";
+const OTHER: &str = "https://queues.example";
 
 pub(crate) const ACCESS_KEY_ID: &str = "AKIAIOSFODNN7EXAMPLE";
 pub(crate) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 pub(crate) const OTHER_SECRET: &str = "OtherSecretThatNobodyMayEverSee/0123456+";
 pub(crate) const SESSION_TOKEN: &str = "FwoGZXIvYXdzEXAMPLE//session+token/that=is=secret==";
 
-/// The events, as the reference calls them, and the integrations where they happen.
+/// The kinds of events, as the reference names them, and the integrations that can emit them.
 pub(crate) const KINDS: [(&str, &[Integration]); 10] = [
     ("skew_detected", &Integration::ALL),
     ("expired_in_transit", &Integration::ALL),
     ("correction_cleared", &Integration::ALL),
-    // The other integrations try a date on the request itself, before they learn it.
+    // The other integrations try a `Date` on the request itself before it becomes a correction.
     ("trial_rejected", &Integration::ALL),
     ("hosts_disagree", &Integration::ALL),
     (
@@ -57,15 +57,24 @@ pub(crate) fn site(skew: i64, manner: Manner) -> Site {
     }
 }
 
-/// Calls with the right credentials.
+/// The same machine with an observe-only clock.
+pub(crate) fn observing(site: Site) -> Site {
+    let clock = SkewClock::builder()
+        .local_clock(site.world.machine.clone())
+        .observe_only(true)
+        .build();
+    Site { clock, ..site }
+}
+
+/// Makes a call with the correct credentials.
 pub(crate) async fn call(integration: Integration, site: &Site) -> Result<(), String> {
     integration
         .call(site, credentials(SECRET), credentials(SECRET))
         .await
 }
 
-/// Lets an event of this kind happen, and returns where.
-pub(crate) async fn tell(kind: &str, integration: Integration) -> Site {
+/// Makes an event of this kind happen, and returns its site.
+pub(crate) async fn trigger(kind: &str, integration: Integration) -> Site {
     match kind {
         "skew_detected" => {
             let site = site(-2 * DAY, Manner::InMessage);
@@ -90,11 +99,11 @@ pub(crate) async fn tell(kind: &str, integration: Integration) -> Site {
         }
         "trial_rejected" => {
             let site = site(0, Manner::Silently);
-            let lie = || Answer {
+            let misdated = || Answer {
                 body: "<Error><Code>RequestTimeTooSkewed</Code></Error>".into(),
                 ..Answer::empty_403(shifted(site.world.true_time(), 20 * MINUTE))
             };
-            site.line.wire.plan([lie().into(), lie().into()]);
+            site.line.wire.plan([misdated().into(), misdated().into()]);
             assert!(call(integration, &site).await.is_err());
             site
         }
@@ -146,22 +155,21 @@ pub(crate) async fn tell(kind: &str, integration: Integration) -> Site {
     }
 }
 
-/// AWS confirms the clock, and a server that is not AWS says that it is an hour later.
+/// AWS confirms the clock, and another server states a time one hour ahead.
 async fn hosts_disagree(integration: Integration) -> Site {
     let aws = site(0, Manner::InMessage);
     assert_eq!(call(integration, &aws).await, Ok(()));
-    let lab = Site {
-        url: LAB,
+    let other = Site {
+        url: OTHER,
         line: Line::new(Wire::new(&aws.world, minutes(5))),
         ..aws
     };
-    lab.line.wire.set_ahead(HOUR);
-    let _by_the_sdk_itself_in_one_integration = call(integration, &lab).await;
-    lab
+    other.line.wire.set_ahead(HOUR);
+    let _by_the_sdk_itself_in_one_integration = call(integration, &other).await;
+    other
 }
 
-/// What was signed with one secret cannot be signed again with another, and what
-/// was streamed cannot be sent again.
+/// A request cannot be re-signed with another secret, and a stream cannot be sent again.
 async fn not_resigned(integration: Integration) -> Site {
     let site = site(-20 * MINUTE, Manner::InMessage);
     if integration == Integration::Interceptor {
@@ -196,7 +204,7 @@ pub(crate) fn stream() -> ByteStream {
     ByteStream::new(SdkBody::from_body_1_x(StreamBody::new(chunks)))
 }
 
-/// A provider with another secret at every call.
+/// A provider that returns another secret at every call.
 #[derive(Clone, Debug, Default)]
 struct Changing(std::sync::Arc<std::sync::atomic::AtomicUsize>);
 

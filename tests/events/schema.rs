@@ -1,18 +1,19 @@
-//! The reference in `docs/observability.md` is what every integration emits.
+//! Every integration emits what the reference in `docs/observability.md` says.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws_clock_skew::SkewClock;
 use aws_clock_skew_endpoint::Endpoint;
 
 use crate::capture::{Capture, Emitted, Value};
 use crate::integrations::Integration;
-use crate::scenarios::{KINDS, call, site, tell};
+use crate::scenarios::{KINDS, call, site, trigger};
 use crate::wire::{Answer, Manner};
 use crate::world::{MINUTE, World, minutes};
 
 const REFERENCE: &str = include_str!("../../docs/observability.md");
 
-/// The rows of the table whose header begins so: their cells, without back-quotes.
+/// The rows of the table whose header starts with `header`: their cells, without back-quotes.
 fn table(header: &str) -> Vec<Vec<String>> {
     let rows = REFERENCE
         .lines()
@@ -26,7 +27,7 @@ fn table(header: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// The fields whose values are all in the table.
+/// The fields for which the table lists all values.
 const LISTED: [&str; 5] = ["time_source", "mode", "reason", "cause", "missing"];
 
 struct Field {
@@ -72,7 +73,7 @@ async fn every_event_is_as_the_reference_says_from_every_integration() {
     for (kind, integrations) in KINDS {
         for integration in integrations {
             let capture = Capture::start();
-            let site = tell(kind, *integration).await;
+            let site = trigger(kind, *integration).await;
             let log = capture.log();
             let is_it = |event: &&Emitted| event.text("event") == Some(kind);
             let events: Vec<_> = log.iter().filter(is_it).collect();
@@ -124,11 +125,11 @@ async fn every_metric_is_as_the_reference_says_from_every_integration() {
     for (kind, integrations) in KINDS {
         for integration in integrations {
             let capture = Capture::start();
-            let _site = tell(kind, *integration).await;
+            let _site = trigger(kind, *integration).await;
             for event in capture.metrics() {
                 assert_eq!((event.level, &event.message), (tracing::Level::INFO, &None));
                 let mut labels: BTreeSet<_> = event.fields.keys().cloned().collect();
-                // Both gauges come in one event.
+                // One event sets both gauges.
                 let metrics = rows.iter().filter(|row| labels.contains(&row[0]));
                 let metrics: Vec<_> = metrics.cloned().collect();
                 assert!(!metrics.is_empty(), "{kind} {integration:?}: {labels:?}");
@@ -168,11 +169,37 @@ async fn every_metric_is_as_the_reference_says_from_every_integration() {
     assert_eq!(seen, documented);
 }
 
+/// Each of them has a counter that starts at 0.
+#[test]
+fn the_events_outcomes_and_reasons_of_the_reference_are_those_that_can_be_emitted() {
+    let capture = Capture::start();
+    let _clock = SkewClock::new();
+    let metrics = capture.metrics();
+    let emitted = |label: &str| {
+        let values = metrics.iter().filter_map(|event| event.text(label));
+        values.map(str::to_owned).collect::<BTreeSet<_>>()
+    };
+    let named = |header: &str| {
+        let rows = table(header).into_iter();
+        rows.map(|row| row[0].clone()).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(emitted("event"), named("| event | level"));
+    assert_eq!(emitted("outcome"), named("| outcome | what"));
+    let fields = fields();
+    let (_, reasons) = fields["reason"]
+        .meaning
+        .split_once("of a skipped resend: ")
+        .expect("is there");
+    let reasons = reasons.split([',', ' ']);
+    let reasons = reasons.filter(|word| !["", "or"].contains(word));
+    assert_eq!(emitted("reason"), reasons.map(str::to_owned).collect());
+}
+
 #[tokio::test]
-async fn the_numbers_are_those_of_the_machine() {
+async fn the_numbers_are_those_of_the_local_clock() {
     for integration in Integration::ALL {
         let capture = Capture::start();
-        let site = tell("skew_detected", integration).await;
+        let site = trigger("skew_detected", integration).await;
         let log = capture.log();
         let number = |field: &str| match log[0].fields.get(field) {
             Some(Value::I64(value)) => *value,

@@ -1,4 +1,4 @@
-//! Nothing secret is ever emitted.
+//! No event and no `Debug` output contains a secret.
 
 use std::fmt::Write as _;
 use std::io;
@@ -11,16 +11,16 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
 
-use crate::capture::heed_everywhere;
-use crate::scenarios::{KINDS, OTHER_SECRET, SECRET, SESSION_TOKEN, credentials, tell};
+use crate::capture::install_global_subscriber;
+use crate::scenarios::{KINDS, OTHER_SECRET, SECRET, SESSION_TOKEN, credentials, trigger};
 
-/// What all formatters have written.
+/// The output of all formatters.
 #[derive(Clone, Default)]
 struct Output(Arc<Mutex<Vec<u8>>>);
 
 impl Output {
     fn text(&self) -> String {
-        let bytes = self.0.lock().expect("nobody panics with it");
+        let bytes = self.0.lock().expect("is not poisoned");
         String::from_utf8_lossy(&bytes).into_owned()
     }
 }
@@ -29,7 +29,7 @@ impl io::Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0
             .lock()
-            .expect("nobody panics with it")
+            .expect("is not poisoned")
             .extend_from_slice(bytes);
         Ok(bytes.len())
     }
@@ -47,7 +47,7 @@ impl MakeWriter<'_> for Output {
     }
 }
 
-/// Everything that our targets emit at TRACE, in all formats.
+/// Captures everything that the crate's targets emit at TRACE, in all formats.
 fn written_while(output: &Output) -> tracing::subscriber::DefaultGuard {
     let subscriber = tracing_subscriber::registry()
         .with(
@@ -61,8 +61,8 @@ fn written_while(output: &Output) -> tracing::subscriber::DefaultGuard {
     tracing::subscriber::set_default(subscriber)
 }
 
-/// A secret as it could turn up: itself, in hexadecimal, and in base64 wherever it
-/// starts in what is encoded.
+/// The forms in which a secret may appear: as it is, in hexadecimal, and in base64 at each
+/// alignment.
 fn forms(secret: &str) -> Vec<String> {
     let mut forms = vec![
         secret.to_owned(),
@@ -78,7 +78,7 @@ fn forms(secret: &str) -> Vec<String> {
     for before in 0..3 {
         let padded = ["x".repeat(before).as_bytes(), secret.as_bytes()].concat();
         let encoded = base64::encode(padded);
-        // Without the characters that the neighbours have a part in.
+        // Without the characters that also depend on neighbouring bytes.
         let inner = &encoded[4..encoded.len() - 4];
         forms.push(inner.to_owned());
         forms.push(inner.replace('+', "-").replace('/', "_"));
@@ -97,14 +97,14 @@ fn holds_none_of(output: &str, secrets: &[String]) {
 
 #[tokio::test]
 async fn no_event_and_no_debug_output_holds_a_secret_or_a_signature() {
-    heed_everywhere();
+    install_global_subscriber();
     let mut events = 0;
     for (kind, integrations) in KINDS {
         for integration in integrations {
             let output = Output::default();
             let site = {
                 let _guard = written_while(&output);
-                tell(kind, *integration).await
+                trigger(kind, *integration).await
             };
             let mut text = output.text();
             assert!(text.contains(kind), "{kind} {integration:?}: {text}");
@@ -141,8 +141,8 @@ async fn no_event_and_no_debug_output_holds_a_secret_or_a_signature() {
 
 #[test]
 fn a_body_that_echoes_a_secret_is_not_repeated() {
-    heed_everywhere();
-    // S3 tells the canonical request back to whoever signs wrongly.
+    install_global_subscriber();
+    // S3 returns the canonical request with an error for a wrong signature.
     let body = format!(
         "<Error><Code>SignatureDoesNotMatch</Code><Message>The request signature we calculated \
         does not match.</Message><CanonicalRequest>x-amz-security-token:{SESSION_TOKEN}\
@@ -160,8 +160,8 @@ fn a_body_that_echoes_a_secret_is_not_repeated() {
 }
 
 #[test]
-fn the_search_finds_what_is_there() {
-    heed_everywhere();
+fn the_search_finds_a_secret_in_each_form() {
+    install_global_subscriber();
     for leak in forms(SECRET) {
         let output = Output::default();
         {

@@ -1,18 +1,18 @@
-//! What a health check answers.
+//! The status, as a health check returns it.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::integrations::Integration;
-use crate::scenarios::{call, site, tell};
+use crate::scenarios::{call, site, trigger};
 use crate::wire::Manner;
 use crate::world::{DAY, HOUR, minutes};
 
 #[tokio::test]
-async fn a_corrected_clock_says_since_when_and_by_how_much() {
+async fn the_status_states_since_when_and_by_how_much_the_clock_corrects() {
     for integration in Integration::ALL {
-        let site = tell("skew_detected", integration).await;
+        let site = trigger("skew_detected", integration).await;
         let status = serde_json::to_value(site.clock.status()).expect("is JSON");
         assert_eq!(status["correcting"], true);
         assert_eq!(status["offset_ms"], 172_800_500);
@@ -40,12 +40,12 @@ async fn a_corrected_clock_says_since_when_and_by_how_much() {
 }
 
 #[tokio::test]
-async fn the_answer_is_the_one_in_the_reference() {
+async fn the_status_in_json_is_that_of_the_reference() {
     let reference = include_str!("../../docs/observability.md");
     let (_, sample) = reference.split_once("```json").expect("has a sample");
     let (sample, _) = sample.split_once("```").expect("ends");
     let sample: Value = serde_json::from_str(sample).expect("is JSON");
-    let site = tell("skew_detected", Integration::HttpClient).await;
+    let site = trigger("skew_detected", Integration::HttpClient).await;
     let status = serde_json::to_value(site.clock.status()).expect("is JSON");
     for field in sample.as_object().expect("a map").keys() {
         match (&sample[field], &status[field]) {
@@ -76,18 +76,18 @@ async fn a_correct_clock_reports_nothing() {
 }
 
 #[tokio::test]
-async fn since_stays_while_the_correction_moves_and_ends_with_it() {
+async fn since_stays_while_the_correction_changes_and_ends_with_it() {
     let site = site(-2 * DAY, Manner::InMessage);
     assert_eq!(call(Integration::HttpClient, &site).await, Ok(()));
     let since = site.clock.status().since().expect("is corrected");
     assert_eq!(since, site.world.true_time() + Duration::from_millis(500));
     site.world.advance(minutes(60));
     assert_eq!(site.clock.status().since(), Some(since));
-    // The servers' time moves by an hour, and the correction with it.
+    // The time of the servers changes by an hour, and the correction follows.
     site.line.wire.set_ahead(HOUR);
     assert_eq!(call(Integration::HttpClient, &site).await, Ok(()));
-    let moved = site.clock.status().since().expect("is corrected");
-    let by = moved.duration_since(since).expect("is later");
+    let changed = site.clock.status().since().expect("is corrected");
+    let by = changed.duration_since(since).expect("is later");
     assert_eq!(by.as_secs(), 3_600);
     assert_eq!(site.clock.status().event_count(), 2);
     site.line.wire.set_ahead(0);
@@ -119,7 +119,7 @@ async fn a_field_of_one_kind_of_event_is_in_the_status() {
             "sqs.us-east-1.amazonaws.com",
         ),
     ] {
-        let site = tell(kind, integration).await;
+        let site = trigger(kind, integration).await;
         let status = serde_json::to_value(site.clock.status()).expect("is JSON");
         assert_eq!(status["last_event"]["event"], kind);
         assert_eq!(status["last_event"][field], value, "{kind}");

@@ -1,4 +1,4 @@
-//! Subscribers that nobody should write: calls go on.
+//! Subscribers that misbehave: calls still succeed.
 
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -9,18 +9,18 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::NoSubscriber;
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use crate::capture::heed_everywhere;
+use crate::capture::install_global_subscriber;
 use crate::integrations::{Integration, Site};
 use crate::scenarios::{call, site};
 use crate::wire::Manner;
 use crate::world::{DAY, MINUTE};
 
-/// Does the same to every event of ours.
-struct Rude<F>(F);
+/// Runs the same function at every event of the crate.
+struct Misbehaving<F>(F);
 
-impl<F: Fn() + Send + Sync + 'static> Subscriber for Rude<F> {
+impl<F: Fn() + Send + Sync + 'static> Subscriber for Misbehaving<F> {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        // Without the line about the first request of an integration.
+        // Except the line about the first request of an integration.
         metadata.target().starts_with("aws_clock_skew") && *metadata.level() <= Level::INFO
     }
 
@@ -41,7 +41,7 @@ impl<F: Fn() + Send + Sync + 'static> Subscriber for Rude<F> {
     fn exit(&self, _: &Id) {}
 }
 
-/// A correction, calls that use it, and its end.
+/// Makes calls that start a correction, use it and end it.
 async fn lives_through_an_event(integration: Integration, site: &Site) {
     for _ in 0..3 {
         assert_eq!(call(integration, site).await, Ok(()), "{integration:?}");
@@ -53,55 +53,55 @@ async fn lives_through_an_event(integration: Integration, site: &Site) {
     }
     assert_eq!(site.line.wire.rejected(), 1, "{integration:?}");
     assert_eq!(site.clock.now(), site.world.machine_wall());
-    // The correction and its end were counted, whoever heard of them.
+    // The counters have both events, whatever the subscriber did.
     assert_eq!(site.clock.status().event_count(), 2, "{integration:?}");
 }
 
 #[tokio::test]
-async fn one_that_panics_fails_no_call() {
-    heed_everywhere();
+async fn a_subscriber_that_panics_fails_no_call() {
+    install_global_subscriber();
     for integration in Integration::ALL {
-        let _guard = tracing::subscriber::set_default(Rude(|| panic!("as it does")));
+        let _guard = tracing::subscriber::set_default(Misbehaving(|| panic!("misbehaving")));
         lives_through_an_event(integration, &site(-20 * MINUTE, Manner::InMessage)).await;
     }
 }
 
 #[tokio::test]
-async fn one_that_asks_the_clock_gets_an_answer() {
-    heed_everywhere();
+async fn a_subscriber_can_read_the_clock() {
+    install_global_subscriber();
     for integration in Integration::ALL {
         let site = site(-20 * MINUTE, Manner::InMessage);
         let clock = site.clock.clone();
         let answers = Arc::new(Mutex::new(0));
         let counted = answers.clone();
-        let _guard = tracing::subscriber::set_default(Rude(move || {
+        let _guard = tracing::subscriber::set_default(Misbehaving(move || {
             assert!(clock.now() > std::time::UNIX_EPOCH);
             drop((clock.status(), clock.subscribe().status()));
-            *counted.lock().expect("nobody panics with it") += 1;
+            *counted.lock().expect("is not poisoned") += 1;
         }));
         lives_through_an_event(integration, &site).await;
-        // Two events in the log and the metrics, two changes, one resend, and the gauges of
-        // two statuses, which were asked for outside of an event.
-        assert_eq!(*answers.lock().expect("nobody panics with it"), 9);
+        // Two events in the log and in the metrics, two changes, one resend, and the gauges of two
+        // statuses. The statuses were read outside of an event.
+        assert_eq!(*answers.lock().expect("is not poisoned"), 9);
     }
 }
 
 #[tokio::test]
-async fn one_that_resets_the_clock_at_every_event_fails_no_call() {
-    heed_everywhere();
+async fn a_subscriber_that_resets_the_clock_at_every_event_fails_no_call() {
+    install_global_subscriber();
     for integration in Integration::ALL {
         let site = site(-20 * MINUTE, Manner::InMessage);
         let clock = site.clock.clone();
         let in_it = std::sync::atomic::AtomicBool::new(false);
-        let _guard = tracing::subscriber::set_default(Rude(move || {
-            // The reset emits events of its own.
+        let _guard = tracing::subscriber::set_default(Misbehaving(move || {
+            // The reset emits events too.
             if !in_it.swap(true, std::sync::atomic::Ordering::Relaxed) {
                 clock.reset();
                 in_it.store(false, std::sync::atomic::Ordering::Relaxed);
             }
         }));
-        let learned_for_nothing = call(integration, &site).await;
-        drop(learned_for_nothing);
+        let outcome = call(integration, &site).await;
+        drop(outcome);
         assert_eq!(
             site.clock.now(),
             site.world.machine_wall(),
@@ -111,7 +111,7 @@ async fn one_that_resets_the_clock_at_every_event_fails_no_call() {
 }
 
 #[tokio::test]
-async fn none_at_all_is_no_loss() {
+async fn without_a_subscriber_no_call_fails() {
     for integration in Integration::ALL {
         let _guard = tracing::subscriber::set_default(NoSubscriber::default());
         lives_through_an_event(integration, &site(-20 * MINUTE, Manner::InMessage)).await;
@@ -124,14 +124,14 @@ struct Latch(Arc<(Mutex<bool>, Condvar)>);
 
 impl Latch {
     fn open(&self) {
-        *self.0.0.lock().expect("nobody panics with it") = true;
+        *self.0.0.lock().expect("is not poisoned") = true;
         self.0.1.notify_all();
     }
 
     fn wait(&self) {
-        let mut is_open = self.0.0.lock().expect("nobody panics with it");
+        let mut is_open = self.0.0.lock().expect("is not poisoned");
         while !*is_open {
-            is_open = self.0.1.wait(is_open).expect("nobody panics with it");
+            is_open = self.0.1.wait(is_open).expect("is not poisoned");
         }
     }
 }
@@ -145,23 +145,23 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 #[test]
-fn one_that_blocks_delays_the_call_of_its_event_and_no_other() {
-    heed_everywhere();
+fn a_subscriber_that_blocks_delays_the_call_of_its_event_and_no_other() {
+    install_global_subscriber();
     for integration in Integration::ALL {
         let site = site(-2 * DAY, Manner::InMessage);
         let (blocked, released) = (Latch::default(), Latch::default());
-        let (tell, hear) = (blocked.clone(), released.clone());
+        let (open, wait) = (blocked.clone(), released.clone());
         let mut changes = site.clock.subscribe();
         let behind = site.clone();
         let delayed = thread::spawn(move || {
-            let _guard = tracing::subscriber::set_default(Rude(move || {
-                tell.open();
-                hear.wait();
+            let _guard = tracing::subscriber::set_default(Misbehaving(move || {
+                open.open();
+                wait.wait();
             }));
             block_on(call(integration, &behind))
         });
         blocked.wait();
-        // The clock has learned, answers, and signs for everybody else.
+        // The clock is updated, returns its status, and signs for other clients.
         assert!(site.clock.status().is_correcting(), "{integration:?}");
         assert!(site.clock.now() > site.world.machine_wall());
         assert_eq!(
@@ -185,17 +185,17 @@ fn one_that_blocks_delays_the_call_of_its_event_and_no_other() {
 }
 
 #[test]
-fn a_clock_is_read_while_somebody_panics_in_an_event() {
-    heed_everywhere();
+fn a_clock_can_be_read_after_a_panic_in_an_event() {
+    install_global_subscriber();
     let site = site(-2 * DAY, Manner::InMessage);
     let clock: SkewClock = site.clock.clone();
-    let _guard = tracing::subscriber::set_default(Rude(|| panic!("as it does")));
+    let _guard = tracing::subscriber::set_default(Misbehaving(|| panic!("misbehaving")));
     assert_eq!(block_on(call(Integration::HttpClient, &site)), Ok(()));
     clock.reset();
     assert!(!clock.status().is_correcting());
 }
 
-/// What the gauge of the offset was set to, in this order, by all threads.
+/// The values that all threads set the gauge of the offset to, in order.
 #[derive(Clone, Default)]
 struct Gauge(Arc<Mutex<Vec<f64>>>);
 
@@ -222,11 +222,7 @@ impl<F: Fn(f64) + Send + Sync + 'static> Subscriber for Recorder<F> {
         event.record(&mut offset);
         if let Some(offset) = offset.0 {
             (self.before)(offset);
-            self.gauge
-                .0
-                .lock()
-                .expect("nobody panics with it")
-                .push(offset);
+            self.gauge.0.lock().expect("is not poisoned").push(offset);
         }
     }
 
@@ -249,27 +245,27 @@ impl tracing::field::Visit for Offset {
 
 #[test]
 fn a_gauge_that_is_set_late_is_corrected_at_the_next_scrape() {
-    heed_everywhere();
+    install_global_subscriber();
     let site = site(-2 * DAY, Manner::InMessage);
     let gauge = Gauge::default();
     let (reached, released) = (Latch::default(), Latch::default());
-    let (tell, hear) = (reached.clone(), released.clone());
+    let (open, wait) = (reached.clone(), released.clone());
     let slow = Recorder {
         gauge: gauge.clone(),
         before: move |offset: f64| {
             if offset > 0.0 {
-                tell.open();
-                hear.wait();
+                open.open();
+                wait.wait();
             }
         },
     };
     let behind = site.clone();
-    let learning = thread::spawn(move || {
+    let correcting = thread::spawn(move || {
         let _guard = tracing::subscriber::set_default(slow);
         block_on(call(Integration::HttpClient, &behind))
     });
     reached.wait();
-    // The correction is on its way to the gauge, and its end overtakes it.
+    // While one thread is about to set the gauge, another ends the correction.
     site.world.set_skew(0);
     {
         let recorder = Recorder {
@@ -280,7 +276,7 @@ fn a_gauge_that_is_set_late_is_corrected_at_the_next_scrape() {
         assert!(!site.clock.status().is_correcting());
     }
     released.open();
-    assert_eq!(learning.join().expect("it did not panic"), Ok(()));
+    assert_eq!(correcting.join().expect("it did not panic"), Ok(()));
     {
         let recorder = Recorder {
             gauge: gauge.clone(),
@@ -289,6 +285,6 @@ fn a_gauge_that_is_set_late_is_corrected_at_the_next_scrape() {
         let _guard = tracing::subscriber::set_default(recorder);
         site.clock.status();
     }
-    let set = gauge.0.lock().expect("nobody panics with it");
+    let set = gauge.0.lock().expect("is not poisoned");
     assert_eq!(*set, [0.0, 172_800.5, 0.0]);
 }

@@ -1,9 +1,17 @@
-// Calls S3 or SQS by the JavaScript SDK, at a URL, and says how many calls failed.
-const [service, url] = process.argv.slice(2);
-const sdk = require(service === "s3" ? "@aws-sdk/client-s3" : "@aws-sdk/client-sqs");
+// Calls S3, SQS or STS by the JavaScript SDK, and says how many calls failed.
+// Arguments: service, endpoint URL, and what URLs of queues begin with.
+const [service, url, origin] = process.argv.slice(2);
+const sdk = require(`@aws-sdk/client-${service}`);
+const { version } = require(`@aws-sdk/client-${service}/package.json`);
 
-const settings = { endpoint: url, maxAttempts: 1, forcePathStyle: true };
-const client = service === "s3" ? new sdk.S3Client(settings) : new sdk.SQSClient(settings);
+const settings = {
+  endpoint: url,
+  maxAttempts: 1,
+  forcePathStyle: true,
+  // Otherwise the client would send to the host in the URL of a queue.
+  useQueueUrlAsEndpoint: false,
+};
+const client = new { s3: sdk.S3Client, sqs: sdk.SQSClient, sts: sdk.STSClient }[service](settings);
 let made = 0;
 let failed = 0;
 
@@ -56,8 +64,7 @@ async function s3() {
 async function sqs() {
   const QueueName = "javascript";
   const created = await call("CreateQueue", { QueueName });
-  // The queue's URL names the service; the proxy stands before it.
-  const QueueUrl = url + new URL(created.QueueUrl ?? url).pathname;
+  const QueueUrl = origin + new URL(created.QueueUrl ?? url).pathname;
   await call("GetQueueUrl", { QueueName });
   const bodies = ["plain", "äöü 日本語", "<&>\"'\\", "line\nfeed\ttab", "{}", "x".repeat(100_000), "%20 +"];
   for (const MessageBody of bodies) {
@@ -69,4 +76,15 @@ async function sqs() {
   }
 }
 
-(service === "s3" ? s3() : sqs()).then(() => console.log(`calls ${made}, failed ${failed}`));
+async function sts() {
+  const RoleArn = "arn:aws:iam::123456789012:role/test";
+  for (let number = 0; number < 10; number += 1) {
+    await call("GetCallerIdentity", {});
+    await call("AssumeRole", { RoleArn, RoleSessionName: `javascript-${number}` });
+  }
+}
+
+({ s3, sqs, sts })[service]().then(() => {
+  console.log(`JavaScript ${version}`);
+  console.log(`calls ${made}, failed ${failed}`);
+});

@@ -1,11 +1,15 @@
-"""Calls S3 or SQS by botocore, at a URL, and says how many calls failed."""
+"""Calls S3, SQS or STS by botocore, and says how many calls failed.
+
+Arguments: service, endpoint URL, and what URLs of queues begin with.
+"""
 
 import sys
 
+import botocore
 import botocore.session
 from botocore.config import Config
 
-service, url = sys.argv[1:]
+service, url, origin = sys.argv[1:]
 config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
 client = botocore.session.get_session().create_client(
     service, endpoint_url=url, config=config
@@ -47,10 +51,14 @@ if service == "s3":
     for key in objects:
         call("delete_object", Key=key, **bucket)
     call("delete_bucket", **bucket)
+elif service == "sts":
+    role = "arn:aws:iam::123456789012:role/test"
+    for number in range(10):
+        call("get_caller_identity")
+        call("assume_role", RoleArn=role, RoleSessionName=f"botocore-{number}")
 else:
     queue = call("create_queue", QueueName="botocore").get("QueueUrl", "")
-    # The queue's URL names the service; the proxy stands before it.
-    queue = {"QueueUrl": url + queue[queue.find("/", 8) :]}
+    queue = {"QueueUrl": origin + queue[queue.find("/", 8) :]}
     call("get_queue_url", QueueName="botocore")
     bodies = ["plain", "äöü 日本語", "<&>\"'\\", "line\nfeed\ttab", "{}", "x" * 100_000, "%20 +"]
     for body in bodies:
@@ -60,4 +68,5 @@ else:
                 sys.exit(f"{body} is another")
             call("delete_message", ReceiptHandle=message["ReceiptHandle"], **queue)
 
+print("botocore", botocore.__version__)
 print(f"calls {made}, failed {failed}")

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::poller::Poller;
-use crate::program::Clock;
+use crate::program::{Clock, Program, example, on_clock};
 
 #[tokio::test]
 #[ignore = "needs libfaketime: bash tests/real/install"]
@@ -121,4 +121,24 @@ async fn a_request_that_expires_in_transit_while_the_process_is_frozen_changes_n
     let said = poller.stops().await;
     assert!(said.contains("event=\"expired_in_transit\""), "{said}");
     assert!(!said.contains("correcting signatures"), "{said}");
+}
+
+/// The limits are measured from the local clock or the release date of the crate, whichever
+/// is later: a program that works only near that date fails here.
+#[tokio::test]
+#[ignore = "needs libfaketime: bash tests/real/install"]
+async fn the_demo_loses_no_call_on_any_date() {
+    for date in ["+30d", "+1y", "+10y"] {
+        for skew in ["-2d", "-20m", "+9h", "-3285d"] {
+            let mut demo = on_clock(example("sqs_poller"), &Clock::Fixed(date));
+            let said = Program::start(demo.arg(format!("--skew={skew}")))
+                .ends()
+                .await;
+            let last = said.lines().last().unwrap_or_default();
+            assert!(
+                last.ends_with(", rejected by the server 1, failed 0"),
+                "{date} {skew}: {said}"
+            );
+        }
+    }
 }

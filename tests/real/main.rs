@@ -6,7 +6,12 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up fails")]
 
+#[path = "../skew_proxy/aws.rs"]
+mod aws;
+#[path = "../../examples/skew_proxy/aws_host.rs"]
+mod aws_host;
 mod faked;
+mod matrix;
 mod other_sdks;
 mod poller;
 mod program;

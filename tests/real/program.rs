@@ -132,9 +132,10 @@ impl Clock {
 pub(crate) fn example(name: &str) -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let folder = BUILT.get_or_init(|| {
-        let built = std::process::Command::new(env!("CARGO"))
+        let built = cargo()
             .args(["build", "--quiet", "--all-features"])
             .args(["--example", "sqs_poller", "--example", "skew_proxy"])
+            .args(["--example", "s3_calls"])
             .status();
         assert!(built.is_ok_and(|status| status.success()));
         let tests = env::current_exe().expect("it runs");
@@ -142,6 +143,30 @@ pub(crate) fn example(name: &str) -> PathBuf {
         profile.join("examples")
     });
     folder.join(name)
+}
+
+/// Cargo, as the one that runs these tests was started.
+///
+/// What that one says of this package in the environment would make the build scripts that
+/// look at it, and everything built with them, differ: each of the two would build most of
+/// the SDK again after the other.
+pub(crate) fn cargo() -> std::process::Command {
+    let mut command = std::process::Command::new(env!("CARGO"));
+    let of_this_package = ["CARGO_MANIFEST_", "CARGO_PKG_"];
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if of_this_package.iter().any(|start| text.starts_with(start)) {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
+
+/// A file of this folder.
+pub(crate) fn beside(name: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "tests", "real", name]
+        .iter()
+        .collect()
 }
 
 /// Where `tests/real/install` has put its tools.

@@ -10,7 +10,7 @@ use aws_clock_skew::{LocalClock, SystemClock};
 use aws_clock_skew_endpoint::Endpoint;
 use tokio::process::Command;
 
-use crate::program::{Clock, Program, on_clock};
+use crate::program::{Clock, Program, cargo, on_clock};
 
 const BEHIND: Clock = Clock::Fixed("-2h");
 
@@ -212,7 +212,7 @@ fn built() -> &'static Path {
             for (name, program) in programs(page) {
                 put(sources.join(name).with_extension("rs"), &program);
             }
-            let built = std::process::Command::new(env!("CARGO"))
+            let built = cargo()
                 .args(["build", "--quiet", "--manifest-path"])
                 .arg(package.join("Cargo.toml"))
                 .env("CARGO_TARGET_DIR", &target)

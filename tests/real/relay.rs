@@ -1,4 +1,5 @@
-//! A relay before a server, which counts what the server rejects.
+//! A relay before a server, which counts what the server rejects, and can hold requests
+//! until so many are in flight, and remove `Date` from responses.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -6,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 /// Ends when it is dropped.
@@ -13,6 +15,16 @@ pub(crate) struct Relay {
     pub(crate) url: String,
     counts: Arc<Counts>,
     accepting: AbortHandle,
+}
+
+/// What a relay does beside counting.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Faults {
+    /// No request goes on before there have been so many connections, which is to say so
+    /// many requests in flight.
+    pub(crate) hold_until: usize,
+    /// No response has a `Date`.
+    pub(crate) no_date: bool,
 }
 
 #[derive(Default)]
@@ -23,6 +35,10 @@ struct Counts {
 
 impl Relay {
     pub(crate) async fn start(port: u16) -> Self {
+        Self::with(port, Faults::default()).await
+    }
+
+    pub(crate) async fn with(port: u16, faults: Faults) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
         let listener = listener.expect("loopback can be bound");
         let address = listener.local_addr().expect("it is bound");
@@ -30,8 +46,17 @@ impl Relay {
         let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let shared = counts.clone();
         let accepting = tokio::spawn(async move {
+            let (connections, _) = watch::channel(0);
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(relay(client, server, shared.clone()));
+                connections.send_modify(|count| *count += 1);
+                let mut connections = connections.subscribe();
+                let shared = shared.clone();
+                tokio::spawn(async move {
+                    let enough = connections.wait_for(|&count| count >= faults.hold_until);
+                    if enough.await.is_ok() {
+                        relay(client, server, faults.no_date, shared).await;
+                    }
+                });
             }
         });
         Self {
@@ -58,7 +83,7 @@ impl Drop for Relay {
 }
 
 /// Both ways, until one side hangs up.
-async fn relay(client: TcpStream, server: SocketAddr, counts: Arc<Counts>) {
+async fn relay(client: TcpStream, server: SocketAddr, no_date: bool, counts: Arc<Counts>) {
     let Ok(server) = TcpStream::connect(server).await else {
         return;
     };
@@ -67,17 +92,10 @@ async fn relay(client: TcpStream, server: SocketAddr, counts: Arc<Counts>) {
     let (mut from_server, mut to_server) = server.into_split();
     let up = async { drop(tokio::io::copy(&mut from_client, &mut to_server).await) };
     let down = async {
-        let mut bytes = vec![0; 1 << 16];
-        while let Ok(count @ 1..) = from_server.read(&mut bytes).await {
-            // A head begins a segment: a client waits for its answer before it
-            // sends the next request.
-            if let Some(rest) = bytes[..count].strip_prefix(b"HTTP/1.1 ") {
-                counts.answers.fetch_add(1, Ordering::Relaxed);
-                if rest.starts_with(b"403") {
-                    counts.rejected.fetch_add(1, Ordering::Relaxed);
-                }
-            }
-            if to_client.write_all(&bytes[..count]).await.is_err() {
+        let mut bytes = Vec::new();
+        while let Ok(1..) = from_server.read_buf(&mut bytes).await {
+            let passed_on = pass_on(&mut bytes, no_date, &counts);
+            if to_client.write_all(&passed_on).await.is_err() {
                 break;
             }
         }
@@ -86,4 +104,34 @@ async fn relay(client: TcpStream, server: SocketAddr, counts: Arc<Counts>) {
         () = up => {}
         () = down => {}
     }
+}
+
+/// Takes what can be passed on from what a server has sent. A response begins a segment: a
+/// client waits for it before it sends the next request.
+fn pass_on(bytes: &mut Vec<u8>, no_date: bool, counts: &Counts) -> Vec<u8> {
+    let mut passed_on = Vec::new();
+    while bytes.starts_with(b"HTTP/1.1 ") {
+        let Some(end) = bytes.windows(4).position(|end| end == b"\r\n\r\n") else {
+            // The rest of the head is still to come.
+            return passed_on;
+        };
+        let head: Vec<u8> = bytes.drain(..end + 4).collect();
+        let (status, is_interim) = (&head[9..12], head[9] == b'1');
+        for line in head.split_inclusive(|&byte| byte == b'\n') {
+            let is_date = line.len() > 5 && line[..5].eq_ignore_ascii_case(b"date:");
+            if !(no_date && is_date) {
+                passed_on.extend(line);
+            }
+        }
+        // `100 Continue` comes before the response.
+        if !is_interim {
+            counts.answers.fetch_add(1, Ordering::Relaxed);
+            if status == b"403" {
+                counts.rejected.fetch_add(1, Ordering::Relaxed);
+            }
+            break;
+        }
+    }
+    passed_on.append(bytes);
+    passed_on
 }

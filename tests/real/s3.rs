@@ -221,8 +221,13 @@ async fn seaweedfs_rejects_one_request_and_no_call_fails() {
     one_rejection_a_process(Make::SeaweedFs).await;
 }
 
-#[tokio::test]
-#[ignore = "needs s3rver: bash tests/real/install"]
-async fn s3rver_rejects_one_request_and_no_call_fails() {
-    one_rejection_a_process(Make::S3rver).await;
+/// Too slow for every change.
+mod full {
+    use super::*;
+
+    #[tokio::test]
+    #[ignore = "needs s3rver: bash tests/real/install full"]
+    async fn s3rver_rejects_one_request_and_no_call_fails() {
+        one_rejection_a_process(Make::S3rver).await;
+    }
 }

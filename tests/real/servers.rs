@@ -1,7 +1,8 @@
 //! S3 servers that others have made, each on ports and files of its own.
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 use std::{fs, io};
 
@@ -10,7 +11,11 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::sleep;
 
-use crate::program::{alone, tools};
+use crate::program::{alone, beside, tools};
+
+#[expect(dead_code, reason = "of the other tests")]
+#[path = "../s3/server.rs"]
+mod s3s_server;
 
 /// Which server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -19,66 +24,102 @@ pub(crate) enum Make {
     SeaweedFs,
     /// Verifies the time only, and states its own in the body.
     S3rver,
+    /// In this process; verifies signature and time.
+    S3s,
+    /// OpenStack Swift with its S3 interface; verifies signature and time.
+    Swift,
+    /// The object gateway of Ceph; verifies signature and time.
+    Ceph,
 }
 
 impl Make {
-    /// The access key and its secret; s3rver has one of its own.
+    /// As documents name it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::SeaweedFs => "SeaweedFS",
+            Self::S3rver => "s3rver",
+            Self::S3s => "s3s-fs",
+            Self::Swift => "Swift",
+            Self::Ceph => "Ceph RGW",
+        }
+    }
+
+    /// The access key and its secret; some have names of their own.
     pub(crate) const fn keys(self) -> (&'static str, &'static str) {
         match self {
-            Self::SeaweedFs => (ACCESS_KEY_ID, SECRET_ACCESS_KEY),
+            Self::SeaweedFs | Self::Ceph => (ACCESS_KEY_ID, SECRET_ACCESS_KEY),
+            Self::S3s => (s3s_server::ACCESS_KEY, s3s_server::SECRET_KEY),
+            Self::Swift => ("test:tester", "testing"),
             Self::S3rver => ("S3RVER", "S3RVER"),
         }
     }
 }
 
-/// A running server, killed when it is dropped, and its files with it.
+/// A running server, stopped when it is dropped, and its files with it.
 pub(crate) struct Server {
     pub(crate) port: u16,
-    folder: PathBuf,
-    _child: Child,
+    _running: Running,
+}
+
+enum Running {
+    InThisProcess { _server: s3s_server::Server },
+    Process { child: Child, folder: PathBuf },
 }
 
 impl Server {
     pub(crate) async fn start(make: Make) -> Self {
-        let ports: [u16; 4] = std::array::from_fn(|_| free_port());
+        if make == Make::S3s {
+            return Self::in_this_process().await;
+        }
+        let ports: [u16; 6] = std::array::from_fn(|_| free_port());
         let folder = tools().join(format!("{make:?}-{}", ports[0]));
         fs::create_dir_all(&folder).expect("the target directory can be written");
         let mut command = match make {
             Make::SeaweedFs => seaweedfs(&folder, ports),
             Make::S3rver => s3rver(&folder, ports[0]),
+            Make::Swift => script("swift", &folder, make, ports),
+            Make::Ceph => script("ceph", &folder, make, ports),
+            Make::S3s => unreachable!("see above"),
         };
         let log = fs::File::create(folder.join("log")).expect("the folder is there");
         let errors = log.try_clone().expect("a file");
-        let child = command
-            .stdout(log)
-            .stderr(errors)
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap_or_else(|error| panic!("{make:?}: {error}"));
+        // The scripts stop when it ends, which it does however this process ends.
+        command.stdin(Stdio::piped());
+        let child = command.stdout(log).stderr(errors).spawn();
+        let child = child.unwrap_or_else(|error| panic!("{make:?}: {error}"));
         let server = Self {
             port: ports[0],
-            folder,
-            _child: child,
+            _running: Running::Process {
+                child,
+                folder: folder.clone(),
+            },
         };
-        server.is_ready().await;
-        server
-    }
-
-    async fn is_ready(&self) {
         for _ in 0..600 {
-            if answers(self.port).await.is_ok() {
-                return;
+            if answers(server.port).await.is_ok() {
+                return server;
             }
             sleep(Duration::from_millis(200)).await;
         }
-        let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+        let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
         panic!("not ready after two minutes:\n{log}");
+    }
+
+    async fn in_this_process() -> Self {
+        let server = s3s_server::Server::start(false).await;
+        let (_, port) = server.url.rsplit_once(':').expect("http://address:port");
+        Self {
+            port: port.parse().expect("a port"),
+            _running: Running::InThisProcess { _server: server },
+        }
     }
 }
 
-impl Drop for Server {
+impl Drop for Running {
     fn drop(&mut self) {
-        drop(fs::remove_dir_all(&self.folder));
+        if let Self::Process { child, folder } = self {
+            drop(child.start_kill());
+            drop(fs::remove_dir_all(folder));
+        }
     }
 }
 
@@ -94,7 +135,7 @@ async fn answers(port: u16) -> io::Result<()> {
     Ok(())
 }
 
-fn seaweedfs(folder: &PathBuf, [s3, master, volume, filer]: [u16; 4]) -> Command {
+fn seaweedfs(folder: &Path, [s3, master, volume, filer, ..]: [u16; 6]) -> Command {
     let users = format!(
         r#"{{"identities":[{{"name":"test","credentials":[{{"accessKey":"{ACCESS_KEY_ID}",
         "secretKey":"{SECRET_ACCESS_KEY}"}}],"actions":["Admin"]}}]}}"#
@@ -128,13 +169,26 @@ fn seaweedfs(folder: &PathBuf, [s3, master, volume, filer]: [u16; 4]) -> Command
     command
 }
 
-fn s3rver(folder: &PathBuf, port: u16) -> Command {
+fn s3rver(folder: &Path, port: u16) -> Command {
     let mut command = alone("node");
     command
         .arg(tools().join("node_modules/s3rver/bin/s3rver.js"))
         .args(["--address", "127.0.0.1", "--port", &port.to_string()])
         .arg("--directory")
         .arg(folder);
+    command
+}
+
+/// One of the scripts beside this file.
+fn script(name: &str, folder: &Path, make: Make, ports: [u16; 6]) -> Command {
+    let mut command = alone("bash");
+    let (key, secret) = make.keys();
+    command
+        .arg(beside(name))
+        .arg(folder)
+        .args(ports.map(|port| port.to_string()))
+        .env("ACCESS_KEY", key)
+        .env("SECRET_KEY", secret);
     command
 }
 

@@ -183,28 +183,99 @@ fn doubled_headers_of_the_signature_are_not_touched() {
 #[test]
 fn what_was_changed_after_signing_is_not_touched() {
     let signer = Signer {
-        signed_headers: "host;x-amz-date;x-test",
+        signed_headers: "host;x-amz-content-sha256;x-amz-date;x-amz-security-token;x-test",
         ..SIGNER
     };
-    let signed = signer.sign(with(get(URI), &[("x-test", "a")]));
-    let mut changed = vec![signed.clone(); 5];
-    *changed[0].uri_mut() = format!("{URI}?more").parse().unwrap();
-    *changed[1].method_mut() = http::Method::POST;
-    *changed[2].body_mut() = Bytes::from_static(b"x");
-    changed[3]
-        .headers_mut()
-        .insert("x-test", HeaderValue::from_static("b"));
+    let token = credentials(Some("token"));
+    let given = [
+        ("x-amz-content-sha256", "UNSIGNED-PAYLOAD"),
+        ("x-amz-security-token", "token"),
+        ("x-test", "a"),
+    ];
+    let uri = "https://search.example.com/index/_search?q=a";
+    let signed = signer.sign(with(get(uri), &given));
+    assert_eq!(passed(&signed, &token).sent.len(), 2, "it is proven");
+
     let tomorrow = basic(signed_at() + Duration::from_hours(24));
-    changed[4]
-        .headers_mut()
-        .insert("x-amz-date", tomorrow.parse().unwrap());
-    for request in &changed {
-        left_alone(request, Some(SkipReason::Proof));
+    let mut changed = vec![signed; 11];
+    for (request, uri) in changed.iter_mut().zip([
+        "https://search.example.com/index/_search?q=b",
+        "https://search.example.com/index/_search?q=a&more",
+        "https://search.example.com/index/_search",
+        "https://search.example.net/index/_search?q=a",
+        "https://search.example.com:8443/index/_search?q=a",
+    ]) {
+        *request.uri_mut() = uri.parse().unwrap();
     }
-    let not_text = HeaderValue::from_bytes(b"a\xff").unwrap();
-    let mut request = signed;
-    request.headers_mut().insert("x-test", not_text);
+    *changed[5].method_mut() = http::Method::POST;
+    for (request, (name, value)) in changed[6..].iter_mut().zip([
+        ("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"),
+        ("x-amz-date", tomorrow.as_str()),
+        ("x-amz-security-token", "other"),
+        ("x-test", "b"),
+        ("x-test", "a\u{ff}"),
+    ]) {
+        let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+        request.headers_mut().insert(name, value);
+    }
+    for request in &changed {
+        left_alone_with(request, &token, Some(SkipReason::Proof));
+    }
+    let mut removed = changed[10].clone();
+    removed.headers_mut().remove("x-test");
+    left_alone_with(&removed, &token, Some(SkipReason::Proof));
+}
+
+/// Without `x-amz-content-sha256` the body itself is hashed. With it, that header is covered and
+/// the server compares the body with it.
+#[test]
+fn a_body_that_was_changed_after_signing_is_not_touched_unless_a_header_states_its_hash() {
+    let mut request = SIGNER.sign(get(URI).map(|_| Bytes::from_static(b"signed")));
+    *request.body_mut() = Bytes::from_static(b"changed");
     left_alone(&request, Some(SkipReason::Proof));
+
+    let signer = Signer {
+        signed_headers: "host;x-amz-content-sha256;x-amz-date",
+        ..SIGNER
+    };
+    let hash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    for stated in [hash, "UNSIGNED-PAYLOAD"] {
+        let mut request = signer.sign(with(get(URI), &[("x-amz-content-sha256", stated)]));
+        *request.body_mut() = Bytes::from_static(b"changed");
+        let sent = passed(&request, &credentials(None)).sent;
+        assert_eq!(sent.len(), 2, "{stated}");
+        assert_eq!(sent[1].headers()["x-amz-content-sha256"], stated);
+        assert_eq!(verify(&sent[1], SECRET, false), Ok(()));
+    }
+}
+
+/// Services write a path in different ways, and all are tried.
+#[test]
+fn a_path_that_was_changed_after_signing_is_not_touched() {
+    let signed = "/store/a%20b//c/./d";
+    for is_s3 in [true, false] {
+        let signer = Signer { is_s3, ..SIGNER };
+        let request = signer.sign(get(&format!("https://search.example.com{signed}")));
+        let sent = passed(&request, &credentials(None)).sent;
+        assert_eq!(sent.len(), 2, "it is proven");
+        for path in [
+            "/",
+            "/store/a%20b//c/./e",
+            "/store/a%20b//c/./d/",
+            "/store/a%20b//c/./d/e",
+            "/store/a%20b//c/./",
+            "/store/a%20b//c/../d",
+            "/store/../a%20b//c/./d",
+            "/Store/a%20b//c/./d",
+            "/store/a+b//c/./d",
+            "/store/a%20b%2F%2Fc/./d",
+            "/other/store/a%20b//c/./d",
+        ] {
+            let mut request = request.clone();
+            *request.uri_mut() = format!("https://search.example.com{path}").parse().unwrap();
+            left_alone(&request, Some(SkipReason::Proof));
+        }
+    }
 }
 
 #[test]
@@ -304,6 +375,28 @@ proptest! {
         prop_assert_eq!(passage.sent[0].headers(), request.headers());
         if let Some(second) = passage.sent.get(1) {
             prop_assert_eq!(verify(second, SECRET, false), Ok(()), "{}", value);
+        }
+    }
+
+    /// Some paths are the same in the canonical form. A server that tells them apart rejects both
+    /// signatures.
+    #[test]
+    fn a_changed_path_is_signed_only_as_the_one_that_was_signed_before(
+        path in "(/([ab]|%20|%2520|\\.|\\.\\.)?){1,4}",
+        other in "(/([ab]|%20|%2520|\\.|\\.\\.)?){1,4}",
+        is_s3: bool,
+    ) {
+        let uri = |path: &str| format!("https://search.example.com{path}").parse::<http::Uri>().unwrap();
+        let mut request = Signer { is_s3, ..SIGNER }.sign(get(&uri(&path).to_string()));
+        *request.uri_mut() = uri(&other);
+        let mut sent = passed(&request, &credentials(None)).sent;
+        prop_assert_eq!(sent[0].uri(), &uri(&other));
+        if let Some(second) = sent.get_mut(1) {
+            prop_assert_eq!(second.uri(), &uri(&other));
+            *second.uri_mut() = uri(&path);
+            prop_assert_eq!(verify(second, SECRET, is_s3), Ok(()), "{} for {}", other, path);
+        } else {
+            prop_assert_ne!(path, other);
         }
     }
 }

@@ -235,6 +235,18 @@ fn no_list_of_services_says_how_a_path_is_written() {
 
 #[test]
 fn a_token_that_is_not_signed_stays() {
-    let request = with(get(URI), &[("x-amz-security-token", "somebody's")]);
-    resigned(SIGNER, request);
+    let request = SIGNER.sign(with(get(URI), &[("x-amz-security-token", "somebody's")]));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime can be built");
+    for token in [None, Some("of the credentials")] {
+        let later = Rejection::Ahead(Duration::from_hours(48));
+        let sent = runtime
+            .block_on(pass(&request, &credentials(token), later))
+            .sent;
+        assert_eq!(sent.len(), 2, "{token:?}");
+        assert_eq!(sent[1].headers()["x-amz-security-token"], "somebody's");
+        verify(&sent[1], SECRET, false).expect("it is re-signed");
+    }
 }

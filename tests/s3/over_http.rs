@@ -1,5 +1,4 @@
-//! Over plain HTTP the SDK signs streamed bodies chunk by chunk, each by the time
-//! of the first.
+//! Over plain HTTP the SDK signs each chunk of a streamed body, with the time of the first.
 
 use aws_clock_skew::SkewClock;
 use aws_sdk_s3::primitives::ByteStream;
@@ -22,10 +21,10 @@ async fn without_retries_a_wrong_local_clock_costs_one_rejection_and_no_upload()
 }
 
 #[tokio::test]
-async fn with_the_interceptor_beside_it_signed_chunks_succeed() {
+async fn signed_chunks_succeed_with_the_interceptor_and_the_http_client() {
     for is_ahead in [false, true] {
         let site = Site::start(false).await;
-        // The SDK re-signs these, so the HTTP client has nothing to report.
+        // The SDK re-signs these requests, so the HTTP client reports no resend.
         let client = site.client_of_both(is_ahead).await;
         three_uploads_cost_one_rejection(&site, client).await;
     }

@@ -1,4 +1,4 @@
-//! Over TLS, where bodies are not signed or end with an unsigned trailer.
+//! Over TLS, where a body is not signed or ends with an unsigned trailer.
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::{ByteStream, Length};
@@ -14,7 +14,7 @@ async fn put(client: &Client, key: &str, body: ByteStream) {
     succeeded(put.send().await);
 }
 
-/// Reads an object as it comes; returns its length and hash.
+/// Reads an object chunk by chunk. Returns its length and hash.
 async fn got(client: &Client, key: &str) -> (usize, Vec<u8>) {
     let get = client.get_object().bucket(BUCKET).key(key);
     let mut body = succeeded(get.send().await).body;
@@ -106,12 +106,12 @@ async fn a_day_of_work_costs_one_rejection() {
 }
 
 #[tokio::test]
-async fn each_operation_survives_being_the_rejected_one() {
+async fn each_operation_succeeds_when_it_is_the_rejected_one() {
     let site = Site::start(true).await;
     let large = content(12 * MIB);
     let file = site.server.file("bin");
     let mut rejected = site.server.rejected();
-    // With a clock that has not learned yet, each time.
+    // Each operation gets a clock without a correction.
     macro_rules! first {
         (|$client:ident| $work:expr) => {{
             let ($client, clock) = site.client(rejected % 2 == 0).await;
@@ -156,7 +156,7 @@ async fn each_operation_survives_being_the_rejected_one() {
 }
 
 #[tokio::test]
-async fn a_part_from_a_file_survives_being_the_rejected_one() {
+async fn a_part_from_a_file_succeeds_when_it_is_the_rejected_one() {
     let site = Site::start(true).await;
     let (helper, _) = site.client(true).await;
     let content = content(6 * MIB);

@@ -1,4 +1,4 @@
-//! `s3s-fs` on loopback, behind TLS or not.
+//! `s3s-fs` on loopback, with or without TLS.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -28,10 +28,10 @@ use tower::Service;
 pub(crate) const ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
 pub(crate) const SECRET_KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
-/// A server that stops when it is dropped, and its files with it.
+/// A server with a directory. Both end when it is dropped.
 pub(crate) struct Server {
     pub(crate) url: String,
-    /// What clients have to trust, in PEM.
+    /// The certificate that clients have to trust, in PEM.
     pub(crate) certificate: Option<String>,
     counts: Arc<Counts>,
     root: PathBuf,
@@ -80,12 +80,12 @@ impl Server {
         self.counts.requests.load(Ordering::Relaxed)
     }
 
-    /// How many were answered by 403.
+    /// How many responses had the status 403.
     pub(crate) fn rejected(&self) -> usize {
         self.counts.rejected.load(Ordering::Relaxed)
     }
 
-    /// A place for files of the test's own.
+    /// A path for a file of the test.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.root.with_extension(name)
     }
@@ -99,7 +99,7 @@ impl Drop for Server {
     }
 }
 
-/// A body of which the rest is still there when its reader is gone.
+/// A body whose remainder is still available after its reader is dropped.
 #[derive(Clone)]
 struct Lent(Arc<Mutex<Incoming>>);
 
@@ -111,12 +111,12 @@ impl Body for Lent {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let mut body = self.0.lock().expect("nobody panics with it");
+        let mut body = self.0.lock().expect("is not poisoned");
         Pin::new(&mut *body).poll_frame(cx)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.lock().expect("nobody panics with it").size_hint()
+        self.0.lock().expect("is not poisoned").size_hint()
     }
 }
 
@@ -166,14 +166,14 @@ async fn serve(
         let counts = &counts;
         async move {
             let mut answer = Service::call(&mut service, request).await?;
-            // Who hangs up on a client that still writes takes the answer from it.
+            // Closing the connection while the client still writes would lose the response.
             let mut rest = body;
             while let Some(Ok(_)) = rest.frame().await {}
             if answer.status() == StatusCode::FORBIDDEN {
                 counts.rejected.fetch_add(1, Ordering::Relaxed);
             }
-            // S3 and the servers like it have one; a bare 403 to a HEAD is no
-            // evidence without.
+            // S3 and compatible servers send this header. Without it, a bare 403 to a HEAD is no
+            // evidence.
             let headers = answer.headers_mut();
             headers.insert(
                 "x-amz-request-id",
@@ -182,7 +182,7 @@ async fn serve(
             Ok::<_, s3s::HttpError>(answer)
         }
     });
-    // A client that hangs up is its own affair.
+    // A connection that the client closes needs no handling.
     drop(
         http1::Builder::new()
             .serve_connection(TokioIo::new(stream), service)

@@ -1,4 +1,4 @@
-//! A server and a machine that is an hour off.
+//! A server, and a machine whose clock is wrong by an hour.
 
 use std::time::{Duration, SystemTime};
 
@@ -16,7 +16,7 @@ use crate::server::{ACCESS_KEY, SECRET_KEY, Server};
 
 pub(crate) const BUCKET: &str = "bucket";
 
-/// The clock of the machine that the tests run on, moved.
+/// The clock of the machine that runs the tests, moved.
 #[derive(Debug)]
 struct Moved {
     machine: SystemClock,
@@ -34,7 +34,7 @@ impl LocalClock for Moved {
     }
 }
 
-/// A server with a bucket, and what its clients need.
+/// A server with a bucket, and the config of its clients.
 pub(crate) struct Site {
     pub(crate) server: Server,
     http_client: SharedHttpClient,
@@ -65,13 +65,13 @@ impl Site {
         site
     }
 
-    /// From now on clients send with the SDK's previous HTTP client.
+    /// From now on clients use the SDK's previous HTTP client.
     pub(crate) fn use_legacy_client(&mut self) {
         self.http_client = HyperClientBuilder::new().build_https();
     }
 
-    /// What `configure` makes of a process on a machine an hour off that retries
-    /// nothing; with a clock that has learned nothing yet.
+    /// The config that `configure` returns on a machine whose clock is wrong by an hour, without
+    /// retries, and a clock without a correction.
     async fn config(&self, is_ahead: bool) -> (SdkConfig, SkewClock) {
         let clock = SkewClock::builder()
             .local_clock(Moved {
@@ -95,7 +95,7 @@ impl Site {
         (Client::from_conf(config.build()), clock)
     }
 
-    /// The same, with the interceptor beside it.
+    /// A client of that config, with the clock installed too.
     pub(crate) async fn client_of_both(&self, is_ahead: bool) -> (Client, SkewClock) {
         let (config, clock) = self.config(is_ahead).await;
         let config = aws_clock_skew::install!(aws_sdk_s3::config::Builder::from(&config), &clock)
@@ -104,7 +104,7 @@ impl Site {
     }
 }
 
-/// Megabytes that repeat themselves nowhere near a part's length.
+/// Megabytes without a period near the length of a part.
 pub(crate) fn content(length: usize) -> Vec<u8> {
     let mut state = 0x9E37_79B9_u32;
     let words = std::iter::repeat_with(|| {

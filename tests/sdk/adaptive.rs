@@ -1,5 +1,5 @@
-//! Adaptive retries: the SDK's rate limiter reads the local clock, and no correction
-//! makes a call wait.
+//! Adaptive retries: the SDK's rate limiter reads the local clock, so no call waits because of a
+//! correction.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -35,7 +35,7 @@ struct Site {
 }
 
 impl Site {
-    /// The SDK's limiters are global, one for each name of a partition.
+    /// The SDK's rate limiters are global: one for each name of a retry partition.
     fn new(skew: i64, partition: &str) -> Self {
         let partition = RetryPartition::new(partition.to_owned());
         Self::of(skew, partition, World::skew_clock)
@@ -54,25 +54,25 @@ impl Site {
         }
     }
 
-    /// How long a call takes, however long the machine sleeps in it.
-    async fn takes(&self) -> Duration {
+    /// How long a call takes, including the time that the client sleeps.
+    async fn call_time(&self) -> Duration {
         let before = self.world.machine.monotonic();
         receive(&self.sqs, QUEUE).await.expect("no call is lost");
         self.world.machine.monotonic() - before
     }
 
-    async fn is_throttled(&self) {
+    async fn throttle(&self) {
         self.wire.plan([Fate::from(Answer::throttled())]);
         receive(&self.sqs, QUEUE).await.expect("the SDK retries");
     }
 
     /// Ten calls, one a second: none waits for the clock.
     #[track_caller]
-    fn goes_on(&self) -> impl Future<Output = ()> {
+    fn assert_no_wait(&self) -> impl Future<Output = ()> {
         let caller = std::panic::Location::caller();
         async move {
             for call in 0..10 {
-                let took = self.takes().await;
+                let took = self.call_time().await;
                 assert!(
                     took <= Duration::from_secs(10),
                     "call {call}: {took:?}, {caller}"
@@ -101,7 +101,7 @@ fn adaptive(world: &World, wire: impl HttpClient + 'static) -> SdkConfig {
         .http_client(wire)
         .time_source(SharedTimeSource::new(world.clone()))
         .sleep_impl(world.clone())
-        // It sleeps in every call, and nothing else is to.
+        // The stalled-stream protection sleeps in every call. Here only the limiter is to sleep.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .retry_config(RetryConfig::adaptive().with_max_attempts(5))
         .build()
@@ -111,10 +111,10 @@ fn adaptive(world: &World, wire: impl HttpClient + 'static) -> SdkConfig {
 async fn after_a_change_in_either_direction_the_next_call_does_not_wait() {
     for skew in [HOUR, DAY, -HOUR, -DAY] {
         let site = Site::new(skew, &format!("either-direction {skew}"));
-        // Throttled by the wrong clock, rejected, corrected.
-        site.is_throttled().await;
+        // Throttled while the clock is wrong, then rejected, then corrected.
+        site.throttle().await;
         assert!(site.clock.status().is_correcting());
-        site.goes_on().await;
+        site.assert_no_wait().await;
     }
 }
 
@@ -122,13 +122,13 @@ async fn after_a_change_in_either_direction_the_next_call_does_not_wait() {
 async fn throttling_goes_on_after_a_change() {
     for skew in [HOUR, -HOUR] {
         let site = Site::new(skew, &format!("goes-on {skew}"));
-        site.is_throttled().await;
+        site.throttle().await;
         for _ in 0..5 {
-            site.is_throttled().await;
+            site.throttle().await;
         }
         let mut waited = Duration::ZERO;
         for _ in 0..5 {
-            waited += site.takes().await;
+            waited += site.call_time().await;
         }
         assert!(
             waited >= Duration::from_secs(2),
@@ -141,9 +141,9 @@ async fn throttling_goes_on_after_a_change() {
 #[tokio::test]
 async fn a_limiter_outlives_the_operation_that_first_had_it() {
     let site = Site::new(HOUR, "outlives");
-    site.takes().await;
-    site.is_throttled().await;
-    // A second client of the same clock and partition has the same limiter.
+    site.call_time().await;
+    site.throttle().await;
+    // A second client of the same clock and partition shares the limiter.
     let second = Site {
         sqs: client(
             &site.world,
@@ -153,9 +153,9 @@ async fn a_limiter_outlives_the_operation_that_first_had_it() {
         ),
         ..site
     };
-    let waited = second.takes().await + second.takes().await;
+    let waited = second.call_time().await + second.call_time().await;
     assert!(waited > Duration::ZERO);
-    // One of another partition has not.
+    // A client of another partition does not.
     let third = Site {
         sqs: client(
             &second.world,
@@ -165,7 +165,7 @@ async fn a_limiter_outlives_the_operation_that_first_had_it() {
         ),
         ..second
     };
-    assert_eq!(third.takes().await, Duration::ZERO);
+    assert_eq!(third.call_time().await, Duration::ZERO);
 }
 
 #[tokio::test]
@@ -173,8 +173,8 @@ async fn a_partition_of_the_users_own_does_not_wait_either() {
     for skew in [HOUR, -HOUR] {
         let partition = RetryPartition::custom("own").build();
         let site = Site::of(skew, partition, World::skew_clock);
-        site.is_throttled().await;
-        site.goes_on().await;
+        site.throttle().await;
+        site.assert_no_wait().await;
     }
 }
 
@@ -192,7 +192,8 @@ async fn neither_a_trial_nor_a_reset_makes_a_call_wait() {
         ],
         body: r#"{"__type":"AccessDeniedException","message":"no"}"#.into(),
     };
-    // Six days forward by a wrong `Date`, throttled there, and back again.
+    // A wrong `Date` moves the time six days forward, the service throttles, and the time goes
+    // back.
     site.wire.plan([
         ahead.clone().into(),
         Answer::throttled().into(),
@@ -200,24 +201,24 @@ async fn neither_a_trial_nor_a_reset_makes_a_call_wait() {
     ]);
     assert!(receive(&site.sqs, QUEUE).await.is_err());
     site.world.advance(minutes(1));
-    site.goes_on().await;
+    site.assert_no_wait().await;
     assert!(!site.clock.status().is_correcting());
     // Behind, corrected, and repaired.
     site.world.set_skew(-HOUR);
-    site.is_throttled().await;
+    site.throttle().await;
     assert!(site.clock.status().is_correcting());
     site.world.set_skew(0);
-    site.goes_on().await;
-    // Behind, corrected, forgotten, and corrected again.
+    site.assert_no_wait().await;
+    // Behind, corrected, reset, and corrected again.
     site.world.set_skew(-HOUR);
     let site = Site::new(-HOUR, "reset");
-    site.is_throttled().await;
+    site.throttle().await;
     site.clock.reset();
-    site.is_throttled().await;
-    site.goes_on().await;
+    site.throttle().await;
+    site.assert_no_wait().await;
 }
 
-/// A wire on which the first requests wait for each other.
+/// A wire that holds the first requests until all of them have arrived.
 #[derive(Clone, Debug)]
 struct Together {
     wire: Wire,
@@ -253,7 +254,7 @@ impl HttpClient for Together {
     }
 }
 
-/// How much time fifty calls sleep, added up, that are in flight when the skew shows.
+/// Starts fifty calls before the first response and returns the sum of the time that they sleep.
 async fn fifty_calls_sleep(skew: i64, is_ours: bool) -> Duration {
     let partition = format!("in-flight {skew} {is_ours}");
     let site = Site::new(skew, &partition);
@@ -269,7 +270,7 @@ async fn fifty_calls_sleep(skew: i64, is_ours: bool) -> Duration {
         let config = adaptive(&site.world, together);
         aws_sdk_sqs::Client::from_conf(Builder::from(&config).retry_partition(partition).build())
     };
-    // One of them is throttled, the others are rejected.
+    // The service throttles one of them and rejects the others.
     site.wire.plan([Fate::from(Answer::throttled())]);
     let before = site.world.machine.monotonic();
     let mut calls = JoinSet::new();
@@ -282,7 +283,7 @@ async fn fifty_calls_sleep(skew: i64, is_ours: bool) -> Duration {
     site.world.machine.monotonic() - before
 }
 
-/// The limiter has been told to slow down, and the resends are requests like others.
+/// The limiter has been told to slow down, and it counts resends like other requests.
 #[tokio::test]
 async fn fifty_calls_in_flight_at_the_change_wait_no_longer_than_with_the_sdk_alone() {
     for skew in [HOUR, -HOUR] {

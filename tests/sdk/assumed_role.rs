@@ -1,5 +1,4 @@
-//! `configure` and credentials that a role is assumed for: the clients inside the
-//! providers come out right as well.
+//! `configure` and credentials of an assumed role: the providers' own clients are corrected too.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,11 +16,11 @@ use crate::clients::{Integration, encrypt, send};
 use crate::log::Log;
 use crate::world::{DAY, HOUR, MINUTE, World, minutes};
 
-/// A machine whose role is assumed through another one, for an hour each.
+/// A machine that assumes a role through another role, each for an hour.
 struct Scenario {
     log: Log,
     world: World,
-    /// Seconds for which the machine was paused, clocks and all.
+    /// Seconds for which the machine was paused; its clocks stood still too.
     paused: Arc<AtomicU64>,
     clock: SkewClock,
     endpoint: Endpoint,
@@ -41,6 +40,8 @@ impl Scenario {
         endpoint.feed("q", "first");
         let clock = world.skew_clock();
         let loader = aws_config::defaults(BehaviorVersion::latest())
+            // Otherwise it is the date of the machine that the test runs on.
+            .time_source(clock.local_time())
             .profile_files(profiles(&endpoint.url()))
             .profile_name("app")
             .timeout_config(TimeoutConfig::disabled())
@@ -62,7 +63,7 @@ impl Scenario {
         }
     }
 
-    /// Twenty calls of two services.
+    /// Makes twenty calls to each of two services.
     async fn calls(&self) {
         let sqs = aws_sdk_sqs::Client::new(&self.config);
         let kms = aws_sdk_kms::Client::new(&self.config);
@@ -86,7 +87,7 @@ impl Scenario {
     }
 }
 
-fn profiles(url: &str) -> EnvConfigFiles {
+pub(crate) fn profiles(url: &str) -> EnvConfigFiles {
     let config = format!(
         "[profile app]\n\
          region = us-east-1\n\
@@ -108,7 +109,7 @@ fn profiles(url: &str) -> EnvConfigFiles {
 const SKEWS: [i64; 4] = [-2 * DAY, -20 * MINUTE, 20 * MINUTE, 2 * DAY];
 
 #[tokio::test]
-async fn a_role_is_assumed_and_assumed_again_for_one_rejection() {
+async fn assuming_and_renewing_a_role_costs_one_rejection() {
     for skew in SKEWS {
         let scenario = Scenario::new(skew).await;
         scenario.calls().await;
@@ -124,7 +125,7 @@ async fn a_role_is_assumed_and_assumed_again_for_one_rejection() {
         assert_eq!(scenario.endpoint.counts().rejected, 1, "{skew}");
         assert_eq!(scenario.sts_rejections(), 1, "{skew}");
         assert_eq!(scenario.log.names(), ["skew_detected"]);
-        // And a repaired clock goes unnoticed.
+        // The repair of the clock changes nothing.
         scenario.world.set_skew(0);
         scenario.calls().await;
         scenario.world.advance(minutes(61));
@@ -143,7 +144,7 @@ async fn credentials_that_expire_in_a_sleep_before_the_first_rejection_are_renew
         let scenario = Scenario::new(0).await;
         scenario.calls().await;
         assert_eq!(scenario.endpoint.counts().rejected, 0);
-        // It sleeps, and wakes with another time.
+        // The machine sleeps, and shows another time when it wakes.
         scenario.world.advance(minutes(120));
         scenario.world.set_skew(skew);
         scenario.calls().await;
@@ -201,7 +202,7 @@ async fn all_of_two_hundred_calls_in_flight_succeed_though_the_keys_change() {
 }
 
 #[tokio::test]
-async fn the_interceptor_beside_it_changes_nothing_of_that() {
+async fn assuming_a_role_costs_one_rejection_with_the_interceptor_too() {
     for skew in SKEWS {
         let scenario = Scenario::new(skew).await;
         let sqs = Integration::Interceptor.sqs(&scenario.config, &scenario.clock);

@@ -1,4 +1,4 @@
-//! Answers that no service gives, and subscribers that nobody should write.
+//! Responses that no service sends, and subscribers that misbehave.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -47,7 +47,7 @@ impl Bad {
     }
 }
 
-/// A wire that gives bad answers first.
+/// A wire that sends malformed responses first.
 #[derive(Clone)]
 struct Hostile {
     answers: Arc<Mutex<VecDeque<Bad>>>,
@@ -62,11 +62,7 @@ impl fmt::Debug for Hostile {
 
 impl HttpConnector for Hostile {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let bad = self
-            .answers
-            .lock()
-            .expect("nobody panics with it")
-            .pop_front();
+        let bad = self.answers.lock().expect("is not poisoned").pop_front();
         let Some(bad) = bad else {
             return HttpConnectorFuture::ready(self.wire.answer(&request));
         };
@@ -76,7 +72,7 @@ impl HttpConnector for Hostile {
         };
         let mut response = HttpResponse::new(status, SdkBody::from(bad.body));
         for (name, value) in bad.headers {
-            // The SDK itself takes no header value that is not text.
+            // The SDK accepts only header values that are text.
             let value = String::from_utf8_lossy(&value).into_owned();
             drop(response.headers_mut().try_append(name, value));
         }
@@ -94,7 +90,7 @@ impl HttpClient for Hostile {
     }
 }
 
-/// Bodies and headers, each of which says a little, and nothing to go by.
+/// Bodies and headers that look like a clock skew error and contain no usable time.
 fn bad_answers(now: std::time::SystemTime) -> Vec<Bad> {
     let sentence = |rest: &str| {
         format!(r#"{{"__type":"InvalidSignatureException","message":"Signature expired: {rest}"}}"#)
@@ -133,7 +129,7 @@ fn bad_answers(now: std::time::SystemTime) -> Vec<Bad> {
                 "00010101T000000Z is now earlier than 00010101T000000Z (00010101T000000Z - 15 min.)",
             ),
         ),
-        // Contradicts itself: C − 15 min. is not B.
+        // The arithmetic is wrong: C − 15 min. is not B.
         Bad::new(
             403,
             sentence(
@@ -173,7 +169,7 @@ fn bad_answers(now: std::time::SystemTime) -> Vec<Bad> {
         Bad::new(503, sentence("x")).with("date", "Thu, 01 Jan 1970 00:00:00 GMT"),
         Bad::new(100, ""),
         Bad::new(599, ""),
-        // No answer at all.
+        // No response.
         Bad::new(0, ""),
         many,
         dates,
@@ -203,7 +199,7 @@ async fn bad_answers_fail_no_other_call_and_change_nothing() {
         let http = SharedHttpClient::new(hostile.clone());
         let config = config(URL).into_builder().http_client(http).build();
         let sqs = sqs(&without_retries(config), &clock);
-        // The skewed machine is corrected first, and stays so.
+        // The local clock is wrong and the correction is there before the first of them.
         assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
         let samples = usize::from(skew != 0);
         assert_eq!(wire.seen().len(), 1 + samples);
@@ -211,14 +207,10 @@ async fn bad_answers_fail_no_other_call_and_change_nothing() {
         let count = answers.len();
         for (number, answer) in answers.into_iter().enumerate() {
             let bad = hostile.answers.lock();
-            bad.expect("nobody panics with it").push_back(answer);
-            // Whatever comes of this call.
+            bad.expect("is not poisoned").push_back(answer);
+            // This call may end in any way.
             drop(receive(&sqs, QUEUE).await);
-            hostile
-                .answers
-                .lock()
-                .expect("nobody panics with it")
-                .clear();
+            hostile.answers.lock().expect("is not poisoned").clear();
             let error = clock
                 .now()
                 .duration_since(world.true_time())
@@ -228,8 +220,9 @@ async fn bad_answers_fail_no_other_call_and_change_nothing() {
             world.advance(minutes(1));
         }
         assert_eq!(count, 32);
-        // Errors that reject a corrected signature and state no time: the local clock is tried
-        // for this host, and rejected. Its back-off has ended when the next one comes.
+        // Error responses that reject a corrected signature and state no time. The clock tries the
+        // local time for this host, and the host rejects it. The back-off is over before the next
+        // one.
         let rejected = wire.rejected();
         assert_eq!(rejected, 4 * samples);
         let names = log.names();
@@ -246,15 +239,15 @@ async fn bad_answers_fail_no_other_call_and_change_nothing() {
     }
 }
 
-/// Does to every event what no subscriber should do.
-struct Rude {
+/// Handles every event in a way that no subscriber should.
+struct Misbehaving {
     clock: SkewClock,
     panics: bool,
 }
 
-impl Rude {
-    fn rude(&self) {
-        // What would block if an event were emitted inside a lock.
+impl Misbehaving {
+    fn misbehave(&self) {
+        // Would deadlock if the crate emitted an event while it holds a lock.
         assert!(self.clock.now() > std::time::UNIX_EPOCH);
         drop(self.clock.status());
         drop(self.clock.subscribe().status());
@@ -262,7 +255,7 @@ impl Rude {
     }
 }
 
-impl Subscriber for Rude {
+impl Subscriber for Misbehaving {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target().starts_with("aws_clock_skew")
     }
@@ -276,7 +269,7 @@ impl Subscriber for Rude {
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
     fn event(&self, _: &Event<'_>) {
-        self.rude();
+        self.misbehave();
     }
 
     fn enter(&self, _: &Id) {}
@@ -289,7 +282,7 @@ async fn a_subscriber_that_panics_or_asks_the_clock_fails_no_call() {
     for panics in [true, false] {
         let world = World::with_skew(-20 * MINUTE);
         let clock = world.skew_clock();
-        let _guard = tracing::subscriber::set_default(Rude {
+        let _guard = tracing::subscriber::set_default(Misbehaving {
             clock: clock.clone(),
             panics,
         });

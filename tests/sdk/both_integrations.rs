@@ -1,5 +1,5 @@
-//! The interceptor and the HTTP client on one client: whatever happens is learned
-//! once, told once and sent again once.
+//! The interceptor and the HTTP client on one client: one rejection is one sample, one event and
+//! one resend.
 
 use std::iter;
 
@@ -20,8 +20,8 @@ use crate::world::{DAY, HOUR, MINUTE, World, minutes, shifted};
 
 const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
 const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
-/// Without TLS the SDK signs a body that is streamed chunk by chunk.
-const LAB: &str = "http://minio.lab.example";
+/// Without TLS the SDK signs each chunk of a streamed body.
+const MINIO: &str = "http://minio.example";
 
 struct Scenario {
     log: Log,
@@ -41,7 +41,7 @@ impl Scenario {
         let behind = |url| behind(&without_retries(config_on(&wire, url)), &clock);
         Self {
             sqs: Integration::Interceptor.sqs(&behind(AWS), &clock),
-            minio: s3(&behind(LAB), &clock),
+            minio: s3(&behind(MINIO), &clock),
             log,
             world,
             wire,
@@ -53,7 +53,7 @@ impl Scenario {
         receive(&self.sqs, QUEUE).await
     }
 
-    /// Puts a body whose chunks are signed.
+    /// Puts a body with signed chunks.
     async fn puts(&self) -> Result<(), String> {
         let body = SdkBody::retryable(|| {
             let frame = Frame::data(Bytes::from_static(b"hello"));
@@ -160,11 +160,11 @@ async fn the_sdk_re_signs_what_the_http_client_may_not() {
 #[tokio::test]
 async fn a_trial_that_the_sdks_resend_fails_is_ended_at_once() {
     let scenario = Scenario::new(0, Manner::ByCode);
-    let lie = Answer {
+    let misdated = Answer {
         body: "<Error><Code>RequestTimeTooSkewed</Code></Error>".into(),
         ..Answer::empty_403(shifted(scenario.world.true_time(), 2 * HOUR))
     };
-    scenario.wire.plan(vec![Fate::answered(lie); 2]);
+    scenario.wire.plan(vec![Fate::answered(misdated); 2]);
     assert!(scenario.puts().await.is_err());
     assert_eq!(scenario.wire.sent(), 2);
     assert_eq!(scenario.clock.now(), scenario.world.machine_wall());
@@ -179,12 +179,12 @@ async fn a_conflicting_host_gets_signatures_with_its_own_time() {
     let aws = Wire::new(&scenario.world, minutes(5));
     let on_aws = behind(&without_retries(config_on(&aws, AWS)), &scenario.clock);
     let sqs = Integration::Interceptor.sqs(&on_aws, &scenario.clock);
-    let url = "https://minio.lab.example";
-    let on_lab = behind(
+    let url = "https://minio.example";
+    let on_minio = behind(
         &without_retries(config_on(&scenario.wire, url)),
         &scenario.clock,
     );
-    let minio = s3(&on_lab, &scenario.clock);
+    let minio = s3(&on_minio, &scenario.clock);
     scenario.wire.set_ahead(HOUR);
     for _ in 0..100 {
         assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
@@ -194,7 +194,7 @@ async fn a_conflicting_host_gets_signatures_with_its_own_time() {
     assert_eq!(scenario.log.names(), ["hosts_disagree"]);
 }
 
-/// Only the SDK can sign such a body again, and its signer is told the time of the host.
+/// Only the SDK can re-sign such a body, and the auth scheme gives its signer the host's time.
 #[tokio::test]
 async fn signed_chunks_for_a_conflicting_host_are_signed_with_its_own_time() {
     let scenario = Scenario::new(0, Manner::InFields);
@@ -211,8 +211,8 @@ async fn signed_chunks_for_a_conflicting_host_are_signed_with_its_own_time() {
     assert_eq!(scenario.clock.now(), scenario.world.machine_wall());
 }
 
-/// The HTTP client keeps no copy of what the SDK signs again, and without our classifier
-/// the SDK does not.
+/// The HTTP client keeps no copy of a request that the SDK re-signs. Without the crate's retry
+/// classifier the SDK does not re-sign.
 #[tokio::test]
 async fn a_client_that_is_rebuilt_without_the_classifier_is_left_to_the_http_client() {
     let scenario = Scenario::new(0, Manner::InMessage);

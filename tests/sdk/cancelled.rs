@@ -1,4 +1,4 @@
-//! Calls that are given up at any moment: what their responses said is not lost with them.
+//! Calls that are dropped at any moment: the clock keeps what their responses said.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use crate::site::QUEUE;
 use crate::wire::{Manner, Wire};
 use crate::world::{HOUR, MINUTE, World, minutes};
 
-/// A wire that takes its time, or lets others run where it takes none.
+/// A wire that takes some time, or yields to other tasks if that time is zero.
 #[derive(Clone, Debug)]
 struct Slow(Wire, Duration);
 
@@ -47,7 +47,7 @@ impl HttpClient for Slow {
     }
 }
 
-/// Sessions of an hour, each with keys of its own, from an STS that takes its time.
+/// Sessions of an hour, each with its own keys, from an STS that takes some time.
 #[derive(Debug)]
 struct Sts {
     world: World,
@@ -85,7 +85,7 @@ async fn pause(takes: Duration) {
     }
 }
 
-/// A host with this way to say that a time is wrong, and a client of it.
+/// A host that reports a wrong time in one manner, and a client of it.
 struct Scenario {
     world: World,
     manner: Manner,
@@ -104,7 +104,7 @@ impl Scenario {
         let world = World::with_skew(skew);
         let wire = Wire::with_manner(&world, minutes(15), manner);
         let url = match manner {
-            Manner::ByCode => "https://minio.lab.example",
+            Manner::ByCode => "https://minio.example",
             Manner::InMessage => "https://sqs.us-east-1.amazonaws.com",
             _ => "https://s3.us-east-1.amazonaws.com",
         };
@@ -154,16 +154,16 @@ const MANNERS: [Manner; 4] = [
     Manner::Silently,
 ];
 
-/// How a call comes to an end that takes longer than a second.
+/// What ends a call that takes longer than a second.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum GivenUp {
+enum Cancellation {
     Attempt,
     Operation,
     Around,
     Select,
 }
 
-impl GivenUp {
+impl Cancellation {
     const ALL: [Self; 4] = [Self::Attempt, Self::Operation, Self::Around, Self::Select];
 
     fn config(self, config: SdkConfig, after: Duration) -> SdkConfig {
@@ -195,18 +195,18 @@ fn quick_retries() -> RetryConfig {
     RetryConfig::standard().with_initial_backoff(Duration::from_millis(1))
 }
 
-/// What takes how long, the wire and STS, and what the caller waits for.
+/// How long the wire and STS take, and how long the caller waits.
 struct Times {
     takes: [Duration; 2],
     waits: Duration,
 }
 
-/// Of ten calls, how many fail.
+/// How many of ten calls fail.
 async fn lost(
     integration: Option<Integration>,
     (manner, skew): (Manner, i64),
     times: &Times,
-    how: GivenUp,
+    how: Cancellation,
     retries: &RetryConfig,
 ) -> usize {
     let prepare = |config: SdkConfig| {
@@ -222,10 +222,10 @@ async fn lost(
     lost
 }
 
-/// There is time for one round trip and not for two, or, on a machine two hours ahead where
-/// sessions of an hour count as expired, for one of STS and not for two.
+/// There is time for one round trip and not for two. On a machine two hours ahead, where sessions
+/// of an hour count as expired, there is time for one load from STS and not for two.
 #[tokio::test(start_paused = true)]
-async fn a_call_that_is_always_given_up_before_its_second_response_is_the_only_one_to_fail() {
+async fn a_call_that_is_always_cancelled_before_its_second_response_is_the_only_one_to_fail() {
     let slow_wire = || Times {
         takes: [millis(600), Duration::ZERO],
         waits: SECOND,
@@ -239,15 +239,15 @@ async fn a_call_that_is_always_given_up_before_its_second_response_is_the_only_o
         .into_iter()
         .chain([((Manner::InMessage, 2 * HOUR), slow_sts)]);
     for (server, times) in cases {
-        for how in GivenUp::ALL {
+        for how in Cancellation::ALL {
             for retries in [RetryConfig::disabled(), quick_retries()] {
-                let is_retried = how == GivenUp::Attempt && retries.max_attempts() > 1;
-                // The SDK alone does not know a HEAD for what it is.
+                let is_retried = how == Cancellation::Attempt && retries.max_attempts() > 1;
+                // The SDK alone does not take the response to a HEAD for a clock skew error.
                 let of_sdk = usize::from(!is_retried || server.0 == Manner::Silently);
                 assert_eq!(lost(None, server, &times, how, &retries).await, of_sdk);
                 for integration in Integration::ALL {
-                    // An attempt of its own has a time-out of its own.
-                    let is_first = how == GivenUp::Attempt && integration.installs();
+                    // Each attempt has its own time-out.
+                    let is_first = how == Cancellation::Attempt && integration.installs();
                     let expected = usize::from(!is_retried && !is_first);
                     let lost = lost(Some(integration), server, &times, how, &retries).await;
                     assert_eq!(lost, expected, "{integration:?}, {server:?}, {how:?}");
@@ -257,8 +257,8 @@ async fn a_call_that_is_always_given_up_before_its_second_response_is_the_only_o
     }
 }
 
-/// A call that is dropped after so many polls, from the start or after the clock has stepped,
-/// and five after it. Returns how many of these fail, or `None` if it was done before.
+/// Drops a call after `polls` polls, from the start or after the clock was set, and makes five
+/// calls after it. Returns how many of the five fail, or `None` if the call ended earlier.
 async fn lost_after(
     integration: Option<Integration>,
     (manner, skew): (Manner, i64),
@@ -293,7 +293,7 @@ async fn a_call_that_is_dropped_at_any_poll_costs_the_next_ones_nothing() {
             for integration in SDK_AND_ALL {
                 let mut polls = 0;
                 while let Some(lost) = lost_after(integration, (manner, skew), steps, polls).await {
-                    // The SDK alone loses the first HEAD with a response.
+                    // The SDK alone loses the first HEAD that gets a response.
                     let most = usize::from(integration.is_none() && manner == Manner::Silently);
                     assert!(
                         lost <= most,

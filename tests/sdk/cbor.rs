@@ -1,5 +1,5 @@
-//! Errors in CBOR, to a client of CloudWatch, and the code of query-compatible services in a
-//! header.
+//! Errors in CBOR, sent to a client of CloudWatch, and error codes of query-compatible services,
+//! which are in a header.
 
 use aws_clock_skew::{SkewClock, install};
 use aws_config::SdkConfig;
@@ -34,8 +34,8 @@ async fn put(client: &Client) -> Result<(), String> {
     put.send().await.map(drop).map_err(error_text)
 }
 
-/// An error as services send it in `rpc-v2-cbor`: a map of two texts.
-fn error(code: &str, message: &str) -> Answer {
+/// An error as services send it in `rpc-v2-cbor`: a map with two texts.
+pub(crate) fn error(code: &str, message: &str) -> Answer {
     let mut body = vec![0xbf];
     let code = format!("com.amazon.coral.service#{code}");
     for text in ["__type", &code, "message", message] {
@@ -108,7 +108,7 @@ async fn a_wrong_key_in_cbor_is_reported_as_a_signature_error_and_not_retried() 
         assert_eq!(wire.sent(), 1, "{integration:?}");
         assert_eq!(log.names(), ["not_clock_skew"]);
         let logged = &log.events()[0];
-        // The code is what makes it more than a detail.
+        // The code raises the event from a debug message to a warning.
         assert_eq!(logged.level, Level::WARN);
         assert_eq!(logged.get("cause"), Some("wrong_key"));
         assert_eq!(logged.get("error.type"), Some("InvalidSignatureException"));
@@ -121,7 +121,7 @@ async fn the_code_in_the_header_of_a_query_compatible_service_is_read() {
         for (name, is_read) in [("x-amzn-query-error", true), ("x-amzn-other", false)] {
             let world = World::with_skew(-20 * MINUTE);
             let wire = Wire::new(&world, minutes(5));
-            // As wordless as can be: the code is in the header alone.
+            // The body is empty; only the header has the code.
             let rejection = Answer::new(400, "{}")
                 .with(name, "RequestExpired;Sender")
                 .with("x-amzn-request-id", "id-2");
@@ -136,7 +136,7 @@ async fn the_code_in_the_header_of_a_query_compatible_service_is_read() {
     }
 }
 
-/// Without the id the `Date` of a possible clock skew error is not tried.
+/// Without a request id, no trial uses the `Date` of a possible clock skew error.
 #[tokio::test]
 async fn the_request_id_in_each_of_three_headers_is_read() {
     for integration in Integration::ALL {

@@ -10,7 +10,7 @@ use crate::site::{Parts, Site};
 use crate::world::{MINUTE, World};
 
 #[tokio::test]
-async fn a_correction_and_a_repair_wake_a_listener() {
+async fn a_correction_and_a_repair_wake_a_watcher() {
     let site = Site::new(Parts::All, -20 * MINUTE, without_retries);
     let mut changes = site.clock.subscribe();
     assert!(changes.changed().now_or_never().is_none(), "nothing yet");
@@ -50,7 +50,7 @@ async fn a_correction_and_a_repair_wake_a_listener() {
 }
 
 #[tokio::test]
-async fn a_late_listener_sees_the_last_change() {
+async fn a_late_watcher_sees_the_last_change() {
     let site = Site::new(Parts::All, -20 * MINUTE, without_retries);
     assert_eq!(site.lost(1).await, 0);
     let mut late = site.clock.subscribe();
@@ -61,7 +61,7 @@ async fn a_late_listener_sees_the_last_change() {
 }
 
 #[tokio::test]
-async fn a_listener_neither_blocks_the_clock_nor_is_missed() {
+async fn a_watcher_neither_blocks_the_clock_nor_misses_a_change() {
     let site = Site::new(Parts::All, -20 * MINUTE, without_retries);
     let dropped = site.clock.subscribe();
     drop(dropped);
@@ -69,7 +69,7 @@ async fn a_listener_neither_blocks_the_clock_nor_is_missed() {
     let mut waiting = held.clone();
     let mut wait = Box::pin(waiting.changed());
     assert!(wait.as_mut().now_or_never().is_none());
-    // With one listener held and another in the middle of waiting.
+    // One watcher is alive, and another is waiting.
     assert_eq!(site.lost(2).await, 0);
     site.world.set_skew(0);
     assert_eq!(site.clock.now(), site.world.machine_wall());
@@ -83,7 +83,7 @@ async fn a_listener_neither_blocks_the_clock_nor_is_missed() {
 }
 
 #[tokio::test]
-async fn a_wait_that_is_given_up_loses_nothing() {
+async fn a_cancelled_wait_loses_no_change() {
     let site = Site::new(Parts::All, -20 * MINUTE, without_retries);
     let mut changes = site.clock.subscribe();
     drop(changes.changed());
@@ -92,7 +92,7 @@ async fn a_wait_that_is_given_up_loses_nothing() {
 }
 
 #[tokio::test]
-async fn clients_of_two_services_share_a_clock_and_its_listeners() {
+async fn clients_of_two_services_share_a_clock_and_its_watchers() {
     let world = World::with_skew(-20 * MINUTE);
     let endpoint = Endpoint::builder(world.clock()).start().await;
     let endpoint = endpoint.expect("loopback can be bound");

@@ -1,4 +1,4 @@
-//! Real SDK clients, wired as users wire them.
+//! Real SDK clients, configured as users configure them.
 
 use aws_clock_skew::SkewClock;
 use aws_clock_skew_endpoint::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
@@ -14,8 +14,8 @@ use aws_smithy_runtime_api::client::http::HttpClient;
 use crate::wire::Wire;
 use crate::world::World;
 
-/// A config for the endpoint at `url`; without time-outs, since a test may hold
-/// its requests for as long as it likes.
+/// A config for the endpoint at `url`, without time-outs: a test may hold its requests for any
+/// time.
 pub(crate) fn config(url: &str) -> SdkConfig {
     config_with_secret(url, SECRET_ACCESS_KEY)
 }
@@ -34,7 +34,7 @@ pub(crate) fn config_with_secret(url: &str, secret: &str) -> SdkConfig {
         .build()
 }
 
-/// The same, with no retry of any kind configured.
+/// The same config without retries.
 pub(crate) fn without_retries(config: SdkConfig) -> SdkConfig {
     config
         .into_builder()
@@ -42,26 +42,27 @@ pub(crate) fn without_retries(config: SdkConfig) -> SdkConfig {
         .build()
 }
 
-/// A config for `url`, a host that is played by `wire`.
+/// A config for `url`, where `wire` answers.
 pub(crate) fn config_on(wire: &Wire, url: &str) -> SdkConfig {
     config(url).into_builder().http_client(wire.clone()).build()
 }
 
-/// The same for any HTTP client, with the clock of a world; waiting lets its time pass.
+/// A config with any HTTP client and the clock of a world, whose time passes while the client
+/// sleeps.
 pub(crate) fn config_in(world: &World, inner: impl HttpClient + 'static, url: &str) -> SdkConfig {
     let config = config(url).into_builder().http_client(inner);
     let config = config.time_source(world.clone());
     config.sleep_impl(world.clone()).build()
 }
 
-/// How clients are given the clock.
+/// How a client gets the clock.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Integration {
     /// By `install!`.
     Interceptor,
     /// By what `configure` sets.
     HttpClient,
-    /// By `apply`, to a config that somebody else has loaded.
+    /// By `apply`, to a config that was loaded before.
     Apply,
     /// By `configure` and `install!`.
     Both,
@@ -71,8 +72,7 @@ impl Integration {
     pub(crate) const ALL: [Self; 4] =
         [Self::Interceptor, Self::HttpClient, Self::Apply, Self::Both];
 
-    /// The config for clients of any service. The HTTP client needs no retries, so it is
-    /// given none.
+    /// The config for clients of any service. The HTTP client needs no retries, so they are off.
     pub(crate) fn config(self, config: &SdkConfig, skew: &SkewClock) -> SdkConfig {
         match self {
             Self::Interceptor => config.clone(),
@@ -100,7 +100,7 @@ impl Integration {
     }
 }
 
-/// Every integration, and the SDK alone before them.
+/// The SDK alone, and then every integration.
 pub(crate) const SDK_AND_ALL: [Option<Integration>; 5] = [
     None,
     Some(Integration::Interceptor),
@@ -109,8 +109,7 @@ pub(crate) const SDK_AND_ALL: [Option<Integration>; 5] = [
     Some(Integration::Both),
 ];
 
-/// The config for clients with this integration, or of the SDK alone, with the retries that
-/// it has.
+/// The config for clients with this integration, or of the SDK alone. The retries stay as they are.
 pub(crate) fn config_of(
     integration: Option<Integration>,
     config: &SdkConfig,
@@ -150,7 +149,7 @@ pub(crate) fn s3_of(
     aws_sdk_s3::Client::from_conf(s3_builder(&config).build())
 }
 
-/// The same config with what `configure` installs, and nothing else.
+/// The config with everything that `configure` sets.
 pub(crate) fn behind(config: &SdkConfig, skew: &SkewClock) -> SdkConfig {
     let inner = config.http_client().expect("was given");
     config
@@ -161,7 +160,7 @@ pub(crate) fn behind(config: &SdkConfig, skew: &SkewClock) -> SdkConfig {
         .build()
 }
 
-/// The same, with another client inside.
+/// The same, around another HTTP client.
 pub(crate) fn through(
     config: &SdkConfig,
     inner: impl HttpClient + 'static,
@@ -198,7 +197,7 @@ fn own_quota() -> RetryPartition {
     RetryPartition::custom("own").build()
 }
 
-/// One call, or the text of its error.
+/// Makes one call. The error is its text.
 pub(crate) async fn send(sqs: &aws_sdk_sqs::Client, queue_url: &str) -> Result<(), String> {
     let sent = sqs
         .send_message()

@@ -1,4 +1,4 @@
-//! `configure` alone: no interceptor, no retries, any client of the config.
+//! `configure` alone: no interceptor, no retries, clients of any service.
 
 use std::sync::Arc;
 
@@ -14,11 +14,13 @@ use crate::clients::{encrypt, send};
 use crate::log::Log;
 use crate::world::{DAY, HOUR, MINUTE, World};
 
-/// The config of a process that has the one line, and no retries.
+/// The config of a process that calls `configure` and has no retries.
 async fn configured(url: &str, clock: &SkewClock) -> SdkConfig {
     let http_client = aws_smithy_http_client::Builder::new().build_http();
     let loader = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
+        // Otherwise it is the date of the machine that the test runs on.
+        .time_source(clock.local_time())
         .endpoint_url(url)
         .credentials_provider(Credentials::new(
             ACCESS_KEY_ID,

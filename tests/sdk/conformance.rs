@@ -1,5 +1,5 @@
-//! The cases that all of AWS's SDKs share for their own correction, through our
-//! integrations. See `conformance/NOTICE` for where they come from.
+//! The cases that all AWS SDKs share for their own correction, run with this crate's integrations.
+//! `conformance/NOTICE` says where they come from.
 
 use std::time::{Duration, SystemTime};
 
@@ -17,21 +17,21 @@ const SUITE: &str = include_str!("conformance/clock-skew-test-cases.json");
 const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
 const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
 
-/// What one operation comes to.
+/// The outcome of one operation.
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Operation {
-    /// How far each attempt was signed from the client's clock, in seconds.
+    /// How far each signature was from the client's clock, in seconds.
     signed: Vec<i64>,
     succeeds: bool,
-    /// How far the clock is corrected afterwards, in seconds.
+    /// The correction after the operation, in seconds.
     skew: i64,
 }
 
-/// Where we do otherwise than the suite.
+/// A case in which this crate differs from the suite on purpose.
 struct Difference {
     case: &'static str,
     operation: usize,
-    /// Only for answers that have no request id; the suite's have none.
+    /// Applies only to responses without a request id, as all responses of the suite are.
     only_without_id: bool,
     instead: fn(&mut Operation),
     why: &'static str,
@@ -144,7 +144,7 @@ async fn an_outdated_correction_is_ended_by_three_accepted_answers() {
         let mut skews = Vec::new();
         for _ in 0..3 {
             let mut fates = fates(operation, true);
-            // The same answer a few seconds later has another `Date`.
+            // The same response, a few seconds later, has another `Date`.
             for fate in &mut fates {
                 let right = http_date(client.world.machine_wall());
                 let answer = fate.answer.as_mut().expect("was planned");
@@ -157,7 +157,7 @@ async fn an_outdated_correction_is_ended_by_three_accepted_answers() {
     }
 }
 
-/// A client of its own for each case, as the suite wants it.
+/// Each case has its own client, as the suite requires.
 struct Client {
     world: World,
     wire: Wire,
@@ -195,8 +195,7 @@ impl Client {
         }
     }
 
-    /// One operation. Whoever sends more than is planned finds a service that
-    /// takes everything.
+    /// Makes one operation. A request beyond those that are planned is accepted.
     async fn calls(&self, planned: &[Fate], sends: &[SystemTime]) -> Operation {
         let before = self.tap.sent().len();
         self.wire.plan(planned.iter().cloned());
@@ -222,7 +221,7 @@ impl Client {
     }
 }
 
-/// Runs a case and says what came of it.
+/// Runs a case and returns the outcomes.
 async fn play(case: &Value, integration: Integration, has_id: bool) -> Vec<Operation> {
     let client = Client::new(case, integration);
     let mut outcomes = Vec::new();
@@ -239,7 +238,7 @@ async fn play(case: &Value, integration: Integration, has_id: bool) -> Vec<Opera
     outcomes
 }
 
-/// What the suite says of a case, with our differences.
+/// The outcomes that the suite expects, with this crate's differences.
 fn expected(case: &Value, has_id: bool) -> Vec<Operation> {
     let operations = list(case, "operations");
     let mut expected: Vec<_> = operations.iter().map(published).collect();
@@ -266,7 +265,7 @@ fn published(operation: &Value) -> Operation {
     }
 }
 
-/// The answers of an operation: they come after as long as the suite says.
+/// The responses to an operation, each after the delay that the suite states.
 fn fates(operation: &Value, has_id: bool) -> Vec<Fate> {
     let attempts = list(operation, "attempts").iter();
     let fates = attempts.map(|attempt| {
@@ -298,9 +297,9 @@ fn fates(operation: &Value, has_id: bool) -> Vec<Fate> {
     fates.collect()
 }
 
-/// The distance in seconds, up to the next minute where it is within a second of
-/// it: the suite takes the middle between sending and the answer, and we the low
-/// end and half a second, since a server that rejects stamps its answer at once.
+/// The distance in seconds, rounded to the next minute if it is within a second of it. The suite
+/// takes the middle between sending and the response. This crate takes the low end and half a
+/// second, since a server that rejects a request writes its `Date` at once.
 fn rounded(from: SystemTime, to: SystemTime) -> i64 {
     let nearest = |distance: Duration| {
         let millis = i64::try_from(distance.as_millis()).expect("is short");

@@ -1,4 +1,4 @@
-//! Credentials that end, judged by a clock that changes.
+//! Credentials that expire, judged by a clock that changes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,28 +19,28 @@ use crate::world::{DAY, HOUR, World, minutes};
 const URL: &str = "https://sqs.us-east-1.amazonaws.com";
 const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
 
-/// Issues credentials that end by the true time.
+/// A provider whose credentials expire by the true time.
 #[derive(Clone, Debug)]
 pub(crate) struct Issuer {
     world: World,
     lifetime: Duration,
-    says: Says,
+    says: StatedExpiry,
     loads: Arc<AtomicUsize>,
     access_key: Option<&'static str>,
 }
 
-/// What it says of the end.
+/// What the provider says about the expiry.
 #[derive(Clone, Debug)]
-pub(crate) enum Says {
+pub(crate) enum StatedExpiry {
     Truth,
     Nothing,
-    /// IMDS's provider takes what has ended by this clock for an outage, and
-    /// extends it by fifteen minutes.
+    /// The IMDS provider takes credentials that have expired by this clock for an outage, and
+    /// extends them by fifteen minutes.
     Extends(SharedTimeSource),
 }
 
 impl Issuer {
-    pub(crate) fn new(world: &World, hours: u64, says: Says) -> Self {
+    pub(crate) fn new(world: &World, hours: u64, says: StatedExpiry) -> Self {
         Self {
             world: world.clone(),
             lifetime: minutes(hours * 60),
@@ -62,10 +62,10 @@ impl Issuer {
             .unwrap_or_default()
             .as_secs();
         let said = match &self.says {
-            Says::Truth => Some(ends),
-            Says::Nothing => None,
-            Says::Extends(clock) if clock.now() >= ends => Some(clock.now() + minutes(15)),
-            Says::Extends(_) => Some(ends),
+            StatedExpiry::Truth => Some(ends),
+            StatedExpiry::Nothing => None,
+            StatedExpiry::Extends(clock) if clock.now() >= ends => Some(clock.now() + minutes(15)),
+            StatedExpiry::Extends(_) => Some(ends),
         };
         let key = self
             .access_key
@@ -83,7 +83,7 @@ impl ProvideCredentials for Issuer {
             return future::ProvideCredentials::ready(Ok(self.issue()));
         }
         future::ProvideCredentials::new(async {
-            // Long enough for a stampede.
+            // Long enough for other calls to ask in the meantime.
             for _ in 0..20 {
                 tokio::task::yield_now().await;
             }
@@ -94,11 +94,11 @@ impl ProvideCredentials for Issuer {
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Client {
-    /// Installed, identity cache included.
+    /// The clock is installed, with its identity cache.
     Whole,
-    /// The identity cache is the SDK's.
+    /// The clock is installed, with the SDK's identity cache.
     OwnCache,
-    /// Nothing is ours.
+    /// The SDK alone.
     SdkAlone,
 }
 
@@ -146,7 +146,7 @@ impl Site {
         }
     }
 
-    /// Calls every ten minutes; returns how many fail.
+    /// Makes a call every ten minutes and returns how many fail.
     async fn lost(&self, hours: usize) -> usize {
         let mut lost = 0;
         for _ in 0..hours * 6 {
@@ -158,26 +158,26 @@ impl Site {
 }
 
 fn extended(world: &World, clock: &SkewClock) -> Issuer {
-    Issuer::new(world, 6, Says::Extends(clock.local_time()))
+    Issuer::new(world, 6, StatedExpiry::Extends(clock.local_time()))
 }
 
 fn hourly(world: &World, _: &SkewClock) -> Issuer {
-    Issuer::new(world, 1, Says::Truth)
+    Issuer::new(world, 1, StatedExpiry::Truth)
 }
 
 #[tokio::test]
-async fn what_a_provider_extends_by_a_clock_ahead_is_used_for_no_longer_than_it_said() {
+async fn credentials_that_a_provider_extends_by_a_clock_ahead_are_used_no_longer_than_it_said() {
     let site = Site::new(Client::Whole, DAY, extended);
     assert_eq!(site.lost(24).await, 0);
-    // Every fifteen minutes, less a part of them that the cache leaves: as on a machine
-    // whose clock is ahead, and is corrected by nobody.
+    // Every fifteen minutes, less the buffer time of the cache: the same as without a correction.
     let loads = site.issuer.loads();
     assert!((24 * 3..=24 * 6).contains(&loads), "{loads} loads in 24 h");
 }
 
 #[tokio::test]
 async fn credentials_without_an_expiry_are_not_kept_by_a_clock_ahead() {
-    let silent: fn(&World, &SkewClock) -> Issuer = |world, _| Issuer::new(world, 1, Says::Nothing);
+    let silent: fn(&World, &SkewClock) -> Issuer =
+        |world, _| Issuer::new(world, 1, StatedExpiry::Nothing);
     let site = Site::new(Client::Whole, DAY, silent);
     assert_eq!(site.lost(24).await, 0);
     let site = Site::new(Client::OwnCache, DAY, silent);
@@ -190,16 +190,16 @@ async fn credentials_are_judged_by_the_corrected_clock() {
         let site = Site::new(Client::Whole, skew, hourly);
         assert_eq!(site.lost(24).await, 0, "{skew} s");
         let loads = site.issuer.loads();
-        // Every hour, ten minutes before that at the latest, and at the change.
+        // Every hour, at most ten minutes early, and once when the correction starts.
         assert!(
             (24..=30).contains(&loads),
             "{loads} loads in 24 h, {skew} s"
         );
     }
-    // The local clock, behind, keeps them when they have ended…
+    // A local clock that is behind keeps credentials after they have expired.
     let sdk_alone = Site::new(Client::SdkAlone, -2 * DAY, hourly);
     assert!(sdk_alone.lost(24).await > 0);
-    // …and ahead, loads them at every call.
+    // A local clock that is ahead loads them at every call.
     let sdk_alone = Site::new(Client::SdkAlone, 2 * DAY, hourly);
     sdk_alone.lost(24).await;
     assert!(sdk_alone.issuer.loads() >= 24 * 6);
@@ -218,12 +218,12 @@ async fn a_repair_of_the_local_clock_costs_no_more_than_one_load() {
     }
 }
 
-/// A provider that was asked while a wrong `Date` was accepted has judged by it.
+/// A provider that was asked during a wrong correction has computed the expiry from it.
 #[tokio::test]
 async fn credentials_that_were_judged_by_a_wrong_date_are_loaded_again_after_it_is_reverted() {
     let site = Site::new(Client::Whole, 0, extended);
     assert_eq!(site.lost(1).await, 0);
-    let lie = Answer {
+    let misdated = Answer {
         status: 403,
         headers: vec![
             (
@@ -234,14 +234,14 @@ async fn credentials_that_were_judged_by_a_wrong_date_are_loaded_again_after_it_
         ],
         body: r#"{"__type":"AccessDeniedException","message":"no"}"#.into(),
     };
-    site.wire.plan([lie.clone().into(), lie.into()]);
+    site.wire.plan([misdated.clone().into(), misdated.into()]);
     assert!(receive(&site.sqs, QUEUE).await.is_err());
     assert!(!site.clock.status().is_correcting(), "reverted");
     assert_eq!(site.lost(24).await, 0);
 }
 
 #[tokio::test]
-async fn an_observers_cache_is_not_emptied() {
+async fn an_observe_only_clock_does_not_empty_the_identity_cache() {
     let world = World::with_skew(-20 * 60);
     let clock = SkewClock::builder()
         .local_clock(world.machine.clone())

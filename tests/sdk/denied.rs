@@ -1,4 +1,4 @@
-//! An ordinary `AccessDenied` is passed on, and not tried again.
+//! The integrations return an ordinary `AccessDenied` and do not retry it.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ async fn a_denial_costs_one_request_on_a_correct_clock() {
         assert!(error.contains("AccessDeniedException"), "{error}");
         assert_eq!(endpoint.counts().requests, call);
     }
-    // No event of the clock: logged at debug level, and not counted.
+    // The clock counts no event: the denial is logged at debug level.
     assert_eq!(log.names(), ["not_clock_skew"]);
     assert_eq!(log.events()[0].level, tracing::Level::DEBUG);
     assert_eq!(log.counted("events", "event", "not_clock_skew"), 0);
@@ -80,7 +80,7 @@ async fn a_denial_costs_two_requests_on_a_clock_that_is_still_to_be_corrected() 
     assert!(clock.status().is_correcting());
 }
 
-/// Clients of a host that denies in the very way in which it rejects a wrong time.
+/// Clients of a host whose denial looks exactly like its clock skew error.
 struct Scenario {
     world: World,
     wire: Wire,
@@ -118,7 +118,7 @@ impl Scenario {
         head.send().await.is_ok()
     }
 
-    /// Of so many calls how many fail.
+    /// How many of `calls` calls fail.
     async fn lost(&self, calls: usize) -> usize {
         let mut lost = 0;
         for _ in 0..calls {
@@ -128,7 +128,7 @@ impl Scenario {
     }
 }
 
-/// With so many pairs of calls, three a minute.
+/// Each with a number of pairs of calls, three a minute.
 const SKEWS: [(i64, usize); 4] = [
     (-20 * MINUTE, 180),
     (20 * MINUTE, 20),
@@ -136,8 +136,8 @@ const SKEWS: [(i64, usize); 4] = [
     (0, 20),
 ];
 
-/// To a caller who may not list the bucket, S3 responds to a HEAD of a key that is not there
-/// as to one with a wrong time.
+/// S3 sends a caller who may not list the bucket the same response to a HEAD of a missing key as to
+/// a HEAD with a wrong time.
 #[tokio::test]
 async fn keys_that_are_there_are_found_beside_missing_ones() {
     for (skew, pairs) in SKEWS {
@@ -149,7 +149,7 @@ async fn keys_that_are_there_are_found_beside_missing_ones() {
                 0,
                 "{integration:?}, {skew} s ahead"
             );
-            // Every second key.
+            // Every second key exists.
             let scenario = Scenario::new(integration, Manner::Silently, skew);
             let mut lost = 0;
             for _ in 0..pairs {
@@ -174,7 +174,7 @@ async fn a_wrong_key_costs_the_calls_with_the_correct_one_nothing() {
                 lost += scenario.lost(1).await;
                 scenario.world.advance(Duration::from_secs(10));
             }
-            // Each client of the SDK alone loses a call to a wrong clock.
+            // Each client of the SDK alone loses one call when the clock is wrong.
             let expected = usize::from(integration.is_none() && skew != 0);
             assert_eq!(lost, expected, "{integration:?}, {skew} s ahead");
         }
@@ -193,7 +193,7 @@ async fn a_resend_that_is_accepted_after_a_minute_costs_the_next_calls_nothing()
                 };
                 scenario.wire.plan([Fate::default(), slow]);
                 let lost = scenario.lost(20).await;
-                // The SDK alone retries nothing that does not say so.
+                // The SDK alone retries only what the error names as clock skew.
                 let expected = usize::from(integration.is_none() && manner != Manner::ByCode);
                 assert_eq!(
                     lost, expected,

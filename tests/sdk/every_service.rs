@@ -1,4 +1,4 @@
-//! `install!` in the client of every service that the tests know.
+//! `install!` with the client of every service that the tests depend on.
 
 use aws_clock_skew::install;
 
@@ -6,8 +6,8 @@ use crate::clients::config_on;
 use crate::wire::Wire;
 use crate::world::{MINUTE, World, minutes};
 
-/// Makes one call of a service, whatever comes of it. Asserts that a rejected signature
-/// was followed by one that is accepted.
+/// Makes one call of a service, and asserts that a rejected request was followed by an accepted
+/// one. The call itself may fail: see below.
 macro_rules! corrects {
     ($($service:ident: $call:expr;)+) => {$({
         let world = World::with_skew(-20 * MINUTE);
@@ -17,7 +17,7 @@ macro_rules! corrects {
         let builder = $service::config::Builder::from(&config);
         let client = $service::Client::from_conf(install!(builder, &clock).build());
         let call = $call;
-        // The wire's answers are not those of every service.
+        // The wire's response does not parse as one of every service.
         let _ = call(client).await;
         assert_eq!(wire.seen()[..2], [false, true], stringify!($service));
         assert!(clock.status().is_correcting(), stringify!($service));

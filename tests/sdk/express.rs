@@ -1,5 +1,5 @@
-//! Directory buckets of S3 Express: a session of five minutes is made by a client of the
-//! SDK's own, and signs with a scheme of the SDK's own.
+//! Directory buckets of S3 Express: the SDK makes a session of five minutes with an inner client,
+//! and signs with an auth scheme of its own.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::tap::Tap;
 use crate::wire::{Manner, Wire};
 use crate::world::{HOUR, MINUTE, World, minutes};
 
-/// S3, which hands out sessions.
+/// An S3 that creates sessions.
 #[derive(Clone, Debug)]
 pub(crate) struct Express(pub(crate) Wire, pub(crate) World);
 
@@ -53,7 +53,7 @@ impl HttpClient for Express {
     }
 }
 
-/// A client of that server on a machine of its own.
+/// A machine with a client of that server.
 struct Site {
     world: World,
     tap: Tap,
@@ -62,11 +62,10 @@ struct Site {
     s3: aws_sdk_s3::Client,
 }
 
-const BUCKET: &str = "bucket--use1-az4--x-s3";
+pub(crate) const BUCKET: &str = "bucket--use1-az4--x-s3";
 
 impl Site {
-    /// With the SDK's own correction alone, if there is no integration. Without retries
-    /// only the HTTP client signs again.
+    /// `None` is the SDK alone. Without retries only the HTTP client re-signs.
     fn new(integration: Option<Integration>, skew: i64, has_retries: bool) -> Self {
         let world = World::with_skew(skew);
         let wire = Wire::with_manner(&world, minutes(15), Manner::InFields);
@@ -88,7 +87,7 @@ impl Site {
         }
         let config = config.into_builder().retry_config(retries).build();
         let builder = aws_sdk_s3::config::Builder::from(&config)
-            // A partition has a retry quota of its own, which no other test uses up.
+            // A partition with its own retry quota, which no other test uses up.
             .retry_partition(RetryPartition::custom("own").build());
         let builder = match integration {
             Some(integration) if integration.installs() => install!(builder, &clock),
@@ -107,7 +106,7 @@ impl Site {
         gets(self.s3.clone(), bucket.to_owned()).await
     }
 
-    /// How many of so many calls at once fail.
+    /// How many of `calls` calls at once fail.
     async fn failed_in_flight(&self, calls: usize) -> usize {
         self.wire.hold(calls);
         let mut sent = JoinSet::new();
@@ -123,8 +122,8 @@ async fn gets(s3: aws_sdk_s3::Client, bucket: String) -> bool {
     s3.get_object().bucket(bucket).key("k").send().await.is_ok()
 }
 
-/// How many of twenty calls fail, of requests to a directory bucket, and to an ordinary
-/// one in turn with it.
+/// How many of twenty calls to a directory bucket fail, or of twenty that go to a directory bucket
+/// and an ordinary one in turn.
 async fn lost(integration: Option<Integration>, skew: i64, is_mixed: bool) -> usize {
     let site = Site::new(integration, skew, true);
     let mut lost = 0;
@@ -153,7 +152,8 @@ async fn no_integration_loses_more_calls_to_directory_buckets_than_the_sdk_alone
     }
 }
 
-/// The key of a session is the SDK's; that of the request for one is the client's own.
+/// The key of a session belongs to the SDK. The request for a session is signed with the client's
+/// key.
 #[tokio::test]
 async fn the_http_client_re_signs_the_request_for_a_session() {
     for integration in [
@@ -175,8 +175,8 @@ async fn the_http_client_re_signs_the_request_for_a_session() {
                 [false, true, false],
                 "{integration:?} {skew}"
             );
-            // Its first request is left to the SDK, which is not allowed a retry here, with
-            // the response as it came: the SDK's own correction reads its date.
+            // The HTTP client leaves the first request to the SDK and returns the response as it
+            // came. The SDK's own correction reads its `Date`, and may not retry here.
             let error = got.expect_err("there is no retry");
             let response = error.raw_response().expect("there is a response");
             assert_eq!(response.status().as_u16(), 403);
@@ -200,7 +200,7 @@ async fn a_session_that_is_known_when_the_local_clock_is_set_loses_no_call() {
             }
             all += site.wire.rejected();
         }
-        // Behind, so that the SDK does not take the session for over.
+        // Behind, so that the session does not count as expired.
         let site = Site::new(integration, 0, true);
         assert!(site.gets(BUCKET).await);
         site.world.set_skew(-2 * HOUR);

@@ -1,5 +1,4 @@
-//! What else reads the clocks: monotonic clocks that are slewed, and streams that are
-//! watched for stalling.
+//! Other readers of the clocks: monotonic clocks that NTP slews, and the stalled-stream protection.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -19,7 +18,7 @@ use futures_util::stream::{self, StreamExt as _};
 use http_body::Frame;
 use http_body_util::StreamBody;
 
-use crate::clients::{config, receive, sqs, without_retries};
+use crate::clients::{Integration, config, config_in, receive, sqs, sqs_of, without_retries};
 use crate::log::Log;
 use crate::wire::Wire;
 use crate::world::{DAY, MINUTE, World, minutes};
@@ -27,7 +26,7 @@ use crate::world::{DAY, MINUTE, World, minutes};
 const URL: &str = "https://sqs.us-east-1.amazonaws.com";
 const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
 
-/// A monotonic clock that NTP slews together with the wall clock, as macOS has one.
+/// A monotonic clock that NTP slews together with the wall clock, as on macOS.
 #[derive(Clone, Debug)]
 pub(crate) struct Slewed {
     pub(crate) machine: ManualClock,
@@ -40,14 +39,36 @@ impl LocalClock for Slewed {
     }
 
     fn monotonic(&self) -> Duration {
-        self.machine.monotonic() - *self.behind.lock().expect("nobody panics with it")
+        self.machine.monotonic() - *self.behind.lock().expect("is not poisoned")
     }
 }
 
-/// Twenty minutes ahead, corrected, and then repaired by slewing: the correction
-/// follows the slew away from the truth. The limit of such a clock is one
-/// rejection more; no call is lost to it, and what is then learned is that the
-/// machine is right.
+/// The uncertainty of a correction grows with its age, until the wall clock is within it.
+#[tokio::test]
+async fn a_skew_of_six_minutes_that_nobody_repairs_costs_one_rejection_every_nineteen_days() {
+    for integration in Integration::ALL {
+        let world = World::with_skew(-6 * MINUTE);
+        let wire = Wire::new(&world, minutes(5));
+        let clock = world.skew_clock();
+        let config = config_in(&world, wire.clone(), URL);
+        let sqs = sqs_of(Some(integration), &config, &clock);
+        let mut rejected_on = Vec::new();
+        for hour in (0..60 * 24).step_by(6) {
+            let before = wire.rejected();
+            assert_eq!(receive(&sqs, QUEUE).await, Ok(()), "{integration:?}");
+            if wire.rejected() > before {
+                assert_eq!(wire.rejected(), before + 1);
+                rejected_on.push(hour / 24);
+            }
+            world.advance(minutes(6 * 60));
+        }
+        assert_eq!(rejected_on, [0, 19, 38, 57], "{integration:?}");
+    }
+}
+
+/// The local clock is twenty minutes ahead, is corrected, and is then repaired by a slew. With such
+/// a monotonic clock the correction follows the slew away from the true time. That costs one more
+/// rejection and no call, and the rejection shows that the local clock is correct.
 #[tokio::test]
 async fn a_boot_clock_that_is_slewed_costs_one_more_rejection() {
     for is_slewed in [true, false] {
@@ -64,7 +85,7 @@ async fn a_boot_clock_that_is_slewed_costs_one_more_rejection() {
             world.advance(minutes(12));
             world.set_skew(left * MINUTE);
             if is_slewed {
-                *clocks.behind.lock().expect("nobody panics with it") += minutes(1);
+                *clocks.behind.lock().expect("is not poisoned") += minutes(1);
             }
         }
         let error = world
@@ -96,8 +117,8 @@ fn over(wire: impl HttpClient + 'static) -> SdkConfig {
     without_retries(config(URL).into_builder().http_client(wire).build())
 }
 
-/// A wire that accepts whatever comes, and in the midst of its answer has
-/// another client change the clock.
+/// A wire that accepts every request. In the middle of its response, another client changes the
+/// correction.
 #[derive(Clone, Debug)]
 struct Halfway(aws_sdk_sqs::Client);
 
@@ -115,7 +136,7 @@ impl HttpConnector for Halfway {
             let frame = Frame::data(Bytes::from_static(chunk.as_bytes()));
             (count <= CHUNKS).then_some((Ok::<_, Error>(frame), (count + 1, updater)))
         });
-        // It is polled by one at a time, which the compiler is not to be told.
+        // Only one task polls it, and the compiler cannot know that.
         let body = SdkBody::from_body_1_x(StreamBody::new(Exclusive(Mutex::new(Box::pin(
             chunks.fuse(),
         )))));
@@ -127,7 +148,7 @@ impl HttpConnector for Halfway {
 type Error = std::convert::Infallible;
 const CHUNKS: usize = 20;
 
-/// `Sync`, as the SDK wants its bodies.
+/// Makes a stream `Sync`, which the SDK requires of bodies.
 struct Exclusive<S>(Mutex<Pin<Box<S>>>);
 
 impl<S: stream::Stream> stream::Stream for Exclusive<S> {
@@ -137,7 +158,7 @@ impl<S: stream::Stream> stream::Stream for Exclusive<S> {
         self: Pin<&mut Self>,
         context: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<S::Item>> {
-        let mut inner = self.0.lock().expect("nobody panics with it");
+        let mut inner = self.0.lock().expect("is not poisoned");
         inner.as_mut().poll_next(context)
     }
 }
@@ -152,8 +173,8 @@ impl HttpClient for Halfway {
     }
 }
 
-/// The SDK divides a stream's time into tenths of a second and goes through all
-/// that have passed: a day is 864,000 of them, and no stall.
+/// The SDK divides the time of a stream into tenths of a second and visits each that has passed. A
+/// day has 864,000 of them and is no stall.
 #[tokio::test]
 async fn a_change_in_the_middle_of_a_watched_stream_does_not_end_it() {
     for skew in [-DAY, DAY] {

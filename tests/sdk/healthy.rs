@@ -1,4 +1,4 @@
-//! A machine whose clock is correct: responses never change its time.
+//! A machine whose clock is correct: no response changes its time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -21,15 +21,15 @@ use crate::world::{MINUTE, World, minutes};
 const URL: &str = "https://sqs.us-east-1.amazonaws.com";
 const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
 
-/// Asserts at every read that the time is the wall clock, bit for bit.
+/// A time source that asserts at every read that it shows the wall clock, to the nanosecond.
 #[derive(Clone, Debug)]
-struct Untouched {
+struct AssertsLocalTime {
     clock: SkewClock,
     world: World,
     reads: Arc<AtomicUsize>,
 }
 
-impl TimeSource for Untouched {
+impl TimeSource for AssertsLocalTime {
     fn now(&self) -> SystemTime {
         let now = self.clock.now();
         assert_eq!(now, self.world.machine.wall());
@@ -43,7 +43,7 @@ struct Healthy {
     world: World,
     wire: Wire,
     clock: SkewClock,
-    time: Untouched,
+    time: AssertsLocalTime,
     sqs: aws_sdk_sqs::Client,
 }
 
@@ -53,13 +53,13 @@ impl Healthy {
         let world = World::with_skew(0);
         let wire = Wire::new(&world, minutes(5));
         let clock = world.skew_clock();
-        let time = Untouched {
+        let time = AssertsLocalTime {
             clock: clock.clone(),
             world: world.clone(),
             reads: Arc::default(),
         };
         let config = integration.config(&config_on(&wire, URL), &clock);
-        // For what is not about the time.
+        // For tests that are not about the time.
         let retries = RetryConfig::standard();
         let config = config.into_builder().retry_config(retries).build();
         let config = aws_sdk_sqs::config::Builder::from(&config);
@@ -80,9 +80,8 @@ impl Healthy {
         }
     }
 
-    /// Makes the call that meets these fates, and some more, and none of them
-    /// fails.
-    async fn meets(&self, fates: impl IntoIterator<Item = Fate>) {
+    /// Plans these fates, makes five calls and asserts that none fails.
+    async fn plan_and_call(&self, fates: impl IntoIterator<Item = Fate>) {
         self.wire.plan(fates);
         for call in 0..5 {
             let outcome = receive(&self.sqs, QUEUE).await;
@@ -99,7 +98,7 @@ async fn a_call_of_fourteen_minutes_is_no_skew() {
     for integration in Integration::ALL {
         let healthy = Healthy::new(integration);
         healthy
-            .meets([Fate {
+            .plan_and_call([Fate {
                 after: minutes(14),
                 ..Fate::default()
             }])
@@ -117,7 +116,7 @@ async fn long_polls_are_no_skew() {
             after: Duration::from_secs(20),
             ..Fate::default()
         };
-        healthy.meets(vec![poll; 5]).await;
+        healthy.plan_and_call(vec![poll; 5]).await;
         assert_eq!(healthy.wire.seen(), [true; 5]);
         assert_eq!(healthy.log.names(), Vec::<String>::new());
     }
@@ -129,7 +128,7 @@ async fn a_freeze_between_signing_and_arrival_costs_a_new_signature() {
         for frozen in [7, 12, 50] {
             let healthy = Healthy::new(integration);
             healthy
-                .meets([Fate {
+                .plan_and_call([Fate {
                     before: minutes(frozen),
                     ..Fate::default()
                 }])
@@ -140,7 +139,7 @@ async fn a_freeze_between_signing_and_arrival_costs_a_new_signature() {
     }
 }
 
-/// Between the SDK's last look at the clock and ours.
+/// Freezes the machine once, for twelve minutes, after the SDK has signed.
 #[derive(Debug)]
 struct FreezesOnce {
     world: World,
@@ -192,11 +191,11 @@ async fn a_freeze_between_signing_and_sending_is_reported_as_one() {
 }
 
 #[tokio::test]
-async fn a_freeze_with_the_answer_on_its_way_costs_a_new_signature() {
+async fn a_freeze_while_the_answer_is_on_its_way_costs_a_new_signature() {
     for integration in Integration::ALL {
         let healthy = Healthy::new(integration);
         healthy
-            .meets([Fate {
+            .plan_and_call([Fate {
                 before: minutes(6),
                 after: minutes(30),
                 ..Fate::default()
@@ -224,7 +223,7 @@ async fn cached_answers_and_wrong_dates_on_accepted_ones_change_nothing() {
             }
         };
         healthy
-            .meets([
+            .plan_and_call([
                 with(vec![
                     ("date", http_date(now - minutes(600))),
                     ("age", "36000".to_owned()),
@@ -239,8 +238,8 @@ async fn cached_answers_and_wrong_dates_on_accepted_ones_change_nothing() {
     }
 }
 
-/// A backend had a wrong clock once, and its log is what the page is made of; or a cache
-/// has kept what somebody else was told.
+/// An error page copies the log of a backend whose clock was wrong, or a cache returns the response
+/// to another request.
 #[tokio::test]
 async fn a_page_that_quotes_the_answer_to_another_request_changes_nothing() {
     let quoted = "InvalidSignatureException: Signature expired: 20270101T060000Z is now earlier \
@@ -252,7 +251,7 @@ async fn a_page_that_quotes_the_answer_to_another_request_changes_nothing() {
             Answer::new(503, quoted).with("age", "7"),
         ] {
             let healthy = Healthy::new(integration);
-            healthy.meets([page.into()]).await;
+            healthy.plan_and_call([page.into()]).await;
             assert_eq!(healthy.wire.seen(), [true; 5], "the SDK itself retried it");
             assert_eq!(healthy.log.names(), Vec::<String>::new());
         }
@@ -260,7 +259,7 @@ async fn a_page_that_quotes_the_answer_to_another_request_changes_nothing() {
         let cached = Answer::new(403, quoted).with("age", "7");
         healthy.wire.plan([cached.into()]);
         receive(&healthy.sqs, QUEUE).await.expect_err("is rejected");
-        healthy.meets([]).await;
+        healthy.plan_and_call([]).await;
         assert_eq!(healthy.wire.seen(), [true; 5]);
         assert_eq!(healthy.log.names(), Vec::<String>::new());
     }
@@ -276,7 +275,7 @@ async fn a_proxys_503_of_1970_changes_nothing() {
             body: "<html>upstream is down</html>".into(),
         };
         healthy
-            .meets([Fate {
+            .plan_and_call([Fate {
                 answer: Some(proxy),
                 ..Fate::default()
             }])

@@ -1,99 +1,37 @@
-//! Hosts with different times, where the integration signs by itself: each host gets
-//! signatures with its own time.
+//! Hosts with different times behind the HTTP client: each host gets signatures with its own time.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
+use aws_clock_skew::SkewEvent;
 use aws_clock_skew::event::EventKind;
-use aws_clock_skew::{SkewClock, SkewEvent};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use tokio::task::JoinSet;
 
 use crate::clients::{Integration, config, config_on, head, receive, through, without_retries};
 use crate::log::Log;
-use crate::net::Net;
 use crate::tap::Tap;
+use crate::two_servers::{AWS, MINIO, TwoServers};
 use crate::wire::{Answer, Fate, Manner, Wire};
 use crate::world::{DAY, HOUR, MINUTE, World, minutes, shifted};
 
-const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
-const LAB: &str = "https://minio.lab.example";
-
-/// A machine, AWS with the correct time, a server that is not AWS with its own, and one
-/// config, without retries, for both.
-struct Scenario {
-    log: Log,
-    world: World,
-    clock: SkewClock,
-    aws: Wire,
-    lab: Wire,
-    sqs: aws_sdk_sqs::Client,
-    minio: aws_sdk_s3::Client,
-}
-
-impl Scenario {
-    fn new(skew: i64, labs_manner: Manner) -> Self {
-        let log = Log::start();
-        let world = World::with_skew(skew);
-        let clock = world.skew_clock();
-        let aws = Wire::new(&world, minutes(5));
-        let lab = Wire::with_manner(&world, minutes(15), labs_manner);
-        let net = Net::new([(AWS, aws.clone()), (LAB, lab.clone())]);
-        let on_aws = through(&without_retries(config(AWS)), net, &clock);
-        let on_lab = on_aws.to_builder().endpoint_url(LAB).build();
-        let minio = aws_sdk_s3::config::Builder::from(&on_lab).force_path_style(true);
-        Self {
-            log,
-            world,
-            clock,
-            aws,
-            lab,
-            sqs: aws_sdk_sqs::Client::new(&on_aws),
-            minio: aws_sdk_s3::Client::from_conf(minio.build()),
-        }
-    }
-
-    async fn calls_aws(&self) -> Result<(), String> {
-        receive(&self.sqs, &format!("{AWS}/1/q")).await
-    }
-
-    async fn calls_lab(&self) -> Result<(), String> {
-        head(&self.minio).await
-    }
-
-    /// Asserts that the clock is the true time, within a second and a half.
-    #[track_caller]
-    fn knows_the_time(&self) {
-        let (now, truth) = (self.clock.now(), self.world.true_time());
-        let error = now.duration_since(truth).unwrap_or_else(|e| e.duration());
-        assert!(error <= Duration::from_millis(1_500), "{error:?} off");
-    }
-
-    /// Asserts that the clock is the local clock, from the very read on.
-    #[track_caller]
-    fn is_the_local_clock(&self) {
-        assert_eq!(self.clock.now(), self.world.machine_wall());
-        assert!(!self.clock.status().is_correcting());
-    }
-
-    /// 300 calls in turn.
-    async fn interleaves(&self, starts_with_aws: bool) {
-        for call in 0..300 {
-            let outcome = if (call % 2 == 0) == starts_with_aws {
-                self.calls_aws().await
-            } else {
-                self.calls_lab().await
-            };
-            assert_eq!(outcome, Ok(()), "call {call}");
-            self.world.advance(Duration::from_secs(2));
-        }
+/// 300 calls, to AWS and to MinIO in turn.
+async fn alternate(servers: &TwoServers, starts_with_aws: bool) {
+    for call in 0..300 {
+        let outcome = if (call % 2 == 0) == starts_with_aws {
+            servers.call_aws().await
+        } else {
+            servers.call_minio().await
+        };
+        assert_eq!(outcome, Ok(()), "call {call}");
+        servers.world.advance(Duration::from_secs(2));
     }
 }
 
 const MANNERS: [Manner; 3] = [Manner::InFields, Manner::ByCode, Manner::Silently];
 
-/// How the lab says it, and how far the machine and the lab are ahead.
+/// How MinIO reports a wrong time, and how far the machine and MinIO are ahead.
 const CASES: [(Manner, i64, i64); 6] = [
     (Manner::InFields, 0, HOUR),
     (Manner::ByCode, 0, HOUR),
@@ -105,20 +43,20 @@ const CASES: [(Manner, i64, i64); 6] = [
 
 #[tokio::test]
 async fn a_server_with_a_wrong_clock_costs_aws_nothing() {
-    for (manner, skew, labs) in CASES {
-        let scenario = Scenario::new(skew, manner);
-        scenario.lab.set_ahead(labs);
-        scenario.interleaves(true).await;
+    for (manner, skew, ahead) in CASES {
+        let servers = TwoServers::behind_http_client(skew, manner);
+        servers.minio.set_ahead(ahead);
+        alternate(&servers, true).await;
         let expected = usize::from(skew != 0);
         assert_eq!(
-            scenario.aws.rejected(),
+            servers.aws.rejected(),
             expected,
-            "{manner:?} {skew} {labs}"
+            "{manner:?} {skew} {ahead}"
         );
-        assert_eq!(scenario.lab.rejected(), 1, "{manner:?} {skew} {labs}");
-        scenario.knows_the_time();
-        let names = scenario.log.names();
-        let warnings: Vec<_> = scenario.log.events();
+        assert_eq!(servers.minio.rejected(), 1, "{manner:?} {skew} {ahead}");
+        servers.assert_true_time();
+        let names = servers.log.names();
+        let warnings: Vec<_> = servers.log.events();
         let warnings: Vec<_> = warnings
             .iter()
             .filter(|event| event.get("event") == Some("hosts_disagree"))
@@ -126,7 +64,7 @@ async fn a_server_with_a_wrong_clock_costs_aws_nothing() {
         let [warning] = &warnings[..] else {
             panic!("{names:?}");
         };
-        assert_eq!(warning.get("server.address"), Some("minio.lab.example"));
+        assert_eq!(warning.get("server.address"), Some("minio.example"));
         assert_eq!(
             warning.get("other.address"),
             Some("sqs.us-east-1.amazonaws.com")
@@ -137,15 +75,15 @@ async fn a_server_with_a_wrong_clock_costs_aws_nothing() {
 
 #[tokio::test]
 async fn a_server_with_a_wrong_clock_that_responds_first_costs_aws_one_rejection() {
-    for (manner, skew, labs) in CASES {
-        let scenario = Scenario::new(skew, manner);
-        scenario.lab.set_ahead(labs);
-        scenario.interleaves(false).await;
-        assert_eq!(scenario.aws.rejected(), 1, "{manner:?} {skew} {labs}");
-        // Once before AWS has confirmed the clock, and once after.
-        assert_eq!(scenario.lab.rejected(), 2, "{manner:?} {skew} {labs}");
-        scenario.knows_the_time();
-        let names = scenario.log.names();
+    for (manner, skew, ahead) in CASES {
+        let servers = TwoServers::behind_http_client(skew, manner);
+        servers.minio.set_ahead(ahead);
+        alternate(&servers, false).await;
+        assert_eq!(servers.aws.rejected(), 1, "{manner:?} {skew} {ahead}");
+        // MinIO rejects one request before AWS has confirmed the clock, and one after.
+        assert_eq!(servers.minio.rejected(), 2, "{manner:?} {skew} {ahead}");
+        servers.assert_true_time();
+        let names = servers.log.names();
         let warnings = names.iter().filter(|name| *name == "hosts_disagree");
         assert_eq!(warnings.count(), 1, "{names:?}");
     }
@@ -166,54 +104,54 @@ async fn a_server_that_is_repaired_and_sends_no_dates_costs_one_rejection() {
 }
 
 async fn a_repair_costs_one_rejection(manner: Manner, has_dates: bool) {
-    let scenario = Scenario::new(0, manner);
+    let servers = TwoServers::behind_http_client(0, manner);
     if !has_dates {
-        scenario.lab.leave_out_dates();
+        servers.minio.leave_out_dates();
     }
-    scenario.lab.set_ahead(HOUR);
-    scenario.interleaves(true).await;
-    assert_eq!(scenario.lab.rejected(), 1);
-    scenario.lab.set_ahead(0);
-    scenario.interleaves(true).await;
-    assert_eq!(scenario.lab.rejected(), 2, "{manner:?}, {has_dates}");
-    assert_eq!(scenario.aws.rejected(), 0);
-    scenario.is_the_local_clock();
+    servers.minio.set_ahead(HOUR);
+    alternate(&servers, true).await;
+    assert_eq!(servers.minio.rejected(), 1);
+    servers.minio.set_ahead(0);
+    alternate(&servers, true).await;
+    assert_eq!(servers.minio.rejected(), 2, "{manner:?}, {has_dates}");
+    assert_eq!(servers.aws.rejected(), 0);
+    servers.assert_local_time();
 }
 
 #[tokio::test]
 async fn a_server_that_the_clock_follows_at_last_is_no_conflicting_host_any_more() {
-    let scenario = Scenario::new(0, Manner::InFields);
-    scenario.lab.leave_out_dates();
-    scenario.lab.set_ahead(HOUR);
-    assert_eq!(scenario.calls_aws().await, Ok(()));
-    assert_eq!(scenario.calls_lab().await, Ok(()));
-    // Nobody has confirmed the clock for long, and the lab's was set.
-    scenario.world.advance(minutes(120));
-    scenario.lab.set_ahead(2 * HOUR);
+    let servers = TwoServers::behind_http_client(0, Manner::InFields);
+    servers.minio.leave_out_dates();
+    servers.minio.set_ahead(HOUR);
+    assert_eq!(servers.call_aws().await, Ok(()));
+    assert_eq!(servers.call_minio().await, Ok(()));
+    // The confirmation by AWS has expired, and the clock of MinIO was set.
+    servers.world.advance(minutes(120));
+    servers.minio.set_ahead(2 * HOUR);
     for _ in 0..10 {
-        assert_eq!(scenario.calls_lab().await, Ok(()));
+        assert_eq!(servers.call_minio().await, Ok(()));
     }
-    assert_eq!(scenario.lab.rejected(), 2);
+    assert_eq!(servers.minio.rejected(), 2);
 }
 
 #[tokio::test]
 async fn a_signature_with_one_hosts_time_confirms_no_other_time() {
-    let scenario = Scenario::new(0, Manner::InFields);
-    scenario.lab.set_ahead(HOUR);
-    assert_eq!(scenario.calls_aws().await, Ok(()));
-    assert_eq!(scenario.calls_lab().await, Ok(()));
-    // A wrong `Date` is tried, and no response comes.
-    let ec2 = Wire::with_manner(&scenario.world, minutes(5), Manner::AuthFailure);
-    let lie = Answer::empty_403(shifted(scenario.world.true_time(), 20 * MINUTE));
-    ec2.plan([Fate::answered(lie), Fate::lost()]);
+    let servers = TwoServers::behind_http_client(0, Manner::InFields);
+    servers.minio.set_ahead(HOUR);
+    assert_eq!(servers.call_aws().await, Ok(()));
+    assert_eq!(servers.call_minio().await, Ok(()));
+    // One response has a wrong `Date`. The signature with that time gets no response.
+    let ec2 = Wire::with_manner(&servers.world, minutes(5), Manner::AuthFailure);
+    let misdated = Answer::empty_403(shifted(servers.world.true_time(), 20 * MINUTE));
+    ec2.plan([Fate::answered(misdated), Fate::lost()]);
     let tried = without_retries(config_on(&ec2, AWS));
-    let tried = Integration::Interceptor.sqs(&tried, &scenario.clock);
+    let tried = Integration::Interceptor.sqs(&tried, &servers.clock);
     assert!(receive(&tried, &format!("{AWS}/1/q")).await.is_err());
-    scenario.is_the_local_clock();
-    assert_eq!(scenario.calls_lab().await, Ok(()));
-    scenario.world.advance(minutes(2));
-    scenario.is_the_local_clock();
-    assert_eq!(scenario.log.names(), ["hosts_disagree"]);
+    servers.assert_local_time();
+    assert_eq!(servers.call_minio().await, Ok(()));
+    servers.world.advance(minutes(2));
+    servers.assert_local_time();
+    assert_eq!(servers.log.names(), ["hosts_disagree"]);
 }
 
 // ---- Evidence by `Date` alone.
@@ -224,14 +162,14 @@ const BY_CODE: &str = "<Error><Code>RequestTimeTooSkewed</Code></Error>";
 async fn a_date_changes_the_clock_when_its_signature_passes_the_timestamp_check() {
     for manner in Manner::WITHOUT_MESSAGE {
         for skew in [-2 * DAY, -20 * MINUTE, 20 * MINUTE, 9 * HOUR] {
-            let scenario = Scenario::new(skew, manner);
+            let servers = TwoServers::behind_http_client(skew, manner);
             for _ in 0..20 {
-                assert_eq!(scenario.calls_lab().await, Ok(()), "{manner:?} {skew}");
+                assert_eq!(servers.call_minio().await, Ok(()), "{manner:?} {skew}");
             }
-            assert_eq!(scenario.lab.sent(), 21);
-            scenario.knows_the_time();
-            assert_eq!(scenario.log.names(), ["skew_detected"]);
-            assert_eq!(scenario.log.events()[0].get("time_source"), Some("date"));
+            assert_eq!(servers.minio.sent(), 21);
+            servers.assert_true_time();
+            assert_eq!(servers.log.names(), ["skew_detected"]);
+            assert_eq!(servers.log.events()[0].get("time_source"), Some("date"));
         }
     }
 }
@@ -240,30 +178,30 @@ async fn a_date_changes_the_clock_when_its_signature_passes_the_timestamp_check(
 async fn fifty_in_flight_that_are_corrected_by_date_are_one_sample() {
     const CALLS: usize = 50;
     for manner in Manner::WITHOUT_MESSAGE {
-        let scenario = Scenario::new(-20 * MINUTE, manner);
-        scenario.lab.hold(CALLS);
+        let servers = TwoServers::behind_http_client(-20 * MINUTE, manner);
+        servers.minio.hold(CALLS);
         let mut calls = JoinSet::new();
         for _ in 0..CALLS {
-            let minio = scenario.minio.clone();
-            calls.spawn(async move { head(&minio).await });
+            let s3 = servers.s3.clone();
+            calls.spawn(async move { head(&s3).await });
         }
         assert!(calls.join_all().await.iter().all(Result::is_ok));
-        assert_eq!(scenario.lab.sent(), 2 * CALLS, "{manner:?}");
-        assert_eq!(scenario.log.names(), ["skew_detected"]);
-        assert_eq!(scenario.clock.status().event_count(), 1);
-        scenario.knows_the_time();
+        assert_eq!(servers.minio.sent(), 2 * CALLS, "{manner:?}");
+        assert_eq!(servers.log.names(), ["skew_detected"]);
+        assert_eq!(servers.clock.status().event_count(), 1);
+        servers.assert_true_time();
     }
 }
 
 #[tokio::test]
 async fn a_404_has_passed_the_timestamp_check() {
     for status in [404, 405, 409, 412, 416] {
-        let scenario = Scenario::new(-20 * MINUTE, Manner::ByCode);
-        let found = Answer::new(status, "").dated(scenario.world.true_time());
-        scenario.lab.plan([Fate::default(), Fate::answered(found)]);
-        assert!(scenario.calls_lab().await.is_err());
-        scenario.knows_the_time();
-        assert_eq!(scenario.log.names(), ["skew_detected"], "{status}");
+        let servers = TwoServers::behind_http_client(-20 * MINUTE, Manner::ByCode);
+        let found = Answer::new(status, "").dated(servers.world.true_time());
+        servers.minio.plan([Fate::default(), Fate::answered(found)]);
+        assert!(servers.call_minio().await.is_err());
+        servers.assert_true_time();
+        assert_eq!(servers.log.names(), ["skew_detected"], "{status}");
     }
 }
 
@@ -271,76 +209,76 @@ async fn a_404_has_passed_the_timestamp_check() {
 async fn a_date_whose_signature_is_rejected_as_well_changes_nothing_and_is_seldom_tried() {
     const CALLS: usize = 1_000;
     for (skew, body) in [(0, ""), (0, BY_CODE), (-20 * MINUTE, BY_CODE)] {
-        let scenario = Scenario::new(skew, Manner::Silently);
+        let servers = TwoServers::behind_http_client(skew, Manner::Silently);
         for _ in 0..CALLS {
-            let lie = Answer {
+            let misdated = Answer {
                 body: body.into(),
-                ..Answer::empty_403(shifted(scenario.world.true_time(), 2 * HOUR))
+                ..Answer::empty_403(shifted(servers.world.true_time(), 2 * HOUR))
             };
-            scenario.lab.plan(vec![Fate::answered(lie); 2]);
-            assert!(scenario.calls_lab().await.is_err());
-            scenario.lab.forget_plans();
-            scenario.is_the_local_clock();
-            scenario.world.advance(Duration::from_secs(7));
+            servers.minio.plan(vec![Fate::answered(misdated); 2]);
+            assert!(servers.call_minio().await.is_err());
+            servers.minio.forget_plans();
+            servers.assert_local_time();
+            servers.world.advance(Duration::from_secs(7));
         }
-        // 7,000 s: after 1, 2, 4, 8, 16, 32 and 60 minutes. A response that does not
-        // say that the time is wrong may be a denial: that time is used on.
+        // 7,000 s: after 1, 2, 4, 8, 16, 32 and 60 minutes. A response that does not name the time
+        // may be a denial, so the clock keeps using its time.
         let resent = if body.is_empty() { 1 } else { 7 };
-        assert_eq!(scenario.lab.sent(), CALLS + resent, "{skew} {body}");
-        assert_eq!(scenario.log.counted("events", "event", "skew_detected"), 0);
+        assert_eq!(servers.minio.sent(), CALLS + resent, "{skew} {body}");
+        assert_eq!(servers.log.counted("events", "event", "skew_detected"), 0);
     }
 }
 
 #[tokio::test]
 async fn a_resend_that_ends_otherwise_says_nothing_about_the_date() {
-    let scenario = Scenario::new(-20 * MINUTE, Manner::ByCode);
+    let servers = TwoServers::behind_http_client(-20 * MINUTE, Manner::ByCode);
     for failures in 1..=3 {
-        let down = Answer::new(503, "").dated(scenario.world.true_time());
+        let down = Answer::new(503, "").dated(servers.world.true_time());
         let first = (failures == 1).then_some(Fate::default());
-        scenario
-            .lab
+        servers
+            .minio
             .plan(first.into_iter().chain([Fate::answered(down)]));
-        assert!(scenario.calls_lab().await.is_err());
-        scenario.is_the_local_clock();
+        assert!(servers.call_minio().await.is_err());
+        servers.assert_local_time();
     }
-    // The trial still stands.
-    assert_eq!(scenario.calls_lab().await, Ok(()));
-    assert_eq!(scenario.lab.rejected(), 1);
-    scenario.knows_the_time();
+    // The trial goes on.
+    assert_eq!(servers.call_minio().await, Ok(()));
+    assert_eq!(servers.minio.rejected(), 1);
+    servers.assert_true_time();
 }
 
 #[tokio::test]
 async fn a_second_date_that_differs_from_the_first_changes_nothing() {
-    let scenario = Scenario::new(0, Manner::ByCode);
-    let lie = |hours| Answer {
+    let servers = TwoServers::behind_http_client(0, Manner::ByCode);
+    let misdated = |hours| Answer {
         body: BY_CODE.into(),
-        ..Answer::empty_403(shifted(scenario.world.true_time(), hours * HOUR))
+        ..Answer::empty_403(shifted(servers.world.true_time(), hours * HOUR))
     };
-    scenario
-        .lab
-        .plan([Fate::answered(lie(2)), Fate::answered(lie(5))]);
-    assert!(scenario.calls_lab().await.is_err());
-    scenario.is_the_local_clock();
-    assert_eq!(scenario.log.names(), ["trial_rejected", "resend_rejected"]);
+    servers
+        .minio
+        .plan([Fate::answered(misdated(2)), Fate::answered(misdated(5))]);
+    assert!(servers.call_minio().await.is_err());
+    servers.assert_local_time();
+    assert_eq!(servers.log.names(), ["trial_rejected", "resend_rejected"]);
 }
 
 #[tokio::test]
 async fn no_signature_is_dated_further_ahead_than_a_date_may_say() {
     for (days, sent) in [(6, 2), (8, 1), (3_650, 1)] {
         for manner in Manner::WITHOUT_MESSAGE {
-            let scenario = Scenario::new(0, manner);
-            scenario.lab.set_ahead(days * DAY);
+            let servers = TwoServers::behind_http_client(0, manner);
+            servers.minio.set_ahead(days * DAY);
             assert_eq!(
-                scenario.calls_lab().await.is_ok(),
+                servers.call_minio().await.is_ok(),
                 sent == 2,
                 "{manner:?} {days}"
             );
-            assert_eq!(scenario.lab.sent(), sent, "{manner:?} {days}");
-            let refused = matches!(
-                scenario.clock.status().last_event().map(SkewEvent::kind),
+            assert_eq!(servers.minio.sent(), sent, "{manner:?} {days}");
+            let exceeds_limit = matches!(
+                servers.clock.status().last_event().map(SkewEvent::kind),
                 Some(EventKind::OffsetLimitExceeded)
             );
-            assert_eq!(refused, sent == 1);
+            assert_eq!(exceeds_limit, sent == 1);
         }
     }
 }
@@ -348,18 +286,18 @@ async fn no_signature_is_dated_further_ahead_than_a_date_may_say() {
 #[tokio::test]
 async fn no_signature_for_a_conflicting_host_is_dated_further_ahead_either() {
     for manner in MANNERS {
-        let scenario = Scenario::new(0, manner);
-        scenario.lab.set_ahead(3_650 * DAY);
+        let servers = TwoServers::behind_http_client(0, manner);
+        servers.minio.set_ahead(3_650 * DAY);
         for calls in 1..=5 {
-            assert_eq!(scenario.calls_aws().await, Ok(()));
-            assert!(scenario.calls_lab().await.is_err());
-            assert_eq!(scenario.lab.sent(), calls, "{manner:?}");
+            assert_eq!(servers.call_aws().await, Ok(()));
+            assert!(servers.call_minio().await.is_err());
+            assert_eq!(servers.minio.sent(), calls, "{manner:?}");
         }
-        scenario.is_the_local_clock();
+        servers.assert_local_time();
     }
 }
 
-/// Credentials that end an hour after the machine's time, then others.
+/// Credentials that expire an hour after the local time, and then others.
 #[derive(Debug)]
 struct Renewed {
     expiry: SystemTime,
@@ -388,7 +326,7 @@ impl ProvideCredentials for Renewed {
 }
 
 #[tokio::test]
-async fn a_time_by_date_is_not_tried_with_credentials_that_have_expired_by_it() {
+async fn a_time_by_date_is_not_tried_with_credentials_that_it_shows_as_expired() {
     for manner in Manner::WITHOUT_MESSAGE {
         let log = Log::start();
         let world = World::with_skew(-2 * HOUR);
@@ -399,7 +337,7 @@ async fn a_time_by_date_is_not_tried_with_credentials_that_have_expired_by_it() 
             expiry: world.machine_wall() + minutes(60),
             loads: AtomicUsize::default(),
         };
-        let config = through(&without_retries(config(LAB)), tap.clone(), &clock);
+        let config = through(&without_retries(config(MINIO)), tap.clone(), &clock);
         let config = config
             .into_builder()
             .credentials_provider(SharedCredentialsProvider::new(provider));

@@ -1,10 +1,11 @@
-//! The SDK's own provider of an instance's credentials, whose session with the
-//! metadata service is timed by the clock as well.
+//! The SDK's provider of an instance's credentials, whose session with the metadata service depends
+//! on the clock too.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use aws_clock_skew::SkewClock;
 use aws_config::imds;
 use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -29,12 +30,19 @@ const HOURS: u64 = 3_600;
 
 /// The metadata service: sessions and credentials last six hours.
 #[derive(Clone, Debug)]
-struct Metadata {
+pub(crate) struct Metadata {
     world: World,
     issued: Arc<AtomicUsize>,
 }
 
 impl Metadata {
+    pub(crate) fn new(world: &World) -> Self {
+        Self {
+            world: world.clone(),
+            issued: Arc::default(),
+        }
+    }
+
     fn answer(&self, request: &HttpRequest) -> (u16, String) {
         let now = seconds(self.world.true_time());
         if request.method() == "PUT" {
@@ -89,23 +97,20 @@ impl HttpClient for Metadata {
     }
 }
 
-/// What the provider was given, which is not always what the client was.
+/// What the credential provider got. The client may have something else.
 #[derive(Clone, Copy, Debug)]
-enum Providers {
-    /// What `configure` gives it: the local clock, and our HTTP client.
+pub(crate) enum Providers {
+    /// The local clock and the crate's HTTP client, as `configure` sets them.
     Configured,
     Nothing,
 }
 
-/// Calls every ten minutes for a day. Returns how many are lost, and how often
-/// credentials were issued.
-async fn day(skew: i64, providers: Providers) -> (Vec<usize>, usize) {
-    let world = World::with_skew(skew);
-    let clock = world.skew_clock();
-    let metadata = Metadata {
-        world: world.clone(),
-        issued: Arc::default(),
-    };
+/// The SDK's provider of the credentials of an instance.
+pub(crate) fn provider(
+    clock: &SkewClock,
+    metadata: &Metadata,
+    providers: Providers,
+) -> SharedCredentialsProvider {
     let environment = ProviderConfig::empty()
         .with_time_source(clock.local_time())
         .with_sleep_impl(TokioSleep::new());
@@ -124,10 +129,20 @@ async fn day(skew: i64, providers: Providers) -> (Vec<usize>, usize) {
         .configure(&environment)
         .imds_client(client)
         .build();
+    SharedCredentialsProvider::new(provider)
+}
+
+/// Calls every ten minutes for a day. Returns how many are lost, and how often
+/// credentials were issued.
+async fn day(skew: i64, providers: Providers) -> (Vec<usize>, usize) {
+    let world = World::with_skew(skew);
+    let clock = world.skew_clock();
+    let metadata = Metadata::new(&world);
+    let provider = provider(&clock, &metadata, providers);
     let config = config(URL)
         .into_builder()
         .http_client(Wire::new(&world, minutes(5)))
-        .credentials_provider(SharedCredentialsProvider::new(provider))
+        .credentials_provider(provider)
         .build();
     let sqs = aws_sdk_sqs::Client::from_conf(
         aws_clock_skew::install!(Builder::from(&config), &clock).build(),
@@ -142,8 +157,8 @@ async fn day(skew: i64, providers: Providers) -> (Vec<usize>, usize) {
     (lost, metadata.issued.load(Ordering::Relaxed))
 }
 
-/// A clock that is ahead makes the provider extend what has not ended, by ten to fifteen
-/// minutes at a time: it is asked more often, and no call is lost.
+/// A clock that is ahead makes the provider extend valid credentials by ten to fifteen minutes at a
+/// time. It loads them more often, and no call fails.
 #[tokio::test(start_paused = true)]
 async fn an_instances_credentials_outlive_a_wrong_clock() {
     for (skew, most) in [(0, 6), (-3_600, 6), (-DAY, 6), (3_600, 100), (DAY, 100)] {

@@ -1,4 +1,4 @@
-//! A thousand calls in flight when the skew shows.
+//! A thousand calls in flight when the first error arrives.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Clients that have all of it, half of it, or more than they need.
+//! Clients that have all parts of the crate, some of them, or some of them twice.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ use crate::site::{INCOMPLETE, Parts, QUEUE, Site, URL};
 use crate::wire::{Answer, Fate, Wire};
 use crate::world::{DAY, MINUTE, World, minutes};
 
-/// Things that happen to a machine; each returns how many calls are lost.
+/// Events on a machine. Each returns how many calls fail.
 #[derive(Clone, Copy, Debug)]
 enum Scenario {
     WrongFromTheStart,
@@ -94,7 +94,7 @@ impl Scenario {
 }
 
 #[tokio::test]
-async fn a_client_wired_in_part_loses_no_more_calls_than_one_without_us() {
+async fn a_client_wired_in_part_loses_no_more_calls_than_the_sdk_alone() {
     for prepare in [|config| config, without_retries] as [fn(SdkConfig) -> SdkConfig; 2] {
         for scenario in SCENARIOS {
             for skew in [-2 * DAY, -20 * MINUTE, 20 * MINUTE] {
@@ -143,7 +143,7 @@ async fn a_missing_part_is_reported_once_for_a_client_and_its_clones() {
         assert!(
             matches!(status.last_event().map(SkewEvent::kind), Some(EventKind::IncompleteInstallation { missing: said, .. }) if said == missing)
         );
-        // Another client of the clock has an event of its own, a minute later.
+        // Another client of the clock has its own event, a minute later.
         site.world.advance(minutes(1));
         let builder = parts.install(&site.config, &site.clock, &site.world.skew_clock());
         let second = aws_sdk_sqs::Client::from_conf(builder.build());
@@ -164,7 +164,7 @@ async fn no_missing_part_is_reported_for_a_whole_client() {
 }
 
 #[tokio::test]
-async fn fifty_in_flight_of_a_client_wired_in_part_fare_as_without_us() {
+async fn fifty_calls_in_flight_of_a_client_wired_in_part_fare_as_with_the_sdk_alone() {
     let lost = |parts: Parts| async move {
         let world = World::with_skew(-20 * MINUTE);
         let endpoint = Endpoint::builder(world.clock()).start().await;
@@ -194,11 +194,11 @@ async fn fifty_in_flight_of_a_client_wired_in_part_fare_as_without_us() {
     }
 }
 
-/// Whatever happens in whatever order: `h`, the client in question calls; `w`, a
-/// whole client of the clock that signs for it calls, and updates the clock; `s`,
-/// somebody sets the local clock wrong, or repairs it.
+/// All orders of five events: `h`, the client under test makes a call; `w`, a completely installed
+/// client of the signing clock makes a call and updates the clock; `s`, the local clock is set
+/// wrong, or repaired.
 #[tokio::test]
-async fn a_client_wired_in_part_beside_a_whole_one_loses_no_more_than_without_us() {
+async fn a_client_wired_in_part_beside_a_whole_one_loses_no_more_calls_than_the_sdk_alone() {
     let scenario = |parts: Parts, skew: i64, events: String| async move {
         let site = Site::new(parts, 0, without_retries);
         let whole = sqs(&site.config, &site.signs);
@@ -220,8 +220,8 @@ async fn a_client_wired_in_part_beside_a_whole_one_loses_no_more_than_without_us
         let event = |place| char::from(b"hws"[number / 3_usize.pow(place) % 3]);
         (0..5).map(event).collect::<String>()
     });
-    // Repaired, and wrong again with nobody to update the clock: the SDK's own
-    // correction goes on as it would.
+    // Repaired, and wrong again while no other client updates the clock: the SDK's own correction
+    // must still work.
     let long = ["swshshhh", "hswhshshhh"].map(str::to_owned);
     for events in any_five.chain(long) {
         for skew in [-20 * MINUTE, 10 * MINUTE] {
@@ -263,7 +263,7 @@ async fn the_interceptor_of_another_clock_changes_nothing() {
         let mut names = log.names();
         names.sort();
         assert_eq!(names, ["skew_detected"]);
-        // And not when the clock has changed before, and is to be updated again.
+        // After a reset, a second correction does not reach it either.
         site.clock.reset();
         for _ in 0..3 {
             assert_eq!(receive(&sqs, QUEUE).await, Ok(()), "{others_first}");
@@ -275,7 +275,7 @@ async fn the_interceptor_of_another_clock_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_clock_that_only_observes_stands_back_for_one_that_corrects() {
+async fn an_observe_only_clock_does_not_disturb_one_that_corrects() {
     for observer_first in [true, false] {
         let site = Site::new(Parts::None, -20 * MINUTE, without_retries);
         let observer = observer(&site.world);
@@ -300,10 +300,10 @@ async fn a_clock_that_only_observes_stands_back_for_one_that_corrects() {
     }
 }
 
-/// A thousand calls in flight tell whether our retry still spares the user's
-/// quota, and the log whether the first answer was taken for the second.
+/// With a thousand calls in flight, the test sees whether resends still leave the user's retry
+/// quota alone, and the log shows whether the first response was counted twice.
 #[tokio::test]
-async fn the_same_clock_twice_on_one_client_corrects_once() {
+async fn a_clock_that_is_installed_twice_corrects_once() {
     for is_one_interceptor in [true, false] {
         let log = Log::start();
         let world = World::with_skew(-20 * MINUTE);
@@ -348,7 +348,7 @@ async fn the_same_clock_twice_on_one_client_corrects_once() {
 }
 
 #[tokio::test]
-async fn an_interceptor_that_a_whole_client_shares_with_another_sees_what_that_lacks() {
+async fn an_interceptor_that_two_clients_share_reports_what_one_of_them_lacks() {
     let site = Site::new(Parts::None, 0, without_retries);
     let shared = aws_sdk_sqs::config::SharedInterceptor::new(site.clock.interceptor());
     let builder = || {
@@ -368,7 +368,7 @@ async fn an_interceptor_that_a_whole_client_shares_with_another_sees_what_that_l
     assert_eq!(event.get("missing"), Some("retry_classifier"));
 }
 
-/// As many classifiers as before, and ours not among them.
+/// There are as many classifiers as before; the clock's is not among them.
 #[tokio::test]
 async fn a_client_that_is_rebuilt_without_the_classifier_is_left_to_the_sdk_and_reported() {
     #[derive(Debug)]
@@ -397,7 +397,7 @@ async fn a_client_that_is_rebuilt_without_the_classifier_is_left_to_the_sdk_and_
     assert_eq!(log.names(), ["incomplete_installation"]);
 }
 
-/// A user's own, as every language's guide to retries has one.
+/// A retry classifier of the user, as in the SDK's guide to retries.
 #[derive(Debug)]
 struct NeverAClientError;
 
@@ -414,7 +414,7 @@ impl ClassifyRetry for NeverAClientError {
     }
 }
 
-/// It has its way where the SDK is to retry, and does not see what the HTTP client does below.
+/// It decides where the SDK resends. It does not see the resend of the HTTP client below.
 #[tokio::test]
 async fn a_classifier_that_forbids_the_retry_is_honoured_and_the_next_call_succeeds() {
     for skew in [-2 * DAY, -20 * MINUTE, 20 * MINUTE] {

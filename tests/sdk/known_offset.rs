@@ -1,4 +1,4 @@
-//! Clocks that start with an offset, or start again.
+//! Clocks that start with an initial offset, or are reset.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::site::{Parts, Site};
 use crate::wire::{Manner, Wire};
 use crate::world::{DAY, HOUR, MINUTE, World, minutes};
 
-fn knowing(world: &World, offset: i64) -> SkewClock {
+fn with_known_offset(world: &World, offset: i64) -> SkewClock {
     SkewClock::builder()
         .local_clock(world.machine.clone())
         .initial_offset(ClockOffset::from_millis(offset * 1_000))
@@ -24,13 +24,13 @@ async fn a_known_offset_is_correct_from_the_first_request_on() {
     for skew in [-2 * DAY, -20 * MINUTE, 20 * MINUTE] {
         let log = Log::start();
         let world = World::with_skew(skew);
-        let clock = knowing(&world, -skew);
+        let clock = with_known_offset(&world, -skew);
         let site = Site::with_clock(world, clock, Parts::All, without_retries);
         assert_eq!(site.clock.now(), site.world.true_time());
         assert_eq!(site.lost(5).await, 0);
         assert_eq!(site.rejected(), 0);
         assert_eq!(site.clock.status().offset().as_millis(), -skew * 1_000);
-        // A repair by NTP ends it with the very next reading.
+        // When NTP repairs the local clock, the next reading ends the correction.
         site.world.set_skew(0);
         assert_eq!(site.clock.now(), site.world.machine_wall());
         assert_eq!(site.lost(5).await, 0);
@@ -48,7 +48,7 @@ async fn evidence_replaces_a_known_offset() {
     ] {
         let log = Log::start();
         let world = World::with_skew(skew);
-        let clock = knowing(&world, known);
+        let clock = with_known_offset(&world, known);
         let site = Site::with_clock(world, clock, Parts::All, without_retries);
         assert_eq!(site.lost(5).await, 0);
         assert_eq!(site.rejected(), 1);
@@ -60,17 +60,18 @@ async fn evidence_replaces_a_known_offset() {
 
 #[tokio::test]
 async fn a_wrong_known_offset_on_a_correct_local_clock_is_cleared() {
-    // Far off: by the first rejection, which says that the machine is right.
+    // Far off: the first clock skew error clears it, since it shows that the local clock is
+    // correct.
     let log = Log::start();
     let world = World::with_skew(0);
-    let clock = knowing(&world, 3 * HOUR);
+    let clock = with_known_offset(&world, 3 * HOUR);
     let site = Site::with_clock(world, clock, Parts::All, without_retries);
     assert_eq!(site.lost(5).await, 0);
     assert_eq!(site.rejected(), 1);
     assert_eq!(log.names(), ["correction_cleared"]);
-    // Nearly right: by three accepted answers of AWS in a row.
+    // Nearly correct: three accepted responses of AWS in a row clear it.
     let world = World::with_skew(0);
-    let clock = knowing(&world, 100);
+    let clock = with_known_offset(&world, 100);
     let site = Site::with_clock(world, clock, Parts::All, without_retries);
     assert_eq!(site.lost(3).await, 0);
     assert_eq!(site.rejected(), 0);
@@ -86,7 +87,7 @@ async fn a_wrong_known_offset_gives_way_to_the_local_clock_where_no_time_is_stat
         wire.leave_out_dates();
         let config = without_retries(config_on(&wire, S3)).into_builder();
         let config = config.time_source(world.clone()).build();
-        let clock = knowing(&world, 3 * HOUR);
+        let clock = with_known_offset(&world, 3 * HOUR);
         assert_eq!(head(&s3_of(None, &config, &clock)).await, Ok(()));
         let s3 = s3_of(Some(integration), &config, &clock);
         for call in 0..5 {
@@ -98,11 +99,11 @@ async fn a_wrong_known_offset_gives_way_to_the_local_clock_where_no_time_is_stat
 }
 
 #[test]
-fn a_known_offset_of_nothing_is_no_event() {
+fn an_initial_offset_of_zero_is_no_event() {
     for offset in [0, 10, -29] {
         let log = Log::start();
         let world = World::with_skew(0);
-        let clock = knowing(&world, offset);
+        let clock = with_known_offset(&world, offset);
         assert_eq!(clock.now(), world.machine_wall());
         let status = clock.status();
         assert!(!status.is_correcting());
@@ -119,7 +120,7 @@ async fn a_reset_clock_starts_again() {
     let log = Log::start();
     let site = Site::new(Parts::All, -20 * MINUTE, without_retries);
     assert_eq!(site.lost(2).await, 0);
-    // Restored on another host, whose clock is wrong in another way.
+    // Restored on another machine, whose clock is wrong by another offset.
     site.world.set_skew(HOUR);
     site.clock.reset();
     let status = site.clock.status();
@@ -138,7 +139,7 @@ async fn a_reset_clock_starts_again() {
     assert_eq!(site.lost(2).await, 0);
     assert_eq!(site.rejected(), 2);
     assert!(site.clock.status().is_correcting());
-    // And on one whose clock is correct.
+    // Restored on a machine whose clock is correct.
     site.world.set_skew(0);
     site.clock.reset();
     assert_eq!(site.lost(2).await, 0);

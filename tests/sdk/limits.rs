@@ -1,21 +1,21 @@
-//! How far the clock follows a server.
+//! The limits of a correction.
 
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use aws_clock_skew::SkewEvent;
 use aws_clock_skew::event::EventKind;
 
 use crate::clients::{config_on, head, receive, s3, sqs, without_retries};
 use crate::log::Log;
-use crate::trust::{AWS, LAB, Scenario};
+use crate::two_servers::{AWS, MINIO, TwoServers};
 use crate::wire::{Answer, Fate, Manner, Wire};
-use crate::world::{DAY, World, minutes, shifted};
+use crate::world::{DAY, MINUTE, World, minutes, shifted};
 
-/// A service so many days ahead of the machine, at `url`: whether it is followed.
+/// Whether the clock follows a service at `url` that is `days` days ahead of the machine.
 async fn is_followed(days: i64, manner: Manner, url: &str) -> bool {
     let log = Log::start();
     let world = World::with_skew(-days * DAY);
-    // By then the release of this crate is long past, by any of these clocks.
+    // The release date of this crate is then in the past by either clock.
     world.advance(minutes(4_000 * 24 * 60));
     let wire = Wire::with_manner(&world, minutes(15), manner);
     let clock = world.skew_clock();
@@ -38,16 +38,16 @@ async fn is_followed(days: i64, manner: Manner, url: &str) -> bool {
 }
 
 #[tokio::test]
-async fn forward_is_limited_by_class_and_tls() {
-    let plain = "http://minio.lab.example:9000";
+async fn the_limit_forward_depends_on_the_kind_of_error_and_on_tls() {
+    let plain = "http://minio.example:9000";
     for (days, manner, url, expected) in [
-        (399, Manner::InMessage, LAB, true),
-        (401, Manner::InMessage, LAB, false),
+        (399, Manner::InMessage, MINIO, true),
+        (401, Manner::InMessage, MINIO, false),
         (6, Manner::InMessage, plain, true),
         (8, Manner::InMessage, plain, false),
-        (6, Manner::ByCode, LAB, true),
-        (8, Manner::ByCode, LAB, false),
-        (8, Manner::Silently, LAB, false),
+        (6, Manner::ByCode, MINIO, true),
+        (8, Manner::ByCode, MINIO, false),
+        (8, Manner::Silently, MINIO, false),
         (8, Manner::AuthFailure, AWS, false),
         (3_650, Manner::InMessage, AWS, false),
         (3_650, Manner::Silently, plain, false),
@@ -58,24 +58,51 @@ async fn forward_is_limited_by_class_and_tls() {
 }
 
 #[tokio::test]
-async fn backward_is_not_limited_before_2020() {
-    for manner in [Manner::InMessage, Manner::ByCode, Manner::Silently] {
-        // 2027 − 6 years; the machine is ahead.
-        assert!(is_followed(-6 * 365, manner, "http://minio.lab.example").await);
+async fn a_correction_backward_is_limited_only_by_the_year_2020() {
+    const NEW_YEAR: Duration = Duration::from_secs(1_577_836_800);
+    for manner in [
+        Manner::InMessage,
+        Manner::InFields,
+        Manner::ByCode,
+        Manner::Silently,
+    ] {
+        for url in [MINIO, "http://minio.example"] {
+            for (after_new_year, is_followed) in [(MINUTE, true), (-MINUTE, false)] {
+                let log = Log::start();
+                // In 2027.
+                let world = World::with_skew(0);
+                let wire = Wire::with_manner(&world, minutes(15), manner);
+                let years = world.true_time().duration_since(UNIX_EPOCH + NEW_YEAR);
+                let years = i64::try_from(years.expect("it is later").as_secs());
+                wire.set_ahead(after_new_year - years.expect("it is small"));
+                let clock = world.skew_clock();
+                let s3 = s3(&without_retries(config_on(&wire, url)), &clock);
+                let outcome = head(&s3).await;
+                let case = format!("{manner:?} {url} {after_new_year} s");
+                assert_eq!(outcome.is_ok(), is_followed, "{case}");
+                assert_eq!(clock.status().is_correcting(), is_followed, "{case}");
+                if is_followed {
+                    assert_eq!((wire.sent(), wire.rejected()), (2, 1), "{case}");
+                    assert_eq!(log.names(), ["skew_detected"], "{case}");
+                } else {
+                    assert_eq!(clock.now(), world.machine_wall(), "{case}");
+                }
+            }
+        }
     }
 }
 
 #[tokio::test]
 async fn the_limit_is_measured_from_the_local_clock_and_not_from_a_correction() {
-    let scenario = Scenario::new(0, Manner::InMessage);
-    // Steps of 390 days: each is in reach of the one before.
-    scenario.lab.set_ahead(390 * DAY);
-    assert_eq!(scenario.calls_lab().await, Ok(()));
-    scenario.world.advance(minutes(1));
-    scenario.lab.set_ahead(780 * DAY);
-    assert!(scenario.calls_lab().await.is_err());
+    let servers = TwoServers::installed(0, Manner::InMessage);
+    // Steps of 390 days: each is within the limit of the one before.
+    servers.minio.set_ahead(390 * DAY);
+    assert_eq!(servers.call_minio().await, Ok(()));
+    servers.world.advance(minutes(1));
+    servers.minio.set_ahead(780 * DAY);
+    assert!(servers.call_minio().await.is_err());
     assert!(matches!(
-        scenario.clock.status().last_event().map(SkewEvent::kind),
+        servers.clock.status().last_event().map(SkewEvent::kind),
         Some(EventKind::OffsetLimitExceeded)
     ));
 }
@@ -97,27 +124,27 @@ async fn a_machine_that_boots_in_1970_is_measured_from_the_release() {
 
 #[tokio::test]
 async fn texts_forged_ten_years_ahead_change_nothing() {
-    let scenario = Scenario::new(0, Manner::InMessage);
+    let servers = TwoServers::installed(0, Manner::InMessage);
     for forged in 0..50 {
-        let date = shifted(scenario.world.true_time(), 3_650 * DAY);
+        let date = shifted(servers.world.true_time(), 3_650 * DAY);
         let text = "Signature expired: 20270116T080000Z is now earlier than 20370116T074500Z \
             (20370116T080000Z - 15 min.)";
         let body = format!(r#"{{"__type":"InvalidSignatureException","message":"{text}"}}"#);
         let forgery = Answer::new(400, &body)
             .dated(date)
             .with("x-amzn-requestid", "1");
-        scenario.aws.plan([Fate::answered(forgery)]);
-        assert!(scenario.calls_aws().await.is_err(), "{forged}");
-        assert_eq!(scenario.clock.now(), scenario.world.machine_wall());
-        assert_eq!(scenario.aws.sent(), forged + 1);
+        servers.aws.plan([Fate::answered(forgery)]);
+        assert!(servers.call_aws().await.is_err(), "{forged}");
+        assert_eq!(servers.clock.now(), servers.world.machine_wall());
+        assert_eq!(servers.aws.sent(), forged + 1);
     }
     assert_eq!(
-        scenario.log.names(),
+        servers.log.names(),
         ["offset_limit_exceeded"],
         "once a minute"
     );
     assert_eq!(
-        scenario
+        servers
             .log
             .counted("events", "event", "offset_limit_exceeded"),
         50

@@ -1,4 +1,4 @@
-//! What an operator sees: the events that were logged, field by field.
+//! The events in the log, field by field.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ impl Logged {
     }
 }
 
-/// Everything our targets say on this thread while it lives.
+/// Captures all that the crate's targets log on this thread while this value lives.
 pub(crate) struct Log(Capture);
 
 impl Log {
@@ -40,7 +40,7 @@ impl Log {
         Self(Capture::start())
     }
 
-    /// The log events, metrics aside.
+    /// The log events, without metrics.
     pub(crate) fn events(&self) -> Vec<Logged> {
         self.0.log().into_iter().map(Logged::of).collect()
     }
@@ -53,7 +53,7 @@ impl Log {
         self.0.metrics().into_iter().map(Logged::of).collect()
     }
 
-    /// How often a counter was counted up with this value of this field.
+    /// How often a counter was increased with this value of this field.
     pub(crate) fn counted(&self, counter: &str, field: &str, value: &str) -> usize {
         let name = format!("monotonic_counter.aws_clock_skew.{counter}");
         let metrics = self.metrics();

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test that cannot be set up fails")]
 
 mod adaptive;
+mod assertions;
 mod assumed_role;
 mod bad_input;
 mod both_integrations;
@@ -10,6 +11,7 @@ mod cancelled;
 mod cbor;
 mod changes;
 mod clients;
+mod comparison;
 mod configured;
 mod conformance;
 mod credentials;
@@ -40,6 +42,7 @@ mod rebuilt;
 mod repair;
 mod reports;
 mod resent;
+mod sdk_features;
 mod sdks_own;
 mod signed_chunks;
 mod sigv4a;
@@ -51,8 +54,11 @@ mod threads;
 mod trial;
 mod trust;
 mod two_clocks;
+mod two_servers;
 mod unrepeatable;
 mod untouched;
+#[path = "../resign/verifier.rs"]
+mod verifier;
 mod weak;
 mod wire;
 mod world;

@@ -10,12 +10,12 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
 use crate::wire::Wire;
 
-/// Wires to several hosts, for one HTTP client of them all.
+/// Wires to several hosts, for one HTTP client.
 #[derive(Clone, Debug)]
 pub(crate) struct Net(Arc<[(&'static str, Wire)]>);
 
 impl Net {
-    /// What each URL that requests begin with leads to.
+    /// Maps the beginning of each URL to a wire.
     pub(crate) fn new(hosts: impl IntoIterator<Item = (&'static str, Wire)>) -> Self {
         Self(hosts.into_iter().collect())
     }

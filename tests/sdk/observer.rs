@@ -44,7 +44,8 @@ async fn an_observer_reports_and_leaves_the_sdks_own_correction_as_it_is_set() {
                 "retries nothing itself"
             );
             if parts == Parts::InterceptorAlone {
-                // It watches what our signer has signed, and says what is missing.
+                // It watches requests that the crate's auth scheme has signed, and reports a
+                // missing part.
                 assert_eq!(log.names(), ["observe_only", "incomplete_installation"]);
                 continue;
             }
@@ -58,7 +59,7 @@ async fn an_observer_reports_and_leaves_the_sdks_own_correction_as_it_is_set() {
                 site.world.machine_wall(),
                 "the time is not corrected"
             );
-            // It sees the repair as well.
+            // It reports the repair too.
             site.world.set_skew(0);
             assert!(site.clock.status().offset().is_zero());
             assert_eq!(
@@ -69,7 +70,7 @@ async fn an_observer_reports_and_leaves_the_sdks_own_correction_as_it_is_set() {
     }
 }
 
-/// Nothing is signed with what an observe-only clock knows, so nothing can be tried.
+/// An observe-only clock signs nothing, so it cannot start a trial.
 #[tokio::test]
 async fn an_observer_reports_no_skew_for_an_error_that_does_not_name_it() {
     let log = Log::start();
@@ -79,7 +80,7 @@ async fn an_observer_reports_no_skew_for_an_error_that_does_not_name_it() {
         let config = config.into_builder();
         config.disable_clock_skew_correction(true).build()
     });
-    let lie = Answer {
+    let misdated = Answer {
         status: 403,
         headers: vec![
             (
@@ -90,7 +91,7 @@ async fn an_observer_reports_no_skew_for_an_error_that_does_not_name_it() {
         ],
         body: r#"{"__type":"AccessDeniedException","message":"no"}"#.into(),
     };
-    site.wire.plan([lie.into()]);
+    site.wire.plan([misdated.into()]);
     assert!(receive(&site.sqs, QUEUE).await.is_err());
     assert_eq!(receive(&site.sqs, QUEUE).await, Ok(()));
     site.world.advance(minutes(1));
@@ -126,7 +127,7 @@ async fn in_a_process_of_its_own() {
     let expect_observer = std::env::var("EXPECT_OBSERVER").is_ok_and(|value| value == "true");
     let log = Log::start();
     let site = Site::new(Parts::All, -20 * MINUTE, without_retries);
-    // Without retries the SDK's own correction loses the call that it learns from.
+    // Without retries the SDK's own correction loses the call that updates it.
     let lost = site.lost(5).await;
     assert_eq!(lost, usize::from(expect_observer));
     let (said, names): (Vec<_>, Vec<_>) = log

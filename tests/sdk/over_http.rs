@@ -1,5 +1,5 @@
-//! One rejection for a wrong clock, over real HTTP, against an endpoint that
-//! verifies every signature with somebody else's code.
+//! A wrong clock costs one rejected request over real HTTP, against an endpoint that verifies every
+//! signature with another implementation.
 
 use aws_clock_skew::event::EventKind;
 use aws_clock_skew::{SkewClock, SkewEvent};
@@ -21,8 +21,8 @@ async fn endpoint(world: &World, sends_date: bool) -> Endpoint {
     endpoint.expect("loopback can be bound")
 }
 
-/// Twenty calls each of SQS and KMS, by clients of one clock: no call fails, and
-/// one request is rejected in all.
+/// Makes twenty calls each of SQS and KMS with clients of one clock. No call fails, and the
+/// endpoint rejects one request in all.
 async fn one_rejection(skew: i64, sends_date: bool, prepare: fn(SdkConfig) -> SdkConfig) {
     let world = World::with_skew(skew);
     let endpoint = endpoint(&world, sends_date).await;
@@ -54,7 +54,7 @@ async fn one_rejection(skew: i64, sends_date: bool, prepare: fn(SdkConfig) -> Sd
                 endpoint.requests_log()
             );
         }
-        // The other service's client is the second of the process.
+        // The client of the other service is the second one of the process.
         for _ in 0..CALLS {
             if first_is_sqs {
                 failed.extend(encrypt(&kms, &key).await.err());
@@ -66,12 +66,12 @@ async fn one_rejection(skew: i64, sends_date: bool, prepare: fn(SdkConfig) -> Sd
         let counts = endpoint.counts();
         assert_eq!(counts.rejected - before.rejected, 1, "{skew} s");
         assert_eq!(counts.requests - before.requests, 2 * CALLS as u64 + 1);
-        knows(&clock, -skew);
+        assert_offset(&clock, -skew);
     }
 }
 
 #[track_caller]
-fn knows(clock: &SkewClock, offset: i64) {
+fn assert_offset(clock: &SkewClock, offset: i64) {
     let status = clock.status();
     assert!(status.is_correcting());
     let error = status.offset().as_millis() - offset * 1_000;
@@ -185,12 +185,12 @@ async fn beyond_the_limit_the_caller_gets_the_services_own_error() {
         assert_eq!(endpoint.counts().requests, 1);
         assert!(!clock.status().is_correcting());
         let events = log.events();
-        let [refused] = &events[..] else {
+        let [event] = &events[..] else {
             panic!("not one event: {events:?}");
         };
-        assert_eq!(refused.level, tracing::Level::WARN);
-        assert_eq!(refused.get("event"), Some("offset_limit_exceeded"));
-        assert_eq!(refused.get("signed_at"), Some("2027-01-08T08:00:00.000Z"));
-        assert_eq!(refused.get("server_time"), Some("2027-01-16T08:00:00.000Z"));
+        assert_eq!(event.level, tracing::Level::WARN);
+        assert_eq!(event.get("event"), Some("offset_limit_exceeded"));
+        assert_eq!(event.get("signed_at"), Some("2027-01-08T08:00:00.000Z"));
+        assert_eq!(event.get("server_time"), Some("2027-01-16T08:00:00.000Z"));
     }
 }

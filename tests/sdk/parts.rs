@@ -1,4 +1,4 @@
-//! Clients that have one part of ours, and nothing that it was meant to go with.
+//! Clients that have one part of the crate, without the others.
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,21 +18,21 @@ use crate::world::{DAY, HOUR, MINUTE, World, minutes};
 const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
 const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
 
-/// What a client of S3 sends.
+/// A request to S3.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Sends {
-    /// What the HTTP client can sign again.
+enum RequestKind {
+    /// A request that the HTTP client can re-sign.
     Get,
-    /// A file without TLS: the SDK signs it chunk by chunk.
+    /// A file, without TLS: the SDK signs each chunk.
     File,
-    /// To a multi-region access point: signed with SigV4a.
+    /// A request to a multi-region access point, signed with SigV4a.
     #[cfg(feature = "sigv4a")]
     MultiRegion,
-    /// To a directory bucket, in a session of S3 Express.
+    /// A request to a directory bucket, in a session of S3 Express.
     Express,
 }
 
-impl Sends {
+impl RequestKind {
     const ALL: &'static [Self] = &[
         Self::Get,
         Self::File,
@@ -61,20 +61,20 @@ impl Sends {
 
 /// How many of ten calls fail, and how many requests are rejected.
 async fn lost(
-    sends: Sends,
+    sends: RequestKind,
     skew: i64,
     part: fn(&SdkConfig, &SkewClock) -> SdkConfig,
 ) -> (usize, usize) {
     let world = World::with_skew(skew);
     let wire = Wire::with_manner(&world, minutes(15), Manner::InFields);
-    let url = if sends == Sends::File {
+    let url = if sends == RequestKind::File {
         "http"
     } else {
         "https"
     };
     let inner = Express(wire.clone(), world.clone());
-    let mut base = config_in(&world, inner, &format!("{url}://s3.lab.example")).into_builder();
-    let has_url = matches!(sends, Sends::Get | Sends::File);
+    let mut base = config_in(&world, inner, &format!("{url}://s3.example")).into_builder();
+    let has_url = matches!(sends, RequestKind::Get | RequestKind::File);
     if !has_url {
         base.set_endpoint_url(None);
     }
@@ -97,18 +97,18 @@ fn http_client_alone(config: &SdkConfig, clock: &SkewClock) -> SdkConfig {
 
 #[tokio::test]
 async fn our_http_client_alone_loses_no_call_that_the_sdk_alone_keeps() {
-    for sends in Sends::ALL {
+    for sends in RequestKind::ALL {
         for skew in [-2 * DAY, -20 * MINUTE, 9 * HOUR, 0] {
             let alone = lost(*sends, skew, |config, _| config.clone()).await;
             assert_eq!(alone.0, 0, "the SDK alone, {sends:?} {skew}");
             let log = Log::start();
             let ours = lost(*sends, skew, http_client_alone).await;
-            // Each session of S3 Express has a client of its own, which is rejected by itself.
-            let is_express = *sends == Sends::Express;
+            // Each session of S3 Express has its own client, and the server rejects that one too.
+            let is_express = *sends == RequestKind::Express;
             let rejected = usize::from(skew != 0) * (1 + usize::from(is_express));
             assert_eq!(ours, (0, rejected), "{sends:?} {skew}");
             assert!(rejected <= alone.1, "{sends:?} {skew}");
-            // What only the SDK can sign again is said to be skipped.
+            // The log says that the HTTP client skips what only the SDK can re-sign.
             let names = log.names();
             let names: Vec<_> = names.iter().map(String::as_str).collect();
             match names[..] {
@@ -155,7 +155,7 @@ async fn a_client_whose_http_client_was_replaced_is_one_of_the_sdk_alone_and_is_
             assert_eq!(log.names(), ["incomplete_installation", "skew_detected"]);
             assert_eq!(log.events()[0].get("missing"), Some("http_client"));
         }
-        // Installed in the client, the clock needs no HTTP client.
+        // A client with the clock installed needs no HTTP client of the crate.
         let before = log.names().len();
         let builder = aws_sdk_sqs::config::Builder::from(&configured).http_client(wire.clone());
         let installed = aws_sdk_sqs::Client::from_conf(install!(builder, &clock).build());

@@ -1,5 +1,5 @@
-//! Responses that passed the timestamp check and are no success: what their `Date` says of a
-//! time that is tried.
+//! Responses that passed the timestamp check and are no success: what their `Date` means for a
+//! trial.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use crate::possible::S3;
 use crate::wire::{Answer, Fate, Manner, Wire};
 use crate::world::{MINUTE, World, minutes, shifted};
 
-/// One empty 403 that states a time `ahead` of the true one, and then the same response to
-/// everything, with the correct `Date`. Returns how many of the signatures of twenty calls
-/// after them are 10 seconds or more from the true time.
+/// The server sends one empty 403 whose `Date` is `ahead` seconds ahead, and then the same response
+/// to every request, with the correct `Date`. Returns how many of the next twenty signatures are 10
+/// seconds or more from the true time.
 async fn wrong_signatures(integration: Option<Integration>, status: u16, ahead: i64) -> usize {
     let log = Log::start();
     let world = World::with_skew(0);
@@ -24,8 +24,8 @@ async fn wrong_signatures(integration: Option<Integration>, status: u16, ahead: 
         &clock,
     );
     let passed = || Fate::answered(Answer::new(status, "").dated(world.true_time()));
-    let lie = Answer::empty_403(shifted(world.true_time(), ahead));
-    wire.plan([Fate::answered(lie), passed(), passed()]);
+    let misdated = Answer::empty_403(shifted(world.true_time(), ahead));
+    wire.plan([Fate::answered(misdated), passed(), passed()]);
     drop(head(&s3).await);
     wire.forget_plans();
     let mut wrong = 0;
@@ -54,7 +54,7 @@ async fn a_response_whose_date_contradicts_a_trial_ends_it_whatever_its_status()
         for ahead in [-10 * MINUTE, 10 * MINUTE] {
             for integration in SDK_AND_ALL {
                 let wrong = wrong_signatures(integration, status, ahead).await;
-                // The SDK alone signs the next request with it.
+                // The SDK alone signs the next request with that time.
                 let expected = usize::from(integration.is_none());
                 assert_eq!(
                     wrong, expected,
@@ -65,8 +65,8 @@ async fn a_response_whose_date_contradicts_a_trial_ends_it_whatever_its_status()
     }
 }
 
-/// A trial that a 404 has accepted, whose `Date` agreed, is a correction as any other: it ends
-/// by successes, and with the repair of the local clock.
+/// A trial that ended with a 404 whose `Date` agreed is a correction like any other: accepted
+/// responses end it, and so does the repair of the local clock.
 #[tokio::test]
 async fn a_correction_that_a_404_has_started_ends_as_any_other() {
     for ends_by_repair in [true, false] {
@@ -80,7 +80,7 @@ async fn a_correction_that_a_404_has_started_ends_as_any_other() {
                 &config.time_source(world.clone()).build(),
                 &clock,
             );
-            // S3's own clock is wrong, and then it is set.
+            // The clock of S3 is wrong, and is then set.
             let wrong = shifted(world.true_time(), 10 * MINUTE);
             let missing = Answer::new(404, "").dated(wrong);
             wire.plan([Answer::empty_403(wrong).into(), missing.into()]);

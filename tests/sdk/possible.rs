@@ -1,4 +1,4 @@
-//! Possible clock skew errors: corrected by their `Date`.
+//! Possible clock skew errors, corrected by their `Date`.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::world::{DAY, HOUR, MINUTE, World, minutes, shifted};
 
 pub(crate) const S3: &str = "https://s3.us-east-1.amazonaws.com";
 
-/// A machine, S3 and a client of it.
+/// A machine, S3, and a client of it.
 pub(crate) struct Scenario {
     pub(crate) log: Log,
     pub(crate) world: World,
@@ -37,11 +37,10 @@ impl Scenario {
         }
     }
 
-    /// The next requests meet an error response that states a time this far from the true
-    /// one, `count` times.
-    pub(crate) fn lies(&self, ahead: i64, count: usize) {
-        let lie = Answer::empty_403(shifted(self.world.true_time(), ahead));
-        self.wire.plan(vec![Fate::answered(lie); count]);
+    /// Plans `count` error responses whose `Date` is `ahead` seconds ahead of the true time.
+    pub(crate) fn plan_misdated(&self, ahead: i64, count: usize) {
+        let misdated = Answer::empty_403(shifted(self.world.true_time(), ahead));
+        self.wire.plan(vec![Fate::answered(misdated); count]);
     }
 
     /// How many requests one more call costs.
@@ -51,19 +50,14 @@ impl Scenario {
         self.wire.sent() - before
     }
 
-    /// Asserts that the clock is the true time, within a second and a half.
     #[track_caller]
-    pub(crate) fn knows_the_time(&self) {
-        let (now, truth) = (self.clock.now(), self.world.true_time());
-        let error = now.duration_since(truth).unwrap_or_else(|e| e.duration());
-        assert!(error <= Duration::from_millis(1_500), "{error:?} off");
+    pub(crate) fn assert_true_time(&self) {
+        self.world.assert_true_time(&self.clock);
     }
 
-    /// Asserts that the clock is the local clock, from the very read on.
     #[track_caller]
-    pub(crate) fn is_the_local_clock(&self) {
-        assert_eq!(self.clock.now(), self.world.machine_wall());
-        assert!(!self.clock.status().is_correcting());
+    pub(crate) fn assert_local_time(&self) {
+        self.world.assert_local_time(&self.clock);
     }
 }
 
@@ -76,7 +70,7 @@ async fn errors_that_do_not_state_a_time_are_corrected_by_their_date() {
                 assert_eq!(head(&scenario.s3).await, Ok(()), "{manner:?} {skew} {call}");
                 scenario.world.advance(Duration::from_secs(61));
             }
-            scenario.knows_the_time();
+            scenario.assert_true_time();
             assert_eq!(scenario.wire.sent(), 6, "{manner:?} {skew}");
             assert_eq!(scenario.wire.rejected(), 1, "{manner:?} {skew}");
             assert_eq!(scenario.log.names(), ["skew_detected"]);
@@ -101,7 +95,7 @@ async fn fifty_possible_clock_skew_errors_in_flight_lose_no_call_and_are_one_sam
         assert_eq!(scenario.wire.sent(), 2 * CALLS);
         assert_eq!(scenario.log.names(), ["skew_detected"]);
         assert_eq!(scenario.log.counted("events", "event", "skew_detected"), 1);
-        scenario.knows_the_time();
+        scenario.assert_true_time();
     }
 }
 
@@ -131,7 +125,7 @@ async fn a_response_that_is_no_evidence_of_a_servers_time_changes_nothing() {
             let shown = format!("{answer:?}");
             scenario.wire.plan([Fate::answered(answer)]);
             assert_eq!(scenario.cost().await, 1, "{shown}");
-            scenario.is_the_local_clock();
+            scenario.assert_local_time();
         }
         assert_eq!(scenario.log.names(), Vec::<String>::new());
     }

@@ -1,4 +1,4 @@
-//! What the user allows for retries is the user's: ours come on top.
+//! The user's retry quota: resends do not draw on it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::world::{HOUR, MINUTE, World, minutes};
 
 const URL: &str = "https://sqs.us-east-1.amazonaws.com";
 const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
-/// What a retry after a 503 costs.
+/// The cost of a retry after a 503.
 const COST: usize = 10;
 
 struct Site {
@@ -55,8 +55,8 @@ impl Site {
     }
 }
 
-/// A 503, or the service itself.
-fn troubles(pattern: &str) -> impl Iterator<Item = Fate> + '_ {
+/// `5` plans a 503, and any other character a response of the service.
+fn planned(pattern: &str) -> impl Iterator<Item = Fate> + '_ {
     pattern.chars().map(|fate| match fate {
         '5' => Answer::unavailable().into(),
         _ => Fate::default(),
@@ -95,52 +95,52 @@ async fn a_thousand_resends_leave_the_users_quota_full() {
 
 #[tokio::test]
 async fn a_user_with_three_attempts_has_three_besides_ours() {
-    // `s` is where the service rejects the signature.
+    // `s` stands for the service, which rejects the signature.
     for (pattern, sends) in [("s55.", 4), ("5s5.", 4), ("55s.", 4), ("s.", 2)] {
         let site = Site::new(-20 * MINUTE, 3, TokenBucket::new(500));
-        site.wire.plan(troubles(pattern));
+        site.wire.plan(planned(pattern));
         assert!(site.call().await, "{pattern}");
         let troubled = pattern.matches('5').count();
         assert_eq!(site.wire.seen().len() + troubled, sends, "{pattern}");
     }
     for pattern in ["s555.", "5s55.", "55s5.", "555."] {
         let site = Site::new(-20 * MINUTE, 3, TokenBucket::new(500));
-        site.wire.plan(troubles(pattern));
+        site.wire.plan(planned(pattern));
         assert!(!site.call().await, "{pattern}");
     }
-    // One attempt only, and that is answered by a 503 after ours.
+    // One attempt, and a 503 is the response to the resend.
     let site = Site::new(-20 * MINUTE, 1, TokenBucket::new(500));
-    site.wire.plan(troubles("s5."));
+    site.wire.plan(planned("s5."));
     assert!(!site.call().await);
 }
 
 #[tokio::test]
 async fn the_users_own_retries_draw_on_the_users_quota_before_and_after_ours() {
-    // There are tokens for one retry, which the user's own takes.
+    // There are tokens for one retry, which the user's retry takes.
     for pattern in ["s5.", "5s."] {
         let site = Site::new(-20 * MINUTE, 5, TokenBucket::new(COST));
-        site.wire.plan(troubles(pattern));
+        site.wire.plan(planned(pattern));
         assert!(site.call().await, "{pattern}");
     }
-    // There are none for a second.
+    // There are none for a second retry.
     for pattern in ["s55.", "5s5."] {
         let site = Site::new(-20 * MINUTE, 5, TokenBucket::new(COST));
-        site.wire.plan(troubles(pattern));
+        site.wire.plan(planned(pattern));
         assert!(!site.call().await, "{pattern}");
     }
-    // And ours needs none at all.
+    // A resend needs none.
     let site = Site::new(-20 * MINUTE, 5, TokenBucket::new(0));
     assert!(site.call().await);
 }
 
-/// The SDK gives back the tokens of an operation's last retry and keeps those of
-/// the others. Ours counts as one of them, so a retry of the user's before it is
-/// not paid back; a retry after it is.
+/// The SDK gives back the tokens of an operation's last retry and keeps those of the others. The
+/// resend counts as one of them, so the SDK does not give back those of a retry before it. It gives
+/// back those of a retry after it.
 #[tokio::test]
 async fn a_resend_costs_the_quota_at_most_what_a_second_retry_of_the_user_would() {
     let missing_after = |pattern: &'static str, skew| async move {
         let site = Site::new(skew, 5, TokenBucket::new(100));
-        site.wire.plan(troubles(pattern));
+        site.wire.plan(planned(pattern));
         assert!(site.call().await, "{pattern}");
         // A call without a retry gives one token back.
         let mut missing = 0;
@@ -164,26 +164,26 @@ async fn a_quota_that_refills_by_the_clock_survives_its_changes() {
             .refill_rate(1.0)
             .build();
         let site = Site::new(skew, 4, bucket);
-        // A retry by the wrong clock, then the change; then the quota is used up.
-        site.wire.plan(troubles("5s."));
+        // A retry while the clock is wrong, then the correction, then calls that use up the quota.
+        site.wire.plan(planned("5s."));
         assert!(site.call().await, "{skew} s");
         let mut lost = 0;
-        while site.call_in_trouble().await {
+        while site.call_with_failures().await {
             lost += 1;
             assert!(lost < 10, "it can be used up");
         }
         site.world.advance(Duration::from_secs(60));
-        assert!(site.call_in_trouble().await, "it fills again, {skew} s");
+        assert!(site.call_with_failures().await, "it fills again, {skew} s");
     }
 }
 
 impl Site {
     /// Whether the quota allows the one retry that this call needs.
-    async fn call_in_trouble(&self) -> bool {
-        self.wire.plan(troubles("5555"));
+    async fn call_with_failures(&self) -> bool {
+        self.wire.plan(planned("5555"));
         let is_ok = self.call().await;
-        assert!(!is_ok, "four attempts meet four troubles");
-        // Had there been no quota, some of the troubles would be left over.
+        assert!(!is_ok, "four attempts receive four 503s");
+        // Without quota the SDK makes fewer attempts, and some of the 503s are left over.
         let mut left = 0;
         while !self.call().await {
             left += 1;

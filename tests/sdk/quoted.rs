@@ -1,5 +1,5 @@
-//! Messages about another request: they repeat what somebody wrote, or what the server told
-//! somebody else, and must not change the clock.
+//! Messages about another request. They repeat what a user wrote, or what the server sent to
+//! another client, and must not change the clock.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -16,8 +16,8 @@ use crate::world::{World, minutes};
 const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
 const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
 
-/// Status and body of responses that state `time` as the server's, six days off, and the time of a
-/// request an hour before that.
+/// Status and body of responses that state `time` as the server's time, six days off, and a request
+/// time an hour before that.
 fn quotes(time: SystemTime, kept: SystemTime) -> Vec<(&'static str, u16, String)> {
     let stamp = |time: SystemTime| basic(DateTime::from(time).secs());
     let said = format!(
@@ -98,8 +98,8 @@ fn quotes(time: SystemTime, kept: SystemTime) -> Vec<(&'static str, u16, String)
     ]
 }
 
-/// What a caller, a server and a provider of credentials see of a call that is answered so, and of
-/// the call after it.
+/// What a caller, a server and a credential provider see of a call with this response, and of the
+/// call after it.
 async fn outcome(
     url: &'static str,
     answer: &Answer,
@@ -135,7 +135,7 @@ async fn outcome(
         Ok(()),
         "{error}, {integration:?}"
     );
-    // The response itself follows, with what each integration has noted on it.
+    // The raw response follows, with what each integration has added to it.
     let error = error.split(", raw: ").next().unwrap_or_default();
     (error.to_owned(), wire.sent(), loads.count())
 }
@@ -147,7 +147,7 @@ async fn a_message_about_another_request_changes_nothing() {
     let time = truth + Duration::from_hours(6 * 24);
     for (name, status, body) in quotes(time, truth - minutes(10)) {
         let answer = Answer::new(status, &body);
-        for url in [AWS, "https://api.lab.example"] {
+        for url in [AWS, "https://api.example"] {
             let alone = outcome(url, &answer, None).await;
             for integration in Integration::ALL {
                 let ours = outcome(url, &answer, Some(integration)).await;
@@ -157,7 +157,7 @@ async fn a_message_about_another_request_changes_nothing() {
     }
 }
 
-/// The words are those above, and the time is that of the request's own signature.
+/// The message is one of those above, and states the time of the request's own signature.
 #[tokio::test]
 async fn a_message_about_this_request_counts_whatever_its_status_and_code() {
     for (status, body) in [

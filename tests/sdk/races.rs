@@ -12,13 +12,13 @@ use crate::wire::{Manner, Wire};
 use crate::world::{HOUR, MINUTE, World, minutes};
 
 const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
-const LAB: &str = "https://sqs.lab.example";
+const OTHER: &str = "https://sqs.example";
 const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
 
 type Hook = dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
 
-/// Credentials that are good by any clock. The second time that it is asked for them, something
-/// else happens first: integrations ask again when the clock has changed, to sign again.
+/// A provider whose credentials never expire. Its second load first awaits a hook: integrations
+/// load credentials again in order to re-sign, after the correction has changed.
 #[derive(Clone)]
 struct Meanwhile(Arc<AtomicUsize>, Arc<Hook>);
 
@@ -42,7 +42,7 @@ impl ProvideCredentials for Meanwhile {
     }
 }
 
-/// What another client of the clock meets in the meantime.
+/// What another client of the clock receives in the meantime.
 #[derive(Clone, Copy, Debug)]
 enum Change {
     ServersClockIsSet,
@@ -99,25 +99,26 @@ async fn a_resend_is_signed_with_the_correction_as_it_is_then() {
     }
 }
 
-/// A server that states no time answers a request that was signed before AWS stated it.
+/// A server that states no time rejects a request that was signed before AWS stated the time.
 #[tokio::test(start_paused = true)]
 async fn an_error_without_a_time_is_judged_by_a_correction_that_came_in_between() {
     for integration in SDK_AND_ALL {
         let world = World::with_skew(-20 * MINUTE);
         let clock = world.skew_clock();
         let aws = Wire::new(&world, minutes(5));
-        let lab = Wire::with_manner(&world, minutes(5), Manner::ByCode);
-        lab.leave_out_dates();
+        let other = Wire::with_manner(&world, minutes(5), Manner::ByCode);
+        other.leave_out_dates();
         let sqs = sqs_of(integration, &config_in(&world, aws, AWS), &clock);
-        // With tokio's sleep: a wait that takes no time would time the held request out.
-        let on_lab = config_on(&lab, LAB)
+        // With Tokio's timer: the world's sleep returns at once, so the held request would time
+        // out.
+        let on_other = config_on(&other, OTHER)
             .into_builder()
             .time_source(world.clone());
-        let elsewhere = sqs_of(integration, &on_lab.build(), &clock);
-        lab.hold(2);
+        let elsewhere = sqs_of(integration, &on_other.build(), &clock);
+        other.hold(2);
         let held = elsewhere.clone();
         let held = tokio::spawn(async move { receive(&held, QUEUE).await.is_ok() });
-        while lab.sent() == 0 {
+        while other.sent() == 0 {
             tokio::task::yield_now().await;
         }
         assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
@@ -125,6 +126,10 @@ async fn an_error_without_a_time_is_judged_by_a_correction_that_came_in_between(
         let before = held.await.expect("it does not panic");
         let kept = integration.is_some();
         assert_eq!((before, after), (kept, kept), "{integration:?}");
-        assert_eq!(lab.rejected(), if kept { 1 } else { 2 }, "{integration:?}");
+        assert_eq!(
+            other.rejected(),
+            if kept { 1 } else { 2 },
+            "{integration:?}"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! Local clocks that show what no clock should: a monotonic clock that goes back, a wall clock
-//! before 1970, the ends of the range; and servers whose `Date` or tolerance is out of the ordinary.
+//! Unusual clocks: a monotonic clock that goes back, a wall clock before 1970, readings at the ends
+//! of the range, and servers with an unusual `Date` or tolerance.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::clients::{
     Integration, SDK_AND_ALL, config_in, config_on, error_text, head, receive, s3_of, sqs_of,
 };
-use crate::credentials::{Issuer, Says};
+use crate::credentials::{Issuer, StatedExpiry};
 use crate::hazards::Slewed;
 use crate::log::Log;
 use crate::wire::{Answer, Fate, Manner, Wire};
@@ -20,9 +20,9 @@ use crate::world::{DAY, HOUR, MINUTE, World, minutes, shifted};
 
 const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
 const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
-const LAB: &str = "https://minio.lab.example";
+const MINIO: &str = "https://minio.example";
 
-/// How many of so many calls, a minute apart, fail.
+/// How many of `calls` calls, a minute apart, fail.
 async fn lost(world: &World, sqs: &aws_sdk_sqs::Client, calls: usize) -> usize {
     let mut lost = 0;
     for _ in 0..calls {
@@ -32,7 +32,7 @@ async fn lost(world: &World, sqs: &aws_sdk_sqs::Client, calls: usize) -> usize {
     lost
 }
 
-/// Not AWS: every service of AWS tolerates five minutes or more.
+/// The server is not AWS: every service of AWS tolerates five minutes or more.
 #[tokio::test]
 async fn a_stated_tolerance_of_a_minute_costs_one_rejection_for_a_clock_100_s_off() {
     for skew in [-100, 100] {
@@ -44,7 +44,8 @@ async fn a_stated_tolerance_of_a_minute_costs_one_rejection_for_a_clock_100_s_of
             let sqs = sqs_of(integration, &config_in(&world, wire.clone(), AWS), &clock);
             let lost = lost(&world, &sqs, 20).await;
             let (expected, names): (_, &[&str]) = match integration {
-                // It remembers what every response says, but does not retry for so little.
+                // The SDK remembers the offset of every response, and does not retry for one this
+                // small.
                 None => ((1, 1), &[]),
                 Some(_) => ((0, 1), &["skew_detected"]),
             };
@@ -57,7 +58,7 @@ async fn a_stated_tolerance_of_a_minute_costs_one_rejection_for_a_clock_100_s_of
 /// A proxy on the machine writes the `Date`, by the same wrong clock.
 #[tokio::test]
 async fn a_date_by_the_local_clock_costs_every_third_call_a_resend_and_no_call() {
-    // Twenty minutes are more than a service can tolerate that accepts the signature.
+    // Twenty minutes are more than the tolerance of a service that accepts the signature.
     for (skew, rejected) in [
         (-20 * MINUTE, 1),
         (20 * MINUTE, 1),
@@ -91,7 +92,7 @@ async fn a_wall_clock_before_1970_is_read_as_1970() {
         assert_eq!(clock.now(), UNIX_EPOCH);
         assert_eq!(clock.local_time().now(), UNIX_EPOCH);
         let wire = Wire::new(&world, minutes(5));
-        // What the SDK does with a time before 1970 is not the question.
+        // The SDK's behaviour before 1970 is not under test.
         let base = config_in(&world, wire.clone(), AWS);
         let base = base.into_builder().time_source(clock.local_time()).build();
         let sqs = sqs_of(integration, &base, &clock);
@@ -101,17 +102,17 @@ async fn a_wall_clock_before_1970_is_read_as_1970() {
     }
 }
 
-/// Clocks at the ends of what their types can hold.
+/// Clocks at the ends of the range of their types.
 #[derive(Clone, Debug)]
 struct AtTheEnd(Arc<Mutex<(SystemTime, Duration)>>);
 
 impl LocalClock for AtTheEnd {
     fn wall(&self) -> SystemTime {
-        self.0.lock().expect("nobody panics with it").0
+        self.0.lock().expect("is not poisoned").0
     }
 
     fn monotonic(&self) -> Duration {
-        self.0.lock().expect("nobody panics with it").1
+        self.0.lock().expect("is not poisoned").1
     }
 }
 
@@ -133,7 +134,7 @@ async fn no_reading_of_a_local_clock_makes_a_call_panic() {
                     for next in [Duration::MAX, Duration::ZERO] {
                         let first = receive(&sqs, QUEUE).await;
                         assert!(wall != truth || first.is_ok(), "{boot:?} {integration:?}");
-                        readings.0.lock().expect("nobody panics with it").1 = next;
+                        readings.0.lock().expect("is not poisoned").1 = next;
                         wire.set_ahead(HOUR);
                         drop(receive(&sqs, QUEUE).await);
                         wire.set_ahead(0);
@@ -147,7 +148,7 @@ async fn no_reading_of_a_local_clock_makes_a_call_panic() {
     }
 }
 
-/// What there is when a checkpoint is taken.
+/// The state of the clock when a checkpoint is taken.
 #[derive(Clone, Copy, Debug)]
 enum Before {
     Nothing,
@@ -159,7 +160,7 @@ enum Before {
 }
 
 /// A checkpoint is restored on another machine, which is `skew` seconds ahead, and whose
-/// monotonic clock shows 20 hours less. Returns how many of 30 calls to AWS and to the lab fail
+/// monotonic clock shows 20 hours less. Returns how many of 30 calls to AWS and to MinIO fail
 /// from a minute later on, and how many requests are rejected.
 async fn after_a_restore(
     before: Before,
@@ -173,15 +174,19 @@ async fn after_a_restore(
     };
     let clock = SkewClock::builder().local_clock(clocks.clone()).build();
     let aws = Wire::new(&world, minutes(5));
-    let lab = Wire::with_manner(&world, minutes(5), Manner::ByCode);
-    let hourly = SharedCredentialsProvider::new(Issuer::new(&world, 1, Says::Truth));
+    let minio = Wire::with_manner(&world, minutes(5), Manner::ByCode);
+    let hourly = SharedCredentialsProvider::new(Issuer::new(&world, 1, StatedExpiry::Truth));
     let on_aws = config_in(&world, aws.clone(), AWS).into_builder();
     let sqs = sqs_of(
         integration,
         &on_aws.credentials_provider(hourly).build(),
         &clock,
     );
-    let minio = s3_of(integration, &config_in(&world, lab.clone(), LAB), &clock);
+    let s3 = s3_of(
+        integration,
+        &config_in(&world, minio.clone(), MINIO),
+        &clock,
+    );
     let skew_error = |ahead| {
         Fate::answered(Answer {
             body: "<Error><Code>RequestTimeTooSkewed</Code></Error>".into(),
@@ -195,33 +200,33 @@ async fn after_a_restore(
             assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
         }
         Before::BackOff => {
-            lab.plan([skew_error(HOUR), skew_error(2 * HOUR), skew_error(2 * HOUR)]);
-            drop(head(&minio).await);
+            minio.plan([skew_error(HOUR), skew_error(2 * HOUR), skew_error(2 * HOUR)]);
+            drop(head(&s3).await);
         }
         Before::Trial => {
-            lab.plan([skew_error(HOUR), Fate::lost(), Fate::lost(), Fate::lost()]);
-            drop(head(&minio).await);
+            minio.plan([skew_error(HOUR), Fate::lost(), Fate::lost(), Fate::lost()]);
+            drop(head(&s3).await);
         }
         Before::Confirmation => assert_eq!(receive(&sqs, QUEUE).await, Ok(())),
         Before::ConflictingHost => {
             assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
-            lab.set_ahead(HOUR);
-            assert_eq!(head(&minio).await, Ok(()));
-            lab.set_ahead(0);
+            minio.set_ahead(HOUR);
+            assert_eq!(head(&s3).await, Ok(()));
+            minio.set_ahead(0);
         }
     }
-    lab.forget_plans();
-    let rejected = aws.rejected() + lab.rejected();
-    *clocks.behind.lock().expect("nobody panics with it") = minutes(20 * 60);
+    minio.forget_plans();
+    let rejected = aws.rejected() + minio.rejected();
+    *clocks.behind.lock().expect("is not poisoned") = minutes(20 * 60);
     world.set_skew(skew);
     world.advance(minutes(1));
     let mut lost = 0;
     for _ in 0..15 {
-        lost += usize::from(head(&minio).await.is_err());
+        lost += usize::from(head(&s3).await.is_err());
         lost += usize::from(receive(&sqs, QUEUE).await.is_err());
         world.advance(minutes(20));
     }
-    (lost, aws.rejected() + lab.rejected() - rejected)
+    (lost, aws.rejected() + minio.rejected() - rejected)
 }
 
 #[tokio::test]
@@ -236,7 +241,7 @@ async fn a_monotonic_clock_that_goes_back_leaves_nothing_behind() {
     ] {
         for (skew, alone, ours) in [
             (0, alone_if_correct, (0, 0)),
-            // By a clock that is behind the SDK alone uses credentials that have ended.
+            // The SDK alone uses expired credentials when the clock is behind.
             (-20 * MINUTE, (3, 5), (0, 1)),
         ] {
             for integration in SDK_AND_ALL {
@@ -248,15 +253,15 @@ async fn a_monotonic_clock_that_goes_back_leaves_nothing_behind() {
     }
 }
 
-/// The SDK's stalled-stream protection goes through the time that has passed in steps of a tenth
-/// of a second, in each stream: the time that it reads does not change with the correction.
+/// The SDK's stalled-stream protection visits the time that has passed in steps of a tenth of a
+/// second, for each stream. It reads the local time, which does not change with the correction.
 #[tokio::test(start_paused = true)]
 async fn uploads_in_flight_when_the_correction_goes_far_forward_read_a_time_that_does_not_change() {
     for integration in SDK_AND_ALL {
         let world = World::with_skew(-399 * DAY);
         let wire = Wire::with_manner(&world, minutes(15), Manner::InFields);
         let clock = world.skew_clock();
-        let config = config_on(&wire, LAB)
+        let config = config_on(&wire, MINIO)
             .into_builder()
             .time_source(world.clone());
         let s3 = s3_of(integration, &config.build(), &clock);

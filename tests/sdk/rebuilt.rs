@@ -1,4 +1,4 @@
-//! Clients that are cloned, built again, or given another config for one operation.
+//! Clients that are cloned, rebuilt, or given another config for one operation.
 
 use std::sync::Arc;
 
@@ -34,22 +34,22 @@ async fn clones_and_rebuilt_clients_go_on_with_what_is_known() {
         assert_eq!(receive(client, QUEUE).await, Ok(()));
     }
     assert_eq!(site.rejected(), 1);
-    // Each of them can update the clock as well.
+    // Each of them can update the clock.
     for client in [&clone, &rebuilt, &elsewhere, &site.sqs] {
         site.world.advance(minutes(2));
         site.clock.reset();
         assert_eq!(receive(client, QUEUE).await, Ok(()));
     }
     assert_eq!(site.rejected(), 5);
-    // Nothing but what was learned, and what was reset.
+    // One event for each correction and each reset, in turn.
     let names = log.names();
-    let learned = names.iter().step_by(2).all(|name| name == "skew_detected");
+    let corrections = names.iter().step_by(2).all(|name| name == "skew_detected");
     let reset = names.iter().skip(1).step_by(2);
-    assert!(learned && reset.clone().all(|name| name == "correction_cleared"));
+    assert!(corrections && reset.clone().all(|name| name == "correction_cleared"));
     assert_eq!((names.len(), reset.count()), (9, 4));
 }
 
-/// The signer keeps some of the client's components, and is itself one of them.
+/// The auth scheme keeps some of the client's components, and is one of them.
 #[tokio::test]
 async fn a_client_that_is_dropped_while_the_clock_is_corrected_is_freed() {
     let site = Site::new(Parts::All, -20 * MINUTE, without_retries);
@@ -87,29 +87,29 @@ async fn overridden(sqs: &aws_sdk_sqs::Client, builder: Builder) -> bool {
 }
 
 #[tokio::test]
-async fn one_operation_with_a_config_of_its_own() {
+async fn a_config_override_applies_to_one_operation_only() {
     let log = Log::start();
     let site = Site::new(Parts::All, -20 * MINUTE, |config| config);
     let own = || Builder::new();
-    // Retries switched off for this one only.
+    // Retries are off for this operation only.
     assert!(overridden(&site.sqs, own().retry_config(RetryConfig::disabled())).await);
     assert_eq!((site.wire.seen().len(), site.rejected()), (2, 1));
     assert_eq!(log.names(), ["skew_detected"]);
-    // Another time source changes nothing: it is not what signs.
+    // Another time source changes nothing, since the auth scheme does not read it.
     let epoch = StaticTimeSource::new(std::time::UNIX_EPOCH);
     assert!(overridden(&site.sqs, own().time_source(epoch)).await);
     assert_eq!((site.wire.seen().len(), site.rejected()), (3, 1));
-    // The SDK's own signer for this one only: the SDK's own correction is left to it.
+    // The SDK's own signer for this operation only: the SDK's own correction stays on for it.
     let sdks = SigV4AuthScheme::new();
     assert!(overridden(&site.sqs, own().push_auth_scheme(sdks)).await);
     assert_eq!((site.wire.seen().len(), site.rejected()), (5, 2));
     assert_eq!(log.names(), ["skew_detected", "incomplete_installation"]);
-    // What it has learned does not act on top of ours.
+    // The offset that the SDK remembers does not act on top of the crate's correction.
     for _ in 0..3 {
         assert_eq!(receive(&site.sqs, QUEUE).await, Ok(()));
     }
     assert_eq!(site.rejected(), 2);
-    // A client that has nothing of ours, and one operation that has it all.
+    // A client without the crate, and one operation with all parts.
     let bare = aws_sdk_sqs::Client::new(&site.config);
     let config = without_retries(site.config.clone());
     for _ in 0..2 {
@@ -139,14 +139,14 @@ async fn a_user_who_has_switched_the_sdks_correction_off_has_ours() {
     let site = Site::new(Parts::All, -20 * MINUTE, off);
     assert_eq!(site.lost(5).await, 0);
     assert_eq!(site.rejected(), 1);
-    // The SDK's own signer for one operation does not switch it on again.
+    // The SDK's own signer for one operation does not switch the SDK's correction on again.
     let sdks = || Builder::new().push_auth_scheme(SigV4AuthScheme::new());
     let with_retries = Site::new(Parts::All, -20 * MINUTE, off);
     assert_eq!(with_retries.lost(2).await, 0);
     for _ in 0..2 {
         assert!(!overridden(&with_retries.sqs, sdks()).await);
     }
-    // And a half has neither, as the user wants it.
+    // A client that lacks a part has no correction at all, as the user wants.
     let half = Site::new(Parts::NoClassifier, -20 * MINUTE, off);
     assert_eq!(half.lost(5).await, 5);
 }

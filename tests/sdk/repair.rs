@@ -12,11 +12,11 @@ use crate::world::{DAY, MINUTE, World};
 
 const CALLS: usize = 500;
 
-/// Brings the wall clock to the true time.
+/// Sets the wall clock to the true time.
 #[derive(Clone, Copy, Debug)]
 enum Repair {
     Step,
-    /// At chrony's fastest, 1/12 a second for every second.
+    /// At the highest rate of chrony: 1/12 s a second.
     Slew,
 }
 
@@ -79,7 +79,7 @@ async fn repaired(integration: Integration, repair: Repair, skew: i64) {
     let held = held.join_all().await;
     assert_eq!(held.into_iter().filter(Result::is_err).count(), 0);
     let before = endpoint.counts();
-    // A step takes no time, so what was signed before it is still good.
+    // A step takes no time, so requests that were signed before it are still valid.
     if matches!(repair, Repair::Step) {
         assert_eq!(before.rejected, 1);
     }

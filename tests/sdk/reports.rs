@@ -1,5 +1,5 @@
-//! What the reports of `corpus/reports-2.jsonl` say should happen, with the times of the moment in
-//! the place of theirs. How they are read is in `tests/reports.rs`.
+//! The outcomes that `corpus/reports-2.jsonl` asks for, with current times in its messages.
+//! `tests/reports.rs` checks how the crate reads them.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use crate::world::{DAY, HOUR, MINUTE, World, minutes, shifted};
 
 const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
 const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
-const BOX: &str = "https://s3.lab.example";
+const BOX: &str = "https://s3.example";
 
-/// ScyllaDB says "current time" in the place of the time, and nothing else of the response tells
-/// it: it is computed from the bound and the tolerance.
+/// ScyllaDB writes "current time" where other servers write the time. The crate computes it from
+/// the bound and the tolerance.
 #[tokio::test]
-async fn words_in_the_place_of_the_servers_time_do_not_keep_it_from_being_computed() {
+async fn the_servers_time_is_computed_where_a_message_has_words_in_its_place() {
     for integration in Integration::ALL {
         let log = Log::start();
         let world = World::with_skew(30 * MINUTE);
@@ -42,7 +42,7 @@ async fn words_in_the_place_of_the_servers_time_do_not_keep_it_from_being_comput
     }
 }
 
-/// Scaleway tolerates five minutes; the request arrives 301 s after it was signed, and both clocks
+/// Scaleway tolerates five minutes. The request arrives 301 s after it was signed, and both clocks
 /// are correct.
 #[tokio::test]
 async fn a_signature_that_is_too_old_for_a_narrow_window_is_re_signed_once() {
@@ -61,7 +61,7 @@ async fn a_signature_that_is_too_old_for_a_narrow_window_is_re_signed_once() {
     assert_eq!(clock.now(), world.machine_wall());
 }
 
-/// A signer that writes the week-based year dates the last day of December one year ahead.
+/// A signer that writes the week-based year dates the last days of December one year ahead.
 #[tokio::test]
 async fn the_offset_never_comes_from_the_requests_time() {
     let log = Log::start();
@@ -73,7 +73,7 @@ async fn the_offset_never_comes_from_the_requests_time() {
     let config = config.into_builder().time_source(signer).build();
     let sqs = aws_sdk_sqs::Client::new(&config);
     assert_eq!(send(&sqs, QUEUE).await, Ok(()));
-    // It is signed again before it is sent.
+    // The HTTP client re-signs it before it is sent.
     assert_eq!(wire.seen(), [true]);
     assert_eq!(clock.now(), world.machine_wall());
     assert!(
@@ -83,9 +83,9 @@ async fn the_offset_never_comes_from_the_requests_time() {
     );
 }
 
-/// LocalStack sends `Date` twice, and a client may join the two.
+/// LocalStack sends `Date` twice, and an HTTP client may join the two.
 #[tokio::test]
-async fn a_date_that_came_twice_is_not_used() {
+async fn a_doubled_date_is_not_used() {
     for integration in Integration::ALL {
         let log = Log::start();
         let world = World::with_skew(0);
@@ -125,7 +125,7 @@ async fn a_date_that_came_twice_is_not_used() {
     }
 }
 
-/// Amazon Location's style descriptor comes from CloudFront, with a `Date` hours old.
+/// CloudFront serves the style descriptors of Amazon Location, with a `Date` hours old.
 #[tokio::test]
 async fn an_accepted_response_from_a_cache_changes_nothing() {
     for integration in Integration::ALL {
@@ -147,7 +147,8 @@ async fn an_accepted_response_from_a_cache_changes_nothing() {
     }
 }
 
-/// IAM Roles Anywhere says "Invalid signature" under `AccessDeniedException`: it may be the clock.
+/// IAM Roles Anywhere says "Invalid signature" with the code `AccessDeniedException`: the clock may
+/// be the cause.
 #[tokio::test]
 async fn an_invalid_signature_under_an_access_code_is_tried_with_the_date_if_that_is_off() {
     for integration in Integration::ALL {
@@ -171,7 +172,7 @@ async fn an_invalid_signature_under_an_access_code_is_tried_with_the_date_if_tha
     }
 }
 
-/// MinIO cannot read the date: that is another cause, and no second try helps.
+/// MinIO cannot parse the date. That is no clock skew, and a resend cannot help.
 #[tokio::test]
 async fn an_unreadable_date_is_not_sent_again() {
     for integration in Integration::ALL {

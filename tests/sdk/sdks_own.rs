@@ -1,5 +1,5 @@
-//! The SDK's own correction beside the HTTP client: never on top of ours, and
-//! there still for whoever does without.
+//! The SDK's own correction beside the HTTP client: it never acts on top of the crate's correction,
+//! and it still works in a client whose HTTP client was replaced.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -31,7 +31,7 @@ async fn endpoint(world: &World) -> Endpoint {
     endpoint
 }
 
-/// What a process has that configures nothing but us.
+/// The config of a process that calls `configure` and sets nothing else.
 async fn configured(url: &str, clock: &SkewClock) -> SdkConfig {
     let keys = Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None, None, "test");
     let loader = aws_config::defaults(BehaviorVersion::latest())
@@ -59,8 +59,8 @@ async fn standard_retries_never_correct_a_second_time() {
             assert_eq!(send(&sqs, &queue).await, Ok(()));
             assert_eq!(endpoint.counts().rejected, 1, "{skew}, call {call}");
         }
-        // NTP repairs the clock, and a client with a correction of its own would
-        // be wrong by it.
+        // NTP repairs the clock. A client that still applied a correction of its own would then be
+        // wrong by it.
         world.set_skew(0);
         for _ in 0..20 {
             assert_eq!(send(&sqs, &queue).await, Ok(()));
@@ -142,7 +142,7 @@ async fn an_observe_only_clock_reports_and_changes_nothing() {
     let sqs = aws_sdk_sqs::Client::new(&through(&config, tap.clone(), &clock));
     for call in 1..=5 {
         let sent = sqs.receive_message().queue_url(QUEUE).send().await;
-        let error = sent.expect_err("nobody corrects");
+        let error = sent.expect_err("nothing corrects");
         let raw = error.raw_response().expect("an answer");
         assert_eq!(raw.headers().get("age"), None);
         let body = raw.body().bytes().unwrap_or_default();
@@ -162,8 +162,8 @@ async fn an_observe_only_clock_leaves_the_sdks_own_correction_as_it_is() {
     let world = World::with_skew(-20 * MINUTE);
     let endpoint = endpoint(&world).await;
     let clock = observer(&world);
-    // The time source is left as it was: the clock of the machine that the test
-    // runs on. This gives the client that of the scenario's.
+    // The loader's time source is the clock of the machine that the test runs on. The client gets
+    // the clock of the scenario.
     let config = configured(&endpoint.url(), &clock).await;
     let given = format!("{:?} {:?}", config.time_source(), config.identity_cache());
     assert!(!given.contains("Skew"), "{given}");
@@ -178,31 +178,31 @@ async fn an_observe_only_clock_leaves_the_sdks_own_correction_as_it_is() {
 
 // ---- Adaptive retries.
 
-/// Whoever waits lets virtual time pass; how much is noted.
+/// A sleep that lets virtual time pass, and adds it up.
 #[derive(Clone, Debug)]
-struct Patience(World, Arc<Mutex<Duration>>);
+struct CountedSleep(World, Arc<Mutex<Duration>>);
 
-impl AsyncSleep for Patience {
+impl AsyncSleep for CountedSleep {
     fn sleep(&self, duration: Duration) -> Sleep {
         let Self(world, waited) = self.clone();
         Sleep::new(async move {
             world.advance(duration);
-            *waited.lock().expect("nobody panics with it") += duration;
+            *waited.lock().expect("is not poisoned") += duration;
         })
     }
 }
 
-/// How long the next call waits after an adaptive client was throttled once and
-/// its clock then corrected by an hour, backwards.
+/// How long the next call waits after an adaptive client was throttled once and a correction moved
+/// the time back by an hour.
 async fn wait_after_a_change_back(has_interceptor: bool, partition: &'static str) -> Duration {
     let world = World::with_skew(HOUR);
     let wire = Wire::new(&world, minutes(15));
     let clock = world.skew_clock();
-    let patience = Patience(world.clone(), Arc::default());
+    let sleep = CountedSleep(world.clone(), Arc::default());
     let config = behind(&config_on(&wire, AWS), &clock)
         .into_builder()
         .retry_config(RetryConfig::adaptive())
-        .sleep_impl(patience.clone())
+        .sleep_impl(sleep.clone())
         .build();
     let config =
         aws_sdk_sqs::config::Builder::from(&config).retry_partition(RetryPartition::new(partition));
@@ -216,9 +216,9 @@ async fn wait_after_a_change_back(has_interceptor: bool, partition: &'static str
     wire.plan([Fate::answered(Answer::new(400, throttled))]);
     assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
     assert_eq!(wire.rejected(), 1);
-    *patience.1.lock().expect("nobody panics with it") = Duration::ZERO;
+    *sleep.1.lock().expect("is not poisoned") = Duration::ZERO;
     assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
-    *patience.1.lock().expect("nobody panics with it")
+    *sleep.1.lock().expect("is not poisoned")
 }
 
 #[tokio::test]
@@ -244,7 +244,7 @@ async fn configure_takes_the_sdks_own_https_client() {
     let metadata = config
         .http_client()
         .and_then(|client| client.connector_metadata());
-    // As its user agent names it; it takes proxies from the environment.
+    // The user agent names the HTTPS client; it takes proxies from the environment.
     assert_eq!(
         metadata.map(|known| known.name().into_owned()).as_deref(),
         Some("hyper")

@@ -23,7 +23,7 @@ use crate::log::Log;
 use crate::wire::{Manner, Wire};
 use crate::world::{DAY, HOUR, MINUTE, World, minutes};
 
-/// A server on the local network that reads what it is sent.
+/// A server on the local network that reads request bodies.
 #[derive(Clone)]
 struct Server {
     wire: Wire,
@@ -58,7 +58,7 @@ impl HttpConnector for Server {
                 length: header("content-length"),
                 body: body.expect("it can be read").into_bytes(),
             };
-            this.sent.lock().expect("nobody panics with it").push(sent);
+            this.sent.lock().expect("is not poisoned").push(sent);
             this.wire.call(request).await
         })
     }
@@ -74,7 +74,7 @@ impl HttpClient for Server {
     }
 }
 
-/// How long the body is, and whether it can be sent a second time.
+/// The length of the body, and whether it can be sent a second time.
 #[derive(Clone, Copy, Debug)]
 struct Upload {
     length: usize,
@@ -82,18 +82,18 @@ struct Upload {
 }
 
 const UPLOAD: Upload = Upload {
-    // Two chunks and a half of the SDK's.
+    // Two and a half of the SDK's chunks.
     length: 160 * 1_024,
     is_replayable: true,
 };
 
-/// For many at once.
+/// For many uploads at once.
 const SMALL: Upload = Upload {
     length: 5,
     ..UPLOAD
 };
 
-/// A client of that server on a machine of its own.
+/// A machine with a client of that server.
 struct Site {
     world: World,
     server: Server,
@@ -102,7 +102,7 @@ struct Site {
 }
 
 impl Site {
-    /// With the SDK's own correction alone, if there is no integration.
+    /// `None` is the SDK alone.
     fn new(integration: Option<Integration>, skew: i64, manner: Manner, upload: Upload) -> Self {
         let world = World::with_skew(skew);
         let server = Server {
@@ -110,7 +110,7 @@ impl Site {
             sent: Arc::default(),
         };
         let clock = world.skew_clock();
-        let config = config("http://minio.lab.example")
+        let config = config("http://minio.example")
             .into_builder()
             .http_client(server.clone())
             .time_source(world.clone())
@@ -120,7 +120,7 @@ impl Site {
             integration.config(&config, &clock)
         });
         let builder = aws_sdk_s3::config::Builder::from(&config)
-            // A partition has a retry quota of its own, which no other test uses up.
+            // A partition with its own retry quota, which no other test uses up.
             .retry_partition(RetryPartition::custom("own").build())
             .force_path_style(true);
         let builder = match integration {
@@ -144,7 +144,7 @@ impl Site {
         got.map(drop).map_err(error_text)
     }
 
-    /// How many of so many uploads at once fail.
+    /// How many of `calls` uploads at once fail.
     async fn failed_in_flight(&self, calls: usize) -> usize {
         self.server.wire.hold(calls);
         let mut sent = JoinSet::new();
@@ -160,11 +160,7 @@ impl Site {
     }
 
     fn sent(&self) -> Vec<Sent> {
-        self.server
-            .sent
-            .lock()
-            .expect("nobody panics with it")
-            .clone()
+        self.server.sent.lock().expect("is not poisoned").clone()
     }
 }
 
@@ -174,7 +170,7 @@ async fn puts(s3: aws_sdk_s3::Client, upload: Upload) -> Result<(), String> {
         is_replayable,
     } = upload;
     let body = move || {
-        // Pieces of a length that no chunk's is a multiple of.
+        // The length of a piece divides no length of a chunk.
         let content: Vec<u8> = (0..=250).cycle().take(length).collect();
         let frames: Vec<_> = content
             .chunks(9_999)
@@ -212,7 +208,7 @@ async fn chunks_are_signed_as_by_a_correct_local_clock() {
             Manner::InFields,
             upload,
         );
-        // The first is sent twice, and the second signed again before it is sent.
+        // The first upload is sent twice. The second is re-signed before it is sent.
         for _ in 0..2 {
             assert_eq!(site.puts().await, Ok(()), "{length}");
         }
@@ -250,7 +246,7 @@ async fn a_stream_over_plain_http_costs_one_rejection_and_no_call() {
 }
 
 #[tokio::test]
-async fn of_fifty_streams_in_flight_over_plain_http_none_fails() {
+async fn none_of_fifty_streams_in_flight_over_plain_http_fails() {
     for integration in [None].into_iter().chain(Integration::ALL.map(Some)) {
         for skew in [-2 * HOUR, 9 * HOUR] {
             let site = Site::new(integration, skew, Manner::InFields, SMALL);
@@ -272,7 +268,7 @@ async fn more_streams_in_flight_than_the_retry_quota_allows_for_succeed() {
     }
 }
 
-/// The SDK's own correction would have seen the time in the response to any request.
+/// The SDK's own correction uses the `Date` of the response to any request.
 #[tokio::test]
 async fn streams_after_other_requests_are_not_rejected() {
     for integration in [None].into_iter().chain(Integration::ALL.map(Some)) {
@@ -284,7 +280,7 @@ async fn streams_after_other_requests_are_not_rejected() {
             let Some(integration) = integration else {
                 continue;
             };
-            // And once the local clock is correct, where the SDK alone loses a call.
+            // The local clock is correct again. The SDK alone loses a call here.
             site.world.set_skew(0);
             assert_eq!(site.gets().await, Ok(()), "{integration:?} {skew}");
             assert_eq!(site.failed_in_flight(20).await, 0, "{integration:?} {skew}");
@@ -294,7 +290,7 @@ async fn streams_after_other_requests_are_not_rejected() {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_gone_fails_once_and_the_next_is_not_rejected() {
+async fn a_stream_that_cannot_be_replayed_fails_once_and_the_next_is_not_rejected() {
     let upload = Upload {
         is_replayable: false,
         ..UPLOAD

@@ -9,9 +9,9 @@ use crate::tap::Tap;
 use crate::wire::{Manner, Wire};
 use crate::world::{DAY, HOUR, MINUTE, World, minutes};
 
-const MRAP: &str = "arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap";
+pub(crate) const MRAP: &str = "arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap";
 
-/// A client of a multi-region access point on a machine of its own.
+/// A machine with a client of a multi-region access point.
 struct Site {
     wire: Wire,
     tap: Tap,
@@ -20,7 +20,7 @@ struct Site {
 }
 
 impl Site {
-    /// With the SDK's own correction alone, if it is `None`.
+    /// `None` is the SDK alone.
     fn new(integration: Option<Integration>, skew: i64, manner: Manner) -> Self {
         let world = World::with_skew(skew);
         let wire = Wire::with_manner(&world, minutes(15), manner);
@@ -36,7 +36,7 @@ impl Site {
             integration.config(&config, &clock)
         });
         if cfg!(not(feature = "sigv4a")) {
-            // Only the SDK can sign these requests again, and needs its retries for it.
+            // Only the SDK can re-sign these requests, and needs retries for it.
             let retries = config.retry_config().cloned();
             let mut builder = retried.into_builder();
             builder.set_retry_config(retries);
@@ -60,7 +60,7 @@ impl Site {
         gets(self.s3.clone()).await
     }
 
-    /// How many of so many calls in a row fail.
+    /// How many of `calls` calls in a row fail.
     async fn failed(&self, calls: usize) -> usize {
         let mut failed = 0;
         for _ in 0..calls {
@@ -69,7 +69,7 @@ impl Site {
         failed
     }
 
-    /// How many of so many calls at once fail.
+    /// How many of `calls` calls at once fail.
     async fn failed_in_flight(&self, calls: usize) -> usize {
         self.wire.hold(calls);
         let mut sent = JoinSet::new();
@@ -124,7 +124,7 @@ async fn a_multi_region_access_point_costs_one_rejection_and_no_call() {
 
 #[cfg_attr(not(feature = "sigv4a"), ignore = "needs the feature")]
 #[tokio::test]
-async fn of_fifty_requests_in_flight_to_a_multi_region_access_point_none_fails() {
+async fn none_of_fifty_requests_in_flight_to_a_multi_region_access_point_fails() {
     for integration in Integration::ALL {
         for skew in [-2 * HOUR, 9 * HOUR] {
             let site = Site::new(Some(integration), skew, Manner::InFields);
@@ -140,7 +140,7 @@ async fn of_fifty_requests_in_flight_to_a_multi_region_access_point_none_fails()
     }
 }
 
-/// The clock is set while a client is at work, and corrected again.
+/// The local clock is set while a client works, and the correction follows.
 #[tokio::test]
 async fn no_integration_loses_more_calls_to_a_multi_region_access_point_than_the_sdk_alone() {
     for manner in MANNERS {

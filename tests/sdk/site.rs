@@ -1,4 +1,4 @@
-//! One client, with all of ours or a part of it, on a machine of its own.
+//! A machine with one client that has all parts of the crate, or some of them.
 
 use aws_clock_skew::event::Missing;
 use aws_clock_skew::{SkewClock, install};
@@ -13,17 +13,17 @@ use crate::world::{World, minutes};
 pub(crate) const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
 pub(crate) const URL: &str = "https://sqs.us-east-1.amazonaws.com";
 
-/// What of ours a client has.
+/// The parts of the crate that a client has.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Parts {
-    /// Nothing: the SDK's own correction.
+    /// The SDK alone, with its own correction.
     None,
     InterceptorAlone,
     AuthSchemeAlone,
     NoClassifier,
     NoAuthScheme,
     OthersAuthScheme,
-    /// The classifiers of two clocks are the same.
+    /// The retry classifiers of two clocks are interchangeable.
     OthersClassifier,
     All,
 }
@@ -41,7 +41,7 @@ impl Parts {
         match self {
             Self::InterceptorAlone | Self::NoAuthScheme => Some(Missing::AuthScheme),
             Self::NoClassifier => Some(Missing::RetryClassifier),
-            // Nobody is there to tell, or it looks whole.
+            // The missing part is the one that would report, or the client looks complete.
             Self::AuthSchemeAlone | Self::OthersAuthScheme => None,
             Self::None | Self::OthersClassifier | Self::All => None,
         }
@@ -53,7 +53,7 @@ impl Parts {
         clock: &SkewClock,
         other: &SkewClock,
     ) -> Builder {
-        // A partition has a retry quota of its own, which no other test uses up.
+        // A partition with its own retry quota, which no other test uses up.
         let builder = Builder::from(config).retry_partition(RetryPartition::custom("own").build());
         match self {
             Self::None => builder,
@@ -78,12 +78,12 @@ impl Parts {
     }
 }
 
-/// One client on a machine of its own, in virtual time.
+/// A machine with one client, in virtual time.
 pub(crate) struct Site {
     pub(crate) world: World,
     pub(crate) wire: Wire,
     pub(crate) clock: SkewClock,
-    /// The clock that signs for the client, if one of ours does.
+    /// The clock whose auth scheme the client has, if any.
     pub(crate) signs: SkewClock,
     pub(crate) config: SdkConfig,
     pub(crate) sqs: aws_sdk_sqs::Client,
@@ -127,7 +127,7 @@ impl Site {
         }
     }
 
-    /// Calls, a minute apart. Returns how many fail.
+    /// Makes `calls` calls, a minute apart, and returns how many fail.
     pub(crate) async fn lost(&self, calls: usize) -> usize {
         let mut lost = 0;
         for _ in 0..calls {

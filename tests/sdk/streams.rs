@@ -1,5 +1,4 @@
-//! Streams: frames that are signed one by one, and bodies that may not be there
-//! a second time.
+//! Streams: frames that are signed one by one, and bodies that may not be replayable.
 
 use std::fmt;
 use std::path::Path;
@@ -38,7 +37,7 @@ use crate::world::{DAY, HOUR, MINUTE, World, minutes};
 const URL: &str = "https://sqs.us-east-1.amazonaws.com";
 const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
 
-/// A wire whose far end reads the requests' bodies.
+/// A wire whose server reads the bodies of requests.
 #[derive(Clone)]
 struct Reader {
     wire: Wire,
@@ -111,10 +110,7 @@ impl HttpConnector for Reader {
             } else {
                 let body = ByteStream::new(body).collect().await;
                 let body = body.expect("it can be read").into_bytes();
-                this.bodies
-                    .lock()
-                    .expect("nobody panics with it")
-                    .push(body);
+                this.bodies.lock().expect("is not poisoned").push(body);
             }
             Ok(response)
         })
@@ -131,11 +127,11 @@ impl HttpClient for Reader {
     }
 }
 
-type Transcription =
+pub(crate) type Transcription =
     aws_sdk_transcribestreaming::operation::start_stream_transcription::StartStreamTranscriptionOutput;
 
-/// Starts a stream; what is sent to the channel goes out as a frame of audio.
-async fn transcribe(
+/// Opens an event stream. Each message on the channel goes out as a frame of audio.
+pub(crate) async fn transcribe(
     client: &aws_sdk_transcribestreaming::Client,
 ) -> (mpsc::UnboundedSender<()>, Result<Transcription, String>) {
     let (say, mut said) = mpsc::unbounded_channel();
@@ -196,7 +192,7 @@ async fn every_frame_is_signed_by_the_corrected_clock() {
             assert!(error < Duration::from_secs(1), "{error:?} {what}, {skew} s");
         };
         check("at first").await;
-        // A stream may last for hours, and the machine be repaired meanwhile.
+        // A stream may last for hours, and the local clock may be repaired in that time.
         world.advance(minutes(120));
         check("later").await;
         world.set_skew(0);
@@ -204,12 +200,12 @@ async fn every_frame_is_signed_by_the_corrected_clock() {
         assert_eq!(clock.now(), world.machine_wall());
         world.set_skew(skew);
         assert_eq!(receive(&sqs(&config, &clock), QUEUE).await, Ok(()));
-        check("wrong again, and learned by another client in the meantime").await;
+        check("wrong again, after another client has updated the clock").await;
     }
 }
 
 #[tokio::test]
-async fn without_us_frames_are_signed_by_the_wrong_clock() {
+async fn the_sdk_alone_signs_frames_by_the_wrong_clock() {
     let world = World::with_skew(-20 * MINUTE);
     let (reader, mut frames) = Reader::new(&world);
     let config = reader
@@ -235,20 +231,20 @@ async fn an_event_stream_cannot_be_sent_again_and_updates_the_clock_all_the_same
     let clock = world.skew_clock();
     let client = transcriber(&reader.config(), &clock);
     let (_, output) = transcribe(&client).await;
-    let error = output.expect_err("its body is gone");
+    let error = output.expect_err("its body cannot be replayed");
     assert!(error.contains("Signature expired"), "{error}");
     assert_eq!(reader.wire.seen(), [false]);
     assert_eq!(log.names(), ["skew_detected", "resend_skipped"]);
     let (say, output) = transcribe(&client).await;
-    let _output = output.expect("the clock has learned");
+    let _output = output.expect("the clock was updated");
     assert_eq!(reader.wire.seen(), [false, true]);
     say.send(()).expect("the stream is open");
     let date = frames.recv().await.expect("the stream is open");
     assert!(distance(date, world.true_time()) < Duration::from_secs(1));
 }
 
-/// Puts another body into the next request, as the input of an operation with a
-/// streaming body would.
+/// Replaces the body of the next request by another one, as an operation with a streaming body
+/// would have it.
 #[derive(Debug)]
 struct Streaming(fn() -> SdkBody);
 
@@ -307,7 +303,7 @@ async fn a_streaming_body_that_can_be_had_again_is_sent_again_whole() {
 async fn a_file_is_sent_again_whole() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
     let content = Bytes::from(std::fs::read(&path).unwrap());
-    // Opened here, for what reads a file is a future.
+    // The file is opened here, since that is asynchronous.
     static FILE: Mutex<Option<SdkBody>> = Mutex::new(None);
     let file = ByteStream::from_path(&path).await.unwrap().into_inner();
     *FILE.lock().unwrap() = Some(file);
@@ -316,7 +312,7 @@ async fn a_file_is_sent_again_whole() {
     let clock = world.skew_clock();
     let sqs = sqs(&without_retries(reader.config()), &clock);
     let taken = || {
-        let file = FILE.lock().expect("nobody panics with it").take();
+        let file = FILE.lock().expect("is not poisoned").take();
         file.expect("is put there")
     };
     assert_eq!(sent(&sqs, taken).await, Ok(()));
@@ -325,15 +321,17 @@ async fn a_file_is_sent_again_whole() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_gone_is_not_sent_again_and_the_clock_is_updated() {
+async fn a_body_that_cannot_be_replayed_is_not_sent_again_and_updates_the_clock() {
     for prepare in [|config| config, without_retries] as [fn(SdkConfig) -> SdkConfig; 2] {
         let log = Log::start();
         let world = World::with_skew(-20 * MINUTE);
         let (reader, _frames) = Reader::new(&world);
         let clock = world.skew_clock();
         let sqs = sqs(&prepare(reader.config()), &clock);
-        let error = sent(&sqs, chunks).await.expect_err("its body is gone");
-        // The service's own words.
+        let error = sent(&sqs, chunks)
+            .await
+            .expect_err("its body cannot be replayed");
+        // The service's own message.
         assert!(error.contains("InvalidSignatureException"), "{error}");
         assert!(
             error.contains("Signature expired: 20270116T074000Z"),
@@ -348,7 +346,7 @@ async fn a_body_that_is_gone_is_not_sent_again_and_the_clock_is_updated() {
         assert_eq!(event.get("reason"), Some("body"));
         assert_eq!(event.get("rpc.method"), Some("ReceiveMessage"));
         assert_eq!(log.counted("resends_skipped", "reason", "body"), 1);
-        // Nobody asked for a retry, so nobody is given one more attempt.
+        // Retries are off, so there is no second attempt.
         assert_eq!(log.counted("resends", "outcome", "accepted"), 0);
         assert_eq!(sent(&sqs, chunks).await, Ok(()));
         assert_eq!(reader.wire.seen(), [false, true]);

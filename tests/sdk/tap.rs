@@ -1,4 +1,4 @@
-//! What passes between the integration and the HTTP client inside it.
+//! The requests between an integration and the HTTP client inside it.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::shared::IntoShared;
 
-/// An HTTP client that lets everything pass, and takes notes.
+/// An HTTP client that records every request and passes it on.
 #[derive(Clone, Debug)]
 pub(crate) struct Tap {
     inner: SharedHttpClient,
@@ -32,13 +32,13 @@ pub(crate) struct Sent {
     pub(crate) method: String,
     pub(crate) uri: String,
     pub(crate) headers: Vec<(String, String)>,
-    /// `None`: it is streamed.
+    /// `None` if the body is streamed.
     pub(crate) body: Option<Vec<u8>>,
     pub(crate) connection: Option<CaptureSmithyConnection>,
 }
 
 impl Sent {
-    /// The headers that a new signature must not touch.
+    /// The headers that a resend must not change.
     pub(crate) fn unsigned_headers(&self) -> Vec<(String, String)> {
         let is_signature = |name: &str| matches!(name, "authorization" | "x-amz-date");
         let mut headers = self.headers.clone();
@@ -61,13 +61,13 @@ impl Tap {
     }
 
     pub(crate) fn sent(&self) -> Vec<Sent> {
-        let notes = self.notes.lock().expect("nobody panics with it");
+        let notes = self.notes.lock().expect("is not poisoned");
         notes.sent.clone()
     }
 
-    /// The connect and read time-outs that connectors were asked for.
+    /// The connect and read time-outs that were set for connectors.
     pub(crate) fn settings(&self) -> Vec<(Option<Duration>, Option<Duration>)> {
-        let notes = self.notes.lock().expect("nobody panics with it");
+        let notes = self.notes.lock().expect("is not poisoned");
         notes.settings.clone()
     }
 }
@@ -78,7 +78,7 @@ impl HttpClient for Tap {
         settings: &HttpConnectorSettings,
         components: &RuntimeComponents,
     ) -> SharedHttpConnector {
-        let mut notes = self.notes.lock().expect("nobody panics with it");
+        let mut notes = self.notes.lock().expect("is not poisoned");
         notes
             .settings
             .push((settings.connect_timeout(), settings.read_timeout()));
@@ -101,7 +101,7 @@ struct Tapped {
 
 impl HttpConnector for Tapped {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let mut notes = self.tap.notes.lock().expect("nobody panics with it");
+        let mut notes = self.tap.notes.lock().expect("is not poisoned");
         let headers = request.headers().iter();
         notes.sent.push(Sent {
             method: request.method().to_owned(),

@@ -1,4 +1,4 @@
-//! A role for each tenant, and whatever keeps a signature from being reproduced.
+//! A role for each tenant, and other reasons why a signature cannot be reproduced.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ fn base(world: &World, wire: &Wire) -> SdkConfig {
         .build()
 }
 
-/// Sessions of an hour, with other keys at each load, as `AssumeRole` gives them.
+/// Sessions of an hour from `AssumeRole`, with other keys at each load.
 fn role(world: &World, key: String) -> SharedCredentialsProvider {
     let role = Role::new(world, minutes(60), |_, _| true);
     SharedCredentialsProvider::new(Role { key, ..role })
@@ -47,7 +47,7 @@ async fn a_call_of_each_of_hundreds_of_tenants_in_flight_succeeds() {
                 let config = config_of(integration, &base(&world, &wire), &clock);
                 let mut calls = JoinSet::new();
                 for tenant in 0..tenants {
-                    // Their retry quotas are their own as well.
+                    // Each client has its own retry quota.
                     let partition = RetryPartition::custom(format!("{tenant} of {integration:?}"));
                     let builder = Builder::from(&config)
                         .credentials_provider(role(&world, format!("ASIA{tenant}N")))
@@ -76,8 +76,8 @@ async fn a_call_of_each_of_hundreds_of_tenants_in_flight_succeeds() {
     }
 }
 
-/// How many of 200 calls in flight fail, and of twenty after them, of a client with an
-/// identity cache of the user's own.
+/// How many of 200 calls in flight fail, and how many of the twenty after them, with an identity
+/// cache of the user.
 async fn lost(integration: Option<Integration>, is_caching: bool, skew: i64) -> (usize, usize) {
     let world = World::with_skew(skew);
     let wire = Wire::new(&world, minutes(5));
@@ -113,10 +113,10 @@ async fn lost(integration: Option<Integration>, is_caching: bool, skew: i64) -> 
     (in_flight, later)
 }
 
-/// The HTTP client cannot reproduce a signature of credentials that it cannot load again; the
-/// SDK signs again then, as far as its retry quota reaches.
+/// The HTTP client cannot reproduce a signature whose credentials it cannot load again. The SDK
+/// then re-signs, as far as its retry quota allows.
 #[tokio::test]
-async fn keys_that_rotate_at_every_load_lose_no_more_calls_than_without_us() {
+async fn keys_that_rotate_at_every_load_lose_no_more_calls_than_with_the_sdk_alone() {
     for skew in [-20 * MINUTE, 9 * HOUR] {
         for is_caching in [false, true] {
             let of_sdk = lost(None, is_caching, skew).await;

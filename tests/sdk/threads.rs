@@ -1,4 +1,4 @@
-//! Many threads, all services and integrations at once, and one clock.
+//! Many threads, with all services and integrations at once, and one clock.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ const TASKS: usize = 1_000;
 #[test]
 fn a_thousand_tasks_on_sixteen_threads_lose_no_call_and_have_one_event() {
     let log = Log::start();
-    // What this thread listens to, the others do as well.
+    // Events of the other threads are captured too.
     let listener = dispatcher::get_default(Clone::clone);
     let runtime = Builder::new_multi_thread()
         .worker_threads(THREADS)
@@ -57,7 +57,7 @@ async fn all_at_once() {
         tasks.spawn(async move {
             let mut outcomes = vec![send(&sqs, &queue).await];
             outcomes.push(encrypt(&kms, &key).await);
-            // Whoever asks for the time has the right one from here on.
+            // From here on, every task gets the correct time.
             outcomes.push(
                 clock
                     .status()
@@ -77,7 +77,7 @@ async fn all_at_once() {
     assert_eq!(failed, Vec::<String>::new());
     let counts = endpoint.counts();
     assert_eq!(counts.accepted, 2 * TASKS as u64);
-    // Only first calls were in flight before the correction.
+    // Only the first calls were in flight before the correction.
     assert!((1..=TASKS as u64).contains(&counts.rejected), "{counts:?}");
     assert_eq!(counts.rejected, counts.rejected_for_time);
     let status = clock.status();

@@ -1,4 +1,4 @@
-//! A time by `Date` alone is a trial: it is used for the host that stated it, until that
+//! A time that only a `Date` states is a trial: it is used for the host that stated it, until that
 //! host accepts or rejects a request signed with it.
 
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::resent::once;
 use crate::wire::{Answer, Fate, Manner};
 use crate::world::{DAY, HOUR, MINUTE, minutes, shifted};
 
-/// A clock skew error without times, by a clock that is ahead of the true time.
+/// A clock skew error without timestamps; its `Date` is `ahead` seconds ahead of the true time.
 fn skew_error(scenario: &Scenario, ahead: i64) -> Fate {
     Fate::answered(Answer {
         body: "<Error><Code>RequestTimeTooSkewed</Code></Error>".into(),
@@ -28,31 +28,32 @@ fn skew_error(scenario: &Scenario, ahead: i64) -> Fate {
 async fn a_denial_of_a_trial_changes_no_clock_and_says_nothing_about_the_time() {
     for ahead in [-20 * MINUTE, 20 * MINUTE, 6 * DAY] {
         let scenario = Scenario::new(0, Manner::Silently);
-        scenario.lies(ahead, 2);
+        scenario.plan_misdated(ahead, 2);
         assert_eq!(scenario.cost().await, 2);
-        scenario.is_the_local_clock();
+        scenario.assert_local_time();
         assert_eq!(scenario.log.names(), ["not_clock_skew"]);
-        // The server knows the time after all: signed by the trial once, then right.
+        // The server has the correct time after all: it rejects the signature with the trial's
+        // time and accepts the one with the local time.
         assert_eq!(head(&scenario.s3).await, Ok(()));
         assert_eq!(scenario.wire.sent(), 4);
         assert_eq!(scenario.cost().await, 1);
-        scenario.is_the_local_clock();
+        scenario.assert_local_time();
     }
 }
 
 #[tokio::test]
 async fn a_trial_that_is_rejected_ends_with_a_back_off() {
     let scenario = Scenario::new(0, Manner::ByCode);
-    // MinIO's clock is set: its second response contradicts its first.
+    // The clock of MinIO is set: its second response contradicts the first.
     scenario.wire.set_ahead(2 * HOUR);
     scenario.wire.plan([skew_error(&scenario, HOUR)]);
     assert_eq!(scenario.cost().await, 2);
-    scenario.is_the_local_clock();
+    scenario.assert_local_time();
     assert_eq!(scenario.log.names(), ["trial_rejected", "resend_rejected"]);
     let rejected = &scenario.log.events()[0];
     assert_eq!(rejected.level, tracing::Level::DEBUG);
     assert_eq!(rejected.get("offset_ms"), Some("0"));
-    // Its `Date` is ignored for a minute, and then tried again.
+    // The clock ignores its `Date` for a minute, and then starts another trial.
     assert_eq!(scenario.cost().await, 1);
     scenario.world.advance(minutes(1));
     assert_eq!(head(&scenario.s3).await, Ok(()));
@@ -68,14 +69,14 @@ async fn a_trial_that_is_denied_at_a_later_attempt_changes_no_clock_either() {
             .retry_config(retries)
             .build();
         let s3 = s3(&config, &scenario.clock);
-        let lie = || {
+        let misdated = || {
             let date = shifted(scenario.world.true_time(), 20 * MINUTE);
             Fate::answered(Answer::empty_403(date))
         };
-        scenario.wire.plan([lie(), between, lie()]);
+        scenario.wire.plan([misdated(), between, misdated()]);
         assert!(head(&s3).await.is_err());
         assert_eq!(scenario.wire.sent(), 3);
-        scenario.is_the_local_clock();
+        scenario.assert_local_time();
     }
 }
 
@@ -84,24 +85,24 @@ async fn a_trial_leaves_the_correction_as_it_is() {
     let scenario = Scenario::new(-3 * HOUR, Manner::InMessage);
     assert_eq!(head(&scenario.s3).await, Ok(()));
     let before = scenario.clock.status().offset();
-    scenario.lies(20 * MINUTE, 2);
+    scenario.plan_misdated(20 * MINUTE, 2);
     assert_eq!(scenario.cost().await, 2);
     assert_eq!(scenario.clock.status().offset(), before);
-    scenario.knows_the_time();
-    // A `Date` that agrees with the local clock is one like the others.
+    scenario.assert_true_time();
+    // A `Date` that agrees with the local clock starts a trial too.
     scenario.world.advance(minutes(2));
-    scenario.lies(-3 * HOUR, 2);
+    scenario.plan_misdated(-3 * HOUR, 2);
     scenario.cost().await;
     assert_eq!(scenario.clock.status().offset(), before);
     scenario.wire.forget_plans();
     assert_eq!(head(&scenario.s3).await, Ok(()));
     assert_eq!(scenario.cost().await, 1);
-    scenario.knows_the_time();
+    scenario.assert_true_time();
 }
 
 #[tokio::test]
 async fn a_trial_without_an_answer_waits_for_its_host() {
-    for (skew, lie) in [
+    for (skew, misdated) in [
         (0, 20 * MINUTE),
         (-3 * HOUR, 20 * MINUTE),
         (-3 * HOUR, -3 * HOUR),
@@ -109,14 +110,14 @@ async fn a_trial_without_an_answer_waits_for_its_host() {
         let scenario = Scenario::new(skew, Manner::InMessage);
         assert_eq!(head(&scenario.s3).await, Ok(()));
         let before = scenario.clock.status().offset();
-        scenario.lies(lie, 1);
+        scenario.plan_misdated(misdated, 1);
         scenario.wire.plan([Fate::lost()]);
         assert!(head(&scenario.s3).await.is_err());
         assert_eq!(scenario.clock.status().offset(), before);
         scenario.world.advance(minutes(60));
         assert_eq!(scenario.clock.status().offset(), before);
         assert_eq!(head(&scenario.s3).await, Ok(()));
-        scenario.knows_the_time();
+        scenario.assert_true_time();
         assert_eq!(scenario.cost().await, 1);
     }
 }
@@ -129,7 +130,7 @@ async fn a_trial_whose_answer_is_lost_is_accepted_by_another_call() {
     scenario.world.advance(Duration::from_secs(59));
     assert_eq!(head(&scenario.s3).await, Ok(()));
     scenario.world.advance(minutes(60));
-    scenario.knows_the_time();
+    scenario.assert_true_time();
     assert_eq!(scenario.cost().await, 1);
     assert_eq!(scenario.log.names(), ["skew_detected"]);
     assert_eq!(scenario.log.counted("resends", "outcome", "failed"), 1);
@@ -160,11 +161,11 @@ async fn an_answer_that_passed_the_timestamp_check_accepts_a_trial() {
         let is_correcting = scenario.clock.status().is_correcting();
         assert_eq!(is_correcting, accepts, "{status} {body}");
         if accepts {
-            scenario.knows_the_time();
+            scenario.assert_true_time();
         }
-        // Either way the next request to this host is signed with it.
+        // In both cases the next request to this host is signed with the trial's time.
         assert_eq!(scenario.cost().await, 1, "{status} {body}");
-        scenario.knows_the_time();
+        scenario.assert_true_time();
     }
 }
 
@@ -172,9 +173,9 @@ async fn an_answer_that_passed_the_timestamp_check_accepts_a_trial() {
 async fn the_back_off_doubles_from_a_minute_up_to_an_hour() {
     let scenario = Scenario::new(0, Manner::ByCode);
     let lies = |times: usize| {
-        let lie = || skew_error(&scenario, 20 * MINUTE);
+        let misdated = || skew_error(&scenario, 20 * MINUTE);
         scenario.wire.forget_plans();
-        scenario.wire.plan((0..times).map(|_| lie()));
+        scenario.wire.plan((0..times).map(|_| misdated()));
     };
     for period in [1, 2, 4, 8, 16, 32, 60, 60] {
         lies(2);
@@ -184,16 +185,16 @@ async fn the_back_off_doubles_from_a_minute_up_to_an_hour() {
             .advance(minutes(period) - Duration::from_secs(1));
         lies(1);
         assert_eq!(scenario.cost().await, 1, "{period} min");
-        scenario.is_the_local_clock();
+        scenario.assert_local_time();
         scenario.world.advance(Duration::from_secs(1));
     }
-    // A trial that is accepted ends it.
+    // An accepted trial ends the back-off.
     scenario.wire.forget_plans();
     scenario.world.set_skew(-20 * MINUTE);
     assert_eq!(head(&scenario.s3).await, Ok(()));
     scenario.world.set_skew(0);
     scenario.world.advance(minutes(1));
-    scenario.is_the_local_clock();
+    scenario.assert_local_time();
     lies(2);
     assert_eq!(scenario.cost().await, 2);
     scenario.world.advance(minutes(1));
@@ -201,7 +202,7 @@ async fn the_back_off_doubles_from_a_minute_up_to_an_hour() {
     assert_eq!(scenario.cost().await, 2);
 }
 
-/// Credentials that are good by any clock, and how often they were asked for.
+/// Credentials that never expire, and a count of the loads.
 #[derive(Clone, Debug)]
 pub(crate) struct Loads(pub(crate) Arc<AtomicUsize>, pub(crate) SystemTime);
 
@@ -224,8 +225,8 @@ impl ProvideCredentials for Loads {
 
 #[tokio::test]
 async fn identity_caches_ask_again_when_a_trial_is_accepted_and_not_before() {
-    for is_lie in [false, true] {
-        let skew = if is_lie { 0 } else { -20 * MINUTE };
+    for is_wrong in [false, true] {
+        let skew = if is_wrong { 0 } else { -20 * MINUTE };
         let scenario = Scenario::new(skew, Manner::Silently);
         let expiry = shifted(scenario.world.true_time(), 30 * DAY);
         let loads = Loads(Arc::default(), expiry);
@@ -235,17 +236,17 @@ async fn identity_caches_ask_again_when_a_trial_is_accepted_and_not_before() {
             .identity_cache(scenario.clock.identity_cache())
             .build();
         let s3 = s3(&config, &scenario.clock);
-        if is_lie {
-            scenario.lies(20 * MINUTE, 2);
+        if is_wrong {
+            scenario.plan_misdated(20 * MINUTE, 2);
         }
-        assert_eq!(head(&s3).await.is_ok(), !is_lie);
+        assert_eq!(head(&s3).await.is_ok(), !is_wrong);
         assert_eq!(scenario.wire.sent(), 2);
         assert_eq!(loads.count(), 1, "the second send had the same identity");
         for _ in 0..3 {
             assert_eq!(head(&s3).await, Ok(()));
         }
-        let expected = if is_lie { 1 } else { 2 };
-        assert_eq!(loads.count(), expected, "is a lie: {is_lie}");
+        let expected = if is_wrong { 1 } else { 2 };
+        assert_eq!(loads.count(), expected, "the `Date` is wrong: {is_wrong}");
     }
 }
 
@@ -261,29 +262,29 @@ async fn the_response_to_an_unsigned_request_neither_starts_nor_ends_a_trial() {
             .auth_scheme_preference([AuthSchemeId::from("noAuth")])
             .build(),
     );
-    scenario.lies(20 * MINUTE, 2);
+    scenario.plan_misdated(20 * MINUTE, 2);
     assert!(head(&anonymous).await.is_err());
     assert_eq!(scenario.wire.sent(), 1);
-    scenario.is_the_local_clock();
+    scenario.assert_local_time();
     scenario.wire.forget_plans();
-    // A trial that waits for an answer does not get it here.
-    scenario.lies(20 * MINUTE, 1);
+    // The response does not end a trial that waits for one.
+    scenario.plan_misdated(20 * MINUTE, 1);
     scenario
         .wire
         .plan([Fate::lost(), Fate::answered(Answer::new(200, ""))]);
     assert!(head(&scenario.s3).await.is_err());
     assert_eq!(head(&anonymous).await, Ok(()));
-    scenario.is_the_local_clock();
+    scenario.assert_local_time();
     assert!(!scenario.clock.status().is_correcting());
 }
 
 #[tokio::test]
 async fn an_accepted_answer_whose_date_contradicts_a_trial_ends_it() {
     let scenario = Scenario::new(0, Manner::Silently);
-    // Ten minutes: a signature that is dated so passes.
-    scenario.lies(10 * MINUTE, 1);
+    // The service tolerates ten minutes and accepts the signature.
+    scenario.plan_misdated(10 * MINUTE, 1);
     assert_eq!(head(&scenario.s3).await, Ok(()));
-    scenario.is_the_local_clock();
+    scenario.assert_local_time();
     assert!(scenario.log.names().is_empty());
 }
 
@@ -304,7 +305,7 @@ async fn a_stream_that_cannot_be_sent_again_fails_once_and_starts_a_trial() {
     }
     assert_eq!(outcomes, [false, true, true, true, true, true]);
     assert_eq!(scenario.wire.sent(), 6);
-    scenario.knows_the_time();
+    scenario.assert_true_time();
 }
 
 #[tokio::test]
@@ -318,23 +319,23 @@ async fn a_denial_does_not_end_the_trial_of_a_clock_skew_error() {
         .wire
         .plan([Fate::default(), Fate::answered(denied)]);
     assert_eq!(scenario.cost().await, 2);
-    // The next request, which may be made, passes.
+    // The next request, which the caller may make, is accepted.
     for _ in 0..3 {
         scenario.world.advance(Duration::from_secs(10));
         assert_eq!(head(&scenario.s3).await, Ok(()));
     }
-    scenario.knows_the_time();
+    scenario.assert_true_time();
 }
 
 #[tokio::test]
 async fn a_newer_date_takes_the_place_of_an_old_one_from_a_cache() {
     let scenario = Scenario::new(-20 * MINUTE, Manner::ByCode);
-    // A cache answers both requests of the first call.
-    scenario.lies(-HOUR, 2);
+    // A cache returns both responses of the first call.
+    scenario.plan_misdated(-HOUR, 2);
     assert!(head(&scenario.s3).await.is_err());
     scenario.world.advance(Duration::from_secs(10));
     for _ in 0..3 {
         assert_eq!(head(&scenario.s3).await, Ok(()));
     }
-    scenario.knows_the_time();
+    scenario.assert_true_time();
 }

@@ -1,116 +1,48 @@
-//! Two servers that disagree.
+//! Two servers whose times contradict each other.
 
 use std::time::Duration;
-
-use aws_clock_skew::SkewClock;
-use aws_config::SdkConfig;
-use aws_config::retry::RetryConfig;
 
 use crate::clients::{
     Integration, SDK_AND_ALL, config_in, config_on, head, receive, s3, sqs, sqs_of, without_retries,
 };
-use crate::log::Log;
 use crate::net::Net;
+use crate::two_servers::{AWS, MINIO, TwoServers, with_short_backoff};
 use crate::wire::{Answer, Fate, Manner, Wire};
 use crate::world::{DAY, HOUR, MINUTE, World, minutes, shifted};
-
-pub(crate) const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
-pub(crate) const LAB: &str = "https://minio.lab.example:9000";
-
-/// A machine, AWS with the correct time, and a server that is not AWS with its own.
-pub(crate) struct Scenario {
-    pub(crate) log: Log,
-    pub(crate) world: World,
-    pub(crate) clock: SkewClock,
-    pub(crate) aws: Wire,
-    pub(crate) lab: Wire,
-    sqs: aws_sdk_sqs::Client,
-    minio: aws_sdk_s3::Client,
-}
-
-impl Scenario {
-    pub(crate) fn new(skew: i64, labs_manner: Manner) -> Self {
-        let log = Log::start();
-        let world = World::with_skew(skew);
-        let clock = world.skew_clock();
-        let aws = Wire::new(&world, minutes(5));
-        let lab = Wire::with_manner(&world, minutes(15), labs_manner);
-        let sqs = sqs(&without_retries(config_on(&aws, AWS)), &clock);
-        let minio = s3(&patient(config_on(&lab, LAB)), &clock);
-        Self {
-            log,
-            world,
-            clock,
-            aws,
-            lab,
-            sqs,
-            minio,
-        }
-    }
-
-    pub(crate) async fn calls_aws(&self) -> Result<(), String> {
-        receive(&self.sqs, &format!("{AWS}/1/q")).await
-    }
-
-    pub(crate) async fn calls_lab(&self) -> Result<(), String> {
-        head(&self.minio).await
-    }
-
-    /// Asserts that the clock is the true time, within a second and a half.
-    #[track_caller]
-    pub(crate) fn knows_the_time(&self) {
-        assert!(
-            self.error() <= Duration::from_millis(1_500),
-            "{:?}",
-            self.error()
-        );
-    }
-
-    fn error(&self) -> Duration {
-        let (now, truth) = (self.clock.now(), self.world.true_time());
-        now.duration_since(truth).unwrap_or_else(|e| e.duration())
-    }
-}
-
-/// Standard retries, without the wait that they need in earnest.
-fn patient(config: SdkConfig) -> SdkConfig {
-    let retries = RetryConfig::standard().with_initial_backoff(Duration::from_millis(1));
-    config.into_builder().retry_config(retries).build()
-}
 
 #[tokio::test]
 async fn another_server_cannot_change_a_clock_that_aws_confirmed() {
     for manner in [Manner::InFields, Manner::ByCode, Manner::Silently] {
-        for (skew, labs) in [(0, HOUR), (0, -HOUR), (-20 * MINUTE, HOUR)] {
-            let scenario = Scenario::new(skew, manner);
-            scenario.lab.set_ahead(labs);
-            assert_eq!(scenario.calls_aws().await, Ok(()));
-            let rejected = scenario.aws.rejected();
+        for (skew, ahead) in [(0, HOUR), (0, -HOUR), (-20 * MINUTE, HOUR)] {
+            let servers = TwoServers::installed(skew, manner);
+            servers.minio.set_ahead(ahead);
+            assert_eq!(servers.call_aws().await, Ok(()));
+            let rejected = servers.aws.rejected();
             assert_eq!(rejected, usize::from(skew != 0));
             let mut failed = 0;
             for _ in 0..20 {
-                failed += usize::from(scenario.calls_lab().await.is_err());
-                scenario.knows_the_time();
-                assert_eq!(scenario.calls_aws().await, Ok(()));
-                scenario.world.advance(Duration::from_secs(20));
+                failed += usize::from(servers.call_minio().await.is_err());
+                servers.assert_true_time();
+                assert_eq!(servers.call_aws().await, Ok(()));
+                servers.world.advance(Duration::from_secs(20));
             }
             assert_eq!(
-                scenario.aws.rejected(),
+                servers.aws.rejected(),
                 rejected,
-                "{manner:?} {skew} {labs}"
+                "{manner:?} {skew} {ahead}"
             );
-            let warnings = scenario.log.names();
+            let warnings = servers.log.names();
             let of_hosts = warnings.iter().filter(|name| *name == "hosts_disagree");
             assert_eq!(of_hosts.count(), 1, "{warnings:?}");
-            let last = scenario.log.events().pop().unwrap();
+            let last = servers.log.events().pop().unwrap();
             assert_eq!(last.level, tracing::Level::WARN);
-            assert_eq!(last.get("server.address"), Some("minio.lab.example"));
+            assert_eq!(last.get("server.address"), Some("minio.example"));
             assert_eq!(
                 last.get("other.address"),
                 Some("sqs.us-east-1.amazonaws.com")
             );
-            assert_eq!(failed, 0, "{manner:?} {skew} {labs}");
-            assert_eq!(scenario.lab.rejected(), 1, "{manner:?} {skew} {labs}");
+            assert_eq!(failed, 0, "{manner:?} {skew} {ahead}");
+            assert_eq!(servers.minio.rejected(), 1, "{manner:?} {skew} {ahead}");
         }
     }
 }
@@ -118,195 +50,198 @@ async fn another_server_cannot_change_a_clock_that_aws_confirmed() {
 #[tokio::test]
 async fn without_retries_a_conflicting_host_costs_one_attempt_and_no_call() {
     for manner in [Manner::InFields, Manner::ByCode] {
-        let scenario = Scenario::new(0, manner);
-        scenario.lab.set_ahead(HOUR);
-        let lab = without_retries(config_on(&scenario.lab, LAB));
-        let minio = s3(&lab, &scenario.clock);
+        let servers = TwoServers::installed(0, manner);
+        servers.minio.set_ahead(HOUR);
+        let config = without_retries(config_on(&servers.minio, MINIO));
+        let minio = s3(&config, &servers.clock);
         for _ in 0..10 {
-            assert_eq!(scenario.calls_aws().await, Ok(()));
+            assert_eq!(servers.call_aws().await, Ok(()));
             assert_eq!(head(&minio).await, Ok(()), "{manner:?}");
-            scenario.world.advance(Duration::from_secs(20));
+            servers.world.advance(Duration::from_secs(20));
         }
-        assert_eq!((scenario.lab.rejected(), scenario.lab.sent()), (1, 11));
+        assert_eq!((servers.minio.rejected(), servers.minio.sent()), (1, 11));
     }
 }
 
 #[tokio::test]
 async fn every_client_of_a_conflicting_host_uses_its_time_and_one_warning_is_enough() {
-    let scenario = Scenario::new(0, Manner::ByCode);
-    scenario.lab.set_ahead(HOUR);
-    assert_eq!(scenario.calls_aws().await, Ok(()));
+    let servers = TwoServers::installed(0, Manner::ByCode);
+    servers.minio.set_ahead(HOUR);
+    assert_eq!(servers.call_aws().await, Ok(()));
     for _ in 0..3 {
-        let another = s3(&patient(config_on(&scenario.lab, LAB)), &scenario.clock);
+        let another = s3(
+            &with_short_backoff(config_on(&servers.minio, MINIO)),
+            &servers.clock,
+        );
         for _ in 0..3 {
             assert_eq!(head(&another).await, Ok(()));
         }
     }
-    assert_eq!(scenario.clock.now(), scenario.world.machine_wall());
-    let warnings = scenario.log.counted("events", "event", "hosts_disagree");
+    assert_eq!(servers.clock.now(), servers.world.machine_wall());
+    let warnings = servers.log.counted("events", "event", "hosts_disagree");
     assert_eq!(warnings, 1);
 }
 
 #[tokio::test]
 async fn a_server_that_is_repaired_is_no_conflicting_host_any_more() {
-    let scenario = Scenario::new(0, Manner::ByCode);
-    scenario.lab.set_ahead(HOUR);
-    assert_eq!(scenario.calls_aws().await, Ok(()));
-    assert_eq!(scenario.calls_lab().await, Ok(()));
-    scenario.lab.set_ahead(0);
-    assert_eq!(scenario.calls_lab().await, Ok(()));
-    assert_eq!(scenario.calls_lab().await, Ok(()));
+    let servers = TwoServers::installed(0, Manner::ByCode);
+    servers.minio.set_ahead(HOUR);
+    assert_eq!(servers.call_aws().await, Ok(()));
+    assert_eq!(servers.call_minio().await, Ok(()));
+    servers.minio.set_ahead(0);
+    assert_eq!(servers.call_minio().await, Ok(()));
+    assert_eq!(servers.call_minio().await, Ok(()));
     // One wrong `Date` on an accepted response changes nothing.
-    let date = shifted(scenario.world.true_time(), 10 * HOUR);
-    scenario
-        .lab
+    let date = shifted(servers.world.true_time(), 10 * HOUR);
+    servers
+        .minio
         .plan([Fate::answered(Answer::new(200, "").dated(date))]);
-    assert_eq!(scenario.calls_lab().await, Ok(()));
-    let rejected = scenario.lab.rejected();
-    assert_eq!(scenario.calls_lab().await, Ok(()));
-    assert_eq!(scenario.lab.rejected(), rejected);
+    assert_eq!(servers.call_minio().await, Ok(()));
+    let rejected = servers.minio.rejected();
+    assert_eq!(servers.call_minio().await, Ok(()));
+    assert_eq!(servers.minio.rejected(), rejected);
 }
 
 #[tokio::test]
 async fn a_minio_that_shares_the_wrong_local_clock_costs_aws_one_rejection() {
     for manner in [Manner::InFields, Manner::ByCode, Manner::Silently] {
         for skew in [-20 * MINUTE, 2 * HOUR] {
-            let scenario = Scenario::new(skew, manner);
-            scenario.lab.set_ahead(skew);
+            let servers = TwoServers::installed(skew, manner);
+            servers.minio.set_ahead(skew);
             let mut failed = 0;
             for _ in 0..100 {
                 for _ in 0..3 {
-                    failed += usize::from(scenario.calls_lab().await.is_err());
-                    scenario.world.advance(Duration::from_millis(300));
+                    failed += usize::from(servers.call_minio().await.is_err());
+                    servers.world.advance(Duration::from_millis(300));
                 }
-                assert_eq!(scenario.calls_aws().await, Ok(()));
+                assert_eq!(servers.call_aws().await, Ok(()));
             }
-            assert_eq!(scenario.aws.rejected(), 1, "{manner:?} {skew}");
+            assert_eq!(servers.aws.rejected(), 1, "{manner:?} {skew}");
             assert_eq!(failed, 0, "{manner:?} {skew}");
         }
     }
 }
 
-/// Whether the lab can change the clock after AWS has confirmed the clock and then `change` came.
-async fn lab_changes_clock_after(change: impl FnOnce(&World)) -> bool {
-    let scenario = Scenario::new(0, Manner::InFields);
-    scenario.lab.set_ahead(HOUR);
-    assert_eq!(scenario.calls_aws().await, Ok(()));
-    change(&scenario.world);
-    drop(scenario.calls_lab().await);
-    scenario.clock.status().is_correcting()
+/// Whether MinIO can change the clock after AWS has confirmed it and `change` has happened.
+async fn minio_changes_clock_after(change: impl FnOnce(&World)) -> bool {
+    let servers = TwoServers::installed(0, Manner::InFields);
+    servers.minio.set_ahead(HOUR);
+    assert_eq!(servers.call_aws().await, Ok(()));
+    change(&servers.world);
+    drop(servers.call_minio().await);
+    servers.clock.status().is_correcting()
 }
 
 #[tokio::test]
 async fn a_confirmation_lasts_an_hour() {
-    assert!(!lab_changes_clock_after(|world| world.advance(Duration::from_secs(3_599))).await);
-    assert!(lab_changes_clock_after(|world| world.advance(Duration::from_secs(3_600))).await);
+    assert!(!minio_changes_clock_after(|world| world.advance(Duration::from_secs(3_599))).await);
+    assert!(minio_changes_clock_after(|world| world.advance(Duration::from_secs(3_600))).await);
 }
 
 #[tokio::test]
 async fn a_confirmation_ends_when_the_wall_clock_is_set() {
-    for (seconds, moves) in [(29, false), (-29, false), (30, true), (-30, true)] {
-        let moved = lab_changes_clock_after(|world| world.set_skew(seconds)).await;
-        assert_eq!(moved, moves, "{seconds}");
+    for (seconds, changes) in [(29, false), (-29, false), (30, true), (-30, true)] {
+        let changed = minio_changes_clock_after(|world| world.set_skew(seconds)).await;
+        assert_eq!(changed, changes, "{seconds}");
     }
 }
 
 #[tokio::test]
 async fn aws_confirms_the_clock_again_as_soon_as_it_has_changed() {
-    let scenario = Scenario::new(0, Manner::ByCode);
-    assert_eq!(scenario.calls_aws().await, Ok(()));
-    // A lie that comes to nothing, and leaves the clock as it was.
-    let lie = Answer::empty_403(shifted(scenario.world.true_time(), 2 * HOUR));
-    scenario.aws.plan(vec![Fate::answered(lie); 2]);
-    assert!(scenario.calls_aws().await.is_err());
-    assert_eq!(scenario.calls_aws().await, Ok(()));
-    scenario.lab.set_ahead(HOUR);
-    assert_eq!(scenario.calls_lab().await, Ok(()));
-    assert!(!scenario.clock.status().is_correcting());
+    let servers = TwoServers::installed(0, Manner::ByCode);
+    assert_eq!(servers.call_aws().await, Ok(()));
+    // A trial with a wrong `Date` fails and leaves the clock as it was.
+    let misdated = Answer::empty_403(shifted(servers.world.true_time(), 2 * HOUR));
+    servers.aws.plan(vec![Fate::answered(misdated); 2]);
+    assert!(servers.call_aws().await.is_err());
+    assert_eq!(servers.call_aws().await, Ok(()));
+    servers.minio.set_ahead(HOUR);
+    assert_eq!(servers.call_minio().await, Ok(()));
+    assert!(!servers.clock.status().is_correcting());
 }
 
 #[tokio::test]
 async fn an_answer_to_an_older_generation_does_not_keep_aws_from_confirming() {
-    let scenario = Scenario::new(0, Manner::ByCode);
-    let slow = Wire::new(&scenario.world, minutes(5));
-    let patient_sqs = sqs(&without_retries(config_on(&slow, AWS)), &scenario.clock);
+    let servers = TwoServers::installed(0, Manner::ByCode);
+    let slow = Wire::new(&servers.world, minutes(5));
+    let slow_sqs = sqs(&without_retries(config_on(&slow, AWS)), &servers.clock);
     slow.hold(2);
-    let waits = tokio::spawn(async move { receive(&patient_sqs, "https://x/1/q").await });
+    let waits = tokio::spawn(async move { receive(&slow_sqs, "https://x/1/q").await });
     while slow.sent() == 0 {
         tokio::task::yield_now().await;
     }
-    // Meanwhile the clock changes, and back.
-    let lie = Answer::empty_403(shifted(scenario.world.true_time(), 2 * HOUR));
-    scenario.aws.plan(vec![Fate::answered(lie); 2]);
-    assert!(scenario.calls_aws().await.is_err());
-    let bystander = s3(&config_on(&slow, "https://other.example"), &scenario.clock);
+    // Meanwhile a trial starts and fails.
+    let misdated = Answer::empty_403(shifted(servers.world.true_time(), 2 * HOUR));
+    servers.aws.plan(vec![Fate::answered(misdated); 2]);
+    assert!(servers.call_aws().await.is_err());
+    let bystander = s3(&config_on(&slow, "https://other.example"), &servers.clock);
     assert_eq!(head(&bystander).await, Ok(()));
     assert_eq!(waits.await.expect("it ends"), Ok(()));
-    assert_eq!(scenario.calls_aws().await, Ok(()));
-    scenario.lab.set_ahead(HOUR);
-    assert_eq!(scenario.calls_lab().await, Ok(()));
-    assert_eq!(scenario.clock.now(), scenario.world.machine_wall());
+    assert_eq!(servers.call_aws().await, Ok(()));
+    servers.minio.set_ahead(HOUR);
+    assert_eq!(servers.call_minio().await, Ok(()));
+    assert_eq!(servers.clock.now(), servers.world.machine_wall());
 }
 
 #[tokio::test]
 async fn between_two_servers_that_are_not_aws_the_last_rejection_counts_once_a_second() {
-    let scenario = Scenario::new(0, Manner::InFields);
-    let other = Wire::new(&scenario.world, minutes(15));
+    let servers = TwoServers::installed(0, Manner::InFields);
+    let other = Wire::new(&servers.world, minutes(15));
     let others = s3(
-        &patient(config_on(&other, "https://other.example")),
-        &scenario.clock,
+        &with_short_backoff(config_on(&other, "https://other.example")),
+        &servers.clock,
     );
-    scenario.lab.set_ahead(HOUR);
+    servers.minio.set_ahead(HOUR);
     other.set_ahead(-HOUR);
-    let offset = || scenario.clock.status().offset().as_millis() / 60_000;
-    assert_eq!(scenario.calls_lab().await, Ok(()));
+    let offset = || servers.clock.status().offset().as_millis() / 60_000;
+    assert_eq!(servers.call_minio().await, Ok(()));
     assert_eq!(offset(), 60);
-    scenario.world.advance(Duration::from_secs(1));
+    servers.world.advance(Duration::from_secs(1));
     assert_eq!(head(&others).await, Ok(()));
     assert_eq!(offset(), -59, "the last counts");
-    scenario.world.advance(Duration::from_millis(900));
-    assert_eq!(scenario.calls_lab().await, Ok(()), "by its own time");
+    servers.world.advance(Duration::from_millis(900));
+    assert_eq!(servers.call_minio().await, Ok(()), "by its own time");
     assert_eq!(offset(), -59, "one change a second");
-    assert_eq!(scenario.log.names().last().unwrap(), "hosts_disagree");
+    assert_eq!(servers.log.names().last().unwrap(), "hosts_disagree");
 }
 
 #[tokio::test]
-async fn a_conflicting_host_is_followed_when_no_confirmation_stands_and_aws_ends_that() {
-    let scenario = Scenario::new(0, Manner::ByCode);
-    scenario.lab.set_ahead(HOUR);
-    assert_eq!(scenario.calls_aws().await, Ok(()));
-    assert_eq!(scenario.calls_lab().await, Ok(()));
+async fn the_clock_follows_a_conflicting_host_without_a_confirmation_and_aws_ends_that() {
+    let servers = TwoServers::installed(0, Manner::ByCode);
+    servers.minio.set_ahead(HOUR);
+    assert_eq!(servers.call_aws().await, Ok(()));
+    assert_eq!(servers.call_minio().await, Ok(()));
     // AWS has not confirmed the clock for two hours.
-    scenario.world.advance(minutes(120));
-    scenario.lab.set_ahead(3 * HOUR);
-    assert_eq!(scenario.calls_lab().await, Ok(()));
-    assert!(scenario.clock.status().is_correcting());
+    servers.world.advance(minutes(120));
+    servers.minio.set_ahead(3 * HOUR);
+    assert_eq!(servers.call_minio().await, Ok(()));
+    assert!(servers.clock.status().is_correcting());
     for _ in 0..10 {
-        assert_eq!(scenario.calls_aws().await, Ok(()));
-        assert_eq!(scenario.calls_lab().await, Ok(()));
+        assert_eq!(servers.call_aws().await, Ok(()));
+        assert_eq!(servers.call_minio().await, Ok(()));
     }
-    scenario.knows_the_time();
-    assert_eq!((scenario.aws.rejected(), scenario.lab.rejected()), (1, 3));
+    servers.assert_true_time();
+    assert_eq!((servers.aws.rejected(), servers.minio.rejected()), (1, 3));
 }
 
 #[tokio::test]
 async fn a_signature_by_another_time_confirms_nothing() {
-    let scenario = Scenario::new(0, Manner::ByCode);
-    scenario.lab.set_ahead(HOUR);
-    assert_eq!(scenario.calls_aws().await, Ok(()));
-    assert_eq!(scenario.calls_lab().await, Ok(()));
-    let lie = Answer::empty_403(shifted(scenario.world.true_time(), 20 * MINUTE));
-    scenario.aws.plan([Fate::answered(lie), Fate::lost()]);
-    assert!(scenario.calls_aws().await.is_err());
-    assert_eq!(scenario.clock.now(), scenario.world.machine_wall());
-    // Accepted, by another time than the one that is tried for AWS.
-    assert_eq!(scenario.calls_lab().await, Ok(()));
-    scenario.world.advance(Duration::from_secs(60));
-    assert_eq!(scenario.clock.now(), scenario.world.machine_wall());
+    let servers = TwoServers::installed(0, Manner::ByCode);
+    servers.minio.set_ahead(HOUR);
+    assert_eq!(servers.call_aws().await, Ok(()));
+    assert_eq!(servers.call_minio().await, Ok(()));
+    let misdated = Answer::empty_403(shifted(servers.world.true_time(), 20 * MINUTE));
+    servers.aws.plan([Fate::answered(misdated), Fate::lost()]);
+    assert!(servers.call_aws().await.is_err());
+    assert_eq!(servers.clock.now(), servers.world.machine_wall());
+    // MinIO accepts a signature with its own time. The trial is for AWS.
+    assert_eq!(servers.call_minio().await, Ok(()));
+    servers.world.advance(Duration::from_secs(60));
+    assert_eq!(servers.clock.now(), servers.world.machine_wall());
 }
 
-/// How many of twenty calls to a host fail, and how many it rejects, after a machine was
-/// paused for 20 minutes that neither of its clocks counts. AWS confirmed the clock before.
+/// How many of twenty calls to a host fail, and how many requests it rejects, after a pause of 20
+/// minutes that neither clock of the machine counts. AWS confirmed the clock before.
 async fn lost_after_a_pause(
     host: &'static str,
     is_dateless: bool,
@@ -337,7 +272,7 @@ async fn lost_after_a_pause(
     }
     let rejected = other.rejected();
     if integration.is_some() {
-        // AWS says so as well, and nothing else is rejected from then on.
+        // AWS states the same time, and from then on no request is rejected.
         for _ in 0..5 {
             assert_eq!(receive(&confirms, &format!("{AWS}/1/q")).await, Ok(()));
             assert_eq!(receive(&client, &format!("{host}/1/q")).await, Ok(()));
@@ -349,9 +284,9 @@ async fn lost_after_a_pause(
 }
 
 #[tokio::test]
-async fn a_pause_that_no_clock_counts_costs_one_rejection_whoever_reports_it_first() {
+async fn a_pause_that_no_clock_counts_costs_one_rejection_whichever_host_reports_it_first() {
     for host in [
-        LAB,
+        MINIO,
         "https://abc123.execute-api.us-east-1.amazonaws.com",
         "https://ec2-instance-connect.us-east-1.amazonaws.com",
         "https://kms.us-east-1.amazonaws.com",
@@ -373,9 +308,9 @@ async fn a_pause_that_no_clock_counts_costs_one_rejection_whoever_reports_it_fir
     }
 }
 
-/// A function behind S3 Object Lambda writes the status, the code and the message itself.
+/// A function behind S3 Object Lambda chooses the status, the code and the message itself.
 #[tokio::test]
-async fn a_customer_behind_a_name_of_aws_does_not_change_a_confirmed_clock() {
+async fn a_function_behind_s3_object_lambda_does_not_change_a_confirmed_clock() {
     for host in [
         "https://point-123456789012.s3-object-lambda.us-east-1.amazonaws.com",
         "https://alias-x1y2--ol-s3.s3.us-east-1.amazonaws.com",

@@ -1,5 +1,5 @@
-//! HTTP clients that are not alone: of a clock that only observes, of another clock,
-//! inside another one, and beside a conflicting host.
+//! HTTP clients of a clock that observes only, of another clock, inside another HTTP client, and
+//! for a conflicting host.
 
 use aws_clock_skew::SkewClock;
 use aws_config::SdkConfig;
@@ -11,14 +11,14 @@ use crate::wire::{Answer, Fate, Manner, Wire};
 use crate::world::{HOUR, MINUTE, World, minutes};
 
 const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
-const LAB: &str = "https://queue.lab.example";
+const OTHER: &str = "https://queue.example";
 const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/1/q";
 
 fn on(wire: &Wire, url: &str) -> SdkConfig {
     without_retries(config_on(wire, url))
 }
 
-/// A client that asks `of_client` for the time, behind the HTTP client of `of_integration`.
+/// A client with `of_client` installed, behind the HTTP client of `of_integration`.
 fn client(
     wire: &Wire,
     url: &str,
@@ -32,8 +32,8 @@ fn client(
 async fn an_observer_signs_nothing_for_a_conflicting_host() {
     let world = World::with_skew(0);
     let aws = Wire::new(&world, minutes(5));
-    let lab = Wire::with_manner(&world, minutes(15), Manner::InFields);
-    lab.set_ahead(HOUR);
+    let other = Wire::with_manner(&world, minutes(15), Manner::InFields);
+    other.set_ahead(HOUR);
     let clock = observer(&world);
     let log = Log::start();
     let client = |wire, url| {
@@ -41,13 +41,15 @@ async fn an_observer_signs_nothing_for_a_conflicting_host() {
         let config = config.time_source(world.clone());
         aws_sdk_sqs::Client::new(&config.disable_clock_skew_correction(true).build())
     };
-    let (to_aws, to_lab) = (client(&aws, AWS), client(&lab, LAB));
+    let (to_aws, to_other) = (client(&aws, AWS), client(&other, OTHER));
     for _ in 0..5 {
         assert_eq!(receive(&to_aws, QUEUE).await, Ok(()));
-        receive(&to_lab, QUEUE).await.expect_err("nobody corrects");
+        receive(&to_other, QUEUE)
+            .await
+            .expect_err("nothing corrects");
     }
     assert_eq!(log.names(), ["hosts_disagree"]);
-    assert_eq!((lab.sent(), lab.rejected()), (5, 5));
+    assert_eq!((other.sent(), other.rejected()), (5, 5));
 }
 
 #[tokio::test]
@@ -63,29 +65,30 @@ async fn a_clock_corrects_behind_the_http_client_of_an_observer() {
     assert!(correcting.status().is_correcting());
 }
 
-/// What `hosts_disagree` advises, on a config that has the HTTP client of the first.
+/// The clock of its own that `hosts_disagree` advises, in a config that has the HTTP client of the
+/// first clock.
 #[tokio::test]
-async fn a_clock_of_its_own_is_left_alone_by_the_http_client_of_another() {
+async fn the_http_client_of_one_clock_leaves_requests_of_another_clock_alone() {
     let world = World::with_skew(0);
     let aws = Wire::new(&world, minutes(5));
-    let lab = Wire::with_manner(&world, minutes(15), Manner::InMessage);
-    lab.set_ahead(HOUR);
+    let other = Wire::with_manner(&world, minutes(15), Manner::InMessage);
+    other.set_ahead(HOUR);
     let log = Log::start();
-    let (clock, of_lab) = (world.skew_clock(), world.skew_clock());
+    let (clock, of_other) = (world.skew_clock(), world.skew_clock());
     let to_aws = client(&aws, AWS, &clock, &clock);
-    let to_lab = client(&lab, LAB, &clock, &of_lab);
+    let to_other = client(&other, OTHER, &clock, &of_other);
     for _ in 0..5 {
-        assert_eq!(receive(&to_lab, QUEUE).await, Ok(()));
+        assert_eq!(receive(&to_other, QUEUE).await, Ok(()));
         assert_eq!(receive(&to_aws, QUEUE).await, Ok(()));
     }
-    assert_eq!((lab.rejected(), aws.rejected()), (1, 0));
+    assert_eq!((other.rejected(), aws.rejected()), (1, 0));
     assert_eq!(clock.now(), world.machine_wall());
-    assert!(of_lab.status().is_correcting());
+    assert!(of_other.status().is_correcting());
     assert_eq!(log.names(), ["skew_detected"]);
 }
 
 #[tokio::test]
-async fn one_inside_another_of_the_same_clock_sends_twice_at_most() {
+async fn nested_http_clients_of_one_clock_send_twice_at_most() {
     let world = World::with_skew(-20 * MINUTE);
     let wire = Wire::new(&world, minutes(5));
     let clock = world.skew_clock();
@@ -111,15 +114,15 @@ async fn unchanged_answers_count_as_accepted() {
     let wire = Wire::new(&world, minutes(15));
     let clock = world.skew_clock();
     let sqs = Integration::HttpClient.sqs(&config_on(&wire, AWS), &clock);
-    // Ten minutes, which the service tolerates.
-    let lie = "Signature expired: 20270101T060000Z is now earlier than 20270101T062500Z \
+    // The service tolerates ten minutes.
+    let misdated = "Signature expired: 20270101T060000Z is now earlier than 20270101T062500Z \
         (20270101T063000Z - 5 min.)";
-    // To this very request.
-    let lie = lie.replace("20270101T060000Z", &basic(&world, 0));
+    // The message states the time of this very request.
+    let misdated = misdated.replace("20270101T060000Z", &basic(&world, 0));
     let truth = || crate::wire::http_date(world.true_time());
-    let lie = lie.replace("20270101T063000Z", &basic(&world, 600));
-    let lie = lie.replace("20270101T062500Z", &basic(&world, 300));
-    wire.plan([Answer::new(403, &lie).into()]);
+    let misdated = misdated.replace("20270101T063000Z", &basic(&world, 600));
+    let misdated = misdated.replace("20270101T062500Z", &basic(&world, 300));
+    wire.plan([Answer::new(403, &misdated).into()]);
     assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
     assert!(clock.status().is_correcting());
     for _ in 0..3 {
@@ -129,7 +132,7 @@ async fn unchanged_answers_count_as_accepted() {
     assert_eq!(clock.now(), world.machine_wall());
 }
 
-/// So many seconds from now, as AWS writes it.
+/// The local time plus `ahead` seconds, as AWS writes it.
 fn basic(world: &World, ahead: i64) -> String {
     let time = crate::world::shifted(world.true_time(), ahead);
     let time = aws_smithy_types::DateTime::from_secs(aws_smithy_types::DateTime::from(time).secs());

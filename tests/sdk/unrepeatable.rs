@@ -1,4 +1,4 @@
-//! Credentials that are valid and cannot be loaded again while the clock changes.
+//! Credentials that are valid and cannot be loaded again while the correction changes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,14 +19,14 @@ use crate::world::{HOUR, MINUTE, World, minutes};
 
 const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
 
-/// A provider of sessions that answers at some times only.
+/// A provider of sessions that is available at some times only.
 #[derive(Clone, Debug)]
 pub(crate) struct Role {
     pub(crate) world: World,
     pub(crate) lifetime: Duration,
-    /// Whether it answers, after so many loads and so much time.
+    /// Whether it is available, after this many loads and this much time.
     pub(crate) answers: fn(usize, Duration) -> bool,
-    /// Each session has an access key of its own, that begins with this.
+    /// Each session has its own access key, with this prefix.
     pub(crate) key: String,
     pub(crate) loads: Arc<AtomicUsize>,
 }
@@ -58,7 +58,7 @@ impl ProvideCredentials for Role {
     {
         let load = self.loads.fetch_add(1, Ordering::Relaxed);
         if !(self.answers)(load, self.world.machine.monotonic()) {
-            let error = CredentialsError::provider_error("it cannot be had now");
+            let error = CredentialsError::provider_error("it is not available now");
             return future::ProvideCredentials::ready(Err(error));
         }
         let key = format!("{}{load}", self.key);
@@ -68,7 +68,7 @@ impl ProvideCredentials for Role {
     }
 }
 
-/// The config of a client of `role`, of the SDK alone and with an identity cache of its own.
+/// The config of a client of `role`, without the crate, with its own identity cache.
 fn config_with(wire: &Wire, role: &Role, url: &str) -> SdkConfig {
     config(url)
         .into_builder()
@@ -90,8 +90,8 @@ const fn throttled(_: usize, since_boot: Duration) -> bool {
     seconds < 120 || seconds >= 840
 }
 
-/// Of twenty calls, a minute apart, how many fail. The local clock is `skew` ahead, and from
-/// the sixth call on `later`.
+/// How many of twenty calls, a minute apart, fail. The local clock is `skew` seconds ahead, and
+/// from the sixth call on `later`.
 async fn lost(
     integration: Option<Integration>,
     answers: fn(usize, Duration) -> bool,
@@ -115,7 +115,7 @@ async fn lost(
 }
 
 #[tokio::test]
-async fn credentials_that_can_be_had_once_outlive_every_change_of_the_clock() {
+async fn credentials_that_load_only_once_outlive_every_change_of_the_clock() {
     let skews = [-20 * MINUTE, 20 * MINUTE];
     let changes = skews.map(|skew| [(0, skew), (skew, skew), (skew, 0)]);
     for (skew, later) in changes.into_iter().flatten() {
@@ -131,7 +131,7 @@ async fn credentials_that_can_be_had_once_outlive_every_change_of_the_clock() {
             }
         }
     }
-    // By a clock so far ahead they have expired from the start.
+    // A clock so far ahead shows them as expired from the start.
     for (skew, later, of_sdk) in [(13 * HOUR, 13 * HOUR, 20), (0, 13 * HOUR, 15)] {
         assert_eq!(lost(None, once, skew, later).await, of_sdk);
         for integration in Integration::ALL {
@@ -144,7 +144,7 @@ async fn credentials_that_can_be_had_once_outlive_every_change_of_the_clock() {
     }
 }
 
-/// Six minutes are tolerated by S3, so that nothing is ever rejected.
+/// S3 tolerates six minutes, so it rejects no request for its time.
 #[tokio::test]
 async fn a_denial_on_a_tolerated_clock_costs_no_credentials() {
     for integration in SDK_AND_ALL {
@@ -167,7 +167,7 @@ async fn a_denial_on_a_tolerated_clock_costs_no_credentials() {
     }
 }
 
-/// A wall clock that somebody sets wrong and repairs in turn, every ten seconds for an hour.
+/// A wall clock that is set wrong and repaired in turn, every ten seconds for an hour.
 #[tokio::test]
 async fn a_clock_that_alternates_multiplies_no_loads_of_credentials() {
     for skew in [-20 * MINUTE, 20 * MINUTE] {

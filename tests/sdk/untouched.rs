@@ -1,5 +1,5 @@
-//! What the integration must leave as it is: signatures that it cannot reproduce, and
-//! answers that are the caller's.
+//! Limits of the HTTP client: signatures that it cannot reproduce, and responses that it must
+//! return unchanged.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -31,13 +31,13 @@ use crate::clients::{receive, through};
 use crate::resent::{QUEUE, Scenario};
 use crate::wire::{Answer, Fate};
 
-/// Stands between the signer and the integration, and changes what was signed.
+/// Changes a request between the signer and the HTTP client.
 #[derive(Debug)]
-struct Meddler(fn(&str) -> String);
+struct Tamper(fn(&str) -> String);
 
-impl Intercept for Meddler {
+impl Intercept for Tamper {
     fn name(&self) -> &'static str {
-        "Meddler"
+        "Tamper"
     }
 
     fn modify_before_transmit(
@@ -54,14 +54,14 @@ impl Intercept for Meddler {
     }
 }
 
-/// Another secret would have made another signature.
+/// The signature as another secret would have made it: a different one.
 fn forged(signature: &str) -> String {
     let (rest, last) = signature.split_at(signature.len() - 1);
     format!("{rest}{}", if last == "0" { "1" } else { "0" })
 }
 
 #[tokio::test]
-async fn a_signature_that_does_not_come_out_is_left_alone() {
+async fn a_signature_that_cannot_be_reproduced_is_left_alone() {
     let meddlers: [fn(&str) -> String; 5] = [
         forged,
         |_| "AWS4-HMAC-SHA256".to_owned(),
@@ -71,8 +71,7 @@ async fn a_signature_that_does_not_come_out_is_left_alone() {
     ];
     for meddler in meddlers {
         let scenario = Scenario::new();
-        let sqs =
-            aws_sdk_sqs::config::Builder::from(&scenario.config).interceptor(Meddler(meddler));
+        let sqs = aws_sdk_sqs::config::Builder::from(&scenario.config).interceptor(Tamper(meddler));
         let sqs = aws_sdk_sqs::Client::from_conf(sqs.build());
         let error = receive(&sqs, QUEUE).await.expect_err("is too old");
         assert!(error.contains("Signature expired"), "{error}");
@@ -81,20 +80,19 @@ async fn a_signature_that_does_not_come_out_is_left_alone() {
         assert_eq!(scenario.log.events()[1].get("reason"), Some("proof"));
         assert!(
             scenario.clock.status().is_correcting(),
-            "learned all the same"
+            "the clock was updated"
         );
     }
 }
 
-/// Credentials that end an hour after the machine's time, and a provider that
-/// has them once.
+/// A provider that returns credentials once. They expire an hour after the local time.
 #[derive(Debug)]
-struct Once {
+struct LoadsOnce {
     credentials: Credentials,
     loads: Arc<AtomicUsize>,
 }
 
-impl ProvideCredentials for Once {
+impl ProvideCredentials for LoadsOnce {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
     where
         Self: 'a,
@@ -111,12 +109,12 @@ impl ProvideCredentials for Once {
 #[tokio::test]
 async fn credentials_that_have_ended_and_cannot_be_loaded_again_are_left_to_the_service() {
     let scenario = Scenario::new();
-    // Valid by the local clock, and expired by the service's.
+    // Valid by the local clock, and expired by the clock of the service.
     let expiry = scenario.world.machine_wall() + Duration::from_secs(900);
     let since_1970 = expiry.duration_since(UNIX_EPOCH).expect("is after 1970");
     let access_key = format!("EXP{}", since_1970.as_secs());
     let loads = Arc::<AtomicUsize>::default();
-    let provider = Once {
+    let provider = LoadsOnce {
         credentials: Credentials::new(access_key, "secret", None, Some(expiry), "test"),
         loads: loads.clone(),
     };
@@ -125,7 +123,7 @@ async fn credentials_that_have_ended_and_cannot_be_loaded_again_are_left_to_the_
     let sqs = aws_sdk_sqs::Client::new(&config.build());
     let error = receive(&sqs, QUEUE).await.expect_err("they have ended");
     assert!(error.contains("ExpiredToken"), "{error}");
-    // For the first signature, and twice in vain.
+    // One load for the first signature, and two that failed.
     assert_eq!(loads.load(Ordering::Relaxed), 3);
     assert_eq!(scenario.wire.sent(), 2);
     assert_eq!(scenario.log.names(), ["skew_detected", "not_clock_skew"]);
@@ -155,16 +153,16 @@ async fn a_long_error_response_reaches_the_caller_byte_for_byte() {
     }
 }
 
-/// Answers at once, but for the end of the body, which waits for the bell. Whoever
-/// sleeps by it rings the bell and has slept.
+/// Sends a response at once, except the end of the body, which waits for a bell. A sleep on it
+/// rings the bell and returns.
 #[derive(Clone, Debug, Default)]
-struct Slowly {
+struct SlowBody {
     status: u16,
     bell: Arc<Notify>,
     slept: Arc<Mutex<Vec<Duration>>>,
 }
 
-impl HttpConnector for Slowly {
+impl HttpConnector for SlowBody {
     fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
         let bell = self.bell.clone();
         let end = async move {
@@ -181,7 +179,7 @@ impl HttpConnector for Slowly {
     }
 }
 
-impl HttpClient for Slowly {
+impl HttpClient for SlowBody {
     fn http_connector(
         &self,
         _: &HttpConnectorSettings,
@@ -191,63 +189,57 @@ impl HttpClient for Slowly {
     }
 }
 
-impl AsyncSleep for Slowly {
+impl AsyncSleep for SlowBody {
     fn sleep(&self, duration: Duration) -> Sleep {
-        let slowly = self.clone();
+        let slow_body = self.clone();
         Sleep::new(async move {
-            slowly
+            slow_body
                 .slept
                 .lock()
-                .expect("nobody panics with it")
+                .expect("is not poisoned")
                 .push(duration);
-            slowly.bell.notify_one();
+            slow_body.bell.notify_one();
         })
     }
 }
 
-/// A client behind the integration, with this one inside.
-fn s3_through(slowly: &Slowly) -> aws_sdk_s3::Client {
+/// A client behind the crate's HTTP client, with this one inside.
+fn s3_through(slow_body: &SlowBody) -> aws_sdk_s3::Client {
     let scenario = Scenario::new();
-    let config = through(&scenario.config, slowly.clone(), &scenario.clock);
+    let config = through(&scenario.config, slow_body.clone(), &scenario.clock);
     let config = aws_sdk_s3::config::Builder::from(&config)
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .sleep_impl(slowly.clone())
+        .sleep_impl(slow_body.clone())
         .force_path_style(true);
     aws_sdk_s3::Client::from_conf(config.build())
 }
 
 #[tokio::test]
 async fn an_error_response_that_comes_slowly_is_passed_on_after_five_seconds() {
-    let slowly = Slowly {
+    let slow_body = SlowBody {
         status: 400,
-        ..Slowly::default()
+        ..SlowBody::default()
     };
-    let get = s3_through(&slowly).get_object().bucket("b").key("k");
+    let get = s3_through(&slow_body).get_object().bucket("b").key("k");
     let sent = get.send().await;
     let error = sent.expect_err("is rejected");
     let raw = error.raw_response().expect("an answer");
     assert_eq!(raw.body().bytes(), Some(&b"the beginning and the end"[..]));
-    let slept = slowly.slept.lock().expect("nobody panics with it").clone();
+    let slept = slow_body.slept.lock().expect("is not poisoned").clone();
     assert_eq!(slept, [Duration::from_secs(5)]);
 }
 
 #[tokio::test]
 async fn a_success_is_not_waited_for() {
-    let slowly = Slowly {
+    let slow_body = SlowBody {
         status: 200,
-        ..Slowly::default()
+        ..SlowBody::default()
     };
-    let get = s3_through(&slowly).get_object().bucket("b").key("k");
+    let get = s3_through(&slow_body).get_object().bucket("b").key("k");
     let sent = get.send().await;
     let object = sent.expect("the head has come");
-    assert!(
-        slowly
-            .slept
-            .lock()
-            .expect("nobody panics with it")
-            .is_empty()
-    );
-    slowly.bell.notify_one();
-    let body = object.body.collect().await.expect("comes in the end");
+    assert!(slow_body.slept.lock().expect("is not poisoned").is_empty());
+    slow_body.bell.notify_one();
+    let body = object.body.collect().await.expect("ends after the bell");
     assert_eq!(&body.into_bytes()[..], b"the beginning and the end");
 }

@@ -1,5 +1,4 @@
-//! A wire inside the process: virtual time passes on it, and servers answer as
-//! the test says.
+//! An HTTP client without a network: virtual time passes on it, and the test plans the responses.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -23,18 +22,18 @@ use crate::world::{World, shifted};
 /// What happens to one request, in this order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fate {
-    /// How long it is on its way.
+    /// How long the request is on its way.
     pub(crate) before: Duration,
-    /// What it finds there; the service if `None`.
+    /// The response; that of the service if `None`.
     pub(crate) answer: Option<Answer>,
-    /// How long the answer is on its way.
+    /// How long the response is on its way.
     pub(crate) after: Duration,
-    /// The connection breaks before the answer arrives.
+    /// The connection breaks before the response arrives.
     pub(crate) is_lost: bool,
 }
 
 impl Fate {
-    /// Not the service answers, but somebody before it.
+    /// A planned response instead of that of the service.
     pub(crate) fn answered(answer: Answer) -> Self {
         Self {
             answer: Some(answer),
@@ -50,7 +49,7 @@ impl Fate {
     }
 }
 
-/// An answer that is not the service's own.
+/// A response that the service did not compute.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -76,19 +75,19 @@ impl Answer {
         self.with("date", http_date(date))
     }
 
-    /// What S3 says to a HEAD that it refuses.
+    /// The response of S3 to a HEAD that it rejects.
     pub(crate) fn empty_403(date: SystemTime) -> Self {
         Self::new(403, "")
             .dated(date)
             .with("x-amz-request-id", "id-1")
     }
 
-    /// A service, or whatever stands before it, in trouble.
+    /// A service, or a proxy before it, that is down.
     pub(crate) fn unavailable() -> Self {
         Self::new(503, "<html>upstream is down</html>")
     }
 
-    /// "Slow down", in the words of SQS.
+    /// SQS throttles.
     pub(crate) fn throttled() -> Self {
         Self::new(
             400,
@@ -103,18 +102,18 @@ impl From<Answer> for Fate {
     }
 }
 
-/// How a service says that a request's time is wrong.
+/// How a service reports a clock skew error.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Manner {
-    /// As JSON services do: with its own time in the error message.
+    /// As JSON services do: the error message states the server's time.
     InMessage,
-    /// As S3 does: with its own time in a field.
+    /// As S3 does: a field states the server's time.
     InFields,
-    /// As MinIO does: by the code alone.
+    /// As MinIO does: only the code.
     ByCode,
     /// As EC2 does: with the code for a wrong key.
     AuthFailure,
-    /// As S3 to a HEAD.
+    /// As S3 does for a HEAD: an empty 403.
     Silently,
 }
 
@@ -122,10 +121,10 @@ impl Manner {
     pub(crate) const WITHOUT_MESSAGE: [Self; 3] = [Self::ByCode, Self::AuthFailure, Self::Silently];
 }
 
-/// A service with a clock and a tolerance, at the end of a wire.
+/// A service with a clock and a tolerance.
 ///
-/// It knows every access key, and of one that is called `EXP` and a number also
-/// when it ends, in seconds since 1970.
+/// It accepts every access key. One that is `EXP` and a number expires at that time, in seconds
+/// since 1970.
 #[derive(Clone)]
 pub(crate) struct Wire(Arc<Inner>);
 
@@ -136,9 +135,11 @@ struct Inner {
     /// How far its clock is ahead of the true time.
     ahead: Mutex<i64>,
     is_dateless: AtomicBool,
-    /// What is in the paths, or the access keys, of requests that it denies.
+    /// Requests with this text in their path or access key are denied.
     denied: Mutex<Option<&'static str>>,
     is_dated_by_machine: AtomicBool,
+    /// The `Date` of every response, instead of the time.
+    date: Mutex<Option<SystemTime>>,
     gate: Mutex<Option<Arc<Barrier>>>,
     fates: Mutex<VecDeque<Fate>>,
     sent: AtomicUsize,
@@ -148,7 +149,7 @@ struct Inner {
 }
 
 impl Wire {
-    /// A service with the correct time, which it states in the error message.
+    /// A service with the correct time, which it states in error messages.
     pub(crate) fn new(world: &World, tolerance: Duration) -> Self {
         Self::with_manner(world, tolerance, Manner::InMessage)
     }
@@ -162,6 +163,7 @@ impl Wire {
             is_dateless: AtomicBool::default(),
             denied: Mutex::default(),
             is_dated_by_machine: AtomicBool::default(),
+            date: Mutex::default(),
             gate: Mutex::default(),
             fates: Mutex::default(),
             sent: AtomicUsize::default(),
@@ -172,43 +174,48 @@ impl Wire {
 
     /// Sets the service's clock to `seconds` ahead of the true time.
     pub(crate) fn set_ahead(&self, seconds: i64) {
-        *self.0.ahead.lock().expect("nobody panics with it") = seconds;
+        *self.0.ahead.lock().expect("is not poisoned") = seconds;
     }
 
-    /// From now on no answer has a `Date`.
+    /// From now on no response has a `Date`.
     pub(crate) fn leave_out_dates(&self) {
         self.0.is_dateless.store(true, Ordering::Relaxed);
     }
 
-    /// From now on what has this in its path or its access key is denied, as a wrong time is
-    /// rejected.
+    /// From now on requests with this text in their path or access key are denied, with the same
+    /// response as to a wrong time.
     pub(crate) fn deny(&self, denied: &'static str) {
-        *self.0.denied.lock().expect("nobody panics with it") = Some(denied);
+        *self.0.denied.lock().expect("is not poisoned") = Some(denied);
     }
 
-    /// From now on each `Date` is that of the local clock: a proxy on the machine writes it.
+    /// From now on each `Date` shows the local time, as if a proxy on the machine wrote it.
     pub(crate) fn date_by_local_clock(&self) {
         self.0.is_dated_by_machine.store(true, Ordering::Relaxed);
     }
 
-    pub(crate) fn set_tolerance(&self, tolerance: Duration) {
-        *self.0.tolerance.lock().expect("nobody panics with it") = tolerance;
+    /// From now on every response has this `Date`.
+    pub(crate) fn date_all(&self, date: SystemTime) {
+        *self.0.date.lock().expect("is not poisoned") = Some(date);
     }
 
-    /// From now on requests are answered when so many have come.
+    pub(crate) fn set_tolerance(&self, tolerance: Duration) {
+        *self.0.tolerance.lock().expect("is not poisoned") = tolerance;
+    }
+
+    /// From now on requests are answered when this many have arrived.
     pub(crate) fn hold(&self, requests: usize) {
         let gate = Arc::new(Barrier::new(requests));
-        *self.0.gate.lock().expect("nobody panics with it") = Some(gate);
+        *self.0.gate.lock().expect("is not poisoned") = Some(gate);
     }
 
-    /// How many requests were sent, whoever answered them.
+    /// How many requests were sent, including those with a planned response.
     pub(crate) fn sent(&self) -> usize {
         self.0.sent.load(Ordering::Relaxed)
     }
 
-    /// The time that the last request was signed for.
+    /// The time for which the last request was signed.
     pub(crate) fn signed_at(&self) -> Option<SystemTime> {
-        *self.0.signed_at.lock().expect("nobody panics with it")
+        *self.0.signed_at.lock().expect("is not poisoned")
     }
 
     /// How many requests the service has rejected.
@@ -216,36 +223,27 @@ impl Wire {
         self.seen().iter().filter(|accepted| !**accepted).count()
     }
 
-    /// Says what happens to the next requests; those after them find the service
-    /// at once.
+    /// Plans what happens to the next requests. The service answers those after them.
     pub(crate) fn plan(&self, fates: impl IntoIterator<Item = Fate>) {
-        self.0
-            .fates
-            .lock()
-            .expect("nobody panics with it")
-            .extend(fates);
+        self.0.fates.lock().expect("is not poisoned").extend(fates);
     }
 
-    /// Takes back what was planned and has not happened.
+    /// Drops the plans that have not happened.
     pub(crate) fn forget_plans(&self) {
-        self.0.fates.lock().expect("nobody panics with it").clear();
+        self.0.fates.lock().expect("is not poisoned").clear();
     }
 
     /// Whether each request that reached the service was accepted.
     pub(crate) fn seen(&self) -> Vec<bool> {
-        self.0.seen.lock().expect("nobody panics with it").clone()
+        self.0.seen.lock().expect("is not poisoned").clone()
     }
 
     pub(crate) fn answer(&self, request: &HttpRequest) -> Result<HttpResponse, ConnectorError> {
         let inner = &self.0;
-        let fate = inner
-            .fates
-            .lock()
-            .expect("nobody panics with it")
-            .pop_front();
+        let fate = inner.fates.lock().expect("is not poisoned").pop_front();
         let fate = fate.unwrap_or_default();
         let date = request.headers().get("x-amz-date");
-        *inner.signed_at.lock().expect("nobody panics with it") = date.and_then(time_of);
+        *inner.signed_at.lock().expect("is not poisoned") = date.and_then(time_of);
         inner.world.advance(fate.before);
         let answer = fate.answer.unwrap_or_else(|| self.serve(request));
         inner.world.advance(fate.after);
@@ -260,23 +258,23 @@ impl Wire {
                 continue;
             }
             let is_local = name == "date" && inner.is_dated_by_machine.load(Ordering::Relaxed);
-            let value = if is_local {
-                http_date(inner.world.machine_wall())
-            } else {
-                value
+            let date = *inner.date.lock().expect("is not poisoned");
+            let value = match date.filter(|_| name == "date") {
+                Some(date) => http_date(date),
+                None if is_local => http_date(inner.world.machine_wall()),
+                None => value,
             };
             response.headers_mut().append(name, value);
         }
         Ok(response)
     }
 
-    /// Looks at the time of the signature only; what verifies signatures is the
-    /// endpoint.
+    /// Checks only the time of the signature. The endpoint verifies signatures.
     fn serve(&self, request: &HttpRequest) -> Answer {
-        let ahead = *self.0.ahead.lock().expect("nobody panics with it");
+        let ahead = *self.0.ahead.lock().expect("is not poisoned");
         let now = shifted(self.0.world.true_time(), ahead);
         let signed_at = request.headers().get("x-amz-date").expect("is signed");
-        let denied = *self.0.denied.lock().expect("nobody panics with it");
+        let denied = *self.0.denied.lock().expect("is not poisoned");
         let key = request.headers().get("authorization").unwrap_or_default();
         let is_denied = denied.is_some_and(|it| request.uri().contains(it) || key.contains(it));
         let verdict = self.verdict(signed_at, now);
@@ -285,7 +283,7 @@ impl Wire {
         self.0
             .seen
             .lock()
-            .expect("nobody panics with it")
+            .expect("is not poisoned")
             .push(verdict.is_none() && !has_expired);
         if has_expired {
             return Answer::new(403, EXPIRED)
@@ -330,11 +328,11 @@ impl Wire {
 
     fn verdict(&self, signed_at: &str, now: SystemTime) -> Option<String> {
         let now = DateTime::from(now).secs();
-        let tolerance = *self.0.tolerance.lock().expect("nobody panics with it");
+        let tolerance = *self.0.tolerance.lock().expect("is not poisoned");
         let tolerance = i64::try_from(tolerance.as_secs()).expect("is short");
         let (low, high) = (basic(now - tolerance), basic(now + tolerance));
         let minutes = tolerance / 60;
-        // The layout sorts as the times do.
+        // In this layout the texts sort as the times do.
         if signed_at < low.as_str() {
             return Some(format!(
                 "Signature expired: {signed_at} is now earlier than {low} ({} - {minutes} min.)",
@@ -353,7 +351,7 @@ impl Wire {
 /// `cmd/api-errors.go` of MinIO.
 const MINIO: &str = "<Error><Code>RequestTimeTooSkewed</Code><Message>The difference between the \
     request time and the server's time is too large.</Message><Resource>/b/k</Resource></Error>";
-/// What EC2 says of a wrong time, of a wrong key and of an unknown one.
+/// EC2's error message for a wrong time, a wrong key and an unknown key.
 const EC2: &str = "<Response><Errors><Error><Code>AuthFailure</Code><Message>AWS was not able to \
     validate the provided access credentials</Message></Error></Errors></Response>";
 const EXPIRED: &str = r#"{"__type":"com.amazon.coral.service#ExpiredTokenException","message":"The security token included in the request is expired"}"#;
@@ -373,7 +371,7 @@ pub(crate) fn basic(seconds: i64) -> String {
 }
 
 /// Reads `20270115T080000Z`.
-fn time_of(basic: &str) -> Option<SystemTime> {
+pub(crate) fn time_of(basic: &str) -> Option<SystemTime> {
     let (day, time) = (basic.get(..8)?, basic.get(9..15)?);
     let parts = [
         &day[..4],
@@ -412,12 +410,12 @@ impl HttpConnector for Wire {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         self.0.sent.fetch_add(1, Ordering::Relaxed);
         let wire = self.clone();
-        let gate = self.0.gate.lock().expect("nobody panics with it").clone();
+        let gate = self.0.gate.lock().expect("is not poisoned").clone();
         HttpConnectorFuture::new(async move {
             if let Some(gate) = gate {
                 gate.wait().await;
-                // Whoever comes later is not held.
-                *wire.0.gate.lock().expect("nobody panics with it") = None;
+                // Later requests are not held.
+                *wire.0.gate.lock().expect("is not poisoned") = None;
             }
             wire.answer(&request)
         })

@@ -1,4 +1,4 @@
-//! A machine with a clock of its own, and the true time beside it.
+//! A machine with its own clock, and the true time.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -6,13 +6,13 @@ use aws_clock_skew::{LocalClock, ManualClock, SkewClock};
 use aws_smithy_async::rt::sleep::{AsyncSleep, Sleep};
 use aws_smithy_async::time::TimeSource;
 
-/// A machine whose monotonic clock runs true and whose wall clock may be wrong.
+/// A machine whose monotonic clock is correct and whose wall clock may be wrong.
 #[derive(Clone, Debug)]
 pub(crate) struct World {
     pub(crate) machine: ManualClock,
 }
 
-/// 2027-01-15T08:00:00Z at boot 0: after the release of the crate, as any machine.
+/// 2027-01-15T08:00:00Z at boot: after the release of the crate, as on any machine.
 const TRUE_TIME_AT_BOOT: Duration = Duration::from_secs(1_800_000_000);
 
 impl World {
@@ -38,7 +38,7 @@ impl World {
         self.machine.set_wall(shifted(self.true_time(), skew));
     }
 
-    /// Time passes, for the machine and for everybody else.
+    /// Lets time pass, on the machine and on the servers.
     pub(crate) fn advance(&self, by: Duration) {
         self.machine.advance(by);
     }
@@ -49,7 +49,7 @@ impl World {
             .build()
     }
 
-    /// The endpoint's clock.
+    /// The true time, as the clock of an endpoint.
     pub(crate) fn clock(&self) -> impl Fn() -> SystemTime + Send + Sync + 'static {
         let world = self.clone();
         move || world.true_time()
@@ -74,18 +74,18 @@ pub(crate) const fn minutes(count: u64) -> Duration {
     Duration::from_secs(count * 60)
 }
 
-/// The local clock, for clients that are to do without ours.
+/// The local clock, for clients without the crate.
 impl TimeSource for World {
     fn now(&self) -> SystemTime {
         self.machine_wall()
     }
 }
 
-/// Whoever waits lets virtual time pass, and nobody waits in earnest.
+/// Sleeping lets virtual time pass and takes no real time.
 impl AsyncSleep for World {
     fn sleep(&self, duration: Duration) -> Sleep {
         let world = self.clone();
-        // A time-out is made before it is known whether anybody waits for it.
+        // A time-out is created before anything awaits it, so time passes only when it is polled.
         Sleep::new(async move { world.advance(duration) })
     }
 }

@@ -1,4 +1,4 @@
-//! A wrong key is called a wrong key.
+//! A wrong key is reported as a wrong key.
 
 use aws_clock_skew_endpoint::{Endpoint, SECRET_ACCESS_KEY};
 

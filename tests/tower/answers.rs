@@ -1,4 +1,4 @@
-//! What comes back: error responses byte for byte, successes as they come.
+//! Responses to the caller: error responses byte for byte, successes unbuffered.
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -23,7 +23,8 @@ use crate::world::{MINUTE, World};
 
 type Answered = Response<SkewBody<UnsyncBoxBody<Bytes, Lost>>>;
 
-/// The answer as it comes through the layer, and the clock.
+/// Sends a request through the layer to a service with this response. Returns the response and the
+/// clock.
 async fn through(answer: Response<UnsyncBoxBody<Bytes, Lost>>) -> (Answered, SkewClock) {
     let world = World::with_skew(0);
     let script = Script::new(&world);
@@ -45,7 +46,7 @@ fn channel() -> (
     (sender, StreamBody::new(stream))
 }
 
-/// Ready with a frame as often as it is asked, and never done.
+/// A body that is always ready with another frame and never ends.
 struct Endless(Arc<AtomicUsize>, &'static [u8]);
 
 impl Body for Endless {
@@ -61,7 +62,7 @@ impl Body for Endless {
     }
 }
 
-/// Sends a request that is answered by an error with this body, and returns the most frames
+/// Sends a request whose response is an error with this body. Returns the largest number of frames
 /// that were read before another task could run.
 async fn read_without_pause(signs: bool, body: Endless) -> usize {
     let frames = body.0.clone();
@@ -78,7 +79,7 @@ async fn read_without_pause(signs: bool, body: Endless) -> usize {
         let call = layer.layer(script).oneshot(signed(&world));
         tokio::spawn(call.map(|answer| answer.ok().map(|answer| answer.status())))
     };
-    // It runs in turn with the other task.
+    // The two tasks run in turn.
     let is_finished = answer.abort_handle();
     let (mut last, mut most) = (0, 0);
     let observer = tokio::spawn(std::future::poll_fn(move |cx| {
@@ -137,7 +138,7 @@ fn data(text: &'static [u8]) -> Result<Frame<Bytes>, Lost> {
     Ok(Frame::data(Bytes::from_static(text)))
 }
 
-/// The next frame, if it is there.
+/// The next frame, if it is ready.
 fn at_hand(body: &mut SkewBody<UnsyncBoxBody<Bytes, Lost>>) -> Option<Bytes> {
     let mut cx = Context::from_waker(Waker::noop());
     match pin!(body).poll_frame(&mut cx) {
@@ -185,7 +186,7 @@ async fn long_error_bodies_in_pieces_go_on_where_reading_stopped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn slow_error_bodies_are_waited_for_five_seconds() {
+async fn the_layer_waits_five_seconds_for_a_slow_error_body() {
     let (frames, body) = channel();
     assert!(frames.send(data(b"slow ")).is_ok());
     let before = tokio::time::Instant::now();
@@ -199,7 +200,7 @@ async fn slow_error_bodies_are_waited_for_five_seconds() {
     assert_eq!(&rest[..], b"but here");
 }
 
-/// The rejection is in the part that came in time.
+/// The clock skew error is in the part that arrives in time.
 #[tokio::test(start_paused = true)]
 async fn a_clock_skew_error_whose_body_hangs_is_recovered_from() {
     let world = World::with_skew(-60 * MINUTE);
@@ -220,7 +221,7 @@ async fn a_clock_skew_error_whose_body_hangs_is_recovered_from() {
 }
 
 #[tokio::test]
-async fn an_error_body_that_breaks_off_breaks_off_for_the_caller() {
+async fn an_error_body_that_ends_early_ends_early_for_the_caller() {
     let (frames, body) = channel();
     assert!(frames.send(data(b"half of ")).is_ok());
     assert!(frames.send(Err(Lost)).is_ok());
@@ -253,7 +254,7 @@ async fn successes_stream() {
     let (frames, body) = channel();
     assert!(frames.send(data(b"first")).is_ok());
     let (mut answer, _) = through(with_body(200, body)).await;
-    // The last does not exist yet.
+    // The last frame does not exist yet.
     assert_eq!(at_hand(answer.body_mut()).as_deref(), Some(&b"first"[..]));
     assert_eq!(at_hand(answer.body_mut()), None);
     assert!(frames.send(data(b"last")).is_ok());

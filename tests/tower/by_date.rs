@@ -1,5 +1,5 @@
-//! Rejections that state no time but in their `Date`: the request is tried with
-//! that, and it becomes the correction only if the request is accepted.
+//! Clock skew errors that state the time only in their `Date`: the request is tried with that time,
+//! which becomes the correction if the request is accepted.
 
 use aws_clock_skew::SkewEvent;
 use aws_clock_skew::event::EventKind;
@@ -11,7 +11,7 @@ use crate::script::{Script, dated, signed};
 use crate::stack::credentials;
 use crate::world::{HOUR, World};
 
-/// As MinIO and Ceph word it, or as a `HEAD` is answered.
+/// The responses of MinIO and Ceph, and of S3 to a `HEAD`.
 pub(crate) const TEXTS: [&str; 2] = ["<Error><Code>RequestTimeTooSkewed</Code></Error>", ""];
 
 #[tokio::test]
@@ -40,7 +40,7 @@ async fn a_date_that_is_accepted_becomes_the_correction() {
 #[tokio::test]
 async fn a_date_that_is_rejected_does_not_become_the_correction() {
     for text in TEXTS {
-        // The machine is right; something before the service is not.
+        // The local clock is correct; a proxy before the service is wrong.
         let world = World::with_skew(0);
         let elsewhere = World::with_skew(0);
         elsewhere.advance(std::time::Duration::from_hours(3));

@@ -1,5 +1,5 @@
-//! Calls that are given up at any moment, credentials that take their time or cannot be had
-//! again, and denials that look like a wrong time.
+//! Calls that are dropped at any moment, credentials that load slowly or cannot be loaded again,
+//! and denials that look like a wrong time.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -26,13 +26,13 @@ use crate::script::{Answer, Script, basic, dated, signed};
 use crate::stack::{INTEGRATIONS, Integration, credentials, operation};
 use crate::world::{HOUR, MINUTE, World, minutes, shifted};
 
-/// Sessions, each with keys of its own.
+/// A provider of sessions, each with its own keys.
 #[derive(Clone, Debug)]
 struct Sts {
     world: World,
     lifetime: Duration,
     takes: Duration,
-    /// Whether it answers, after so many loads and so much time.
+    /// Whether it is available, after this many loads and this much time.
     answers: fn(usize, Duration) -> bool,
     loads: Arc<AtomicUsize>,
 }
@@ -52,7 +52,7 @@ impl ProvideCredentials for Sts {
             pause(self.takes).await;
             let load = self.loads.fetch_add(1, Ordering::Relaxed);
             if !(self.answers)(load, self.world.machine.monotonic()) {
-                return Err(CredentialsError::provider_error("it cannot be had now"));
+                return Err(CredentialsError::provider_error("it is not available now"));
             }
             let (key, end) = (
                 format!("ASIA{load}"),
@@ -96,8 +96,8 @@ struct Scenario {
 }
 
 impl Scenario {
-    /// A service that states the time in its error message, or has this one. Sessions last
-    /// an hour; below a signer the credentials are those of the other tests.
+    /// A service that states the time in its error message, or sends `message` instead. Sessions
+    /// last an hour. Below a signer the credentials are those of the other tests.
     fn new(integration: Integration, skew: i64, message: Option<&'static str>) -> Self {
         Self::with(integration, skew, message, |sts| sts, Duration::ZERO)
     }
@@ -169,7 +169,7 @@ impl Scenario {
         answer.is_ok_and(|status| status == StatusCode::OK)
     }
 
-    /// Of so many calls, some time apart, how many fail.
+    /// How many of `calls` calls fail, with a pause before each.
     async fn lost(&self, calls: usize, apart: Duration) -> usize {
         let mut lost = 0;
         for _ in 0..calls {
@@ -215,8 +215,8 @@ async fn a_call_that_is_dropped_at_any_poll_costs_the_next_ones_nothing() {
     }
 }
 
-/// There is time for one round trip and not for two, or for one load of credentials that
-/// count as expired on a machine two hours ahead and not for two.
+/// There is time for one round trip and not for two. On a machine two hours ahead, where the
+/// credentials count as expired, there is time for one load and not for two.
 #[tokio::test(start_paused = true)]
 async fn a_time_out_that_always_elapses_before_the_second_response_costs_one_call() {
     let cases = MESSAGES.map(|message| (message, -20 * MINUTE, [600, 0], 1_000));
@@ -238,7 +238,8 @@ async fn a_time_out_that_always_elapses_before_the_second_response_costs_one_cal
                 let stack = Timeout::new(scenario.stack.clone(), Duration::from_millis(waits));
                 lost += usize::from(stack.oneshot(scenario.request()).await.is_err());
             }
-            // Below a signer the credentials are at hand, and the wire is quick in the last case.
+            // Below a signer the credentials are there already, and the service responds quickly in
+            // the last case.
             let expected = usize::from(integration == Integration::SigningService || sts.is_zero());
             assert_eq!(
                 lost, expected,
@@ -248,11 +249,11 @@ async fn a_time_out_that_always_elapses_before_the_second_response_costs_one_cal
     }
 }
 
-/// Nine hours ahead, every session of an hour has expired when it is loaded.
+/// On a clock nine hours ahead, every session of an hour counts as expired when it is loaded.
 #[tokio::test(start_paused = true)]
 async fn a_burst_shares_the_loads_of_credentials_that_count_as_expired() {
-    // One load for those that come before it ends, and one for those that come after it and
-    // before the first response.
+    // One load for the calls that come before it ends, and one for those after it and before the
+    // first response.
     for (waves, loads, lasts) in [(1, 1, 400), (10, 2, 650)] {
         let [wire, sts] = [50, 300].map(Duration::from_millis);
         let slow_sts = |prepared| Sts {
@@ -284,7 +285,7 @@ async fn a_burst_shares_the_loads_of_credentials_that_count_as_expired() {
 }
 
 #[tokio::test]
-async fn credentials_that_can_be_had_once_outlive_every_change_of_the_clock() {
+async fn credentials_that_load_only_once_outlive_every_change_of_the_clock() {
     let skews = [-20 * MINUTE, 20 * MINUTE, 13 * HOUR];
     let changes = skews.map(|skew| [(0, skew), (skew, skew), (skew, 0)]);
     for (skew, later) in changes.into_iter().flatten() {
@@ -304,7 +305,7 @@ async fn credentials_that_can_be_had_once_outlive_every_change_of_the_clock() {
     }
 }
 
-/// A wall clock that somebody sets wrong and repairs in turn, every ten seconds for an hour.
+/// A wall clock that is set wrong and repaired in turn, every ten seconds for an hour.
 #[tokio::test]
 async fn a_clock_that_alternates_multiplies_no_loads_of_credentials() {
     for skew in [-20 * MINUTE, 20 * MINUTE] {

@@ -29,7 +29,7 @@ async fn call<S: Service<Request<Full<Bytes>>>>(
     ready(service).await?.call(request).await
 }
 
-/// Credentials that take a moment.
+/// Credentials that take a moment to load.
 #[derive(Debug)]
 struct Slow;
 
@@ -45,7 +45,7 @@ impl ProvideCredentials for Slow {
     }
 }
 
-/// `Script` itself panics when it is called and was not made ready.
+/// `Script` panics when it is called without being ready.
 #[tokio::test]
 async fn only_a_service_that_is_ready_is_called() {
     for skew in [-HOUR, 0] {
@@ -70,7 +70,7 @@ async fn only_a_service_that_is_ready_is_called() {
 }
 
 #[tokio::test]
-async fn the_clone_that_is_left_has_to_become_ready_itself() {
+async fn a_clone_that_is_left_has_to_become_ready_itself() {
     let world = World::with_skew(0);
     let skew = world.skew_clock().layer(credentials());
     let mut service = tower::Layer::layer(&skew, Script::new(&world));
@@ -97,7 +97,7 @@ async fn limits_and_buffers_below_do_not_get_stuck() {
     assert!((51..=100).contains(&sent), "{sent}");
 }
 
-/// The layers of tower-http that answer by themselves need a body to answer with.
+/// The layers of tower-http that respond by themselves need a body for the response.
 #[tokio::test(start_paused = true)]
 async fn a_time_out_of_tower_http_stands_above_or_below() {
     let world = World::with_skew(-HOUR);
@@ -214,7 +214,7 @@ async fn an_unsigned_request_is_passed_on_and_changes_nothing() {
     assert_eq!(clock.status().event_count(), 0);
 }
 
-/// Types that others may rely on, moved across threads.
+/// Other code may rely on these bounds and send the types across threads.
 #[test]
 fn everything_can_be_cloned_sent_and_shared() {
     fn is<T: Clone + Send + Sync>(value: T) -> T {

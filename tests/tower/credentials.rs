@@ -1,4 +1,4 @@
-//! Credentials of `SigningLayer`: errors are the caller's, and valid ones are not lost.
+//! Credentials of `SigningLayer`: the caller gets their errors, and valid ones are kept.
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -23,10 +23,10 @@ use crate::script::{Lost, Script};
 use crate::stack::{credentials, operation};
 use crate::world::{HOUR, World, minutes};
 
-/// What a provider does when it is asked.
+/// What a provider does when it is called.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// Returns other keys each time, which are valid for so many minutes.
+    /// Returns other keys each time, which are valid for this many minutes.
     Load(u64),
     Fail,
     Hang,
@@ -42,7 +42,7 @@ struct Provider {
 #[derive(Debug)]
 struct Plan {
     steps: VecDeque<Step>,
-    asked: usize,
+    loads: usize,
 }
 
 impl Provider {
@@ -50,12 +50,12 @@ impl Provider {
         let steps = steps.into_iter().collect();
         Self {
             world: world.clone(),
-            left: Arc::new(Mutex::new(Plan { steps, asked: 0 })),
+            left: Arc::new(Mutex::new(Plan { steps, loads: 0 })),
         }
     }
 
-    fn asked(&self) -> usize {
-        self.left.lock().expect("nobody panics with it").asked
+    fn loads(&self) -> usize {
+        self.left.lock().expect("is not poisoned").loads
     }
 }
 
@@ -66,9 +66,9 @@ impl ProvideCredentials for Provider {
     {
         future::ProvideCredentials::new(async {
             let (step, number) = {
-                let mut plan = self.left.lock().expect("nobody panics with it");
-                plan.asked += 1;
-                (plan.steps.pop_front().unwrap_or(Step::Fail), plan.asked)
+                let mut plan = self.left.lock().expect("is not poisoned");
+                plan.loads += 1;
+                (plan.steps.pop_front().unwrap_or(Step::Fail), plan.loads)
             };
             sleep(Duration::from_millis(300)).await;
             match step {
@@ -104,7 +104,7 @@ async fn a_request_that_cannot_be_signed_is_an_error_and_is_not_sent() {
     let source = error.source().map(ToString::to_string).unwrap_or_default();
     assert!(source.contains("not enabled"), "{source}");
 
-    // Nobody knows which host it is for; with credentials at hand and without.
+    // Without a host it cannot be signed, whether or not the credentials are loaded.
     let layer = clock.signing_layer(credentials(), "us-east-1", "sqs");
     for _ in 0..2 {
         let relative = operation("/path", "AmazonSQS.Op", String::new());
@@ -129,7 +129,7 @@ async fn an_error_of_the_service_keeps_its_type() {
         .skew_clock()
         .signing_layer(credentials(), "us-east-1", "sqs");
     script.plan([Some(Err(Lost)), Some(Err(Lost))]);
-    // Credentials are waited for before the first request, and at hand for the second.
+    // The first request waits for the credentials. The second has them already.
     for _ in 0..2 {
         let error = layer.layer(script.clone()).oneshot(unsigned()).await;
         assert!(error.map(drop).unwrap_err().is::<Lost>());
@@ -140,7 +140,7 @@ async fn an_error_of_the_service_keeps_its_type() {
     assert!(error.map(drop).unwrap_err().is::<Lost>());
 }
 
-/// A body that can be cloned, and cannot be read.
+/// A body that can be cloned and cannot be read.
 #[derive(Clone)]
 struct Broken;
 
@@ -170,8 +170,9 @@ async fn a_body_that_cannot_be_read_is_not_sent_as_an_unsigned_payload() {
     assert_eq!(script.sent().len(), 1);
 }
 
-/// The provider is asked again, since the clock has changed. Behind, the credentials seem
-/// to last longer than they do; ahead, to have ended when they come.
+/// After a change of the correction the layer asks the provider again. On a clock that is behind,
+/// the credentials seem to last longer than they do. On one that is ahead, they seem to have
+/// expired when they are loaded.
 #[tokio::test(start_paused = true)]
 async fn valid_credentials_stand_in_for_a_provider_that_fails_after_a_change_of_the_clock() {
     for skew in [-HOUR, HOUR] {
@@ -189,10 +190,10 @@ async fn valid_credentials_stand_in_for_a_provider_that_fails_after_a_change_of_
             for _ in 0..10 {
                 assert_eq!(call().await.unwrap(), StatusCode::OK, "{skew} {then:?}");
             }
-            // It is waited for once, for five seconds at most.
-            assert_eq!((provider.asked(), before.elapsed().as_secs() / 6), (2, 0));
+            // One call waits for the provider, for up to five seconds.
+            assert_eq!((provider.loads(), before.elapsed().as_secs() / 6), (2, 0));
             assert_eq!(script.sent().len(), 11);
-            // They have ended by the local clock as well.
+            // Now they have expired by the local clock too.
             world.advance(minutes(91));
             let error = call().await.unwrap_err();
             assert!(error.is::<SigningError>(), "{skew} {then:?}: {error}");
@@ -201,8 +202,8 @@ async fn valid_credentials_stand_in_for_a_provider_that_fails_after_a_change_of_
     }
 }
 
-/// To a clock nine hours ahead, a role of an hour has ended when it is loaded. Whoever
-/// waits for it takes it all the same.
+/// On a clock nine hours ahead, a role of an hour has expired when it is loaded. The calls that
+/// wait for it use it all the same.
 #[tokio::test(start_paused = true)]
 async fn a_burst_on_a_clock_hours_ahead_asks_for_credentials_once() {
     let world = World::with_skew(9 * HOUR);
@@ -222,15 +223,15 @@ async fn a_burst_on_a_clock_hours_ahead_asks_for_credentials_once() {
             |answer| !matches!(answer, Ok(Ok(answer)) if answer.status() == StatusCode::OK),
         );
         assert_eq!(failed.count(), 0, "burst {burst}");
-        // The second time since the clock has changed.
-        assert_eq!(provider.asked(), burst + 1);
+        // The second load since the correction changed.
+        assert_eq!(provider.loads(), burst + 1);
     }
     assert!(before.elapsed() < Duration::from_secs(1));
     assert_eq!(script.sent().len(), 600);
 }
 
-/// One load that fails costs one call, as with the SDK's own cache: the next that waits
-/// asks again.
+/// A load that fails costs one call, as with the SDK's own cache. The next call that waits asks
+/// again.
 #[tokio::test(start_paused = true)]
 async fn one_failure_of_the_provider_fails_one_call() {
     let world = World::with_skew(0);
@@ -244,7 +245,7 @@ async fn one_failure_of_the_provider_fails_one_call() {
         .collect();
     let answers = futures_util::future::join_all(calls).await;
     assert_eq!(answers.iter().filter(|answer| answer.is_err()).count(), 1);
-    assert_eq!((provider.asked(), script.sent().len()), (2, 99));
+    assert_eq!((provider.loads(), script.sent().len()), (2, 99));
     assert!(service.oneshot(unsigned()).await.is_ok());
-    assert_eq!(provider.asked(), 2);
+    assert_eq!(provider.loads(), 2);
 }

@@ -1,5 +1,4 @@
-//! A machine whose clock is correct: its time is never touched, whatever happens on
-//! the way.
+//! A machine whose clock is correct: its time never changes, whatever happens on the way.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -18,7 +17,7 @@ struct Healthy {
 }
 
 impl Healthy {
-    /// The first request, and its answer, are this long on their way.
+    /// Makes five calls. The first request, and its response, take this long.
     async fn with(integration: Integration, before: Duration, after: Duration) -> Self {
         let log = Log::start();
         let world = World::with_skew(0);
@@ -75,7 +74,7 @@ async fn a_freeze_between_signing_and_arrival_costs_a_new_signature() {
 }
 
 #[tokio::test]
-async fn a_freeze_with_the_answer_on_its_way_costs_a_new_signature() {
+async fn a_freeze_while_the_answer_is_on_its_way_costs_a_new_signature() {
     for integration in INTEGRATIONS {
         let healthy = Healthy::with(integration, minutes(16), minutes(30)).await;
         assert_eq!(healthy.endpoint.counts().rejected, 1);

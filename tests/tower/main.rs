@@ -1,5 +1,5 @@
-//! The layers for `tower` services: under a hyper client over real HTTP, and over
-//! services inside the process that do what a test says.
+//! The Tower layers, over a hyper client with real HTTP, and over services in the process that
+//! follow a script.
 
 #![expect(clippy::expect_used, reason = "a test may panic")]
 

@@ -1,5 +1,5 @@
-//! One rejection for a wrong clock, over real HTTP, against an endpoint that
-//! verifies every signature with somebody else's code.
+//! A wrong clock costs one rejected request over real HTTP, against an endpoint that verifies every
+//! signature with another implementation.
 
 use aws_clock_skew::event::EventKind;
 use aws_clock_skew::{SkewClock, SkewEvent};
@@ -23,9 +23,9 @@ async fn endpoint(world: &World, sends_date: bool) -> Endpoint {
     endpoint
 }
 
-/// Twenty calls each of SQS and KMS: no call fails, and one request is rejected
-/// in the whole process. The foreign signer is never corrected: what it signs is
-/// re-signed before it is sent.
+/// Makes twenty calls each of SQS and KMS. No call fails, and the endpoint rejects one request in
+/// all. The signer above `SkewLayer` reads the local clock; the layer re-signs its requests before
+/// they are sent.
 async fn one_rejection(integration: Integration, skew: i64, sends_date: bool) {
     let world = World::with_skew(skew);
     let endpoint = endpoint(&world, sends_date).await;
@@ -49,11 +49,11 @@ async fn one_rejection(integration: Integration, skew: i64, sends_date: bool) {
     let counts = endpoint.counts();
     assert_eq!(counts.rejected, 1, "{integration:?}, {skew} s");
     assert_eq!(counts.requests, 2 * CALLS as u64 + 1);
-    knows(&clock, -skew);
+    assert_offset(&clock, -skew);
 }
 
 #[track_caller]
-fn knows(clock: &SkewClock, offset: i64) {
+fn assert_offset(clock: &SkewClock, offset: i64) {
     let status = clock.status();
     assert!(status.is_correcting());
     let error = status.offset().as_millis() - offset * 1_000;
@@ -84,7 +84,7 @@ async fn no_date_header_is_needed() {
 }
 
 #[tokio::test]
-async fn the_second_send_is_the_same_request_byte_for_byte() {
+async fn the_second_send_has_the_same_operation_and_body_at_the_servers_time() {
     for integration in INTEGRATIONS {
         let world = World::with_skew(-2 * DAY);
         let endpoint = endpoint(&world, true).await;
@@ -102,7 +102,7 @@ async fn the_second_send_is_the_same_request_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn one_event_tells_of_it() {
+async fn one_event_reports_the_correction() {
     for integration in INTEGRATIONS {
         let log = Log::start();
         let world = World::with_skew(-2 * DAY);

@@ -1,4 +1,4 @@
-//! Callers that stop waiting, and signatures that were not made just now.
+//! Callers that stop waiting, and signatures that were made some time ago.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::script::{Script, basic, signed};
 use crate::stack::{credentials, operation};
 use crate::world::{HOUR, MINUTE, World, minutes, shifted};
 
-/// Credentials that are there so many times, and later never.
+/// A provider that returns credentials this many times, and then never.
 #[derive(Debug)]
 struct Then(AtomicUsize);
 
@@ -39,7 +39,7 @@ impl ProvideCredentials for Then {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_is_given_up_has_updated_the_clock() {
+async fn a_call_that_is_cancelled_has_updated_the_clock() {
     let log = Log::start();
     let world = World::with_skew(-HOUR);
     let clock = world.skew_clock();
@@ -50,7 +50,7 @@ async fn a_call_that_is_given_up_has_updated_the_clock() {
     assert_eq!(script.sent().len(), 1);
     assert!(clock.status().is_correcting());
     assert_eq!(log.names(), ["skew_detected"]);
-    // So the next request of any client is signed with the correct time.
+    // The next request of any client is signed with the correct time.
     let layer = clock.signing_layer(credentials(), "us-east-1", "sqs");
     let unsigned = operation("http://sqs.test/", "AmazonSQS.Op", String::new());
     let answer = layer.layer(script.clone()).oneshot(unsigned).await;
@@ -59,7 +59,7 @@ async fn a_call_that_is_given_up_has_updated_the_clock() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn credentials_at_hand_are_not_waited_for() {
+async fn a_resend_does_not_wait_for_the_credentials_that_signed() {
     let world = World::with_skew(-HOUR);
     let script = Script::new(&world);
     let clock = world.skew_clock();
@@ -72,8 +72,8 @@ async fn credentials_at_hand_are_not_waited_for() {
     assert_eq!(script.sent().len(), 2);
 }
 
-/// Other keys at each load, as `AssumeRole` gives, which a clock 20 minutes ahead takes
-/// for expired at once.
+/// A provider that returns other keys at each load, as `AssumeRole` does. A clock 20 minutes ahead
+/// shows them as expired at once.
 #[derive(Clone, Debug)]
 struct Role {
     tenant: usize,
@@ -99,8 +99,8 @@ fn unsigned() -> Request<Full<Bytes>> {
     operation(url, "AmazonSQS.Op", "x".to_owned())
 }
 
-/// However many access keys are in flight, of one layer or of one layer each: a resend
-/// has the key of its first send.
+/// However many access keys are in flight, in one layer or in one layer each: a resend is signed
+/// with the key of its first send.
 #[tokio::test]
 async fn hundreds_of_access_keys_in_flight_are_remembered() {
     for layers in [1, 300] {
@@ -122,7 +122,7 @@ async fn hundreds_of_access_keys_in_flight_are_remembered() {
             assert_eq!(answer.unwrap().status(), StatusCode::OK, "{layers} layers");
         }
         let sent = script.sent();
-        // The last ones are signed when the first have come back.
+        // The last requests are signed after the first responses have arrived.
         assert!((500..=600).contains(&sent.len()), "{layers} layers");
         let mut times_sent = std::collections::HashMap::new();
         for sent in &sent {
@@ -160,10 +160,10 @@ async fn a_signature_of_another_clock_is_replaced_before_the_first_send() {
     assert_eq!(log.names(), Vec::<String>::new());
 }
 
-/// What lies within two minutes goes as it was signed, and so does what cannot be
-/// proven.
+/// A signature within two minutes of the time is sent as it is. So is one that cannot be
+/// reproduced.
 #[tokio::test]
-async fn other_signatures_go_as_they_came() {
+async fn other_signatures_are_sent_as_they_are() {
     let world = World::with_skew(0);
     let script = Script::new(&world);
     let layer = world.skew_clock().layer(credentials());

@@ -19,7 +19,7 @@ use crate::script::basic;
 use crate::stack::{credentials, operation};
 use crate::world::{MINUTE, minutes, shifted};
 
-/// A machine in the time of a paused runtime.
+/// A machine whose time is that of a paused runtime.
 #[derive(Clone, Debug)]
 pub(crate) struct Paused {
     start: Instant,
@@ -61,8 +61,8 @@ impl LocalClock for Paused {
     }
 }
 
-/// A service with a tolerance of five minutes that takes half a second, and before its
-/// second request ten minutes until it is ready.
+/// A service with a tolerance of five minutes. A response takes half a second. Before its second
+/// request it takes ten minutes to become ready.
 #[derive(Debug)]
 struct Sqs {
     machine: Paused,
@@ -146,7 +146,7 @@ async fn a_resend_is_signed_when_the_service_below_is_ready() {
 
 type Stack = BoxCloneSyncService<Request<Full<Bytes>>, StatusCode, BoxError>;
 
-/// `SigningLayer` over a service, or `SkewLayer` below a signer with the local clock.
+/// `SigningLayer` over a service, or `SkewLayer` below a signer that reads the local clock.
 fn over<S>(machine: &Paused, signs: bool, service: S) -> Stack
 where
     S: Service<Request<Full<Bytes>>, Response = Response<Full<Bytes>>, Error = BoxError>
@@ -172,7 +172,7 @@ where
     Stack::new(service.map_response(|answer| answer.status()))
 }
 
-/// What stands below the layer.
+/// The service or layer below the layer under test.
 #[derive(Clone, Copy, Debug)]
 enum Below {
     Limit,
@@ -180,8 +180,8 @@ enum Below {
     Buffer,
 }
 
-/// Up to two thousand calls in flight, over a service that answers two a second: the last
-/// one waits for longer than a signature is valid.
+/// Up to two thousand calls in flight, over a service that answers two a second. The last one waits
+/// for longer than a signature is valid.
 #[tokio::test(start_paused = true)]
 async fn no_signature_expires_in_the_queue_of_a_limit() {
     for (below, signs, calls) in [
@@ -208,7 +208,7 @@ async fn no_signature_expires_in_the_queue_of_a_limit() {
         };
         let case = format!("{below:?}, {signs}");
         assert_eq!(failed(stack, calls).await, 0, "{case}");
-        // Those that were in the queue when the first rejection came.
+        // The calls that were in the queue when the first clock skew error came.
         let most = if matches!(below, Below::Buffer) {
             103
         } else {
@@ -241,8 +241,8 @@ where
     statuses.iter().filter(is_failed).count()
 }
 
-/// A buffer takes requests that are signed already. Where it holds more of them than the
-/// service can answer while a signature is valid, it has to stand above the layer.
+/// A buffer holds requests that are already signed. If it holds more than the service can answer
+/// while a signature is valid, it has to stand above the layer.
 #[tokio::test(start_paused = true)]
 async fn a_deep_buffer_stands_above_the_layer() {
     let machine = Paused::with_skew(-20 * MINUTE);

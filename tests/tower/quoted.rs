@@ -1,4 +1,4 @@
-//! Messages about another request, or to a request without a signature in its headers.
+//! Messages about another request, and messages to a request without a signature in its headers.
 
 use std::time::{Duration, SystemTime};
 
@@ -68,7 +68,7 @@ async fn a_message_about_this_request_counts_whatever_its_code() {
     assert!(clock.status().is_correcting());
 }
 
-/// A presigned URL, and a bearer token in place of a signature.
+/// A presigned URL, and a bearer token instead of a signature.
 #[tokio::test]
 async fn a_request_without_a_signature_in_its_headers_is_left_alone() {
     let world = World::with_skew(-HOUR);

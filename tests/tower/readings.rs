@@ -1,4 +1,4 @@
-//! Local clocks that show what no clock should.
+//! Local clocks with unusual readings.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,7 +11,7 @@ use crate::script::{Script, signed, unsigned};
 use crate::stack::credentials;
 use crate::world::{HOUR, World};
 
-/// A monotonic clock that a test sets, beside the wall clock of a world.
+/// A monotonic clock that the test sets, with the wall clock of a world.
 #[derive(Clone, Debug)]
 struct Readings {
     world: World,
@@ -27,7 +27,7 @@ impl Readings {
     }
 
     fn set(&self, mono: Duration) {
-        *self.mono.lock().expect("nobody panics with it") = mono;
+        *self.mono.lock().expect("is not poisoned") = mono;
     }
 
     fn clock(&self) -> SkewClock {
@@ -41,7 +41,7 @@ impl LocalClock for Readings {
     }
 
     fn monotonic(&self) -> Duration {
-        *self.mono.lock().expect("nobody panics with it")
+        *self.mono.lock().expect("is not poisoned")
     }
 }
 
@@ -67,7 +67,7 @@ async fn a_wall_clock_at_1970_or_before_costs_one_rejection() {
     for wall in [UNIX_EPOCH, UNIX_EPOCH - Duration::from_hours(24)] {
         let world = World::with_skew(0);
         world.machine.set_wall(wall);
-        // Without TLS a week is the limit.
+        // Without TLS the limit is a week.
         let limits = Limits::default().with_max_forward(Duration::from_hours(400 * 24));
         let clock = SkewClock::builder().local_clock(world.machine.clone());
         let clock = clock.limits(limits).build();
@@ -84,7 +84,7 @@ async fn a_monotonic_clock_at_the_end_of_its_range_or_set_back_costs_no_call() {
             let world = World::with_skew(skew);
             let readings = Readings::new(&world, from);
             let clock = readings.clock();
-            // At the end of the range no correction can be kept; nothing panics.
+            // At the end of the range the clock cannot keep a correction. Nothing panics.
             let (lost, _) = calls(&world, &clock).await;
             assert!(skew != 0 || lost == 0);
             readings.set(Duration::from_hours(30));

@@ -21,7 +21,7 @@ async fn repaired(integration: Integration, skew: i64, slews: bool) {
     assert_eq!(send(&sqs, &endpoint).await, Ok(()));
 
     if slews {
-        // At chrony's fastest, 1/12 a second for every second.
+        // At the highest rate of chrony: 1/12 s a second.
         for left in (0..skew.abs() / 60).rev() {
             world.advance(Duration::from_mins(12));
             world.set_skew(left * 60 * skew.signum());

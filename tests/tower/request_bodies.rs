@@ -1,4 +1,4 @@
-//! Request bodies: sent a second time byte for byte, or passed on once.
+//! Request bodies: sent a second time byte for byte, or only once.
 
 use aws_clock_skew::event::SkipReason;
 use aws_clock_skew::tower::{NonReplayable, ReplayBody};
@@ -15,8 +15,8 @@ use crate::script::{Script, signed};
 use crate::stack::{client, credentials, operation};
 use crate::world::{HOUR, World};
 
-/// Sends a body through the layer, to a service that rejects the first send, and
-/// returns what it has received.
+/// Sends a body through the layer to a service that rejects the first send. Returns the bodies that
+/// the service received.
 async fn received<B>(body: B) -> Vec<(Bytes, Option<u64>)>
 where
     B: ReplayBody + Send + 'static,
@@ -43,7 +43,7 @@ fn unsigned() -> Request<Full<Bytes>> {
     operation("https://sqs.test/", "AmazonSQS.Op", String::new())
 }
 
-/// States a hash, whatever the body will be: `Script` does not look.
+/// Adds a hash that is not the body's. `Script` does not check it.
 fn with_stated_hash(request: Request<Full<Bytes>>, world: &World) -> Request<Full<Bytes>> {
     let mut request = request;
     let hash = hex::encode(Sha256::digest(b""));
@@ -102,7 +102,7 @@ async fn a_stream_is_sent_once_and_its_clock_skew_error_updates_the_clock() {
     let reason = log.events()[1].get("reason").map(str::to_owned);
     assert_eq!(reason.as_deref(), Some(SkipReason::Body.as_str()));
 
-    // The next one is re-signed before it is sent.
+    // The next request is re-signed before it is sent.
     let request = with_stated_hash(unsigned(), &world);
     let answer = layer
         .layer(script.clone())

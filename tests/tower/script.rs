@@ -1,5 +1,4 @@
-//! A service inside the process that answers as the test says, and insists on the
-//! contract of `tower::Service`.
+//! A service in the process that follows a script and enforces the contract of `tower::Service`.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -11,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_smithy_types::date_time::{DateTime, Format};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
 use http_body::Body;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
@@ -21,7 +20,7 @@ use crate::world::World;
 
 pub(crate) type Answer = Result<Response<UnsyncBoxBody<Bytes, Lost>>, Lost>;
 
-/// The connection was lost.
+/// The error of a lost connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Lost;
 
@@ -33,15 +32,15 @@ impl fmt::Display for Lost {
 
 impl std::error::Error for Lost {}
 
-/// A service with the true time and a tolerance of five minutes. It looks at the
-/// time of a signature only; what verifies signatures is the endpoint.
+/// A service with the true time and a tolerance of five minutes. It checks only the time of a
+/// signature; the endpoint verifies signatures.
 #[derive(Debug)]
 pub(crate) struct Script {
     shared: Arc<Mutex<Shared>>,
     world: World,
-    /// The error message, where it does not state the time: `Date` does.
+    /// The error message, if only the `Date` states the time.
     message: Option<&'static str>,
-    /// `poll_ready` said so, to this very clone.
+    /// Whether `poll_ready` of this very clone returned `Ready`.
     is_ready: bool,
     readiness: Pending,
 }
@@ -58,9 +57,11 @@ impl fmt::Debug for Shared {
     }
 }
 
-/// A request as the service got it.
+/// A request as the service received it.
 #[derive(Clone, Debug)]
 pub(crate) struct Sent {
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
     pub(crate) headers: HeaderMap,
     pub(crate) version: Version,
     pub(crate) marker: Option<u32>,
@@ -83,7 +84,7 @@ impl Script {
         }
     }
 
-    /// A service that states its time in `Date` only.
+    /// A service that states its time only in `Date`.
     pub(crate) fn with_message(world: &World, message: &'static str) -> Self {
         Self {
             message: Some(message),
@@ -91,17 +92,17 @@ impl Script {
         }
     }
 
-    /// Says how the next requests are answered; `None` by the service itself.
+    /// Plans the responses to the next requests; `None` is that of the service itself.
     pub(crate) fn plan(&self, answers: impl IntoIterator<Item = Option<Answer>>) {
         self.shared().planned.extend(answers);
     }
 
-    /// Takes back what was planned and has not happened.
+    /// Drops the plans that have not happened.
     pub(crate) fn forget_plans(&self) {
         self.shared().planned.clear();
     }
 
-    /// The service becomes unusable from now on.
+    /// From now on the service is not usable.
     pub(crate) fn break_down(&self) {
         self.shared().unready.push_back(Lost);
     }
@@ -111,7 +112,7 @@ impl Script {
     }
 
     fn shared(&self) -> std::sync::MutexGuard<'_, Shared> {
-        self.shared.lock().expect("nobody panics with it")
+        self.shared.lock().expect("is not poisoned")
     }
 }
 
@@ -162,9 +163,11 @@ where
             let body = body.collect().await.expect("a request's body").to_bytes();
             let own = answer(&parts.headers, world.true_time(), dated_message);
             let planned = {
-                let mut shared = shared.lock().expect("nobody panics with it");
+                let mut shared = shared.lock().expect("is not poisoned");
                 shared.sent.push(Sent {
                     marker: parts.extensions.get().copied(),
+                    method: parts.method,
+                    uri: parts.uri,
                     headers: parts.headers,
                     version: parts.version,
                     declared,
@@ -185,7 +188,7 @@ fn answer(headers: &HeaderMap, now: SystemTime, dated_message: Option<&str>) -> 
     let signed_at = signed_at.unwrap_or_default();
     let tolerance = Duration::from_mins(5);
     let (low, high) = (basic(now - tolerance), basic(now + tolerance));
-    // The layout sorts as the times do.
+    // In this layout the texts sort as the times do.
     let message = if signed_at < low.as_str() {
         format!(
             "Signature expired: {signed_at} is now earlier than {low} ({} - 5 min.)",
@@ -205,7 +208,7 @@ fn answer(headers: &HeaderMap, now: SystemTime, dated_message: Option<&str>) -> 
     })
 }
 
-/// A rejection that states its time in `Date` only.
+/// A clock skew error that states its time only in `Date`.
 pub(crate) fn dated(text: &str, time: SystemTime) -> Response<UnsyncBoxBody<Bytes, Lost>> {
     let mut rejection = response(403, text);
     let date = httpdate::fmt_http_date(time);
@@ -248,7 +251,7 @@ pub(crate) fn basic(time: SystemTime) -> String {
     text.unwrap_or_default().replace(['-', ':'], "")
 }
 
-/// Pending every other time.
+/// `Pending` every other time.
 #[derive(Debug, Default)]
 struct Pending(bool);
 
@@ -262,7 +265,7 @@ impl Pending {
     }
 }
 
-/// A signed request, by the local clock.
+/// A request signed by the local clock.
 pub(crate) fn signed(world: &World) -> Request<Full<Bytes>> {
     let request = crate::stack::operation("http://sqs.test/", "AmazonSQS.Op", "hello".to_owned());
     crate::stack::signed(
@@ -273,7 +276,7 @@ pub(crate) fn signed(world: &World) -> Request<Full<Bytes>> {
     )
 }
 
-/// A request that is yet to be signed.
+/// A request without a signature.
 pub(crate) fn unsigned() -> Request<Full<Bytes>> {
     crate::stack::operation("http://sqs.test/", "AmazonSQS.Op", "hello".to_owned())
 }

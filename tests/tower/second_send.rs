@@ -1,4 +1,4 @@
-//! The second send, and what can become of it.
+//! The second send and its outcome.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -56,7 +56,7 @@ impl Second {
 }
 
 #[tokio::test]
-async fn only_the_signature_differs() {
+async fn only_the_signature_of_the_second_send_differs() {
     let second = Second::new();
     let answer = second.call(credentials()).await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
@@ -64,10 +64,14 @@ async fn only_the_signature_differs() {
     let [first, again] = &sent[..] else {
         panic!("sent {} times", sent.len());
     };
-    assert_eq!(again.version, Version::HTTP_2);
-    assert_eq!(again.marker, Some(7));
-    assert_eq!((&again.body, again.declared), (&first.body, Some(5)));
-    assert_eq!(again.headers.len(), first.headers.len());
+    let given = signed(&second.world);
+    for sent in [first, again] {
+        assert_eq!((&sent.method, &sent.uri), (given.method(), given.uri()));
+        assert_eq!((sent.version, sent.marker), (Version::HTTP_2, Some(7)));
+        assert_eq!((&sent.body[..], sent.declared), (&b"hello"[..], Some(5)));
+        assert_eq!(sent.headers.len(), given.headers().len());
+    }
+    assert_eq!(&first.headers, given.headers());
     let is_other = |name: &&http::HeaderName| again.headers.get(*name) != first.headers.get(*name);
     let mut names: Vec<_> = first
         .headers
@@ -81,7 +85,7 @@ async fn only_the_signature_differs() {
 }
 
 #[tokio::test]
-async fn a_connection_lost_on_it_is_the_callers_error() {
+async fn a_connection_lost_on_the_second_send_is_the_callers_error() {
     let second = Second::new();
     second.script.plan([None, Some(Err(Lost))]);
     assert_eq!(second.call(credentials()).await.map(drop), Err(Lost));
@@ -125,7 +129,7 @@ async fn a_second_rejection_is_the_callers_answer() {
 }
 
 #[tokio::test]
-async fn another_error_of_the_second_is_the_callers_answer() {
+async fn another_error_of_the_second_send_is_the_callers_answer() {
     let second = Second::new();
     second.script.plan([None, Some(Ok(response(503, "busy")))]);
     let answer = second.call(credentials()).await.unwrap();
@@ -136,7 +140,7 @@ async fn another_error_of_the_second_is_the_callers_answer() {
     assert_eq!(second.script.sent().len(), 2);
 }
 
-/// Credentials that cannot be had.
+/// A provider without credentials.
 #[derive(Debug)]
 struct Missing;
 
@@ -164,13 +168,13 @@ async fn without_credentials_the_caller_gets_the_first_response_and_the_clock_is
         second.log.counted("resends_skipped", "reason", "identity"),
         1
     );
-    // While it is corrected, what cannot be re-signed goes as it came.
+    // While the correction lasts, a request that cannot be re-signed is sent as it is.
     let answer = second.call(Missing).await.unwrap();
     assert_eq!(answer.status(), StatusCode::FORBIDDEN);
     assert_eq!(second.script.sent().len(), 2);
 }
 
-/// A session of its own for everyone who asks, as `AssumeRole` gives them.
+/// A provider that returns another session at each load, as `AssumeRole` does.
 #[derive(Debug, Default)]
 struct Sessions(Arc<AtomicUsize>);
 
@@ -191,8 +195,8 @@ impl ProvideCredentials for Sessions {
     }
 }
 
-/// What was signed before the clock changed is proven with the credentials of then,
-/// although the change has them asked for again.
+/// A signature from before the correction is reproduced with the credentials of that time, although
+/// the correction makes the layer load new ones.
 #[tokio::test]
 async fn all_in_flight_are_verified_with_the_credentials_that_signed_them() {
     let second = Second::new();
@@ -208,7 +212,8 @@ async fn all_in_flight_are_verified_with_the_credentials_that_signed_them() {
     assert_eq!(second.script.sent().len(), 20);
 }
 
-/// Credentials before which the local clock is set and another request is answered.
+/// A provider whose load is preceded by a change of the local clock and a response to another
+/// request.
 #[derive(Debug)]
 struct Meanwhile {
     world: World,
@@ -233,7 +238,7 @@ impl ProvideCredentials for Meanwhile {
 }
 
 #[tokio::test]
-async fn it_is_signed_with_the_correction_as_it_is_then() {
+async fn the_second_send_is_signed_with_the_correction_as_it_is_then() {
     for skew in [0, 2 * HOUR, -3 * HOUR] {
         let second = Second::new();
         let meanwhile = Meanwhile {

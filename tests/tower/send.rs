@@ -1,4 +1,4 @@
-//! `SkewLayer::send`: a function in the place of a service.
+//! `SkewLayer::send`: a function in place of a service.
 
 use aws_clock_skew::SkewClock;
 use aws_clock_skew_endpoint::Endpoint;
@@ -12,8 +12,8 @@ use crate::script::{Lost, Script, signed};
 use crate::stack::{client, credentials, operation};
 use crate::world::{HOUR, World};
 
-/// Twenty calls one after the other, without a Tower service, with a signer that knows
-/// the local clock only.
+/// Makes twenty calls one after the other, without a Tower service. The signer reads the local
+/// clock.
 async fn failed_and_rejected(clock: Option<&SkewClock>, world: &World) -> (usize, u64) {
     let endpoint = Endpoint::builder(world.clock()).start().await;
     let endpoint = endpoint.expect("loopback can be bound");

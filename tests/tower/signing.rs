@@ -18,7 +18,7 @@ use crate::script::{Script, basic, signed};
 use crate::stack::{client, credentials, operation};
 use crate::world::{DAY, HOUR, World};
 
-/// Sessions of an hour, by a server whose clock is correct; it counts them.
+/// A provider of sessions of an hour by a correct clock. It counts the loads.
 #[derive(Clone, Debug)]
 struct Hourly {
     world: World,
@@ -54,7 +54,7 @@ impl ProvideCredentials for Hourly {
 }
 
 #[tokio::test]
-async fn what_is_signed_already_passes_as_it_is() {
+async fn a_signed_request_passes_as_it_is() {
     let world = World::with_skew(-HOUR);
     let clock = world.skew_clock();
     let script = Script::new(&world);
@@ -127,8 +127,8 @@ async fn a_thousand_calls_ask_for_credentials_once() {
     assert_eq!(script.sent().len(), 1_000);
 }
 
-/// On a machine two days ahead, credentials look expired from the start; two days
-/// behind, they never seem to expire.
+/// On a machine two days ahead, credentials seem to be expired from the start. On a machine two
+/// days behind, they never seem to expire.
 #[tokio::test]
 async fn credentials_are_refreshed_by_the_corrected_clock() {
     for skew in [-2 * DAY, 2 * DAY] {
@@ -159,7 +159,7 @@ async fn credentials_are_refreshed_by_the_corrected_clock() {
     }
 }
 
-/// A virtual machine that was paused for two hours, with a clock that stood still.
+/// A virtual machine that was paused for two hours; its clock stood still.
 #[tokio::test]
 async fn credentials_that_expired_during_a_pause_are_replaced_at_the_second_send() {
     let world = World::with_skew(0);
@@ -231,7 +231,7 @@ impl ProvideCredentials for Rotating {
 }
 
 #[tokio::test]
-async fn it_signs_by_the_clock_that_is_known() {
+async fn the_signing_layer_signs_by_a_known_offset() {
     let world = World::with_skew(-HOUR);
     let known = SkewClock::builder()
         .local_clock(world.machine.clone())

@@ -19,10 +19,10 @@ use tower::{BoxError, ServiceBuilder, ServiceExt};
 
 use crate::world::World;
 
-/// Which layer corrects.
+/// The layer that corrects.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Integration {
-    /// `SkewLayer`, below a signer that knows the local clock only.
+    /// `SkewLayer`, below a signer that reads the local clock.
     BelowASigner,
     /// `SigningLayer`.
     SigningService,
@@ -46,7 +46,7 @@ where
     Client::builder(TokioExecutor::new()).build(connector)
 }
 
-/// A stack for one service, with credentials that are right.
+/// A stack for one service, with credentials that the endpoint accepts.
 pub(crate) fn stack(
     integration: Integration,
     world: &World,
@@ -140,7 +140,7 @@ pub(crate) fn operation(url: &str, target: &'static str, body: String) -> Reques
         .expect("a request")
 }
 
-/// One call, or what is wrong.
+/// Makes one call. The error is its text.
 pub(crate) async fn send(sqs: &Stack, endpoint: &Endpoint) -> Result<(), String> {
     let queue = endpoint.queue_url("q");
     let body = format!(r#"{{"QueueUrl":"{queue}","MessageBody":"hello"}}"#);

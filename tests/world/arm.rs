@@ -1,7 +1,6 @@
-//! Who corrects: one of our integrations, the SDK itself, or nobody.
+//! The clients under test: one for each integration, the SDK alone, or no correction.
 
-// The path is stated because the marathon takes this file from elsewhere.
-#[cfg(feature = "sdk")]
+// The path is explicit because the marathon includes this file from another package.
 #[path = "arm/sdk.rs"]
 mod sdk;
 
@@ -21,35 +20,28 @@ use crate::clocks::World;
 use crate::site::{ACCESS_KEY, SECRET, Site};
 use crate::wire::Wire;
 
-/// Who corrects.
+/// The integration that corrects, if any.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Arm {
     /// `SigningLayer`.
     Signing,
-    /// `SkewLayer`, below a signer that knows the local clock only.
+    /// `SkewLayer`, below a signer that reads the local clock.
     Below,
     /// An SDK client with `install!`.
-    #[cfg(feature = "sdk")]
     Install,
-    /// An SDK client with what `configure` sets, and no retries.
-    #[cfg(feature = "sdk")]
+    /// An SDK client with the settings of `configure`, without retries.
     Configure,
-    /// An SDK client of a config that went through `apply`, and no retries.
-    #[cfg(feature = "sdk")]
+    /// An SDK client whose config went through `apply`, without retries.
     Apply,
     /// `configure` and `install!` together.
-    #[cfg(feature = "sdk")]
     Both,
-    /// An SDK client as it comes.
-    #[cfg(feature = "sdk")]
+    /// An SDK client without the crate.
     SdkAlone,
-    /// An SDK client that has its own correction switched off.
-    #[cfg(feature = "sdk")]
+    /// An SDK client without the crate whose own correction is off.
     Nobody,
 }
 
 impl Arm {
-    #[cfg(feature = "sdk")]
     pub(crate) const OURS: [Self; 6] = [
         Self::Install,
         Self::Configure,
@@ -59,14 +51,11 @@ impl Arm {
         Self::Below,
     ];
 
-    #[cfg(not(feature = "sdk"))]
-    pub(crate) const OURS: [Self; 2] = Self::LAYERS;
-
-    /// Those that cost little.
+    /// The integrations whose calls are cheap.
     pub(crate) const LAYERS: [Self; 2] = [Self::Signing, Self::Below];
 }
 
-/// A machine with one client on it.
+/// A machine with one client.
 pub(crate) struct Station {
     pub(crate) world: World,
     pub(crate) wire: Wire,
@@ -74,23 +63,14 @@ pub(crate) struct Station {
     client: Client,
 }
 
-/// What a station's user may choose.
+/// The options of a station's user.
 #[derive(Clone, Debug)]
 pub(crate) struct Choice {
     pub(crate) secret: &'static str,
     pub(crate) url: &'static str,
-    /// The SDK's standard retries, or none; the HTTP client needs none, so it is given
-    /// none.
-    #[cfg_attr(
-        not(feature = "sdk"),
-        expect(dead_code, reason = "only SDK clients have it")
-    )]
+    /// The SDK's standard retries, or none. The HTTP client needs none and gets none.
     pub(crate) retries: bool,
-    /// Calls are made side by side: what one of them waits, passes for all at once.
-    #[cfg_attr(
-        not(feature = "sdk"),
-        expect(dead_code, reason = "only SDK clients have it")
-    )]
+    /// Calls run concurrently: while one of them waits, the time passes for all.
     pub(crate) is_parallel: bool,
 }
 
@@ -106,10 +86,9 @@ impl Default for Choice {
 }
 
 pub(crate) const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
-pub(crate) const LAB: &str = "https://sqs.lab.example";
+pub(crate) const OTHER: &str = "https://sqs.example";
 
 enum Client {
-    #[cfg(feature = "sdk")]
     Sdk(sdk::Client),
     Signing(SigningService<Wire>, &'static str),
     Below(SkewService<Wire>, &'static str, Box<Credentials>),
@@ -122,7 +101,7 @@ impl Station {
         Self::on(arm, world, &wire, &clock, Choice::default())
     }
 
-    /// A client on a machine that is there already.
+    /// A client on an existing machine.
     pub(crate) fn on(
         arm: Arm,
         world: &World,
@@ -140,7 +119,6 @@ impl Station {
                 let layer = clock.layer(credentials.clone());
                 Client::Below(layer.layer(wire.clone()), choice.url, Box::new(credentials))
             }
-            #[cfg(feature = "sdk")]
             _ => Client::Sdk(sdk::Client::new(
                 arm,
                 world,
@@ -162,15 +140,14 @@ impl Station {
     ///
     /// # Errors
     ///
-    /// What the caller gets in place of an answer.
+    /// The error that the caller gets.
     pub(crate) async fn calls(&self) -> Result<(), String> {
         self.calls_after(Duration::ZERO).await
     }
 
-    /// Makes one call that waits, signed, before it is sent; below a signer only.
+    /// Makes one call whose signed request waits before it is sent. Only below a signer.
     pub(crate) async fn calls_after(&self, queued: Duration) -> Result<(), String> {
         let response = match &self.client {
-            #[cfg(feature = "sdk")]
             Client::Sdk(client) => return client.calls().await,
             Client::Signing(layer, url) => {
                 let response = layer.clone().call(request(url)).await;
@@ -200,8 +177,7 @@ pub(crate) fn request(url: &str) -> Request<Full<Bytes>> {
         .expect("a request")
 }
 
-/// Signs with `aws-sigv4` by the local clock, as programs without an SDK
-/// do.
+/// Signs with `aws-sigv4` and the local clock, as programs without an SDK do.
 pub(crate) fn signed(
     mut request: Request<Full<Bytes>>,
     credentials: &Credentials,

@@ -1,23 +1,22 @@
-//! Chance with a seed: the same seed, the same scenario.
+//! Random numbers with a seed: the same seed gives the same scenario.
 
 use std::time::Duration;
 
 pub(crate) use fastrand::Rng;
 
-/// What is drawn of it.
+/// Drawing values.
 pub(crate) trait Chance {
-    /// Returns one of a range, any order of magnitude as often as any other.
+    /// Returns a value from a range; each order of magnitude is equally likely.
     fn spread(&mut self, low: i64, high: i64) -> i64;
 
-    /// The same in milliseconds, on either side of zero.
+    /// The same, in milliseconds, with either sign.
     fn either_way(&mut self, low: i64, high: i64) -> i64;
 
     fn time(&mut self, low: i64, high: i64) -> Duration;
 
     fn one_of<T: Clone>(&mut self, choices: &[T]) -> T;
 
-    /// Returns whether something happens that does so in that many of a thousand
-    /// cases.
+    /// Returns `true` in `count` of a thousand cases.
     fn in_thousand(&mut self, count: u32) -> bool;
 }
 

@@ -1,5 +1,4 @@
-//! Virtual time: the truth, and a machine with a wall clock and a monotonic clock of
-//! its own.
+//! Virtual time: the true time, and a machine with its own wall clock and monotonic clock.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -8,7 +7,7 @@ use aws_clock_skew::{LocalClock, SkewClock};
 use aws_smithy_async::rt::sleep::{AsyncSleep, Sleep};
 use aws_smithy_async::time::TimeSource;
 
-/// The three clocks; clones share them. Nothing here passes by itself.
+/// The three clocks, which clones share. Time passes only when a test says so.
 #[derive(Clone, Debug)]
 pub(crate) struct World(Arc<Mutex<Clocks>>);
 
@@ -17,18 +16,17 @@ struct Clocks {
     truth: SystemTime,
     wall: SystemTime,
     monotonic: Duration,
-    /// By how much the wall clock and the monotonic clock run too fast, in millionths.
+    /// By how much the wall clock and the monotonic clock are too fast, in millionths.
     wall_ppm: i64,
     boot_ppm: i64,
-    /// How fast NTP takes the wall clock to the truth, in millionths; 0 if it does
-    /// not.
+    /// The rate at which NTP slews the wall clock to the true time, in millionths, or 0.
     slew_ppm: i64,
     strobe: Option<Strobe>,
-    /// Until when Tokio's time has been counted, where it passes in Tokio's time.
+    /// Up to which point of Tokio's time the clocks have been advanced, if they follow it.
     counted: Option<tokio::time::Instant>,
 }
 
-/// A wall clock that jumps to and fro.
+/// A wall clock that jumps back and forth.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Strobe {
     /// Milliseconds.
@@ -36,30 +34,28 @@ pub(crate) struct Strobe {
     pub(crate) period: Duration,
 }
 
-/// What happens to the machine and its clocks.
+/// An event on the machine.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Event {
-    /// Time passes, for everybody.
+    /// Time passes, for the machine and for the servers.
     Passes(Duration),
-    /// The process stands still, and time passes: SIGSTOP, a laptop that is out of
-    /// memory, a function that is frozen between two calls.
+    /// The process is frozen and time passes: SIGSTOP, a laptop out of memory, a function between
+    /// two invocations.
     Freezes(Duration),
-    /// The machine sleeps. Its monotonic clock counts that, as on Linux, or not.
+    /// The machine sleeps. Its monotonic clock counts that, as on Linux, or does not.
     Suspends { time: Duration, is_counted: bool },
-    /// The virtual machine is paused, or restored: both its clocks stand still.
+    /// The virtual machine is paused or restored: both its clocks stand still.
     Pauses(Duration),
-    /// NTP or a person sets the wall clock, to so many milliseconds ahead of the
-    /// truth.
+    /// NTP or a person sets the wall clock, this many milliseconds ahead of the true time.
     IsSet(i64),
-    /// A checkpoint is restored, and the monotonic clock shows so much less.
-    #[cfg(feature = "sdk")]
+    /// A checkpoint is restored, and the monotonic clock shows this much less.
     Restores(Duration),
 }
 
 impl World {
-    /// A machine whose wall clock is `skew` ms ahead of the truth, in 2027.
+    /// A machine whose wall clock is `skew` ms ahead of the true time, in 2027.
     pub(crate) fn with_skew(skew: i64) -> Self {
-        // Not a whole second, nor a whole millisecond: what cuts either off is seen.
+        // Not a whole second nor millisecond, so that code which cuts either off is noticed.
         let truth = UNIX_EPOCH + Duration::new(1_800_000_000, 123_456_789);
         Self(Arc::new(Mutex::new(Clocks {
             truth,
@@ -73,8 +69,7 @@ impl World {
         })))
     }
 
-    /// A machine whose clock is correct, and whose time passes as Tokio's does.
-    #[cfg(feature = "sdk")]
+    /// A machine whose clock is correct and follows Tokio's time.
     pub(crate) fn in_tokio_time() -> Self {
         let world = Self::with_skew(0);
         world.clocks().counted = Some(tokio::time::Instant::now());
@@ -85,7 +80,7 @@ impl World {
         self.clocks().truth
     }
 
-    /// How far the wall clock is ahead of the truth, in milliseconds.
+    /// How far the wall clock is ahead of the true time, in milliseconds.
     pub(crate) fn skew(&self) -> i64 {
         millis_between(self.true_time(), self.wall())
     }
@@ -107,19 +102,18 @@ impl World {
             }
             Event::Pauses(time) => clocks.truth += time,
             Event::IsSet(skew) => clocks.wall = shifted(clocks.truth, skew),
-            #[cfg(feature = "sdk")]
             Event::Restores(less) => clocks.monotonic = clocks.monotonic.saturating_sub(less),
         }
     }
 
-    /// From now on the local clocks run too fast, in millionths.
+    /// From now on the local clocks are too fast, in millionths.
     pub(crate) fn drifts(&self, wall_ppm: i64, boot_ppm: i64) {
         let mut clocks = self.clocks();
         clocks.wall_ppm = wall_ppm;
         clocks.boot_ppm = boot_ppm;
     }
 
-    /// From now on NTP takes the wall clock to the truth, so fast.
+    /// From now on NTP slews the wall clock to the true time at this rate.
     pub(crate) fn slews(&self, ppm: i64) {
         self.clocks().slew_ppm = ppm;
     }
@@ -133,7 +127,7 @@ impl World {
     }
 
     fn clocks(&self) -> MutexGuard<'_, Clocks> {
-        let mut clocks = self.0.lock().expect("nobody panics with it");
+        let mut clocks = self.0.lock().expect("is not poisoned");
         if let Some(counted) = clocks.counted {
             let now = tokio::time::Instant::now();
             clocks.counted = Some(now);
@@ -192,23 +186,23 @@ impl LocalClock for World {
     }
 }
 
-/// the local clock, for clients that are to do without ours.
+/// The local clock, for clients without the crate.
 impl TimeSource for World {
     fn now(&self) -> SystemTime {
         self.wall()
     }
 }
 
-/// Whoever waits lets virtual time pass, and nobody waits in earnest.
+/// Sleeping lets virtual time pass and takes no real time.
 impl AsyncSleep for World {
     fn sleep(&self, duration: Duration) -> Sleep {
         let world = self.clone();
-        // A time-out is made before it is known whether anybody waits for it.
+        // A time-out is created before anything awaits it, so time passes only when it is polled.
         Sleep::new(async move { world.passes(duration) })
     }
 }
 
-/// Returns `time` moved by so many milliseconds.
+/// Returns `time` plus `millis` milliseconds.
 pub(crate) fn shifted(time: SystemTime, millis: i64) -> SystemTime {
     let magnitude = Duration::from_millis(millis.unsigned_abs());
     if millis >= 0 {

@@ -8,8 +8,10 @@ mod bank;
 mod compare;
 mod net;
 mod play;
+pub(crate) mod rows;
 mod scenario;
 mod seen;
+mod year;
 
 use std::ops::Range;
 

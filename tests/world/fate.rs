@@ -1,4 +1,4 @@
-//! Faults, as data: what happens to one request on its way, and to one answer.
+//! Faults on the way, as data: what happens to one request and to its response.
 
 use std::time::Duration;
 
@@ -10,16 +10,16 @@ pub(crate) struct Fate {
     /// Before it arrives.
     pub(crate) there: Vec<Event>,
     pub(crate) reply: Reply,
-    /// How long the service works on what it accepts; it rejects at once.
+    /// How long the service works on a request that it accepts. It rejects at once.
     pub(crate) work: Duration,
-    /// Before the answer is read.
+    /// Before the response is read.
     pub(crate) back: Vec<Event>,
-    /// The connection breaks before the answer is read.
+    /// The connection breaks before the response is read.
     pub(crate) is_lost: bool,
 }
 
 impl Fate {
-    /// A round trip, half of it each way.
+    /// A round trip, half of the time each way.
     pub(crate) fn of(round_trip: Duration) -> Self {
         Self::between(
             [Event::Passes(round_trip / 2)],
@@ -38,8 +38,7 @@ impl Fate {
         }
     }
 
-    /// Returns whether the machine was frozen, or its clock set, between sending and
-    /// the answer.
+    /// Returns whether the machine was frozen, or its clock set, between sending and the response.
     pub(crate) fn disturbs_the_machine(&self) -> bool {
         let mut events = self.there.iter().chain(&self.back);
         events.any(|event| !matches!(event, Event::Passes(_)))
@@ -61,59 +60,58 @@ impl Fate {
     }
 }
 
-/// Who answers.
+/// The sender of the response.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) enum Reply {
-    /// The service, by the time and the signature.
+    /// The service, which checks the time and the signature.
     #[default]
     Service,
-    /// The service, but with a `Date` that is so many milliseconds ahead.
+    /// The service, with a `Date` that is this many milliseconds ahead.
     WithDateAhead(i64),
-    /// A proxy, with a clock that is so many milliseconds ahead.
+    /// A proxy whose clock is this many milliseconds ahead.
     Unavailable {
         ahead: i64,
     },
     Forbidden {
         ahead: i64,
     },
-    /// One of the service's machines, whose clock is so many milliseconds ahead of
-    /// the true time: it states that in the error message, ...
+    /// One of the service's servers, whose clock is this many milliseconds ahead of the true time.
+    /// It states that time in the error message, ...
     LyingMessage {
         ahead: i64,
     },
-    /// ... by the code alone, ...
+    /// ... or sends only the code, ...
     LyingCode {
         ahead: i64,
     },
-    /// ... or in a 403 without a body.
+    /// ... or a 403 without a body.
     LyingWithoutBody {
         ahead: i64,
     },
-    /// The caller may not do this.
+    /// The caller may not perform the operation.
     Denied,
-    /// The request does not get there.
+    /// The request does not reach the service.
     Nobody,
-    /// The service has none of it.
+    /// The resource does not exist.
     NotFound,
     /// The service has too many requests, and says so with this status.
-    #[cfg(feature = "sdk")]
     Throttled(u16),
 }
 
-/// What becomes of the `Date` of everything that the service answers.
+/// A fault of the `Date` in all responses of the service.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) enum DateFault {
     #[default]
     None,
     Missing,
-    /// A proxy adds its own.
+    /// A proxy adds another `Date`.
     Doubled,
-    /// From a cache of an hour ago, with an `Age`.
+    /// A `Date` from an hour ago, with an `Age`, as a cache sends it.
     Cached,
-    /// `Friday, 15-Jan-27 08:00:00 GMT`, as RFC 850 has it; it counts as none.
+    /// `Friday, 15-Jan-27 08:00:00 GMT`, the form of RFC 850, which the crate ignores.
     TwoDigitYear,
-    /// 1970, as devices without a clock have it.
+    /// 1970, as devices without a clock send it.
     Absurd,
-    /// So many milliseconds ahead.
+    /// This many milliseconds ahead.
     Lying(i64),
 }

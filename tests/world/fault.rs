@@ -11,27 +11,27 @@ use crate::fate::{DateFault, Fate, Reply};
 pub(crate) enum When {
     /// Before the call.
     Before,
-    /// When the request is on its way.
+    /// While the request is on its way.
     OnTheWay,
-    /// When the answer is.
+    /// While the response is on its way.
     OnTheWayBack,
 }
 
-/// What goes wrong.
+/// A fault.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Fault {
-    /// The wall clock is set, is suspended, is paused; the process is frozen.
+    /// The wall clock is set, or the machine is suspended or paused, or the process is frozen.
     Machine(When, Event),
-    /// The clocks run too fast, in millionths.
+    /// The clocks are too fast, in millionths.
     Drift {
         wall_ppm: i64,
         boot_ppm: i64,
     },
-    /// NTP takes the wall clock to the truth, so fast.
+    /// NTP slews the wall clock to the true time at this rate.
     Slew {
         ppm: i64,
     },
-    /// Signed, it waits for its turn.
+    /// The signed request waits before it is sent.
     Queue(Duration),
     LongCall(Duration),
     LongPoll,
@@ -43,7 +43,7 @@ pub(crate) enum Fault {
     NotFound,
     /// The service's `Date`, from then on.
     Date(DateFault),
-    LyingDateOnAccepted {
+    WrongDateOnAccepted {
         ahead: i64,
     },
     ProxyUnavailable {
@@ -52,14 +52,14 @@ pub(crate) enum Fault {
     ProxyForbids {
         ahead: i64,
     },
-    /// The process has another client, for a server that is not AWS whose clock is so far
+    /// The process has another client, of a server that is not AWS and whose clock is this far
     /// ahead.
     OtherServer {
         ahead: i64,
     },
 }
 
-/// A sort of fault: its name, and how one is drawn.
+/// A sort of fault: its name, and how to draw one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sort(pub(crate) &'static str, pub(crate) fn(&mut Rng) -> Fault);
 
@@ -136,15 +136,15 @@ pub(crate) const SORTS: [Sort; 28] = [
             DateFault::Absurd,
         ]))
     }),
-    Sort("lying Date on all answers", |rng| {
+    Sort("wrong Date on all answers", |rng| {
         Fault::Date(DateFault::Lying(rng.either_way(SECOND, 1_000 * DAY)))
     }),
-    Sort("lying Date on an accepted answer", |rng| {
-        Fault::LyingDateOnAccepted {
+    Sort("wrong Date on an accepted answer", |rng| {
+        Fault::WrongDateOnAccepted {
             ahead: rng.either_way(SECOND, 1_000 * DAY),
         }
     }),
-    Sort("a proxy's 403 or 503 with a lying Date", |rng| {
+    Sort("a proxy's 403 or 503 with a wrong Date", |rng| {
         let ahead = rng.either_way(SECOND, 1_000 * DAY);
         rng.one_of(&[
             Fault::ProxyUnavailable { ahead },
@@ -178,7 +178,7 @@ fn frozen(rng: &mut Rng, when: When) -> Fault {
 }
 
 impl Fault {
-    /// Returns what the request meets, if the fault is on its way.
+    /// Returns what happens to the request, if the fault is on its way.
     pub(crate) fn fate(self) -> Option<Fate> {
         let fate = Fate::default();
         Some(match self {
@@ -191,7 +191,7 @@ impl Fault {
             Self::AnswerLost => fate.lost(),
             Self::Denied => fate.replied(Reply::Denied),
             Self::NotFound => fate.replied(Reply::NotFound),
-            Self::LyingDateOnAccepted { ahead } => fate.replied(Reply::WithDateAhead(ahead)),
+            Self::WrongDateOnAccepted { ahead } => fate.replied(Reply::WithDateAhead(ahead)),
             Self::ProxyUnavailable { ahead } => fate.replied(Reply::Unavailable { ahead }),
             Self::ProxyForbids { ahead } => fate.replied(Reply::Forbidden { ahead }),
             Self::Machine(When::Before, _)
@@ -204,7 +204,7 @@ impl Fault {
         })
     }
 
-    /// Returns whether the call may fail for it, whatever the clock shows.
+    /// Returns whether the call may fail because of it, whatever the clock shows.
     pub(crate) const fn is_the_calls_own(self) -> bool {
         matches!(
             self,
@@ -218,8 +218,7 @@ impl Fault {
         )
     }
 
-    /// Returns whether the machine was frozen, or its clock set, between sending and
-    /// the answer.
+    /// Returns whether the machine was frozen, or its clock set, between sending and the response.
     pub(crate) const fn disturbs_the_machine(self) -> bool {
         matches!(self, Self::Machine(When::OnTheWay | When::OnTheWayBack, _))
     }

@@ -1,10 +1,9 @@
 //! The crate in a simulated world: the figures of `docs/verification.md`.
 //!
-//! Time is virtual, and a server, a machine's wall clock and its monotonic clock each
-//! have their own. What goes wrong is data, drawn from a seed that every failure
-//! names. With `CLOCK_SKEW_FULL=1` in the environment the SDK's clients, whose calls
-//! cost a millisecond each, make as many as the page says; the layers do so in
-//! `tests/marathon`, which builds optimized without the SDK.
+//! Time is virtual. A server, the wall clock of a machine and its monotonic clock each have their
+//! own. Faults are data, drawn from a seed that every failure names. `tests/marathon` runs the same
+//! for longer, optimized. With `CLOCK_SKEW_FULL=1` in the environment, five simulated days become a
+//! year, and 200 random scenarios become 100,000.
 
 #![expect(clippy::expect_used, reason = "a test may panic")]
 
@@ -35,7 +34,7 @@ mod wire;
 
 use runtime::block_on;
 
-/// Returns whether the long version is asked for.
+/// Returns whether to run the long version.
 fn is_full() -> bool {
     std::env::var_os("CLOCK_SKEW_FULL").is_some_and(|value| value == "1")
 }

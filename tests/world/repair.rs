@@ -11,25 +11,36 @@ use crate::tally::Tally;
 
 #[test]
 fn no_repair_by_a_step_rejects_a_request() {
-    println!("NTP repairs by a step: {}", repairs(Repair::Step, scale()));
+    println!(
+        "NTP repairs by a step: {}",
+        repairs(Repair::Step, (30, 5)).figures(FIGURES)
+    );
 }
 
 #[test]
 fn no_repair_by_a_slew_rejects_a_request() {
-    println!("NTP repairs by a slew: {}", repairs(Repair::Slew, scale()));
+    println!(
+        "NTP repairs by a slew: {}",
+        repairs(Repair::Slew, (30, 5)).figures(FIGURES)
+    );
 }
 
-#[cfg(test)]
-fn scale() -> (u64, u64) {
-    if crate::is_full() { (30, 40) } else { (30, 5) }
-}
+/// The figures in the documents.
+pub(crate) const FIGURES: &[&str] = &[
+    MACHINES,
+    OPERATIONS,
+    LOST,
+    REJECTED_BEFORE,
+    REJECTED_AFTER,
+    STILL_CORRECTED,
+];
 
 const MACHINES: &str = "machines";
 const OPERATIONS: &str = "operations";
-const LOST: &str = "operations lost";
+const LOST: &str = "lost";
 const REJECTED_BEFORE: &str = "requests rejected before the correction";
-const REJECTED_AFTER: &str = "requests rejected after it: before, in and after the repair";
-const STILL_CORRECTED: &str = "clocks still corrected when the local clock is correct again";
+const REJECTED_AFTER: &str = "rejected after it: before, during and after the repair";
+const STILL_CORRECTED: &str = "clocks still corrected after the repair";
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Repair {
@@ -37,8 +48,8 @@ pub(crate) enum Repair {
     Slew,
 }
 
-/// Repairs the clocks of so many machines with a cheap client, and of so many with
-/// an expensive one, and fails if a request is rejected for it.
+/// Repairs the clocks of `many` machines with a cheap client and of `few` with an expensive one,
+/// and fails if a request is rejected because of it.
 pub(crate) fn repairs(repair: Repair, (many, few): (u64, u64)) -> Tally {
     let mut tally = Tally::default();
     for arm in Arm::OURS {
@@ -58,9 +69,8 @@ pub(crate) fn repairs(repair: Repair, (many, few): (u64, u64)) -> Tally {
 
 async fn is_repaired(repair: Repair, arm: Arm, seed: u64, tally: &mut Tally) {
     let mut rng = Rng::with_seed(seed);
-    // Slewed by chrony, as fast as it does, or by `ntpd -x`, which steps from ten
-    // minutes on. A slew that takes more than two weeks is not among them: by then
-    // the correction is known no better than five minutes itself.
+    // A slew by chrony at its highest rate, or by `ntpd -x`, which steps from ten minutes on. No
+    // slew takes more than two weeks: by then the correction itself is uncertain by five minutes.
     let (ppm, smallest, largest, tolerances) = match repair {
         Repair::Step => (0, 16 * MINUTE, 300 * DAY, [5, 15]),
         Repair::Slew if rng.bool() => (500, 6 * MINUTE, 10 * MINUTE, [5, 5]),
@@ -72,7 +82,7 @@ async fn is_repaired(repair: Repair, arm: Arm, seed: u64, tally: &mut Tally) {
     let world = World::with_skew(rng.either_way(smallest, largest));
     let site = Site::with_tolerance(rng.one_of(&tolerances));
     let station = Station::new(arm, &world, site);
-    // The repair comes before a call, in one, or with an answer on its way.
+    // The repair happens before a call, during one, or while a response is on its way.
     let (before, moment, after) = (rng.u32(1..10), rng.u32(0..3), 30);
     tally.count(MACHINES);
     for operation in 0..before + after {
@@ -106,7 +116,7 @@ async fn is_repaired(repair: Repair, arm: Arm, seed: u64, tally: &mut Tally) {
             station.clock.status()
         );
         let pause = match repair {
-            // So that the calls are spread over the repair and some time after it.
+            // Spreads the calls over the repair and some time after it.
             Repair::Slew if operation >= before => {
                 rng.time(MINUTE, 10 * MINUTE) * 83_333 / u32::try_from(ppm).expect("is small")
             }

@@ -52,7 +52,7 @@ macro_rules! scenario {
     };
 }
 
-pub(crate) const ROWS: [Row; 22] = [
+pub(crate) const ROWS: [Row; 25] = [
     scenario!("clock 20 min behind, 20 calls", |of: Setup| of
         .skewed(-20 * MINUTE)),
     scenario!("clock 2 days ahead, 20 calls", |of: Setup| of
@@ -110,6 +110,22 @@ pub(crate) const ROWS: [Row; 22] = [
         let world = World::with_skew(-20 * MINUTE);
         of.on(&world, site, Choice::default()).calls(20).await
     }),
+    scenario!("the same, every other HEAD is denied", async |of: Setup| {
+        let silent = SkewError::without_body();
+        let site = Site::with_tolerance(15).saying(&silent);
+        let world = World::with_skew(-20 * MINUTE);
+        let run = of.on(&world, site, Choice::default());
+        let mut end = run.calls(1).await;
+        for _ in 0..10 {
+            // A denied HEAD has no body either.
+            let denied = Reply::LyingWithoutBody { ahead: 0 };
+            run.0.wire.plan(vec![Fate::default().replied(denied); 3]);
+            end.add(&run.calls(1).await);
+            run.0.wire.forget_plans();
+            end.add(&run.calls(1).await);
+        }
+        end
+    }),
     scenario!("correct clock, one call of 14 min", async |of: Setup| {
         let run = of.at(0);
         run.0
@@ -149,6 +165,32 @@ pub(crate) const ROWS: [Row; 22] = [
                 .wire
                 .plan([Fate::default().replied(Reply::WithDateAhead(2 * HOUR))]);
             run.calls(5).await
+        }
+    ),
+    scenario!(
+        "correct clock, one of a service's servers is 2 h ahead",
+        async |of: Setup| {
+            let run = of.at(0);
+            let mut end = run.calls(1).await;
+            for _ in 0..5 {
+                let reply = Reply::LyingMessage { ahead: 2 * HOUR };
+                run.0.wire.plan([Fate::default().replied(reply)]);
+                end.add(&run.calls(4).await);
+            }
+            end
+        }
+    ),
+    scenario!(
+        "correct clock, one of its servers is 2 h ahead, says so by `Date`",
+        async |of: Setup| {
+            let run = of.at(0);
+            let mut end = run.calls(1).await;
+            for _ in 0..5 {
+                let reply = Reply::LyingCode { ahead: 2 * HOUR };
+                run.0.wire.plan([Fate::default().replied(reply)]);
+                end.add(&run.calls(4).await);
+            }
+            end
         }
     ),
     scenario!(

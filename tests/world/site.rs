@@ -1,4 +1,4 @@
-//! A service with a clock and a tolerance, that verifies times and signatures.
+//! A service with a clock and a tolerance, which verifies times and signatures.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,38 +11,37 @@ use crate::fate::{DateFault, Reply};
 use crate::skew_error::{SkewError, Way, basic, http_date, stamp};
 use crate::verifier;
 
-/// The access key of everybody; it says nothing of the secret.
+/// The access key of all callers, whatever their secret.
 pub(crate) const ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
 pub(crate) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
-/// How a service answers.
+/// How a service responds.
 #[derive(Clone, Debug)]
 pub(crate) struct Site {
     pub(crate) tolerance: Duration,
-    /// How far its own clock is ahead of the truth, in milliseconds.
+    /// How far its clock is ahead of the true time, in milliseconds.
     pub(crate) ahead: i64,
-    /// How it rejects a signature that is too old, and one from the future.
+    /// The errors for a signature that is too old, and for one from the future.
     pub(crate) old: SkewError,
     pub(crate) young: SkewError,
     pub(crate) date: DateFault,
-    /// Whether it verifies each signature, or else one in 64 and all of those that
-    /// are sent again.
+    /// Whether it verifies each signature. Otherwise it verifies one in 64, and each of a resend.
     pub(crate) verifies_all: bool,
 }
 
-/// What the service made of a request.
+/// The verdict of the service on a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Verdict {
     Accepted,
-    /// Because of its time.
+    /// Rejected for its time.
     Rejected,
     WrongSignature,
-    /// Somebody else has answered, or no.
+    /// A planned response, or none.
     Unseen,
 }
 
 impl Site {
-    /// A service that is correct and states the times in the error message.
+    /// A service with the correct time, which it states in error messages.
     pub(crate) fn with_tolerance(minutes: u64) -> Self {
         let tolerance = Duration::from_secs(60 * minutes);
         Self {
@@ -55,8 +54,8 @@ impl Site {
         }
     }
 
-    /// The same, with another error where it fits. A service that states its time
-    /// does so of every signature.
+    /// The same with another error, for the signatures that it fits. A service that states its time
+    /// does so for every signature.
     pub(crate) fn saying(mut self, error: &SkewError) -> Self {
         if !error.has_time {
             self.old = SkewError::by_code();
@@ -76,7 +75,7 @@ impl Site {
         self
     }
 
-    /// Answers a request that arrives at this moment.
+    /// Responds to a request that arrives now.
     pub(crate) fn answer(
         &self,
         request: &Request<Bytes>,
@@ -105,7 +104,6 @@ impl Site {
             Reply::Nobody => Answer::new(500, ""),
             Reply::Denied => Answer::new(403, DENIED).at(now).with_id(),
             Reply::NotFound => Answer::new(404, NOT_FOUND).at(now).with_id(),
-            #[cfg(feature = "sdk")]
             Reply::Throttled(status) => {
                 let is_json = request.headers().contains_key("x-amz-target");
                 let body = if is_json { THROTTLED } else { SLOW_DOWN };
@@ -136,7 +134,7 @@ impl Site {
         (answer.0, verdict)
     }
 
-    /// Answers what it accepts, when it is done with it.
+    /// Responds to a request that it has accepted and worked on.
     pub(crate) fn accepted(&self, reply: Reply, truth: SystemTime) -> Response<Full<Bytes>> {
         let now = shifted(truth, self.ahead);
         let answer = Answer::new(200, "{}").with_id();
@@ -149,7 +147,7 @@ impl Site {
 
     fn is_out_of_time(&self, request: &Request<Bytes>, now: SystemTime) -> bool {
         let signed = amz_date(request);
-        // The layout sorts as the times do.
+        // In this layout the texts sort as the times do.
         signed < basic(now - self.tolerance).as_str()
             || signed > basic(now + self.tolerance).as_str()
     }
@@ -209,7 +207,7 @@ impl Answer {
     }
 }
 
-/// `x-amz-date`, or nothing.
+/// The `x-amz-date` header, or an empty text.
 pub(crate) fn amz_date(request: &Request<Bytes>) -> &str {
     let date = request.headers().get("x-amz-date");
     date.and_then(|date| date.to_str().ok()).unwrap_or_default()
@@ -219,8 +217,6 @@ const BY_CODE: &str = "<Error><Code>RequestTimeTooSkewed</Code><Message>The diff
     request time and the server's time is too large.</Message></Error>";
 const DENIED: &str = r#"{"__type":"com.amazonaws.sqs#AccessDeniedException","message":"no"}"#;
 const NOT_FOUND: &str = r#"{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"none"}"#;
-#[cfg(feature = "sdk")]
 const THROTTLED: &str = r#"{"__type":"com.amazonaws.sqs#ThrottlingException","message":"less"}"#;
-#[cfg(feature = "sdk")]
 const SLOW_DOWN: &str = "<Error><Code>SlowDown</Code><Message>less</Message></Error>";
 const WRONG_KEY: &str = r#"{"__type":"com.amazon.coral.service#InvalidSignatureException","message":"The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method."}"#;

@@ -1,5 +1,4 @@
-//! The clock skew errors of services: those of the corpus, with the current times
-//! in place of theirs.
+//! The clock skew errors of services: those of the corpus, with current times in place of theirs.
 
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -9,25 +8,25 @@ use serde_json::{Value, json};
 
 use crate::clocks::{MINUTE, shifted};
 
-/// An answer that says that a request's time is wrong.
+/// A response that says that a request's time is wrong.
 #[derive(Clone, Debug)]
 pub(crate) struct SkewError {
-    /// The row's name in the corpus.
+    /// The id of the row in the corpus.
     pub(crate) id: String,
     pub(crate) status: u16,
     pub(crate) error_type: Option<String>,
-    /// With tokens where times belong.
+    /// The text, with tokens in place of times.
     body: String,
     pub(crate) way: Way,
-    /// The tolerance that it names.
+    /// The tolerance that it states.
     window: Option<Duration>,
-    /// It states a time of the server's, or a bound, so it needs no `Date`.
+    /// It states the server's time or a bound, so it needs no `Date`.
     pub(crate) has_time: bool,
-    /// Of the server's time it says no more than a bound.
+    /// It states only a bound of the server's time.
     pub(crate) has_only_a_bound: bool,
 }
 
-/// Of which signatures it can be said.
+/// The signatures that it fits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Way {
     Behind,
@@ -36,15 +35,15 @@ pub(crate) enum Way {
 }
 
 impl SkewError {
-    /// Returns whether it fits a signature that is too old, or from the future, at a
-    /// service with this tolerance.
+    /// Returns whether it fits a signature that is too old, or one from the future, at a service
+    /// with this tolerance.
     pub(crate) fn fits(&self, is_old: bool, tolerance: Duration) -> bool {
         let way = if is_old { Way::Behind } else { Way::Ahead };
         (self.way == Way::Either || self.way == way)
             && self.window.is_none_or(|window| window == tolerance)
     }
 
-    /// Returns the text, at a server that reads its clock at `server`.
+    /// Returns the text of a server whose clock shows `server`.
     pub(crate) fn text(
         &self,
         signed: SystemTime,
@@ -68,7 +67,7 @@ impl SkewError {
         text
     }
 
-    /// What every JSON service of AWS says, with its tolerance.
+    /// The error of every JSON service of AWS, with its tolerance.
     pub(crate) fn of_json_services(way: Way, tolerance: Duration) -> Self {
         let all = Self::all().iter();
         let mut fitting =
@@ -85,13 +84,12 @@ impl SkewError {
         error
     }
 
-    /// What MinIO says: no times.
+    /// The error of MinIO: no times.
     pub(crate) fn by_code() -> Self {
         Self::named("s3skew-025")
     }
 
-    /// What S3 says to a HEAD.
-    #[cfg(feature = "sdk")]
+    /// The response of S3 to a HEAD.
     pub(crate) fn without_body() -> Self {
         Self::named("head")
     }
@@ -102,8 +100,8 @@ impl SkewError {
         found.expect("there is one").clone()
     }
 
-    /// All of the corpus that a service can say to a client, and the 403 without a
-    /// body to a HEAD.
+    /// All errors of the corpus that a service can send to a client, and the 403 without a body for
+    /// a HEAD.
     pub(crate) fn all() -> &'static [Self] {
         static ALL: OnceLock<Vec<SkewError>> = OnceLock::new();
         ALL.get_or_init(|| {
@@ -133,7 +131,7 @@ impl SkewError {
         };
         let code = row["code"].as_str();
         let expect = &row["expect"];
-        // EC2 says of a wrong time what it says of a wrong key.
+        // EC2 has one message for a wrong time and a wrong key.
         let is_rejection = expect["is_clock_evidence"] == true || code == Some("AuthFailure");
         let status = row["status"].as_u64().unwrap_or(403);
         if !is_rejection || flagged("ambiguous") || flagged("inconsistent") || status < 400 {
@@ -160,7 +158,7 @@ impl SkewError {
                 }
             }
         }
-        // Written in a way that is not among the layouts.
+        // Its time has none of the layouts.
         if has_time != (labels[1].is_some() || labels[2].is_some()) {
             return None;
         }
@@ -181,7 +179,7 @@ impl SkewError {
     }
 }
 
-/// The body, or a message in what its service wraps one in.
+/// The body, or the message in the frame of its service.
 fn body_of(row: &Value) -> Option<String> {
     if let Some(body) = row["body"].as_str() {
         return Some(body.to_owned());
@@ -196,7 +194,7 @@ fn body_of(row: &Value) -> Option<String> {
     })
 }
 
-/// In a private use area, which no service uses.
+/// A character of a private use area, which no service uses.
 fn token(which: usize, layout: usize) -> String {
     format!("\u{E000}{which}{layout}\u{E001}")
 }
@@ -215,7 +213,7 @@ const LAYOUTS: [Layout; 7] = [
     extended,
     http_date,
     |time| since_epoch(time).as_millis().to_string(),
-    // Amazon's clock that is seven hours behind, in `one-006`.
+    // A server of Amazon that is seven hours behind, in `one-006`.
     |time| extended(shifted(time, -7 * 60 * MINUTE)).replace('Z', "-07:00"),
     // A client in Japan, in `s3skew-002`.
     |time| http_date(shifted(time, 9 * 60 * MINUTE)).replace("GMT", "+0900"),
@@ -226,7 +224,7 @@ pub(crate) fn basic(time: SystemTime) -> String {
     extended(time).replace(['-', ':'], "")
 }
 
-/// The time that an `x-amz-date` means.
+/// The time of an `x-amz-date`.
 pub(crate) fn stamp(text: &str) -> Option<SystemTime> {
     let (date, hours) = (text.get(..8)?, text.get(9..15)?);
     let in_two = |digits: &str, by: &str| -> String {
@@ -263,11 +261,11 @@ fn in_layout(time: SystemTime, format: Format) -> String {
 }
 
 fn since_epoch(time: SystemTime) -> Duration {
-    // The SDK's own correction follows any `Date`, to before 1970 as well.
+    // The SDK's own correction follows any `Date`, also to before 1970.
     time.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// The labels' layout.
+/// The layout of the labels.
 fn time(label: &str) -> Option<SystemTime> {
     SystemTime::try_from(DateTime::from_str(label, Format::DateTime).ok()?).ok()
 }

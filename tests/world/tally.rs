@@ -1,4 +1,4 @@
-//! What happened, and how often.
+//! Counts of what happened.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +12,7 @@ impl Tally {
         self.count_if(true, what);
     }
 
-    /// Counts; what has never happened is a zero in the table, not a gap.
+    /// Counts. What never happened is a zero in the table, not a gap.
     pub(crate) fn count_if(&mut self, happened: bool, what: &'static str) {
         *self.0.entry(what).or_default() += u64::from(happened);
     }
@@ -26,7 +26,6 @@ impl Tally {
     }
 
     /// Returns what was looked at.
-    #[cfg(feature = "sdk")]
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
         self.0.keys().copied()
     }
@@ -37,7 +36,15 @@ impl Tally {
         }
     }
 
-    /// Fails if any of these has happened, or was not even looked at.
+    /// Returns these counts in the form of the documents.
+    pub(crate) fn figures(&self, what: &[&'static str]) -> String {
+        let figures = what
+            .iter()
+            .map(|what| format!("{} {what}", with_commas(self.get(what))));
+        figures.collect::<Vec<_>>().join("; ")
+    }
+
+    /// Fails if any of these has happened, or was not counted at all.
     #[track_caller]
     pub(crate) fn never(&self, what: &[&'static str]) {
         for what in what {
@@ -45,7 +52,8 @@ impl Tally {
         }
     }
 
-    /// Fails if any of these has not happened: the world was not what it says.
+    /// Fails if any of these has not happened: the world lacked something that it is meant to
+    /// contain.
     #[track_caller]
     pub(crate) fn happened(&self, what: &[&'static str]) {
         for what in what {
@@ -61,4 +69,12 @@ impl fmt::Display for Tally {
         }
         Ok(())
     }
+}
+
+fn with_commas(count: u64) -> String {
+    let thousands = count / 1_000;
+    if thousands == 0 {
+        return count.to_string();
+    }
+    format!("{},{:03}", with_commas(thousands), count % 1_000)
 }

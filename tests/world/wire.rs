@@ -1,8 +1,7 @@
-//! The wire between a machine and the services: virtual time passes on it, and
-//! every request meets its fate.
+//! The wire between a machine and the services: virtual time passes on it, and each request has a
+//! fate.
 
-// The path is stated because the marathon takes this file from elsewhere.
-#[cfg(feature = "sdk")]
+// The path is explicit because the marathon includes this file from another package.
 #[path = "wire/connector.rs"]
 mod connector;
 
@@ -26,7 +25,7 @@ use crate::fate::Fate;
 use crate::site::{Site, Verdict, amz_date};
 use crate::skew_error::{basic, stamp};
 
-/// The end of the wire is a service for each host; clones share all of it.
+/// A wire with a service for each host. Clones share everything.
 #[derive(Clone)]
 pub(crate) struct Wire(Arc<Inner>);
 
@@ -40,9 +39,8 @@ struct State {
     sites: Vec<(String, Site)>,
     fates: VecDeque<Fate>,
     sent: Vec<Sent>,
-    #[cfg(feature = "sdk")]
     gate: Option<Arc<tokio::sync::Barrier>>,
-    /// Whose time is looked at whenever a request is sent.
+    /// The clock that is read whenever a request is sent.
     watched: Option<SkewClock>,
     was_rejected: bool,
     count: usize,
@@ -52,27 +50,26 @@ struct State {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sent {
     pub(crate) verdict: Verdict,
-    /// How far the time of its signature was ahead of the truth when it was sent, in
+    /// How far the time of its signature was ahead of the true time when it was sent, in
     /// milliseconds.
     pub(crate) ahead: i64,
-    /// It is signed for the second that the local wall clock showed.
+    /// Whether it is signed for the second that the local wall clock showed.
     pub(crate) is_by_wall: bool,
-    /// The clock differed from the wall clock when it was sent.
+    /// Whether the clock differed from the wall clock when it was sent.
     pub(crate) is_corrected: bool,
-    /// How far the wall clock was ahead of the truth when the answer came, in
-    /// milliseconds.
+    /// How far the wall clock was ahead of the true time when the response came, in milliseconds.
     pub(crate) skew_at_answer: i64,
 }
 
 impl Sent {
-    /// Returns whether the local clock was wrong, by more than is left alone: as
-    /// far as it signed, or when the answer came.
+    /// Returns whether the local clock was wrong by more than the crate leaves alone, when it was
+    /// read for the signature or when the response came.
     pub(crate) fn was_wrong(&self) -> bool {
         self.ahead.abs().max(self.skew_at_answer.abs()) > 2 * MINUTE
     }
 }
 
-/// The connection broke.
+/// The error of a broken connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lost;
 
@@ -85,7 +82,7 @@ impl fmt::Display for Lost {
 impl std::error::Error for Lost {}
 
 impl Wire {
-    /// A wire to one service, whatever the host.
+    /// A wire to one service for all hosts.
     pub(crate) fn new(world: &World, site: Site) -> Self {
         let wire = Self(Arc::new(Inner {
             world: world.clone(),
@@ -95,39 +92,37 @@ impl Wire {
         wire
     }
 
-    /// Adds the service of a host whose name begins so.
+    /// Adds the service of the hosts whose names start with `host`.
     pub(crate) fn add(&self, host: &str, site: Site) {
         self.state().sites.insert(0, (host.to_owned(), site));
     }
 
-    /// Says what happens to the next requests; those after them meet nothing.
+    /// Plans what happens to the next requests. Nothing happens to those after them.
     pub(crate) fn plan(&self, fates: impl IntoIterator<Item = Fate>) {
         self.state().fates.extend(fates);
     }
 
-    /// Takes back what was planned and has not happened.
-    #[cfg(feature = "sdk")]
+    /// Drops the plans that have not happened.
     pub(crate) fn forget_plans(&self) {
         self.state().fates.clear();
     }
 
-    /// Looks at this clock whenever a request is sent.
+    /// Reads this clock whenever a request is sent.
     pub(crate) fn watches(&self, clock: &SkewClock) {
         self.state().watched = Some(clock.clone());
     }
 
-    /// From now on requests are answered when so many have come.
-    #[cfg(feature = "sdk")]
+    /// From now on requests are answered when this many have arrived.
     pub(crate) fn hold(&self, requests: usize) {
         self.state().gate = Some(Arc::new(tokio::sync::Barrier::new(requests)));
     }
 
-    /// Returns the requests that were sent since this was asked last.
+    /// Returns the requests since the last call.
     pub(crate) fn take_sent(&self) -> Vec<Sent> {
         std::mem::take(&mut self.state().sent)
     }
 
-    /// Returns what came back, if anything did.
+    /// Returns the response, if there is one.
     fn carry(&self, request: &Request<Bytes>) -> Result<Response<Full<Bytes>>, Lost> {
         let world = &self.0.world;
         let date = amz_date(request);
@@ -151,7 +146,7 @@ impl Wire {
         let (mut response, verdict) = site.answer(request, fate.reply, arrived, is_verified);
         if verdict == Verdict::Accepted && fate.work > Duration::ZERO {
             world.passes(fate.work);
-            // Whatever it says of the time, it says when it is done.
+            // The service states the time at which it has finished.
             let done = world.true_time();
             response = site.accepted(fate.reply, done);
         }
@@ -174,7 +169,7 @@ impl Wire {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().expect("nobody panics with it")
+        self.0.state.lock().expect("is not poisoned")
     }
 }
 

@@ -1,7 +1,7 @@
-//! Fails if anything costs more instructions than `benches/figures.txt` says, or misses
-//! the goal that is stated there.
+//! Fails if a count of instructions exceeds that of `benches/figures.txt`, or misses the goal
+//! stated there.
 //!
-//! Reads what `cargo bench --bench instructions -- --output-format=json` writes.
+//! Reads the output of `cargo bench --bench instructions -- --output-format=json`.
 
 #![expect(
     clippy::float_arithmetic,
@@ -38,12 +38,12 @@ fn main() -> Result<ExitCode, Box<dyn error::Error>> {
         let name = name.trim();
         let Some(measured) = figure(name, &counts) else {
             println!("{name:42} {:>11} {committed:11.2}  not measured", "");
-            // Of a heap in use only before a release: it takes minutes.
+            // `heap` is measured only before a release: it takes minutes.
             has_failed |= !name.ends_with(IN_USE);
             continue;
         };
         let verdict = if name.ends_with(IN_USE) {
-            // It differs by a tenth from one machine, or C library, to another.
+            // It differs by a tenth between machines and C libraries.
             "  not compared"
         } else if measured > goal {
             has_failed = true;
@@ -58,7 +58,11 @@ fn main() -> Result<ExitCode, Box<dyn error::Error>> {
         };
         println!("{name:42} {measured:11.2} {committed:11.2}{verdict}");
     }
-    for (name, growth) in growths(&counts) {
+    let growths = growths(&counts)?;
+    if growths.is_empty() {
+        return Err("the growth with the length of a text was not measured".into());
+    }
+    for (name, growth) in growths {
         let is_linear = growth <= MOST_GROWTH;
         has_failed |= !is_linear;
         let verdict = if is_linear {
@@ -75,19 +79,23 @@ fn main() -> Result<ExitCode, Box<dyn error::Error>> {
     })
 }
 
-/// By how much the work grows with a text that is four times as long.
-fn growths(counts: &Counts) -> impl Iterator<Item = (String, f64)> {
-    counts.iter().filter_map(|(name, whole)| {
-        let text = name.strip_prefix("evidence_of_64_kib.")?;
-        let quarter = counts.get(&format!("evidence_of_16_kib.{text}"))?;
-        Some((format!("64 KiB / 16 KiB of {text}"), whole / quarter))
-    })
+/// The growth of the instructions for a text that is four times as long.
+fn growths(counts: &Counts) -> Result<Vec<(String, f64)>, String> {
+    let wholes = counts
+        .iter()
+        .filter_map(|(name, whole)| Some((name.strip_prefix("evidence_of_64_kib.")?, whole)));
+    wholes
+        .map(|(text, whole)| {
+            let quarter = counts.get(&format!("evidence_of_16_kib.{text}"));
+            let quarter = quarter.ok_or(format!("16 KiB of {text} were not measured"))?;
+            Ok((format!("64 KiB / 16 KiB of {text}"), whole / quarter))
+        })
+        .collect()
 }
 
-/// `integration / sdk`: what an integration adds to an accepted call, as a share of
-/// what the SDK's own correction adds; `integration / sdk, heap in use`: the same
-/// under glibc's allocator, in a program that does other things as well. `a - b`: the difference in instructions. `a`: the
-/// instructions themselves.
+/// `integration / sdk`: what an integration adds to an accepted call, relative to what the SDK's
+/// own correction adds. `integration / sdk, heap in use`: the same under glibc's allocator, in a
+/// program that also allocates. `a - b`: the difference in instructions. `a`: the instructions.
 fn figure(name: &str, counts: &Counts) -> Option<f64> {
     let (of_call, call) = match name.strip_suffix(IN_USE) {
         Some(name) => (name, "in_use"),
@@ -95,8 +103,8 @@ fn figure(name: &str, counts: &Counts) -> Option<f64> {
     };
     if let Some(integration) = of_call.strip_suffix(" / sdk") {
         let count = |who: &str| counts.get(&format!("{call}.{who}"));
-        let nobody = count("nobody")?;
-        let adds = |who: &str| Some(count(who)? - nobody);
+        let none = count("none")?;
+        let adds = |integration: &str| Some(count(integration)? - none);
         return Some(adds(integration)? / adds("sdk")?);
     }
     match name.split_once(" - ") {
@@ -110,7 +118,7 @@ fn counts(input: impl BufRead) -> Result<Counts, Box<dyn error::Error>> {
     let mut counts = Counts::new();
     for line in input.lines() {
         let line = line?;
-        // Cargo may have said something before.
+        // Cargo may have printed lines before.
         if !line.starts_with('{') {
             continue;
         }
@@ -135,12 +143,12 @@ fn counts(input: impl BufRead) -> Result<Counts, Box<dyn error::Error>> {
 }
 
 const IN_USE: &str = ", heap in use";
-/// Four times the text is four times the work, and sixteen times if it is quadratic.
+/// Linear parsing takes four times the instructions, and quadratic parsing sixteen times.
 const MOST_GROWTH: f64 = 4.5;
-/// How often `instructions.rs` does each thing, but for reading a long text.
+/// The repetitions in `instructions.rs`, except for reading a long text.
 const TIMES: f64 = 50.0;
-/// How often `heap.rs` makes a call.
+/// The calls in `heap.rs`.
 const MANY_TIMES: f64 = 4_000.0;
-/// The counts differ by a thousandth from run to run; the C library takes other
-/// ways on other processors.
+/// The counts differ by a thousandth from run to run, and the C library chooses other paths on
+/// other processors.
 const TOLERANCE: f64 = 1.05;

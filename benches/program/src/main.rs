@@ -1,4 +1,4 @@
-//! Reads one message. The least that a program with one client of the SDK is.
+//! A minimal program with one SDK client: it receives one message.
 
 use aws_config::BehaviorVersion;
 

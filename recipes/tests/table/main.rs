@@ -1,5 +1,5 @@
-//! The table of `docs/recipes.md`: each recipe on a local clock that is 2 hours behind and
-//! on one that is 9 hours ahead, against servers that verify every signature.
+//! The table of `docs/recipes.md`: each recipe on a local clock that is 2 hours behind and on one
+//! that is 9 hours ahead, with servers that verify every signature.
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up fails")]
 
@@ -10,7 +10,7 @@ mod sqs_programs;
 use std::fs;
 use std::path::Path;
 
-/// What a program that makes ten calls or so has cost.
+/// The cost of a program that makes about ten calls.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Cost {
     rejected: u64,
@@ -20,7 +20,7 @@ struct Cost {
 /// How far the local clock is ahead, in seconds: the columns of the table.
 const SKEWS: [i64; 2] = [-2 * 3_600, 9 * 3_600];
 
-/// Compares a row of the page with what its program costs and how long its recipe is.
+/// Compares a row of the page with the cost of its program and the length of its recipe.
 #[track_caller]
 fn is_row(program: &str, recipe: &str, costs: [Cost; 2]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -52,7 +52,7 @@ fn store(server: &S3Server, clock: Option<&SkewClock>) -> impl ObjectStore {
     builder.build().expect("nothing is missing")
 }
 
-/// Twelve calls; one is an upload in parts.
+/// Makes twelve calls, one of them an upload in parts.
 async fn use_store(store: &impl ObjectStore) -> usize {
     let mut failed = 0;
     for key in ["a", "dir/b", "odd key+é"] {
@@ -84,7 +84,7 @@ async fn object_store_loses_no_call() {
         async |server: &S3Server, clock: &SkewClock| use_store(&store(server, Some(clock))).await;
     let costs = [cost_of(run, SKEWS[0]).await, cost_of(run, SKEWS[1]).await];
     is_row("object_store 0.14", "object_store.rs", costs);
-    // The server verifies: without this crate no call succeeds.
+    // The server verifies signatures: without this crate no call succeeds.
     let alone = async |server: &S3Server, _: &SkewClock| use_store(&store(server, None)).await;
     assert_eq!(cost_of(alone, SKEWS[0]).await.failed, 12);
 }
@@ -124,7 +124,7 @@ async fn opendal_loses_no_call() {
     is_row("opendal 0.59", "opendal.rs", costs);
 }
 
-/// The system's clock, moved.
+/// The system's clock plus an offset.
 #[derive(Debug)]
 struct Moved(i64);
 
@@ -142,7 +142,14 @@ impl LocalClock for Moved {
     }
 }
 
-async fn transfers(skew: i64) -> Cost {
+/// Whether the program calls `configure`, and whether it uses `install!`.
+#[derive(Clone, Copy)]
+struct Wiring {
+    configures: bool,
+    installs: bool,
+}
+
+async fn transfers(wiring: Wiring, skew: i64) -> Cost {
     let server = S3Server::start_on_time(&credentials()).await;
     let clock = SkewClock::builder().local_clock(Moved(skew)).build();
     let loader = aws_config::defaults(BehaviorVersion::latest())
@@ -151,8 +158,16 @@ async fn transfers(skew: i64) -> Cost {
         .credentials_provider(credentials())
         .time_source(clock.local_time());
     let inner = aws_smithy_http_client::Builder::new().build_http();
-    let config = clock.configure_with_http_client(loader, inner).load().await;
-    let config = aws_sdk_s3::config::Builder::from(&config).force_path_style(true);
+    let loader = if wiring.configures {
+        clock.configure_with_http_client(loader, inner)
+    } else {
+        loader.http_client(inner)
+    };
+    let config = loader.load().await;
+    let mut config = aws_sdk_s3::config::Builder::from(&config).force_path_style(true);
+    if wiring.installs {
+        config = aws_clock_skew::install!(config, &clock);
+    }
     let manager = transfer_manager(aws_sdk_s3::Client::from_conf(config.build()));
     let mut failed = 0;
     for length in [20 << 20, 100, 1_000] {
@@ -160,7 +175,7 @@ async fn transfers(skew: i64) -> Cost {
         let upload = upload.body(InputStream::from(vec![7; length])).initiate();
         failed += usize::from(upload.expect("it begins").join().await.is_err());
     }
-    // A large one needs `GetObject` by part number, which this server has not.
+    // A large object needs `GetObject` by part number, which this server lacks.
     for key in ["100", "1000"] {
         let download = manager.download().bucket(BUCKET).key(key);
         let mut download = download.initiate().expect("it begins");
@@ -171,12 +186,45 @@ async fn transfers(skew: i64) -> Cost {
     Cost { rejected, failed }
 }
 
+async fn transfers_of(configures: bool, installs: bool) -> [Cost; 2] {
+    let wiring = Wiring {
+        configures,
+        installs,
+    };
+    [
+        transfers(wiring, SKEWS[0]).await,
+        transfers(wiring, SKEWS[1]).await,
+    ]
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_transfer_manager_loses_no_transfer() {
-    let costs = [transfers(SKEWS[0]).await, transfers(SKEWS[1]).await];
     is_row(
         "aws-sdk-s3-transfer-manager 0.3",
         "transfer_manager.rs",
-        costs,
+        transfers_of(true, false).await,
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_transfer_manager_costs_no_more_than_with_the_sdk_alone() {
+    let alone = transfers_of(false, false).await;
+    let mut row = String::from("| aws-sdk-s3-transfer-manager 0.3 |");
+    for costs in [
+        transfers_of(false, true).await,
+        transfers_of(true, false).await,
+        transfers_of(true, true).await,
+        alone,
+    ] {
+        for (cost, alone) in costs.iter().zip(alone) {
+            assert!(cost.rejected <= alone.rejected && cost.failed <= alone.failed);
+        }
+        let [behind, ahead] = costs.map(|cost| format!("{}/{}", cost.rejected, cost.failed));
+        row += &format!(" {behind}, {ahead} |");
+    }
+    let page = include_str!("../../../docs/sdk-features.md");
+    assert!(
+        page.lines().any(|line| line == row),
+        "docs/sdk-features.md lacks:\n{row}"
     );
 }

@@ -1,5 +1,5 @@
-//! `s3s-fs` behind a check of signatures that has a clock of its own, which the check of
-//! `s3s` has not. The signature is made again with `aws-sigv4` and compared.
+//! `s3s-fs` behind a check of signatures whose clock can be set; the check of `s3s` reads the
+//! system's clock. The check signs with `aws-sigv4` and compares.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ use tower::Service;
 
 pub(crate) const BUCKET: &str = "bucket";
 
-/// A server that has a bucket. Its files stay until `cargo clean`.
+/// A server with a bucket. Its files stay until `cargo clean`.
 pub(crate) struct S3Server {
     pub(crate) url: String,
     shared: Arc<Shared>,
@@ -41,20 +41,20 @@ pub(crate) struct S3Server {
 struct Shared {
     s3: S3Service,
     credentials: Credentials,
-    /// How far the clients of this server are ahead of it, in seconds. `None` if the
-    /// server has the system's clock, and `s3s` verifies by itself.
+    /// How far the clients of this server are ahead of it, in seconds. `None` if the server has the
+    /// system's clock and `s3s` verifies.
     skew: Option<i64>,
     rejected: AtomicU64,
 }
 
 impl S3Server {
-    /// Starts a server from whose clock that of this machine differs by `skew` seconds.
-    /// The programs of these tests read the system's clock, so the server has another.
+    /// Starts a server whose clock differs from that of this machine by `skew` seconds. The
+    /// programs of these tests read the system's clock, so the server has another time.
     pub(crate) async fn start(credentials: &Credentials, skew: i64) -> Self {
         Self::start_with(credentials, Some(skew)).await
     }
 
-    /// Starts a server that has the system's clock, for programs that can be given another.
+    /// Starts a server with the system's clock, for programs that can get another clock.
     pub(crate) async fn start_on_time(credentials: &Credentials) -> Self {
         Self::start_with(credentials, None).await
     }
@@ -148,7 +148,7 @@ impl Shared {
         DateTime::from(if skew < 0 { now + by } else { now - by })
     }
 
-    /// The body of an error response, worded as S3 does.
+    /// The body of an error response, in the form of S3.
     fn rejection(
         &self,
         head: &http::request::Parts,
@@ -182,7 +182,7 @@ impl Shared {
         })
     }
 
-    /// Makes the signature again. `None` if it comes out differently.
+    /// Signs again. Returns `None` if the signature differs.
     fn signature(
         &self,
         head: &http::request::Parts,

@@ -1,4 +1,4 @@
-//! Programs that sign requests of other services, here of SQS, by a clock of the test.
+//! Programs that sign requests of other services, here of SQS, with a clock that the test sets.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -52,7 +52,7 @@ impl Site {
         }
     }
 
-    /// A call that is not signed yet.
+    /// A request without a signature.
     fn request(&self) -> Request<String> {
         let queue = self.endpoint.queue_url("q");
         let request = Request::post(self.endpoint.url())
@@ -62,7 +62,7 @@ impl Site {
         request.expect("a request")
     }
 
-    /// The same, signed by the local clock.
+    /// The same request, signed with the local clock.
     fn signed(&self) -> Request<Full<Bytes>> {
         signed(self.request(), self.local_time).map(Full::from)
     }
@@ -125,7 +125,7 @@ where
     statuses
 }
 
-/// Compares a row with what ten calls cost at each skew.
+/// Compares a row with the cost of ten calls at each skew.
 #[track_caller]
 fn costs_are_as_on_the_page(program: &str, recipe: &str, costs: &[Cost]) {
     is_row(

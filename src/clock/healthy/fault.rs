@@ -1,4 +1,4 @@
-//! The faults, and the response under each.
+//! The faults, and the response that each of them causes.
 
 use super::Machine;
 use crate::evidence::{Evidence, ResponseView};
@@ -12,14 +12,14 @@ pub(super) enum Fault {
     None,
     /// A server that is not AWS, whose clock is wrong in most sequences.
     OtherHost,
-    LyingDateOnAccepted,
-    LyingDateOnUnavailable,
-    /// The 403 of a proxy: no request id.
-    LyingDateOnForbidden,
+    WrongDateOnAccepted,
+    WrongDateOnUnavailable,
+    /// A 403 from a proxy, without a request id.
+    WrongDateOnForbidden,
     /// A 403 without a code, or an `AccessDenied`, with a request id.
-    LyingForbidden,
+    WrongDateOnDenial,
     /// `RequestTimeTooSkewed`, without times.
-    LyingCode,
+    WrongDateOnCode,
     CodeWithoutDate,
     Denied,
     WrongKey,
@@ -27,9 +27,9 @@ pub(super) enum Fault {
     ForgedTenYearsAhead,
     ForgedAbsurd,
     ContradictsItself,
-    FrozenOnTheWay,
-    FrozenAnswer,
-    LostAnswer,
+    FrozenInTransit,
+    FrozenResponse,
+    LostResponse,
     Cached,
     DoubledDate,
     AbsurdDate,
@@ -40,11 +40,11 @@ pub(super) enum Fault {
 pub(super) const FAULTS: [Fault; 22] = [
     Fault::None,
     Fault::OtherHost,
-    Fault::LyingDateOnAccepted,
-    Fault::LyingDateOnUnavailable,
-    Fault::LyingDateOnForbidden,
-    Fault::LyingForbidden,
-    Fault::LyingCode,
+    Fault::WrongDateOnAccepted,
+    Fault::WrongDateOnUnavailable,
+    Fault::WrongDateOnForbidden,
+    Fault::WrongDateOnDenial,
+    Fault::WrongDateOnCode,
     Fault::CodeWithoutDate,
     Fault::Denied,
     Fault::WrongKey,
@@ -52,9 +52,9 @@ pub(super) const FAULTS: [Fault; 22] = [
     Fault::ForgedTenYearsAhead,
     Fault::ForgedAbsurd,
     Fault::ContradictsItself,
-    Fault::FrozenOnTheWay,
-    Fault::FrozenAnswer,
-    Fault::LostAnswer,
+    Fault::FrozenInTransit,
+    Fault::FrozenResponse,
+    Fault::LostResponse,
     Fault::Cached,
     Fault::DoubledDate,
     Fault::AbsurdDate,
@@ -63,55 +63,55 @@ pub(super) const FAULTS: [Fault; 22] = [
 ];
 
 impl Fault {
-    /// Returns whether a correct clock may be left for a message that comes with this.
-    pub(super) const fn may_mislead(self, lab: &Lab) -> bool {
+    /// Returns whether a message that comes with this fault may change a correct clock.
+    pub(super) const fn may_change_clock(self, other_server: &OtherServer) -> bool {
         match self {
             Self::ForgedNear => true,
-            Self::OtherHost => lab.speaks,
+            Self::OtherHost => other_server.states_times,
             _ => false,
         }
     }
 }
 
-/// The host that is not AWS.
-pub(super) struct Lab {
+/// A server that is not AWS.
+pub(super) struct OtherServer {
     pub(super) host: Host,
-    /// Seconds.
+    /// How far the server's clock is ahead, in seconds.
     pub(super) ahead: i64,
-    /// It rejects with an error message, or else with a code alone.
-    pub(super) speaks: bool,
+    /// Whether its clock skew errors state the time, or hold a code only.
+    pub(super) states_times: bool,
 }
 
 impl Machine {
-    /// Returns what a request that was signed for `signed_at` is answered now.
+    /// Returns the response to a request that was signed for `signed_at`.
     pub(super) fn answer(&mut self, fault: Fault, signed_at: SystemTime) -> Answer {
         let now = self.clocks.wall();
-        let lie = self.lie();
-        let lied = shifted(now, lie);
+        let error = self.wrong_by();
+        let wrong = shifted(now, error);
         let denied = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";
         match fault {
-            Fault::None | Fault::FrozenOnTheWay | Fault::FrozenAnswer | Fault::LostAnswer => {
+            Fault::None | Fault::FrozenInTransit | Fault::FrozenResponse | Fault::LostResponse => {
                 rules(signed_at, now, self.tolerance, true)
             }
             Fault::OtherHost => {
-                let labs = shifted(now, self.lab.ahead);
-                rules(signed_at, labs, 900, self.lab.speaks)
+                let labs = shifted(now, self.other_server.ahead);
+                rules(signed_at, labs, 900, self.other_server.states_times)
             }
-            Fault::LyingDateOnAccepted => Answer::new(200, "", lied),
-            Fault::LyingDateOnUnavailable => Answer::new(503, "", lied),
-            Fault::LyingDateOnForbidden => Answer {
+            Fault::WrongDateOnAccepted => Answer::new(200, "", wrong),
+            Fault::WrongDateOnUnavailable => Answer::new(503, "", wrong),
+            Fault::WrongDateOnForbidden => Answer {
                 has_id: false,
-                ..Answer::new(403, "<html>Forbidden</html>", lied)
+                ..Answer::new(403, "<html>Forbidden</html>", wrong)
             },
-            Fault::LyingForbidden => Answer::new(403, self.one_of(["", denied]), lied),
-            Fault::LyingCode => Answer::new(403, TOO_SKEWED, lied),
+            Fault::WrongDateOnDenial => Answer::new(403, self.one_of(["", denied]), wrong),
+            Fault::WrongDateOnCode => Answer::new(403, TOO_SKEWED, wrong),
             Fault::CodeWithoutDate => Answer {
                 dates: Vec::new(),
                 ..Answer::new(403, TOO_SKEWED, now)
             },
             Fault::Denied => Answer::new(403, denied, now),
-            Fault::WrongKey => Answer::new(403, WRONG_KEY, lied),
-            Fault::ForgedNear => Answer::new(403, sentence(signed_at, lied, 300), now),
+            Fault::WrongKey => Answer::new(403, WRONG_KEY, wrong),
+            Fault::ForgedNear => Answer::new(403, sentence(signed_at, wrong, 300), now),
             Fault::ForgedTenYearsAhead => {
                 let far = shifted(now, 10 * 365 * 86_400);
                 Answer::new(403, sentence(signed_at, far, 900), far)
@@ -121,7 +121,7 @@ impl Machine {
                 ..Answer::new(403, ABSURD, now)
             },
             Fault::ContradictsItself => {
-                let text = sentence(signed_at, lied, 900).replace("15 min", "5 min");
+                let text = sentence(signed_at, wrong, 900).replace("15 min", "5 min");
                 Answer {
                     dates: Vec::new(),
                     ..Answer::new(403, text, now)
@@ -129,10 +129,10 @@ impl Machine {
             }
             Fault::Cached => Answer {
                 has_age: true,
-                ..Answer::new(self.one_of([200, 403]), "", lied)
+                ..Answer::new(self.one_of([200, 403]), "", wrong)
             },
             Fault::DoubledDate => {
-                let mut answer = Answer::new(self.one_of([200, 403]), "", lied);
+                let mut answer = Answer::new(self.one_of([200, 403]), "", wrong);
                 answer.dates.push(httpdate::fmt_http_date(now));
                 answer
             }
@@ -144,13 +144,13 @@ impl Machine {
                 ]);
                 Answer {
                     dates: vec![date.to_owned()],
-                    ..Answer::new(self.one_of([200, 403]), "", lied)
+                    ..Answer::new(self.one_of([200, 403]), "", wrong)
                 }
             }
-            Fault::NotFound => Answer::new(self.one_of([404, 412]), "", lied),
+            Fault::NotFound => Answer::new(self.one_of([404, 412]), "", wrong),
             Fault::ProxyPage => {
                 let status = self.one_of([301, 407, 429, 502]);
-                Answer::new(status, "<html>Signature expired? Try later.</html>", lied)
+                Answer::new(status, "<html>Signature expired? Try later.</html>", wrong)
             }
         }
     }
@@ -190,12 +190,13 @@ impl Answer {
     }
 }
 
-/// What a server at `now` answers to a signature of `signed_at`.
-fn rules(signed_at: SystemTime, now: SystemTime, tolerance: i64, speaks: bool) -> Answer {
+/// Returns the response to a signature of `signed_at` from a server whose clock shows
+/// `now`.
+fn rules(signed_at: SystemTime, now: SystemTime, tolerance: i64, states_times: bool) -> Answer {
     let off = ClockOffset::between(signed_at, now).as_millis() / 1_000;
     if off.abs() <= tolerance {
         Answer::new(200, "", now)
-    } else if speaks {
+    } else if states_times {
         Answer::new(403, sentence(signed_at, now, tolerance), now)
     } else {
         Answer::new(403, TOO_SKEWED, now)

@@ -8,7 +8,7 @@ fn check(code: &str, text: &str, cause: Option<OtherCause>) {
 }
 
 #[test]
-fn other_causes_are_told_and_are_no_rejection() {
+fn other_causes_are_named_and_are_no_clock_skew_errors() {
     let wrong_key = "The request signature we calculated does not match";
     check(
         "SignatureDoesNotMatch",

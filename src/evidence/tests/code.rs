@@ -67,7 +67,7 @@ fn every_notation_of_a_code_is_read() {
 }
 
 #[test]
-fn what_is_no_code_is_not_read() {
+fn text_that_is_not_a_code_is_not_read() {
     check(
         None,
         "Status Code: 403; Error Code: null",
@@ -92,7 +92,7 @@ fn what_is_no_code_is_not_read() {
 }
 
 #[test]
-fn malformed_and_refused_signatures_are_both_about_the_signature() {
+fn codes_of_malformed_and_of_rejected_signatures_are_signature_codes() {
     for (name, is_signature) in [
         ("AuthFailure", true),
         ("IncompleteSignature", true),

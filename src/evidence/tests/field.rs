@@ -112,7 +112,7 @@ fn one_stamp_is_the_requests() {
 }
 
 #[test]
-fn a_code_alone_is_a_rejection_without_times() {
+fn a_code_alone_is_a_clock_skew_error_without_times() {
     check(
         "RequestExpired",
         "Request has expired.",

@@ -98,11 +98,11 @@ fn a_clock_skew_error_in_an_event_stream_is_read_under_a_200() {
     assert_eq!(evidence.clock_skew_error(), Some(SkewDirection::Behind));
     assert!(!evidence.accepted() && !evidence.passed_timestamp_check());
     let signed_at = evidence.request_time().unwrap();
-    assert!(!evidence.quotes_another_than(signed_at));
+    assert!(!evidence.is_about_another_request(signed_at));
     let second = std::time::Duration::from_secs(1);
-    assert!(!evidence.quotes_another_than(signed_at + second));
-    assert!(evidence.quotes_another_than(signed_at + 2 * second));
-    assert!(evidence.quotes_another_than(signed_at - 2 * second));
+    assert!(!evidence.is_about_another_request(signed_at + second));
+    assert!(evidence.is_about_another_request(signed_at + 2 * second));
+    assert!(evidence.is_about_another_request(signed_at - 2 * second));
 }
 
 #[test]

@@ -2,7 +2,7 @@ use super::{said, summary};
 use crate::timestamp;
 
 #[test]
-fn what_is_told_back_is_not_believed() {
+fn text_quoted_from_the_request_is_ignored() {
     let sentence = "Signature expired: @100000Z is now earlier than @100500Z (@102000Z - 15 min.)";
     assert_eq!(summary(&said("", sentence)), "Behind 1000 1005 1020 900");
     for (code, text) in [
@@ -35,7 +35,7 @@ fn what_is_told_back_is_not_believed() {
 }
 
 #[test]
-fn a_time_may_be_stated_by_what_is_no_rejection() {
+fn a_message_that_is_no_clock_skew_error_may_state_a_time() {
     let text = "Token expired: current date/time 1767262800 must be before the expiration date/time1767260000";
     let said = said("ExpiredTokenException", text);
     assert_eq!(

@@ -86,7 +86,7 @@ fn a_date_that_is_not_the_servers_is_none() {
 }
 
 #[test]
-fn absurd_times_are_told_and_not_concluded_from() {
+fn absurd_times_are_returned_and_are_not_samples() {
     let body = b"<Code>RequestTimeTooSkewed</Code><ServerTime>0001-01-01T00:00:00Z</ServerTime>";
     let evidence = Evidence::read(&ResponseView::new(403, body));
     assert!(evidence.server_time().is_some());

@@ -114,7 +114,7 @@ fn contradictions_state_no_time() {
 }
 
 #[test]
-fn other_sentences_are_none_of_ours() {
+fn other_sentences_are_no_clock_skew_errors() {
     check(
         "Request signature expired at: 2026-01-01T10:00:00+00:00",
         "None - - - -",

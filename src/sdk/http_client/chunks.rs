@@ -1,4 +1,4 @@
-//! [`Chunks`]: a body of signed chunks, signed again for another time.
+//! [`Chunks`]: a body of signed chunks that is re-signed for another time.
 
 use std::pin::Pin;
 use std::str;
@@ -11,12 +11,12 @@ use http_body::{Body, Frame};
 
 use crate::resign::ChunkSigner;
 
-/// A body in which other signatures take the place of those of its chunks. They are as
-/// long, so all else stays where it is.
+/// A body whose chunks get new signatures. A new signature is as long as the old one, so
+/// all other bytes stay.
 pub(super) struct Chunks {
     inner: SdkBody,
     signer: ChunkSigner,
-    /// What was read and is not a whole chunk yet; after the last chunk, what follows it.
+    /// Bytes that were read and are not a whole chunk yet, or follow the last chunk.
     read: BytesMut,
     is_past_chunks: bool,
 }
@@ -31,7 +31,7 @@ impl Chunks {
         }
     }
 
-    /// Returns the next chunk, once it was read as a whole.
+    /// Returns the next chunk if all of it was read.
     fn chunk(&mut self) -> Option<Bytes> {
         if self.is_past_chunks {
             return None;
@@ -52,7 +52,7 @@ impl Chunks {
         Some(self.read.split_to(end).freeze())
     }
 
-    /// Returns what follows the last chunk, once all was read.
+    /// Returns the bytes after the last chunk, if all of them were read.
     fn trailers(&mut self) -> Option<Bytes> {
         let mut rest = self.read.split();
         let mut trailers = Headers::new();
@@ -78,7 +78,7 @@ impl Chunks {
     }
 }
 
-/// Puts a signature where another one ends.
+/// Replaces the signature that ends at `end`.
 fn put(signature: &str, end: usize, text: &mut [u8]) -> Option<()> {
     let old = text.get_mut(end.checked_sub(signature.len())?..end)?;
     old.copy_from_slice(signature.as_bytes());
@@ -122,7 +122,7 @@ mod tests {
 
     use super::*;
 
-    /// "Example: PUT object" of the page that `ChunkSigner` names.
+    /// Re-signs the "Example: PUT object" of the page that `ChunkSigner` cites.
     async fn example(body: &str, frame: usize) -> String {
         let frames = body.as_bytes().chunks(frame).map(|data| {
             let frame = Frame::data(Bytes::copy_from_slice(data));

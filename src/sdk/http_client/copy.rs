@@ -1,4 +1,4 @@
-//! [`RequestCopy`]: what is left of a request that was sent, so that it can be sent again.
+//! [`RequestCopy`]: a copy of a request that was sent, so that it can be sent again.
 
 use std::str;
 use std::time::SystemTime;
@@ -10,9 +10,8 @@ use aws_smithy_types::body::SdkBody;
 use crate::resign::{is_signature, is_signed_elsewhere};
 use crate::timestamp;
 
-/// A request written into one piece of memory. That is cheaper by far than a copy of
-/// it, with an allocation or two for each header; what it says is read when it is
-/// needed.
+/// A request in one piece of memory, which is parsed only when it is needed. That is far
+/// cheaper than a clone, which needs one or two allocations for each header.
 pub(super) struct RequestCopy {
     /// The method, the URI, each [`Header`], and a small body.
     text: Vec<u8>,
@@ -20,23 +19,23 @@ pub(super) struct RequestCopy {
     uri_ends: usize,
     headers_end: usize,
     body: Body,
-    /// It lets the SDK close a connection that turned out broken. Copies have no
-    /// other extensions: the telemetry of the attempt is the first send's.
+    /// Lets the SDK close a broken connection. Other extensions are not copied: the
+    /// telemetry of the attempt belongs to the first send.
     connection: Option<CaptureSmithyConnection>,
     is_ours_to_sign: bool,
     signed_at: Option<SystemTime>,
 }
 
 enum Body {
-    /// At the end of the text.
+    /// The body is at the end of `text`.
     Small,
     Large(Box<SdkBody>),
-    /// It cannot be sent twice.
+    /// The body cannot be sent twice.
     Gone,
 }
 
 impl RequestCopy {
-    /// Returns `None` if the request is not signed.
+    /// Copies a request. Returns `None` if the request is not signed.
     pub(super) fn of(request: &HttpRequest) -> Option<Self> {
         let mut text = Vec::with_capacity(USUAL);
         text.extend_from_slice(request.method().as_bytes());
@@ -80,7 +79,7 @@ impl RequestCopy {
         })
     }
 
-    /// Returns whether the request can be signed again without the SDK.
+    /// Returns whether the request can be re-signed without the SDK.
     pub(super) const fn is_ours_to_sign(&self) -> bool {
         self.is_ours_to_sign
     }
@@ -94,7 +93,7 @@ impl RequestCopy {
         self.part(self.method_ends, self.uri_ends)
     }
 
-    /// Returns the request again, and whether it can be sent.
+    /// Returns the request, and whether it is whole and can be sent.
     pub(super) fn into_request(self) -> (HttpRequest, bool) {
         let mut request = HttpRequest::new(SdkBody::taken());
         let mut is_whole = request.set_method(self.part(0, self.method_ends)).is_ok()
@@ -104,7 +103,7 @@ impl RequestCopy {
             .get(self.uri_ends..self.headers_end)
             .unwrap_or(&[]);
         while let Some((name, value)) = Header::read(&mut headers) {
-            // No client of the SDK can make a header that is not UTF-8.
+            // The SDK cannot make a header that is not UTF-8.
             let added = str::from_utf8(name).ok().zip(str::from_utf8(value).ok());
             is_whole &= added.is_some_and(|(name, value)| {
                 let added = request
@@ -129,16 +128,17 @@ impl RequestCopy {
 
     fn part(&self, from: usize, to: usize) -> &str {
         let bytes = self.text.get(from..to).unwrap_or_default();
-        // Both parts were text.
+        // The method and the URI were text.
         str::from_utf8(bytes).unwrap_or_default()
     }
 }
 
-/// Two lengths, and as many bytes.
+/// A header as two lengths, followed by the name and the value.
 struct Header;
 
 impl Header {
-    /// Returns `None` if a length does not fit: no HTTP client sends 4 GiB of header.
+    /// Appends a header. Returns `None` for one of 4 GiB or more, which no HTTP client
+    /// sends.
     #[inline]
     fn write(name: &[u8], value: &[u8], text: &mut Vec<u8>) -> Option<()> {
         let name_length = u64::from(u32::try_from(name.len()).ok()?);
@@ -163,10 +163,10 @@ impl Header {
     }
 }
 
-/// Where one allocation does as a rule: a head has about 800 bytes, and a small body
-/// of JSON.
+/// A capacity for which one allocation usually suffices: a head has about 800 bytes, and is
+/// followed by a small JSON body.
 const USUAL: usize = 1_024;
-/// Up to here a body is copied; a larger one is shared.
+/// The largest body that is copied. A larger one is shared.
 const SMALL: usize = 4_096;
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! [`SdkRequest`]: a request of an SDK client that can be sent again, and the
-//! [`SigningContext`] that it can be signed with.
+//! [`SdkRequest`], a request of an SDK client that can be sent again, and
+//! [`SigningContext`], the client's credentials and signer for it.
 
 use std::borrow::Cow;
 use std::future::{Future, pending};
@@ -38,8 +38,8 @@ use crate::resend::{LARGEST_READ, LONGEST_READ, ReplayRequest};
 use crate::resign::{Head, NewSignature, SignatureHeader};
 use crate::sdk::operation::view;
 
-/// A request on its way, and a copy of it. Where the body cannot be sent twice,
-/// the copy has none.
+/// A request that is being sent, and its copy. If the body cannot be sent twice, the copy
+/// has none.
 pub(super) struct SdkRequest {
     wiring: Arc<Wiring>,
     copy: HttpRequest,
@@ -67,7 +67,7 @@ impl SdkRequest {
         self.is_ours_to_sign
     }
 
-    /// Puts a new signature on the request, and on this copy of it.
+    /// Puts a new signature on the request and on this copy.
     pub(super) fn sign(&mut self, signature: NewSignature, request: &mut HttpRequest) {
         put_headers(&signature.headers, &mut self.copy);
         put(signature, request);
@@ -146,7 +146,8 @@ impl ReplayRequest for SdkRequest {
         self.wiring.inner.call(request)
     }
 
-    /// The SDK can, with the credentials of its next attempt.
+    /// Leaves the response to the SDK, which can sign the request with the credentials of
+    /// its next attempt.
     fn skipped(&mut self) {
         self.is_ours_to_sign = false;
     }
@@ -156,9 +157,9 @@ impl ReplayRequest for SdkRequest {
     }
 }
 
-/// The components of a client that its identity resolver and the SDK's signer can make use
-/// of, to be put together again when those are asked: a copy of all of them costs more than all
-/// else that is done about an accepted request.
+/// The components of a client that its identity resolver and the SDK's signer need. They
+/// are put together only when those are called: a copy of all components costs more than
+/// all other work on an accepted request.
 #[derive(Debug)]
 pub(in crate::sdk) struct SigningContext {
     /// `None` if the client does not sign with SigV4.
@@ -174,7 +175,7 @@ pub(in crate::sdk) struct SigningContext {
 impl SigningContext {
     pub(in crate::sdk) fn of(components: &RuntimeComponents) -> Self {
         Self {
-            // Never that of "sigv4-s3express": it panics without the operation's
+            // Not the resolver of "sigv4-s3express", which panics without the operation's
             // config.
             resolver: components.identity_resolver(SIGV4),
             cache: components.identity_cache(),
@@ -186,7 +187,7 @@ impl SigningContext {
         }
     }
 
-    /// Returns the client's credentials that are valid at a time.
+    /// Returns credentials of the client that are valid at the time `at`.
     pub(super) async fn credentials(&self, at: SystemTime) -> Option<Credentials> {
         let resolver = self.resolver.clone()?;
         let components = self.components(StaticTimeSource::new(at))?;
@@ -223,7 +224,7 @@ impl SigningContext {
     }
 }
 
-/// Resolves when a body has been waited for long enough.
+/// Completes when the time to wait for a body is over.
 async fn deadline(sleep: Option<SharedAsyncSleep>) {
     match sleep {
         Some(sleep) => sleep.sleep(LONGEST_READ).await,
@@ -234,7 +235,7 @@ async fn deadline(sleep: Option<SharedAsyncSleep>) {
 /// Returns the request without its body and extensions.
 fn head_of(request: &HttpRequest) -> HttpRequest {
     let mut head = HttpRequest::new(SdkBody::taken());
-    // Both come from a request, so neither can fail.
+    // The method and the URI come from a request, so neither call can fail.
     drop(head.set_method(request.method()));
     drop(head.set_uri(request.uri()));
     *head.headers_mut() = request.headers().clone();
@@ -251,7 +252,7 @@ fn put(signature: NewSignature, request: &mut HttpRequest) {
 
 fn put_headers(headers: &[SignatureHeader], request: &mut HttpRequest) {
     for header in headers {
-        // The signer writes nothing that a header cannot hold.
+        // The signer writes only valid header values, so this cannot fail.
         drop(
             request
                 .headers_mut()

@@ -1,4 +1,4 @@
-//! [`Loaded`]: the identities that were loaded last.
+//! [`Loaded`]: the last loaded identities.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::client::identity::{Identity, IdentityCachePartition}
 
 use crate::lifetime::{Clocks, Lifetime};
 
-/// The identity that was loaded last, of each partition of the cache.
+/// The last loaded identity of each partition of the cache.
 #[derive(Debug, Default)]
 pub(super) struct Loaded(Mutex<HashMap<IdentityCachePartition, Last>>);
 
@@ -19,7 +19,7 @@ struct Last {
 }
 
 impl Loaded {
-    /// Keeps an identity that was asked for at `loaded`, and returns the one before it.
+    /// Stores an identity that was requested at `loaded`, and returns the previous one.
     pub(super) fn replace(
         &self,
         partition: IdentityCachePartition,
@@ -36,9 +36,9 @@ impl Loaded {
         previous.map(|previous| previous.identity)
     }
 
-    /// Returns an identity that need not be asked for again, and is valid for a while. While
-    /// the clock is corrected it saves the caches' components, which have to be put together
-    /// with another time source.
+    /// Returns the identity if it is still valid for a while and need not be loaded again.
+    /// While the clock is corrected, this saves building components with another time
+    /// source for the SDK's cache.
     pub(super) fn present(
         &self,
         partition: &IdentityCachePartition,
@@ -50,7 +50,7 @@ impl Loaded {
         (left > EXPIRES_SOON).then(|| last.identity.clone())
     }
 
-    /// Returns an identity, for want of another, that may be valid.
+    /// Returns the identity if it may be valid, as a fallback.
     pub(super) fn last(
         &self,
         partition: &IdentityCachePartition,
@@ -67,8 +67,8 @@ impl Loaded {
     }
 }
 
-/// From then on the SDK's cache decides when to ask again: 10 seconds before, give or
-/// take its jitter.
+/// From this long before the expiry on, the SDK's cache decides when to load again: it does
+/// so about 10 seconds before, with a jitter.
 const EXPIRES_SOON: Duration = Duration::from_secs(20);
-/// The SDK's default.
+/// How long an identity without an expiry is used; the SDK's default.
 const WITHOUT_EXPIRY: Duration = Duration::from_secs(15 * 60);

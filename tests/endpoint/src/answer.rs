@@ -1,4 +1,4 @@
-//! Answers with the messages and codes of each service.
+//! Responses with the messages and codes of each service.
 
 use crate::{counts::Verdict, request::Service, verify::Rejection};
 use bytes::Bytes;
@@ -24,17 +24,15 @@ impl Failure {
         }
     }
 
-    /// An operation that a service does not have.
+    /// The error for an unknown operation.
     pub(crate) fn unknown_operation(operation: &str) -> Self {
         let message = format!("The operation {operation} is not known here");
         Self::bad_request("UnknownOperationException", message)
     }
 
-    /// The error response for a rejected request, as the service states it.
-    ///
-    /// AWS answers in the status of its common errors (400 for JSON) except
-    /// that SQS says 403 for what its front end finds in a signature; STS
-    /// has codes of its own, and 403 for all of them.
+    /// The error response for a rejected request, in the form of the service. AWS uses the status
+    /// of its common errors (400 for JSON), with two exceptions: SQS sends 403 for errors in a
+    /// signature, and STS has its own codes and 403 for all of them.
     pub(crate) fn rejected(service: Service, rejection: Rejection) -> Self {
         let (json_code, query_code, sqs_status) = match rejection.verdict {
             Verdict::UnknownCredentials => (
@@ -96,7 +94,7 @@ impl Failure {
     }
 }
 
-/// Makes the HTTP answer from what an operation returned.
+/// Makes the HTTP response from the result of an operation.
 pub(crate) fn respond(
     service: Service,
     outcome: Result<String, Failure>,
@@ -123,12 +121,12 @@ pub(crate) fn respond(
     response
 }
 
-/// Makes a text safe inside an XML element.
+/// Escapes a text for an XML element.
 pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
 }
 
-/// The XML namespace of all STS answers.
+/// The XML namespace of all STS responses.
 pub(crate) const STS_NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";

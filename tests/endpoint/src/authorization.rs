@@ -1,4 +1,4 @@
-//! what a correctly signed request is told that may not do what it asks.
+//! The denial of a correctly signed request.
 
 use crate::{
     ACCOUNT_ID,
@@ -11,7 +11,7 @@ use crate::{
     verify::Rejection,
 };
 
-/// Words the denial of an operation as IAM does.
+/// The message with which IAM denies an operation.
 pub(crate) fn denial(request: &Request) -> Rejection {
     let action = format!("{}:{}", request.service.name(), request.info.operation);
     let resource = resource(request).unwrap_or_else(|| "*".to_owned());

@@ -1,4 +1,4 @@
-//! What is chosen before the endpoint starts.
+//! Settings before the endpoint starts.
 
 use crate::{
     ACCESS_KEY_ID, SECRET_ACCESS_KEY,
@@ -35,11 +35,10 @@ impl EndpointBuilder {
         }
     }
 
-    /// Accepts these credentials; once for each pair.
+    /// Accepts these credentials. May be called several times.
     ///
-    /// With a session token, requests must carry the same in
-    /// `x-amz-security-token`; without, they must carry none. The first call
-    /// takes the place of the default pair, [`ACCESS_KEY_ID`].
+    /// With a session token, requests must have the same token in `x-amz-security-token`; without
+    /// one, they must have none. The first call replaces the default pair, [`ACCESS_KEY_ID`].
     #[must_use]
     pub fn credentials(
         mut self,
@@ -76,26 +75,25 @@ impl EndpointBuilder {
         self
     }
 
-    /// Lets a signature's time be this far off, at every service.
+    /// Sets the tolerance for the time of a signature, for every service.
     ///
-    /// As at AWS, the default is 15 minutes for SQS and STS and 5 for KMS.
+    /// The default is that of AWS: 15 minutes for SQS and STS and 5 for KMS.
     #[must_use]
     pub fn tolerance(mut self, tolerance: Duration) -> Self {
         self.settings.tolerance = Some(tolerance);
         self
     }
 
-    /// Says whether answers carry a `Date` header, as they do by default.
+    /// Sets whether responses have a `Date` header. They do by default.
     #[must_use]
     pub fn send_date(mut self, send_date: bool) -> Self {
         self.settings.send_date = send_date;
         self
     }
 
-    /// Makes the `Date` header whatever `date_clock` returns, in place of the
-    /// server's clock.
+    /// Sets a clock for the `Date` header, instead of the server's clock.
     ///
-    /// `None`, and a text that cannot be a header, leave it out.
+    /// There is no header if it returns `None` or a text that cannot be a header.
     #[must_use]
     pub fn date_clock(
         mut self,
@@ -105,35 +103,34 @@ impl EndpointBuilder {
         self
     }
 
-    /// Says whether time errors leave out the parenthesis with the server's
-    /// time and the tolerance.
+    /// Sets whether time errors omit the parenthesis with the server's time and the tolerance.
     #[must_use]
     pub fn bound_only(mut self, bound_only: bool) -> Self {
         self.settings.bound_only = bound_only;
         self
     }
 
-    /// Denies an operation, as in `Encrypt`, to everyone; once for each.
+    /// Denies an operation, such as `Encrypt`, to everyone. May be called several times.
     #[must_use]
     pub fn deny(mut self, operation: &str) -> Self {
         self.settings.denied.insert(operation.to_owned());
         self
     }
 
-    /// Calls `hook` with every request that is about to be verified.
+    /// Calls `hook` with every request before its verification.
     ///
-    /// The server's clock is read after it: a hook that advances the clocks
-    /// makes a request that was frozen on its way to the server.
+    /// The server reads its clock afterwards. So a hook that advances the clocks simulates a
+    /// request that was frozen on its way.
     #[must_use]
     pub fn before_verify(mut self, hook: impl Fn(&RequestInfo) + Send + Sync + 'static) -> Self {
         self.hooks.before_verify = Box::new(hook);
         self
     }
 
-    /// Calls `hook` with every request whose answer is about to be sent.
+    /// Calls `hook` with every request before its response is sent.
     ///
-    /// The answer has its `Date` already: a hook that advances the clocks makes
-    /// an answer that was frozen on its way to the client.
+    /// The response already has its `Date`. So a hook that advances the clocks simulates a response
+    /// that was frozen on its way.
     #[must_use]
     pub fn after_verify(mut self, hook: impl Fn(&RequestRecord) + Send + Sync + 'static) -> Self {
         self.hooks.after_verify = Box::new(hook);
@@ -144,7 +141,7 @@ impl EndpointBuilder {
     ///
     /// # Errors
     ///
-    /// If no port can be bound, or if a secret has not 40 characters.
+    /// If no port can be bound, or if the length of a secret is not 40.
     pub async fn start(mut self) -> io::Result<Endpoint> {
         if self.credentials.is_empty() {
             self = self.credentials(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None);
@@ -171,6 +168,6 @@ impl fmt::Debug for EndpointBuilder {
     }
 }
 
-/// Thousands may connect at the same moment; a connection beyond the backlog
-/// would come a second late.
+/// Thousands of clients may connect at the same moment. A connection beyond the backlog would
+/// arrive a second late.
 const BACKLOG: u32 = 4096;

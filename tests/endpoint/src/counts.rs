@@ -1,31 +1,31 @@
-//! What the server itself saw, for tests to assert.
+//! The requests as the server saw them, for assertions.
 
 use crate::{lock::lock, request::RequestInfo};
 use std::{collections::VecDeque, sync::Mutex};
 
-/// How many requests came, and what became of them.
+/// The number of requests, and their outcomes.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Counts {
-    /// Received whole, whether or not they have been judged yet.
+    /// Received completely, verified or not.
     pub requests: u64,
-    /// Verified: time, credentials and signature were right.
+    /// Verified: the time, the credentials and the signature are correct.
     ///
-    /// A long poll is counted when it begins, a denied operation too.
+    /// A long poll counts when it starts. A denied operation counts too.
     pub accepted: u64,
-    /// Not verified, for whatever reason.
+    /// Not verified, for any reason.
     pub rejected: u64,
-    /// Not verified because of the time of the signature; in `rejected` too.
+    /// Not verified because of the time of the signature. Also in `rejected`.
     pub rejected_for_time: u64,
 }
 
-/// One judged request.
+/// One request after its verification.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct RequestRecord {
-    /// What the request said of itself.
+    /// The claims of the request.
     pub request: RequestInfo,
-    /// What the endpoint made of it.
+    /// The verdict of the endpoint.
     pub verdict: Verdict,
 }
 
@@ -46,25 +46,25 @@ impl RequestRecord {
 pub enum Verdict {
     /// Verified, and performed.
     Accepted,
-    /// Verified, but the operation is denied to everyone.
+    /// Verified, and denied: no one may perform the operation.
     Denied,
     /// The signature is too old or not yet current.
     RejectedForTime,
-    /// The signature is wrong, or its credential scope.
+    /// The signature or its credential scope is wrong.
     SignatureMismatch,
-    /// The access key is unknown, or its session token is another one.
+    /// The access key is unknown, or its session token differs.
     UnknownCredentials,
     /// The session credentials have expired.
     ExpiredCredentials,
     /// There is no signature.
     MissingAuthentication,
-    /// There is something in place of a signature.
+    /// The header is there and is no signature.
     MalformedAuthentication,
 }
 
 impl Verdict {
-    /// Returns whether time, credentials or signature were wrong; a denied
-    /// operation was correctly signed, so that it is none.
+    /// Returns whether the time, the credentials or the signature were wrong. A denied operation
+    /// was signed correctly, so it is no rejection.
     pub const fn is_rejection(self) -> bool {
         !matches!(self, Self::Accepted | Self::Denied)
     }
@@ -106,5 +106,5 @@ impl Ledger {
     }
 }
 
-/// More than any test sends, little enough for an example that runs for days.
+/// More than any test sends, and few enough for an example that runs for days.
 const RECORDS: usize = 100_000;

@@ -1,4 +1,4 @@
-//! The credentials that the endpoint knows.
+//! The credentials that the endpoint accepts.
 
 use crate::lock::lock;
 use scratchstack_aws_signature::{
@@ -13,11 +13,11 @@ pub(crate) struct Keyring {
 }
 
 impl Keyring {
-    /// Adds credentials, in place of others with the same access key id.
+    /// Adds credentials, replacing those with the same access key id.
     ///
     /// # Errors
     ///
-    /// If the secret has not 40 characters: the verifier takes no others.
+    /// If the length of the secret is not 40: the verifier accepts no other.
     pub(crate) fn insert(&self, credentials: NewCredentials) -> io::Result<()> {
         let secret = credentials.secret.parse().map_err(|_| {
             io::Error::new(
@@ -60,7 +60,7 @@ impl Keyring {
     }
 }
 
-/// Credentials as a user gives them.
+/// Credentials as a test specifies them.
 ///
 /// Without `Debug`: the secret must not reach a log.
 #[derive(Clone)]
@@ -68,7 +68,7 @@ pub(crate) struct NewCredentials {
     pub(crate) access_key_id: String,
     pub(crate) secret: String,
     pub(crate) session_token: Option<String>,
-    /// When they end, by the server's clock.
+    /// The expiry by the server's clock.
     pub(crate) expires: Option<SystemTime>,
 }
 

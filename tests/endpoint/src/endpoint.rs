@@ -1,4 +1,4 @@
-//! The handle that tests hold.
+//! The handle for tests.
 
 use crate::{
     builder::EndpointBuilder,
@@ -15,7 +15,7 @@ use std::{
 };
 use tokio::{net::TcpListener, task::AbortHandle};
 
-/// A running endpoint, which stops with all its connections when it is dropped.
+/// A running endpoint. Dropping it stops it and closes all its connections.
 ///
 /// `Send` and `Sync`; all methods take `&self`, so that it can be shared in an
 /// `Arc` and changed while requests are on their way.
@@ -25,7 +25,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Begins an endpoint whose server time is what `clock` returns.
+    /// Starts building an endpoint whose time is that of `clock`.
     pub fn builder(clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> EndpointBuilder {
         EndpointBuilder::new(clock)
     }
@@ -36,7 +36,7 @@ impl Endpoint {
         Self { server, accepting }
     }
 
-    /// Returns what clients are given as their endpoint URL, for all services.
+    /// Returns the endpoint URL for clients, the same for all services.
     pub fn url(&self) -> String {
         self.server.url.clone()
     }
@@ -46,53 +46,53 @@ impl Endpoint {
         self.server.sqs.queue_url(queue_name)
     }
 
-    /// Puts a message into a queue without a request; the queue is created if
-    /// it does not exist.
+    /// Puts a message into a queue without a request, and creates the queue if it does not exist.
     pub fn feed(&self, queue_name: &str, body: impl Into<String>) {
         self.server
             .sqs
             .feed(queue_name, body.into(), &self.server.identifiers);
     }
 
-    /// Makes a KMS key without a request, and returns its id.
+    /// Creates a KMS key without a request, and returns its id.
     pub fn create_key(&self) -> String {
         self.server
             .kms
             .create_key(&self.server.identifiers, (self.server.clock)())
     }
 
-    /// Returns what has been counted until now.
+    /// Returns the current counts.
     pub fn counts(&self) -> Counts {
         self.server.ledger.counts()
     }
 
-    /// Returns the most recent judged requests, at most 100,000, oldest first.
+    /// Returns the most recent requests that were verified or rejected, at most 100,000, oldest
+    /// first.
     pub fn requests_log(&self) -> Vec<RequestRecord> {
         self.server.ledger.records()
     }
 
     /// Holds the next `requests` requests until all of them have been received.
     ///
-    /// They are then verified at the server's time of that moment, and later
-    /// requests are not held. The `Hold` may be dropped. A hold takes the place
-    /// of the previous one; what that one holds stays its own.
+    /// The server then verifies them at the time of that moment, and later requests are not held.
+    /// The `Hold` may be dropped. A hold replaces the previous one, which keeps the requests that
+    /// it already holds.
     pub fn hold(&self, requests: usize) -> Hold {
         self.install(Gate::new(requests, true))
     }
 
-    /// Holds the next `requests` requests until [`Hold::release`] is called or
-    /// the `Hold` is dropped; later requests pass. Otherwise as [`Self::hold`].
+    /// Holds the next `requests` requests until [`Hold::release`] is called or the `Hold` is
+    /// dropped. Otherwise the same as [`Self::hold`].
     #[must_use = "dropping the hold releases it"]
     pub fn hold_until_released(&self, requests: usize) -> Hold {
         self.install(Gate::new(requests, false))
     }
 
-    /// Accepts further credentials, or others for a known access key id, until
-    /// the server's clock reads `expires`.
+    /// Accepts further credentials until the server's clock reads `expires`. They replace those
+    /// with the same access key id.
     ///
     /// # Errors
     ///
-    /// If the secret has not 40 characters.
+    /// If the length of the secret is not 40.
     pub fn add_credentials(
         &self,
         access_key_id: &str,
@@ -104,27 +104,27 @@ impl Endpoint {
         self.server.keyring.insert(credentials)
     }
 
-    /// As [`EndpointBuilder::tolerance`], from the next request on.
+    /// The same as [`EndpointBuilder::tolerance`], from the next request on.
     pub fn set_tolerance(&self, tolerance: Duration) {
         lock(&self.server.settings).tolerance = Some(tolerance);
     }
 
-    /// As [`EndpointBuilder::send_date`], from the next answer on.
+    /// The same as [`EndpointBuilder::send_date`], from the next response on.
     pub fn set_send_date(&self, send_date: bool) {
         lock(&self.server.settings).send_date = send_date;
     }
 
-    /// As [`EndpointBuilder::date_clock`], from the next answer on.
+    /// The same as [`EndpointBuilder::date_clock`], from the next response on.
     pub fn set_date_clock(&self, date_clock: impl Fn() -> Option<String> + Send + Sync + 'static) {
         lock(&self.server.settings).date_clock = Some(Arc::new(date_clock));
     }
 
-    /// As [`EndpointBuilder::bound_only`], from the next request on.
+    /// The same as [`EndpointBuilder::bound_only`], from the next request on.
     pub fn set_bound_only(&self, bound_only: bool) {
         lock(&self.server.settings).bound_only = bound_only;
     }
 
-    /// As [`EndpointBuilder::deny`], from the next request on.
+    /// The same as [`EndpointBuilder::deny`], from the next request on.
     pub fn deny(&self, operation: &str) {
         lock(&self.server.settings)
             .denied

@@ -1,14 +1,13 @@
-//! A barrier that makes requests arrive together.
+//! A barrier at which requests wait for each other.
 
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// Requests that are held after they were received and before they are verified.
+/// Requests that wait between their arrival and their verification.
 ///
-/// Made by [`Endpoint::hold`](crate::Endpoint::hold), which releases them when
-/// all have arrived, and by
-/// [`Endpoint::hold_until_released`](crate::Endpoint::hold_until_released),
-/// which leaves that to [`Hold::release`] or to the drop of the `Hold`.
+/// [`Endpoint::hold`](crate::Endpoint::hold) releases them when all have arrived. With
+/// [`Endpoint::hold_until_released`](crate::Endpoint::hold_until_released) they wait for
+/// [`Hold::release`] or for the drop of the `Hold`.
 #[derive(Debug)]
 pub struct Hold {
     gate: Arc<Gate>,
@@ -19,19 +18,19 @@ impl Hold {
         Self { gate }
     }
 
-    /// Returns when all the requests have arrived, released or not; at once
-    /// after that. Without their arrival it returns only if [`Hold::release`] was called.
+    /// Returns when all the requests have arrived, released or not, or when [`Hold::release`] was
+    /// called.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost when it is dropped.
+    /// Dropping the future loses nothing.
     pub async fn arrived(&self) {
         self.gate
             .wait_for(|progress| progress.arrived >= self.gate.expected || progress.released)
             .await;
     }
 
-    /// Lets the requests that have arrived go on, and holds no others.
+    /// Releases the requests that have arrived, and holds no others.
     pub fn release(&self) {
         self.gate
             .progress
@@ -84,7 +83,7 @@ impl Gate {
     }
 
     async fn wait_for(&self, condition: impl FnMut(&Progress) -> bool) {
-        // It fails only without a sender, and `self` is one.
+        // `wait_for` fails only without a sender, and `self` is one.
         let _ = self.progress.subscribe().wait_for(condition).await;
     }
 }

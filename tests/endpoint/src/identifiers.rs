@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A source of identifiers that look random and never repeat in one endpoint.
 ///
-/// They are hashes of a counter, so that a test run can be repeated, and of the
-/// port, so that two endpoints do not accept each other's credentials.
+/// They are hashes of a counter and of the port. The counter makes a test run reproducible; the
+/// port keeps two endpoints from accepting each other's credentials.
 #[derive(Debug)]
 pub(crate) struct Identifiers {
     port: u16,
@@ -61,5 +61,5 @@ impl Identifiers {
     }
 }
 
-/// The length of what [`Identifiers::uuid`] returns.
+/// The length of a [`Identifiers::uuid`].
 pub(crate) const UUID_LENGTH: usize = 36;

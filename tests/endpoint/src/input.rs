@@ -8,7 +8,7 @@ use serde_json::Value;
 pub(crate) struct Input(Value);
 
 impl Input {
-    /// Parses a body; an empty one has no members.
+    /// Parses a body. An empty one has no members.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, Failure> {
         if body.is_empty() {
             return Ok(Self(Value::Null));
@@ -18,25 +18,25 @@ impl Input {
             .map_err(|error| Failure::bad_request("SerializationException", error.to_string()))
     }
 
-    /// Returns a text that must be there.
+    /// Returns a required text.
     pub(crate) fn text(&self, member: &str) -> Result<&str, Failure> {
         self.optional_text(member).ok_or_else(|| {
             Failure::bad_request("ValidationException", format!("{member} is missing"))
         })
     }
 
-    /// Returns a text that may be there.
+    /// Returns an optional text.
     pub(crate) fn optional_text(&self, member: &str) -> Option<&str> {
         self.0.get(member)?.as_str()
     }
 
-    /// Returns a number that may be there, also one written as a text.
+    /// Returns an optional number, which may also be written as a text.
     pub(crate) fn number(&self, member: &str) -> Option<u64> {
         let value = self.0.get(member)?;
         value.as_u64().or_else(|| value.as_str()?.parse().ok())
     }
 
-    /// Returns a member with members of its own; without any if it is not there.
+    /// Returns a member that has members. Without it, the result has none.
     pub(crate) fn nested(&self, member: &str) -> Self {
         Self(self.0.get(member).cloned().unwrap_or_default())
     }

@@ -1,4 +1,4 @@
-//! KMS over AWS JSON 1.1, with a cipher that hides nothing.
+//! KMS over AWS JSON 1.1, with a cipher that is no protection.
 
 use crate::{
     ACCOUNT_ID,
@@ -12,14 +12,14 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use std::{collections::HashMap, sync::Mutex, time::SystemTime};
 
-/// All keys: when each was made, by its id.
+/// The creation time of each key, by its id.
 #[derive(Debug, Default)]
 pub(crate) struct Kms {
     keys: Mutex<HashMap<String, SystemTime>>,
 }
 
 impl Kms {
-    /// Makes a key and returns its id.
+    /// Creates a key and returns its id.
     pub(crate) fn create_key(&self, identifiers: &Identifiers, now: SystemTime) -> String {
         let id = identifiers.uuid();
         lock(&self.keys).insert(id.clone(), now);
@@ -77,7 +77,7 @@ impl Kms {
         Ok(output.to_string())
     }
 
-    /// Returns the id of the key that `KeyId` names by id or ARN, and when it was made.
+    /// Returns the id and the creation time of the key that `KeyId` names by id or ARN.
     fn named<'a>(&self, input: &'a Input, region: &str) -> Result<(&'a str, SystemTime), Failure> {
         let id = key_id(input.text("KeyId")?);
         let created = lock(&self.keys).get(id).copied();
@@ -96,17 +96,17 @@ impl Kms {
     }
 }
 
-/// Returns the ARN of a key that is given by its id or ARN.
+/// Returns the ARN of a key, given its id or ARN.
 pub(crate) fn key_arn(key: &str, region: &str) -> String {
     format!("arn:aws:kms:{region}:{ACCOUNT_ID}:key/{}", key_id(key))
 }
 
-/// The key's id in front of the veiled plaintext.
+/// Joins the id of the key and the ciphertext.
 fn seal(id: &str, plaintext: &[u8]) -> Vec<u8> {
     [id.as_bytes(), &veil(plaintext)].concat()
 }
 
-/// Makes bytes unlike themselves, and again like themselves.
+/// Encrypts, and decrypts again.
 fn veil(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().map(|byte| byte ^ 0xA5).collect()
 }

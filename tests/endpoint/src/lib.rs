@@ -1,9 +1,8 @@
 //! SQS, KMS and STS on loopback, for the tests and examples of `aws-clock-skew`.
 //!
-//! Requests arrive over real HTTP and their signatures are verified by
-//! `scratchstack-aws-signature`, which shares no code with the SDK that signed
-//! them nor with the crate under test. The endpoint reads no clock: the server's
-//! time is a parameter, so a test decides who is early and who is late.
+//! Requests arrive over real HTTP. `scratchstack-aws-signature` verifies their signatures and
+//! shares no code with the SDK, nor with the crate under test. The endpoint reads no clock: the
+//! server's time is a parameter, so the test decides which requests are early or late.
 //!
 //! ```text
 //!  request ─► received whole ─► hold ─► before_verify ─► time, key, signature ─► deny
@@ -11,9 +10,9 @@
 //!  answer ◄── after_verify ◄── Date stamped ◄── operation (SQS, KMS, STS) ◄───────┘
 //! ```
 //!
-//! A rejected request skips the operation and still passes `after_verify`.
-//! The time is checked before the signature, and worded, as at AWS: a request
-//! that is both late and wrongly signed is told that it is late.
+//! A rejected request skips the operation and still passes `after_verify`. The time is checked
+//! before the signature and with the messages of AWS: the error for a request that is both late and
+//! wrongly signed says that it is late.
 //!
 //! ```
 //! use aws_clock_skew_endpoint::Endpoint;
@@ -54,11 +53,11 @@ pub use endpoint::Endpoint;
 pub use hold::Hold;
 pub use request::RequestInfo;
 
-/// The access key id that is accepted when the builder is given no credentials.
+/// The default access key id.
 pub const ACCESS_KEY_ID: &str = "AKIAIOSFODNN7EXAMPLE";
 
 /// The secret of [`ACCESS_KEY_ID`].
 pub const SECRET_ACCESS_KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
-/// The account that owns everything here.
+/// The account that owns all queues and keys.
 pub const ACCOUNT_ID: &str = "123456789012";

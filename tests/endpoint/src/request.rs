@@ -1,11 +1,11 @@
-//! What a request says about itself, before anything of it is believed.
+//! The claims of a request before its verification.
 
 use bytes::Bytes;
 use http::request::Parts;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 
-/// What a request claims; a text is empty where the request does not say.
+/// The claims of a request. A text is empty if the request lacks it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct RequestInfo {
@@ -13,17 +13,17 @@ pub struct RequestInfo {
     pub service: &'static str,
     /// The operation, as in `SendMessage`.
     pub operation: String,
-    /// The access key id that signed.
+    /// The access key id of the signature.
     pub access_key_id: String,
     /// The `x-amz-date` header: the time of the signature.
     pub amz_date: String,
-    /// The SHA-256 of the body that arrived, in lower-case hexadecimal.
+    /// The SHA-256 of the received body, in lower-case hexadecimal.
     pub body_sha256: String,
     /// The `amz-sdk-invocation-id` header: the same for all attempts of one call.
     pub invocation_id: String,
 }
 
-/// A request that has been received whole.
+/// A request that was received completely.
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) parts: Parts,
@@ -37,8 +37,8 @@ pub(crate) struct Request {
 impl Request {
     /// Reads the claims of a request.
     ///
-    /// A request to none of the three services is taken for one to SQS, which
-    /// rejects it for its credential scope or for its operation.
+    /// A request to another service counts as one to SQS, which rejects it for its credential scope
+    /// or its operation.
     pub(crate) fn new(parts: Parts, body: Bytes) -> Self {
         let target = header(&parts, "x-amz-target");
         let (service, operation) = if let Some(operation) = target.strip_prefix("TrentService.") {
@@ -78,7 +78,7 @@ impl Request {
     }
 }
 
-/// A service, by which protocol, tolerance and error codes differ.
+/// A service. Each has its protocol, tolerance and error codes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Service {
     Sqs,
@@ -87,7 +87,7 @@ pub(crate) enum Service {
 }
 
 impl Service {
-    /// Returns the name that a credential scope must carry.
+    /// Returns the name in a credential scope.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Sqs => "sqs",
@@ -96,7 +96,7 @@ impl Service {
         }
     }
 
-    /// Returns how far a signature's time may be from the server's.
+    /// Returns the tolerance for the time of a signature.
     pub(crate) const fn tolerance(self) -> Duration {
         match self {
             Self::Sqs | Self::Sts => Duration::from_mins(15),
@@ -104,7 +104,7 @@ impl Service {
         }
     }
 
-    /// Returns the `Content-Type` of every answer.
+    /// Returns the `Content-Type` of every response.
     pub(crate) const fn content_type(self) -> &'static str {
         match self {
             Self::Sqs => "application/x-amz-json-1.0",

@@ -1,4 +1,4 @@
-//! Connections in, answers out: the path that every request takes.
+//! The server: connections, and the steps that each request takes.
 
 use crate::{
     answer::{Failure, respond},
@@ -31,7 +31,7 @@ use tokio::{
     task::JoinSet,
 };
 
-/// What all connections share.
+/// The state that all connections share.
 pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) clock: Box<dyn Fn() -> SystemTime + Send + Sync>,
@@ -93,7 +93,7 @@ impl Server {
         response
     }
 
-    /// Verifies a request at the server's time, then looks whether it is denied.
+    /// Verifies a request at the server's time, and then checks whether its operation is denied.
     async fn judge(&self, request: &Request) -> Result<(), Rejection> {
         let settings = lock(&self.settings).clone();
         verify(request, &self.keyring, &settings, (self.clock)()).await?;
@@ -137,7 +137,7 @@ impl Server {
     }
 }
 
-/// What a test wants to be called for; by default nothing.
+/// The hooks of a test. By default they do nothing.
 pub(crate) struct Hooks {
     pub(crate) before_verify: Box<dyn Fn(&RequestInfo) + Send + Sync>,
     pub(crate) after_verify: Box<dyn Fn(&RequestRecord) + Send + Sync>,
@@ -152,12 +152,12 @@ impl Default for Hooks {
     }
 }
 
-/// Serves connections until it is dropped, which drops them too.
+/// Accepts and serves connections. Dropping the future closes them.
 pub(crate) async fn accept(listener: TcpListener, server: Arc<Server>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            // An error is one connection's, or passes when others are closed.
+            // The error concerns one connection, or ends when other connections close.
             Ok((stream, _)) = listener.accept() => {
                 connections.spawn(serve(stream, Arc::clone(&server)));
             }
@@ -168,7 +168,7 @@ pub(crate) async fn accept(listener: TcpListener, server: Arc<Server>) {
 }
 
 async fn serve(stream: TcpStream, server: Arc<Server>) {
-    // Without it an answer may wait 40 ms for an acknowledgement.
+    // Without this, a response may wait 40 ms for an acknowledgement.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: http::Request<Incoming>| {
         let server = Arc::clone(&server);
@@ -178,10 +178,10 @@ async fn serve(stream: TcpStream, server: Arc<Server>) {
             Ok::<_, hyper::Error>(server.answer(Request::new(parts, body)).await)
         }
     });
-    // hyper's own `Date` would be the real time.
+    // hyper would add a `Date` with the real time.
     let connection = http1::Builder::new()
         .auto_date_header(false)
         .serve_connection(TokioIo::new(stream), service);
-    // A client that hangs up is its own affair.
+    // A connection that the client closes needs no handling.
     let _ = connection.await;
 }

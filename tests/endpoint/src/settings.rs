@@ -1,4 +1,4 @@
-//! What can be changed while the endpoint runs.
+//! Settings that can change while the endpoint runs.
 
 use crate::time::http_date;
 use http::HeaderValue;
@@ -9,22 +9,21 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// The settings in force; cheap to clone, so that no lock is held while a
-/// request is served.
+/// The current settings. They are cheap to clone, so no lock is held while a request is served.
 #[derive(Clone)]
 pub(crate) struct Settings {
-    /// In place of each service's own tolerance.
+    /// Replaces the tolerance of each service.
     pub(crate) tolerance: Option<Duration>,
     pub(crate) send_date: bool,
     pub(crate) date_clock: Option<Arc<dyn Fn() -> Option<String> + Send + Sync>>,
-    /// Whether a time error names the bound alone.
+    /// Whether a time error states only the bound.
     pub(crate) bound_only: bool,
-    /// The operations that nobody may perform.
+    /// The operations that are denied to everyone.
     pub(crate) denied: HashSet<String>,
 }
 
 impl Settings {
-    /// Returns the `Date` header of an answer made at `now`, if it is to have one.
+    /// Returns the `Date` header of a response at `now`, if it has one.
     pub(crate) fn date(&self, now: SystemTime) -> Option<HeaderValue> {
         if !self.send_date {
             return None;

@@ -21,7 +21,7 @@ mod queue;
 /// All queues, by name.
 #[derive(Debug)]
 pub(crate) struct Sqs {
-    /// What queue URLs begin with.
+    /// The beginning of queue URLs.
     endpoint_url: String,
     queues: Mutex<HashMap<String, Arc<Queue>>>,
 }
@@ -39,7 +39,7 @@ impl Sqs {
         format!("{}/{ACCOUNT_ID}/{name}", self.endpoint_url)
     }
 
-    /// Puts a message into a queue, which is created if it does not exist.
+    /// Puts a message into a queue, and creates the queue if it does not exist.
     pub(crate) fn feed(&self, name: &str, body: String, identifiers: &Identifiers) {
         self.create(name, DEFAULT_VISIBILITY)
             .send(identifiers.uuid(), body, Duration::ZERO);
@@ -97,7 +97,7 @@ impl Sqs {
         Arc::clone(queue.or_insert_with(|| Arc::new(Queue::new(visibility))))
     }
 
-    /// Returns the queue that an input's `QueueUrl` names in its last segment.
+    /// Returns the queue that the last segment of `QueueUrl` names.
     fn addressed(&self, input: &Input) -> Result<Arc<Queue>, Failure> {
         let url = input.text("QueueUrl")?;
         self.queue(queue_name(url))
@@ -170,9 +170,8 @@ fn delete(queue: &Queue, input: &Input) -> Result<(), Failure> {
 }
 
 /// Performs an operation on each entry of a batch.
-///
-/// An entry's output carries its `Id`; the first failure fails the batch, unlike
-/// at AWS, because a failure here is a mistake in a test.
+/// The output for an entry has its `Id`. Unlike at AWS, one failure fails the batch, since a
+/// failure here is a mistake in the test.
 fn batch(
     input: &Input,
     perform: impl Fn(&Input) -> Result<Value, Failure>,
@@ -190,5 +189,5 @@ fn md5(text: &str) -> String {
     hex::encode(Md5::digest(text))
 }
 
-/// SQS's default.
+/// The default of SQS.
 const DEFAULT_VISIBILITY: Duration = Duration::from_secs(30);

@@ -1,4 +1,4 @@
-//! STS over the query protocol: who am I, and who may I be for an hour?
+//! STS over the query protocol: `GetCallerIdentity` and `AssumeRole`.
 
 use crate::{
     ACCOUNT_ID,
@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 /// Performs an operation on a form body.
 ///
-/// Temporary credentials go into the keyring and end by the server's clock.
+/// Temporary credentials are added to the keyring and expire by the server's clock.
 pub(crate) fn perform(
     operation: &str,
     form: &[u8],
@@ -81,8 +81,8 @@ fn required(form: &[u8], name: &str) -> Result<String, Failure> {
         .ok_or_else(|| Failure::bad_request("ValidationError", format!("{name} is missing")))
 }
 
-/// Whoever signs with the credentials of this endpoint.
+/// The identity of all callers with the credentials of this endpoint.
 pub(crate) const USER_ARN: &str = "arn:aws:iam::123456789012:user/test";
 
-/// STS's default.
+/// The default of STS.
 const DEFAULT_DURATION: Duration = Duration::from_hours(1);

@@ -1,11 +1,11 @@
-//! The server's time in the forms that go on the wire.
+//! The formats of the server's time.
 
 use chrono::{DateTime, Utc};
 use std::time::SystemTime;
 
-/// Returns the time in whole seconds, which is all that AWS compares and prints.
+/// Returns the time in whole seconds, which AWS compares and prints.
 ///
-/// Years that a calendar cannot hold become 1970.
+/// A year that the calendar type cannot hold becomes 1970.
 pub(crate) fn utc(time: SystemTime) -> DateTime<Utc> {
     let seconds = match time.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_secs()).unwrap_or(i64::MAX),

@@ -1,7 +1,7 @@
-//! Is this request signed by whom it says, and now?
+//! The verification of time, credentials and signature.
 //!
-//! The answer is `scratchstack-aws-signature`'s; here its errors are only told
-//! apart, because it calls everything `SignatureDoesNotMatch`.
+//! `scratchstack-aws-signature` verifies. This module tells its errors apart, since it calls all of
+//! them `SignatureDoesNotMatch`.
 
 use crate::{
     counts::Verdict, credentials::Keyring, request::Request, settings::Settings, time::utc,
@@ -20,8 +20,8 @@ pub(crate) struct Rejection {
     pub(crate) message: String,
 }
 
-/// Checks the time of the signature, then the credentials, then the signature
-/// over the headers and the body that arrived.
+/// Checks the time of the signature, then the credentials, then the signature of the headers and
+/// the received body.
 pub(crate) async fn verify(
     request: &Request,
     keyring: &Arc<Keyring>,
@@ -41,13 +41,14 @@ async fn check(
     let (canonical, _, _) = CanonicalRequest::from_request_parts(
         request.parts.clone(),
         request.body.clone(),
-        // The SDKs sign a form as the body that it is.
+        // The SDKs sign a form as a body.
         SignatureOptions::default(),
     )?;
     let authenticator = canonical.get_authenticator(&NO_ADDITIONAL_SIGNED_HEADERS)?;
     let tolerance = settings.tolerance.unwrap_or(request.service.tolerance());
     let keyring = Arc::clone(keyring);
-    // Named first: as an argument it would be taken for an `FnOnce`, which is no service.
+    // A variable, since the compiler would infer an `FnOnce` for an argument, and that is no
+    // service.
     let find = move |wanted: GetSigningKeyRequest| {
         let key = keyring.signing_key(&wanted, now);
         async move { Ok(key?) }
@@ -77,7 +78,7 @@ fn rejection(error: &SignatureError, bound_only: bool) -> Rejection {
         _ => Verdict::MalformedAuthentication,
     };
     if bound_only && verdict == Verdict::RejectedForTime {
-        // "… is now earlier than B (C - 15 min.)" loses what is in parentheses.
+        // Cuts the parenthesis from "… is now earlier than B (C - 15 min.)".
         message.truncate(message.find(" (").unwrap_or(message.len()));
     }
     Rejection { verdict, message }

@@ -1,4 +1,4 @@
-//! Real SDK clients, wired as users wire them.
+//! Real SDK clients, configured as users configure them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -50,8 +50,8 @@ impl Client {
             .time_source(world.clone())
             .sleep_impl(sleep)
             .timeout_config(TimeoutConfig::disabled())
-            // Whoever sleeps here is awake at once, and the SDK takes any jump of a
-            // clock for a stream that has stalled.
+            // A sleep returns at once here, and the SDK takes a jump of the clock for a stalled
+            // stream.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .retry_config(retries)
             .disable_clock_skew_correction(arm == Arm::Nobody);
@@ -63,7 +63,7 @@ impl Client {
             Arm::Apply => clock.apply(&config.build()),
             _ => config.build(),
         };
-        // The quota of retries is one for the process, and each station is one.
+        // The retry quota is shared by the process, and each station stands for one.
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let process = format!("process {}", COUNT.fetch_add(1, Ordering::Relaxed));
         let config = aws_sdk_sqs::config::Builder::from(&config)

@@ -52,7 +52,7 @@ pub(super) fn failure_of(
     })
 }
 
-fn worse(
+pub(super) fn worse(
     scenario: &Scenario,
     (correction, ours): (Correction, &[Played]),
     (other, theirs): (Correction, &[Played]),
@@ -95,7 +95,7 @@ fn worse(
 }
 
 /// Returns whether one of the named exceptions lets a call be lost.
-fn is_excused(scenario: &Scenario, ours: &[Played], call: usize) -> bool {
+pub(super) fn is_excused(scenario: &Scenario, ours: &[Played], call: usize) -> bool {
     let sent = &ours[call].sent;
     if sent.iter().any(Sent::is_excepted) {
         return true;

@@ -268,7 +268,7 @@ fn set(rng: &mut Rng) -> Event {
     })
 }
 
-fn event(rng: &mut Rng) -> Event {
+pub(super) fn event(rng: &mut Rng) -> Event {
     match rng.u32(0..10) {
         0..3 => set(rng),
         3..6 => Event::IsSet(rng.i64(-2 * SECOND..2 * SECOND)),
@@ -300,7 +300,7 @@ fn servers(rng: &mut Rng, host: Host) -> Vec<Site> {
     servers
 }
 
-fn site(rng: &mut Rng, host: Host) -> Site {
+pub(super) fn site(rng: &mut Rng, host: Host) -> Site {
     let mut site = host.site();
     if !host.is_s3() && rng.in_thousand(150) {
         site = Site::with_tolerance(1);
@@ -323,7 +323,7 @@ fn site(rng: &mut Rng, host: Host) -> Site {
     site
 }
 
-fn call(rng: &mut Rng, hosts: &[Host]) -> Call {
+pub(super) fn call(rng: &mut Rng, hosts: &[Host]) -> Call {
     let host = rng.one_of(hosts);
     let has_tenants = rng.in_thousand(20);
     Call {

@@ -18,7 +18,7 @@ impl HttpConnector for Wire {
         HttpConnectorFuture::new(async move {
             if let Some(gate) = gate {
                 gate.wait().await;
-                // Whoever comes later is not held.
+                // Later requests are not held.
                 wire.state().gate = None;
             }
             let request = request.try_into_http1x().expect("was made by the SDK");

@@ -1,7 +1,6 @@
-//! One queue: messages that hide for a while when they are received.
+//! A queue whose messages are hidden for a while after they were received.
 //!
-//! Visibility and waiting are measured by tokio's time and not by the server's
-//! clock, which a test may let jump.
+//! Visibility and waiting use Tokio's time. The server's clock may jump in a test.
 
 use crate::lock::lock;
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
@@ -10,7 +9,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-/// A standard queue, which keeps the order because it is small.
+/// A standard queue. It keeps the order, since it is small.
 #[derive(Debug)]
 pub(crate) struct Queue {
     visibility: Duration,
@@ -28,7 +27,7 @@ impl Queue {
         }
     }
 
-    /// Adds a message and wakes those who wait for one.
+    /// Adds a message and wakes the calls that wait for one.
     pub(crate) fn send(&self, id: String, body: String, delay: Duration) {
         let message = Message {
             id,
@@ -42,7 +41,7 @@ impl Queue {
 
     /// Takes up to `most` messages, waiting up to `wait` for the first.
     ///
-    /// What is taken stays hidden for `visibility`, or for the queue's default.
+    /// The messages stay hidden for `visibility`, or for the queue's default.
     pub(crate) async fn receive(
         &self,
         most: usize,
@@ -52,7 +51,7 @@ impl Queue {
         let visibility = visibility.unwrap_or(self.visibility);
         let deadline = after(Instant::now(), wait);
         loop {
-            // Made before looking, so that it is woken by a message sent after the look.
+            // Registered before the look, so that a message sent after the look wakes it.
             let arrival = self.arrival.notified();
             let now = Instant::now();
             let (taken, next_visible) = {
@@ -75,8 +74,8 @@ impl Queue {
 
     /// Deletes the message that was received with this handle.
     ///
-    /// A handle whose message is gone or was received again deletes nothing,
-    /// without an error, as at AWS. Returns `None` for what is no handle.
+    /// As at AWS, a handle deletes nothing, without an error, if its message was deleted or
+    /// received again. Returns `None` if the text is no handle.
     pub(crate) fn delete(&self, receipt_handle: &str) -> Option<()> {
         let (number, receives) = receipt_handle.split_once('-')?;
         let (number, receives) = (number.parse().ok()?, receives.parse().ok()?);
@@ -85,7 +84,7 @@ impl Queue {
     }
 }
 
-/// A message as it is handed out.
+/// A received message.
 #[derive(Debug)]
 pub(crate) struct Received {
     pub(crate) id: String,
@@ -101,7 +100,7 @@ struct Message {
     receives: u32,
 }
 
-/// Messages in the order of their arrival.
+/// Messages in the order in which they arrived.
 #[derive(Debug, Default)]
 struct Messages {
     sent: u64,
@@ -149,7 +148,7 @@ impl Messages {
     }
 }
 
-/// Adds, or stays where it is for a duration that no clock will see the end of.
+/// Adds a duration, unless the sum is out of range.
 fn after(start: Instant, duration: Duration) -> Instant {
     start.checked_add(duration).unwrap_or(start)
 }

@@ -1,4 +1,4 @@
-//! Dates on answers, hooks around them, and KMS.
+//! `Date` headers, hooks, and KMS.
 
 use crate::{
     Outcome,
@@ -9,7 +9,7 @@ use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 #[tokio::test]
-async fn the_date_is_the_servers_and_can_be_switched_off() -> Outcome {
+async fn the_date_is_the_servers_time_and_can_be_switched_off() -> Outcome {
     let endpoint = Clock::default().builder().start().await?;
     let mut client = Client::connect(&endpoint).await?;
     let dated = client.kms("CreateKey", json!({})).await?;
@@ -25,7 +25,7 @@ async fn the_date_is_the_servers_and_can_be_switched_off() -> Outcome {
 }
 
 #[tokio::test]
-async fn the_date_may_lie() -> Outcome {
+async fn the_date_can_be_wrong() -> Outcome {
     let endpoint = Clock::default()
         .builder()
         .date_clock(|| Some("yesterday".to_owned()))
@@ -64,7 +64,7 @@ async fn times_before_1970_are_dates_too() -> Outcome {
 }
 
 #[tokio::test]
-async fn a_hook_before_verification_may_move_the_clock() -> Outcome {
+async fn a_hook_before_verification_may_set_the_clock() -> Outcome {
     let clock = Clock::default();
     let moved = clock.clone();
     let endpoint = clock
@@ -108,7 +108,7 @@ async fn a_hook_after_verification_finds_the_date_on_the_answer() -> Outcome {
 }
 
 #[tokio::test]
-async fn what_is_encrypted_can_be_decrypted() -> Outcome {
+async fn encrypted_data_can_be_decrypted() -> Outcome {
     let endpoint = Clock::default().builder().start().await?;
     let mut client = Client::connect(&endpoint).await?;
     let key = client.kms("CreateKey", json!({})).await?.json()["KeyMetadata"]["Arn"].clone();

@@ -1,4 +1,4 @@
-//! A client of one connection, and a clock that stands where it is put.
+//! A client with one connection, and a clock that a test sets.
 
 use crate::Outcome;
 use aws_clock_skew_endpoint::{ACCESS_KEY_ID, Endpoint, EndpointBuilder, SECRET_ACCESS_KEY};
@@ -25,7 +25,7 @@ use tokio::net::TcpStream;
 /// 2016-06-19 12:40:00 UTC.
 const START: u64 = 1_466_340_000;
 
-/// A clock that is moved by hand.
+/// A clock that a test sets.
 #[derive(Clone, Default)]
 pub(crate) struct Clock {
     moved: Arc<AtomicI64>,
@@ -43,7 +43,7 @@ impl Clock {
         }
     }
 
-    /// Puts the clock `seconds` after the start.
+    /// Sets the clock to `seconds` after the start.
     pub(crate) fn set(&self, seconds: i64) {
         self.moved.store(seconds, Ordering::SeqCst);
     }
@@ -54,7 +54,7 @@ impl Clock {
     }
 }
 
-/// An answer, read whole.
+/// A complete response.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
@@ -90,7 +90,7 @@ impl Answer {
     }
 }
 
-/// A client that signs with these credentials at this clock's time.
+/// A client that signs with these credentials and the time of this clock.
 pub(crate) struct Client {
     pub(crate) credentials: Credentials,
     pub(crate) clock: Clock,
@@ -99,7 +99,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Connects with the default credentials and a clock of its own.
+    /// Connects with the default credentials and another clock.
     pub(crate) async fn connect(endpoint: &Endpoint) -> Outcome<Self> {
         let host = endpoint.url().trim_start_matches("http://").to_owned();
         let stream = TcpStream::connect(&host).await?;
@@ -133,7 +133,7 @@ impl Client {
         self.send(signed).await
     }
 
-    /// Makes a signed request that can still be spoilt.
+    /// Makes a signed request that the test may change.
     pub(crate) fn json(
         &self,
         service: &str,

@@ -1,4 +1,4 @@
-//! Requests that are made to arrive together.
+//! Requests that are held until all have arrived.
 
 use crate::{
     Outcome,

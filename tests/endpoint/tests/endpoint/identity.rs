@@ -1,4 +1,4 @@
-//! Session credentials, and what they are allowed.
+//! Session credentials and denied operations.
 
 use crate::{
     Outcome,
@@ -59,7 +59,7 @@ async fn an_assumed_role_signs_until_it_expires_by_the_servers_clock() -> Outcom
 }
 
 #[tokio::test]
-async fn another_session_token_is_an_unknown_credential() -> Outcome {
+async fn another_session_token_is_rejected_as_unknown() -> Outcome {
     let endpoint = Clock::default()
         .builder()
         .credentials(ACCESS_KEY_ID, SECRET_ACCESS_KEY, Some("one"))
@@ -85,7 +85,7 @@ async fn another_session_token_is_an_unknown_credential() -> Outcome {
 }
 
 #[tokio::test]
-async fn expiring_credentials_may_be_given_and_replaced() -> Outcome {
+async fn expiring_credentials_can_be_added_and_replaced() -> Outcome {
     let clock = Clock::default();
     let expires = clock.now() + Duration::from_mins(1);
     let endpoint = clock
@@ -143,7 +143,7 @@ async fn a_denied_operation_is_rejected_after_its_signature_was_verified() -> Ou
 }
 
 #[tokio::test]
-async fn a_secret_of_another_length_does_not_start() {
+async fn an_endpoint_with_a_secret_of_another_length_does_not_start() {
     let started = Clock::default()
         .builder()
         .credentials(ACCESS_KEY_ID, "short", None)

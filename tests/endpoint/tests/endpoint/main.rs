@@ -1,4 +1,4 @@
-//! The endpoint seen by a client that signs with the SDK's own signer.
+//! The endpoint, tested with a client that uses the SDK's signer.
 
 use std::error::Error;
 

@@ -1,4 +1,4 @@
-//! SQS: what is sent is received, once, and waited for.
+//! SQS: messages are received once, and long polls wait for them.
 
 use crate::{
     Outcome,

@@ -1,4 +1,4 @@
-//! What is accepted, and what is said when it is not.
+//! Accepted requests, and the messages for rejected ones.
 
 use crate::{
     Outcome,
@@ -191,7 +191,7 @@ async fn the_tolerance_and_the_message_can_be_changed_while_it_runs() -> Outcome
 }
 
 #[tokio::test]
-async fn a_late_request_with_a_wrong_signature_is_late() -> Outcome {
+async fn a_late_request_with_a_wrong_signature_is_rejected_as_late() -> Outcome {
     let endpoint = Clock::default().builder().start().await?;
     let mut client = Client::connect(&endpoint).await?;
     client.credentials = Credentials::from_keys(ACCESS_KEY_ID, "wrong", None);
@@ -202,7 +202,7 @@ async fn a_late_request_with_a_wrong_signature_is_late() -> Outcome {
 }
 
 #[tokio::test]
-async fn a_request_without_a_signature_misses_a_token() -> Outcome {
+async fn a_request_without_a_signature_is_rejected() -> Outcome {
     let endpoint = Clock::default().builder().start().await?;
     let mut client = Client::connect(&endpoint).await?;
     let request = Request::post("/")
