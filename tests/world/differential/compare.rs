@@ -231,15 +231,22 @@ impl Played {
 
     fn most_of(&self, counts: impl Fn(&Sent) -> bool) -> usize {
         let counted: Vec<_> = self.sent.iter().filter(|sent| counts(sent)).collect();
-        let of = |operation: &str| {
-            let same = counted.iter().filter(|sent| sent.operation == operation);
-            same.count()
+        // The SDK makes a client for each session, and those that are made in one call draw the
+        // same id.
+        let operations = |sent: &Sent| {
+            if sent.is_for_session {
+                self.outcomes.len()
+            } else {
+                1
+            }
         };
-        counted
-            .iter()
-            .map(|sent| of(&sent.operation))
-            .max()
-            .unwrap_or(0)
+        let of = |one: &Sent| {
+            let same = counted
+                .iter()
+                .filter(|sent| sent.operation == one.operation);
+            same.count().div_ceil(operations(one))
+        };
+        counted.iter().map(|sent| of(sent)).max().unwrap_or(0)
     }
 }
 

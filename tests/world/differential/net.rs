@@ -111,7 +111,9 @@ impl Net {
 
     /// The next requests are of this call.
     pub(super) fn expect(&self, call: &Call) {
-        self.state().call = Some(call.clone());
+        let mut state = self.state();
+        state.call = Some(call.clone());
+        state.fates.clear();
     }
 
     /// Returns the requests that were sent since this was asked last.
