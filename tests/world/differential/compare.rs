@@ -192,10 +192,14 @@ impl Sent {
         // The correction is the time of a host that is not AWS, and the credentials' end is
         // judged by it.
         let has_expired = self.has_expired && self.error.abs() > 2 * MINUTE;
+        // What a session signs is left to the SDK's own correction, which has followed other
+        // responses than in a client without us.
+        //
         // The time in a response is as old as the response when it comes: if that and the next
         // request take longer than the service tolerates, the next is rejected as well.
         let is_rejected = self.is_rejected();
-        (self.is_disturbed && is_wrong)
+        (is_rejected && self.has_session)
+            || (self.is_disturbed && is_wrong)
             || has_expired
             || (is_rejected && (is_beyond_limit || has_no_time || self.is_late))
     }
