@@ -69,15 +69,18 @@ pub(super) fn worse(
             }
             let has_wrong_key = call_of.end == End::WrongKey;
             let is_worse = |count: fn(&Played) -> usize| count(our) > count(their).max(1);
+            let allowed = if is_the_sdks {
+                their.worse_than_local().max(1)
+            } else {
+                1
+            };
             let worse = if our.lost() > their.lost() && !is_excused(scenario, ours, call) {
                 Worse::Lost
             } else if is_worse(Played::rejected) {
                 Worse::RejectedTwice
             } else if !has_wrong_key && is_worse(Played::wrong_signatures) {
                 Worse::WrongSignature
-            } else if our.worse_than_local() > 1
-                && (!is_the_sdks || is_worse(Played::worse_than_local))
-            {
+            } else if our.worse_than_local() > allowed {
                 Worse::LocalClockIsBetter
             } else {
                 return None;
@@ -134,7 +137,14 @@ fn knew_the_time(scenario: &Scenario, ours: &[Played], call: usize) -> bool {
             return false;
         }
         until = earlier.line;
-        let is_false = |sent: &Sent| sent.is_disturbed || sent.is_by_a_false_clock();
+        // Another host, with another time, may have changed the clock.
+        let contradicts = |sent: &Sent| {
+            let mut ours = ours[call].sent.iter();
+            let differs = |our: &Sent| (our.local_error - sent.local_error).abs() > 2 * MINUTE;
+            sent.is_rejected() && ours.any(differs)
+        };
+        let is_false =
+            |sent: &Sent| sent.is_disturbed || sent.is_by_a_false_clock() || contradicts(sent);
         if earlier.sent.iter().any(is_false) {
             return false;
         }
@@ -168,9 +178,9 @@ impl Sent {
         // The machine was suspended, or its clock was set, between sending and the
         // response, and its clock is wrong as well (guarantee 2).
         let is_wrong = self.error.abs().max(self.local_error_after.abs()) > 2 * MINUTE;
-        // The clock does not follow a `Date` more than 7 days forward, and no message more
-        // than 400.
-        let limit = if self.has_date_only {
+        // The clock does not follow a `Date`, nor a message without TLS, more than 7 days
+        // forward, and no message more than 400.
+        let limit = if self.has_date_only || self.host.is_plain() {
             7 * DAY
         } else {
             400 * DAY
@@ -182,10 +192,14 @@ impl Sent {
         // The correction is the time of a host that is not AWS, and the credentials' end is
         // judged by it.
         let has_expired = self.has_expired && self.error.abs() > 2 * MINUTE;
+        // What a session signs is left to the SDK's own correction, which has followed other
+        // responses than in a client without us.
+        //
         // The time in a response is as old as the response when it comes: if that and the next
         // request take longer than the service tolerates, the next is rejected as well.
         let is_rejected = self.is_rejected();
-        (self.is_disturbed && is_wrong)
+        (is_rejected && self.has_session)
+            || (self.is_disturbed && is_wrong)
             || has_expired
             || (is_rejected && (is_beyond_limit || has_no_time || self.is_late))
     }
@@ -221,15 +235,22 @@ impl Played {
 
     fn most_of(&self, counts: impl Fn(&Sent) -> bool) -> usize {
         let counted: Vec<_> = self.sent.iter().filter(|sent| counts(sent)).collect();
-        let of = |operation: &str| {
-            let same = counted.iter().filter(|sent| sent.operation == operation);
-            same.count()
+        // The SDK makes a client for each session, and those that are made in one call draw the
+        // same id.
+        let operations = |sent: &Sent| {
+            if sent.is_for_session {
+                self.outcomes.len()
+            } else {
+                1
+            }
         };
-        counted
-            .iter()
-            .map(|sent| of(&sent.operation))
-            .max()
-            .unwrap_or(0)
+        let of = |one: &Sent| {
+            let same = counted
+                .iter()
+                .filter(|sent| sent.operation == one.operation);
+            same.count().div_ceil(operations(one))
+        };
+        counted.iter().map(|sent| of(sent)).max().unwrap_or(0)
     }
 }
 

@@ -54,6 +54,8 @@ pub(super) struct Sent {
     pub(super) host: Host,
     /// It asks S3 Express for a session.
     pub(super) is_for_session: bool,
+    /// A session of S3 Express signs it, and so the SDK alone.
+    pub(super) has_session: bool,
     /// Its body cannot be replayed.
     pub(super) is_stream: bool,
     /// It went to a server that is not like the others of its host, ...
@@ -111,7 +113,9 @@ impl Net {
 
     /// The next requests are of this call.
     pub(super) fn expect(&self, call: &Call) {
-        self.state().call = Some(call.clone());
+        let mut state = self.state();
+        state.call = Some(call.clone());
+        state.fates.clear();
     }
 
     /// Returns the requests that were sent since this was asked last.
@@ -212,6 +216,7 @@ impl Net {
             operation: operation.to_owned(),
             host,
             is_for_session,
+            has_session: request.headers().contains_key("x-amz-s3session-token"),
             is_stream: call.method == Method::Stream
                 && !is_for_session
                 && request.method() != "GET",

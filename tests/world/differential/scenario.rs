@@ -104,6 +104,11 @@ impl Host {
         )
     }
 
+    /// Without TLS.
+    pub(super) const fn is_plain(self) -> bool {
+        matches!(self, Self::PlainLab | Self::PlainMinIo)
+    }
+
     const fn is_aws(self) -> bool {
         matches!(
             self,

@@ -47,7 +47,7 @@ pub(super) fn count(tally: &mut Tally, scenario: &Scenario, played: &[Played]) {
 impl Sent {
     fn met(&self) -> impl Iterator<Item = (bool, &'static str)> {
         let is_rejected = self.verdict == Verdict::Rejected;
-        let is_plain = matches!(self.host, Host::PlainLab | Host::PlainMinIo);
+        let is_plain = self.host.is_plain();
         let is_express = self.host == Host::Express;
         let is_with_session = is_express && !self.is_for_session;
         let by_minute = self.tolerance.as_secs() == 60;
