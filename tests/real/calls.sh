@@ -11,6 +11,8 @@ failed=0
 
 call() {
     made=$((made + 1))
+    # Each is a process of its own, and a slow one: whoever waits sees that they go on.
+    echo "$1 $2"
     if ! aws "$@" >"$work/out" 2>"$work/error"; then
         failed=$((failed + 1))
         echo "aws $*: $(cat "$work/error")"
