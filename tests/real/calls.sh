@@ -2,7 +2,8 @@
 # Calls S3, SQS or STS by the AWS CLI, and says how many calls failed.
 # Arguments: service, endpoint URL, and what URLs of queues begin with.
 set -uo pipefail
-export LC_ALL=C.UTF-8 AWS_ENDPOINT_URL=$2 AWS_MAX_ATTEMPTS=1 AWS_PAGER=
+export LC_ALL=C.UTF-8 AWS_MAX_ATTEMPTS=1 AWS_PAGER=
+url=$2
 origin=$3
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -13,7 +14,8 @@ call() {
     made=$((made + 1))
     # Each is a process of its own, and a slow one: whoever waits sees that they go on.
     echo "$1 $2"
-    if ! aws "$@" >"$work/out" 2>"$work/error"; then
+    # Version 1 ignores AWS_ENDPOINT_URL for SQS.
+    if ! aws --endpoint-url "$url" "$@" >"$work/out" 2>"$work/error"; then
         failed=$((failed + 1))
         echo "aws $*: $(cat "$work/error")"
     fi
