@@ -1,4 +1,4 @@
-//! Requests that the proxy answers itself, in words that the program's SDK shows.
+//! Requests that the proxy answers itself, with an error that the SDK of the program shows.
 
 use std::fmt;
 
