@@ -53,9 +53,10 @@ sqs() {
     call sqs get-queue-url --queue-name cli
     for body in plain 'äöü 日本語' "<&>\"'\\"; do
         call sqs send-message --queue-url "$queue" --message-body "$body"
-        call sqs receive-message --queue-url "$queue" --query Messages[0].Body --output text
-        [[ $(cat "$work/out") == "$body" ]] || exit 1
-        call sqs receive-message --queue-url "$queue"
+        call sqs receive-message --queue-url "$queue" \
+            --query 'Messages[0].[ReceiptHandle,Body]' --output text
+        [[ $(cut -f2- "$work/out") == "$body" ]] || exit 1
+        call sqs delete-message --queue-url "$queue" --receipt-handle "$(cut -f1 "$work/out")"
     done
 }
 
