@@ -3,7 +3,7 @@
 //! ```text
 //! AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=… \
 //!     cargo run --example skew_proxy --features tower -- 8080 aws
-//! AWS_ENDPOINT_URL=http://127.0.0.1:8080 aws sqs list-queues
+//! aws --endpoint-url http://127.0.0.1:8080 sqs list-queues
 //! ```
 //!
 //! Programs use `http://127.0.0.1:8080` as their endpoint URL and the same

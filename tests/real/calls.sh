@@ -2,7 +2,8 @@
 # Calls S3, SQS or STS by the AWS CLI, and says how many calls failed.
 # Arguments: service, endpoint URL, and what URLs of queues begin with.
 set -uo pipefail
-export LC_ALL=C.UTF-8 AWS_ENDPOINT_URL=$2 AWS_MAX_ATTEMPTS=1 AWS_PAGER=
+export LC_ALL=C.UTF-8 AWS_MAX_ATTEMPTS=1 AWS_PAGER=
+url=$2
 origin=$3
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -11,7 +12,10 @@ failed=0
 
 call() {
     made=$((made + 1))
-    if ! aws "$@" >"$work/out" 2>"$work/error"; then
+    # Each is a process of its own, and a slow one: whoever waits sees that they go on.
+    echo "$1 $2"
+    # Version 1 ignores AWS_ENDPOINT_URL for SQS.
+    if ! aws --endpoint-url "$url" "$@" >"$work/out" 2>"$work/error"; then
         failed=$((failed + 1))
         echo "aws $*: $(cat "$work/error")"
     fi
@@ -49,9 +53,10 @@ sqs() {
     call sqs get-queue-url --queue-name cli
     for body in plain 'äöü 日本語' "<&>\"'\\"; do
         call sqs send-message --queue-url "$queue" --message-body "$body"
-        call sqs receive-message --queue-url "$queue" --query Messages[0].Body --output text
-        [[ $(cat "$work/out") == "$body" ]] || exit 1
-        call sqs receive-message --queue-url "$queue"
+        call sqs receive-message --queue-url "$queue" \
+            --query 'Messages[0].[ReceiptHandle,Body]' --output text
+        [[ $(cut -f2- "$work/out") == "$body" ]] || exit 1
+        call sqs delete-message --queue-url "$queue" --receipt-handle "$(cut -f1 "$work/out")"
     done
 }
 
