@@ -8,7 +8,7 @@ mod connector;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fmt;
-use std::future::{Ready, ready};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -117,6 +117,16 @@ impl Wire {
         self.state().gate = Some(Arc::new(tokio::sync::Barrier::new(requests)));
     }
 
+    /// Returns when the requests are answered.
+    async fn is_let_go(&self) {
+        let gate = self.state().gate.clone();
+        if let Some(gate) = gate {
+            gate.wait().await;
+            // Later requests are not held.
+            self.state().gate = None;
+        }
+    }
+
     /// Returns the requests since the last call.
     pub(crate) fn take_sent(&self) -> Vec<Sent> {
         std::mem::take(&mut self.state().sent)
@@ -182,16 +192,18 @@ impl fmt::Debug for Wire {
 impl Service<Request<Full<Bytes>>> for Wire {
     type Response = Response<Full<Bytes>>;
     type Error = Lost;
-    type Future = Ready<Result<Self::Response, Lost>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Lost>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Lost>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<Full<Bytes>>) -> Self::Future {
-        let (parts, body) = request.into_parts();
-        let body = whole(body);
-        ready(self.carry(&Request::from_parts(parts, body)))
+        let wire = self.clone();
+        Box::pin(async move {
+            wire.is_let_go().await;
+            wire.carry(&request.map(whole))
+        })
     }
 }
 

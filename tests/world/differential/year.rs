@@ -53,13 +53,13 @@ fn a_year_with_a_fault_each_hour_loses_no_call_that_the_sdk_alone_keeps() {
             }
         }
     });
-    let table = table(&sum);
-    println!("{} days:\n{table}", days * 5);
+    let table = table(days * 5, &sum);
+    println!("{table}");
     let lost: usize = sum.iter().map(|counts| counts.worse).sum();
     assert_eq!(lost, 0, "{table}");
     let page = include_str!("../../../docs/verification.md");
     assert!(
-        !crate::is_full() || page.contains(&table),
+        page.contains(&table),
         "docs/verification.md has another table"
     );
 }
@@ -231,8 +231,11 @@ impl Counts {
     }
 }
 
-fn table(sum: &[Counts]) -> String {
-    let mut table = String::new();
+fn table(days: i64, sum: &[Counts]) -> String {
+    let mut table = format!(
+        "| {days} days | calls | failed | with a clock skew error | kept by the other | rejected |\n\
+        |---|---|---|---|---|---|\n"
+    );
     for ((name, _), counts) in PLAYERS.iter().zip(sum) {
         let Counts {
             calls,

@@ -14,13 +14,8 @@ use super::{Wire, whole};
 impl HttpConnector for Wire {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let wire = self.clone();
-        let gate = self.state().gate.clone();
         HttpConnectorFuture::new(async move {
-            if let Some(gate) = gate {
-                gate.wait().await;
-                // Later requests are not held.
-                wire.state().gate = None;
-            }
+            wire.is_let_go().await;
             let request = request.try_into_http1x().expect("was made by the SDK");
             let request =
                 request.map(|body| Bytes::copy_from_slice(body.bytes().unwrap_or_default()));
