@@ -50,6 +50,8 @@ pub(crate) struct Proof {
     service: String,
     signed_headers: String,
     payload: Payload,
+    /// The token of the request is that of the credentials.
+    has_own_token: bool,
     form: Form,
 }
 
@@ -93,11 +95,12 @@ pub(crate) fn prove(
             .count()
             <= 1
     };
+    let has_own_token = head.header(TOKEN) == credentials.session_token();
     let is_ours = original.access_key == credentials.access_key_id()
         && original.signs("host")
         && original.signs(DATE)
         // The signer takes the token from the credentials, and not from the request.
-        && (!original.signs(TOKEN) || head.header(TOKEN) == credentials.session_token())
+        && (!original.signs(TOKEN) || has_own_token)
         && (original.region.is_some() || original.signs(REGION_SET) && is_single(REGION_SET))
         && [AUTHORIZATION, DATE, TOKEN, CONTENT_SHA256]
             .into_iter()
@@ -112,6 +115,7 @@ pub(crate) fn prove(
         service: original.service.to_owned(),
         signed_headers: original.signed_headers.to_owned(),
         payload,
+        has_own_token,
         form: FORMS[0],
     };
     for form in FORMS {
@@ -140,8 +144,10 @@ impl Proof {
     ) -> Result<NewSignature, SkipReason> {
         let signed = self.signature(head, body, credentials, time)?;
         let mut headers = signed.headers;
-        // The request keeps its own, signed or not.
-        headers.retain(|header| header.name != TOKEN);
+        // A token from elsewhere, which is not signed, stays in the request.
+        if !self.has_own_token {
+            headers.retain(|header| header.name != TOKEN);
+        }
         #[cfg(feature = "sdk")]
         let chunks = self.region.as_deref().filter(|_| head.has_chunks());
         Ok(NewSignature {
