@@ -53,3 +53,21 @@ fn other_causes_are_named_and_are_no_clock_skew_errors() {
     );
     check("", "Invalid login token. Token is not yet valid", None);
 }
+
+#[test]
+fn each_cause_has_the_name_that_the_log_shows() {
+    let names = [
+        (OtherCause::WrongKey, "wrong_key"),
+        (OtherCause::ExpiredCredentials, "expired_credentials"),
+        (OtherCause::ExpiredUrl, "expired_url"),
+        (OtherCause::CredentialScope, "credential_scope"),
+        (OtherCause::UnknownCredentials, "unknown_credentials"),
+        (OtherCause::MissingAuthentication, "missing_authentication"),
+        (OtherCause::MalformedDate, "malformed_date"),
+        (OtherCause::MalformedSignature, "malformed_signature"),
+        (OtherCause::Denied, "denied"),
+    ];
+    for (cause, name) in names {
+        assert_eq!(cause.as_str(), name);
+    }
+}
