@@ -72,7 +72,12 @@ impl Proxied {
     async fn run(world: World, endpoint: Endpoint, known: ClockOffset, settings: Settings) -> Self {
         let said = Arc::<Mutex<Vec<String>>>::default();
         let lines = said.clone();
-        let say = move |line: String| lines.lock().expect("nobody panics with it").push(line);
+        let say = move |line: String| {
+            lines
+                .lock()
+                .expect("no thread panicked while it held the lock")
+                .push(line)
+        };
         let heard = say.clone();
         let clock = SkewClock::builder()
             .local_clock(world.machine.clone())
@@ -120,7 +125,10 @@ impl Proxied {
     }
 
     fn said(&self) -> Vec<String> {
-        self.said.lock().expect("nobody panics with it").clone()
+        self.said
+            .lock()
+            .expect("no thread panicked while it held the lock")
+            .clone()
     }
 }
 

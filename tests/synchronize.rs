@@ -289,18 +289,18 @@ async fn a_repair_of_the_local_clock_ends_the_correction_of_a_synchronization() 
 #[tokio::test]
 async fn a_wrong_date_costs_one_rejection_and_no_call() {
     for by in By::ALL {
-        for lie in [-HOUR, HOUR, -DAY] {
+        for error in [-HOUR, HOUR, -DAY] {
             let world = World::with_skew(0);
-            let liar = world.clone();
-            let lying = move || Some(wire::http_date(shifted(liar.true_time(), lie)));
-            let endpoint = start(Endpoint::builder(world.clock()).date_clock(lying)).await;
+            let server = world.clone();
+            let wrong_date = move || Some(wire::http_date(shifted(server.true_time(), error)));
+            let endpoint = start(Endpoint::builder(world.clock()).date_clock(wrong_date)).await;
             let clock = world.skew_clock();
             let status = by.synchronize(&clock, &endpoint.url()).await;
             assert!(status.expect("the endpoint answers").is_correcting());
             for _ in 0..3 {
-                assert!(is_accepted(&clock, &endpoint).await, "{by:?} {lie}");
+                assert!(is_accepted(&clock, &endpoint).await, "{by:?} {error}");
             }
-            assert_eq!(endpoint.counts().rejected_for_time, 1, "{by:?} {lie}");
+            assert_eq!(endpoint.counts().rejected_for_time, 1, "{by:?} {error}");
             assert_eq!(
                 clock.now(),
                 world.machine_wall(),

@@ -99,7 +99,7 @@ impl Machine {
         let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
         let clocks = ManualClock::new(start);
         let other_server = OtherServer {
-            host: Host::new("lab.example", seed.is_multiple_of(2)).unwrap(),
+            host: Host::new("other.example", seed.is_multiple_of(2)).unwrap(),
             ahead: 0,
             states_times: false,
         };

@@ -14,8 +14,8 @@ const DAY: i64 = 24 * HOUR;
 
 const AWS: &str = "s3.us-east-1.amazonaws.com";
 const KMS: &str = "kms.eu-west-1.amazonaws.com";
-const LAB: &str = "minio.lab.example";
-const OTHER_LAB: &str = "ceph.lab.example";
+const MINIO: &str = "minio.example";
+const CEPH: &str = "ceph.example";
 
 /// A machine with a clock. All times are in seconds, relative to its local clock.
 struct Machine {
@@ -166,7 +166,7 @@ fn a_message_starts_changes_and_ends_the_correction() {
     let mut machine = Machine::new();
     for (ahead, generation) in [(20 * MINUTE, 1), (-2 * DAY, 2), (0, 3)] {
         assert_eq!(machine.sends(AWS, Message(ahead)), Decision::Resign);
-        for host in [AWS, KMS, LAB] {
+        for host in [AWS, KMS, MINIO] {
             assert_eq!(machine.ahead(host), ahead, "{host}");
         }
         assert_eq!(machine.state.generation(), generation);
@@ -196,7 +196,7 @@ fn a_thousand_rejections_with_one_cause_are_one_correction_and_a_thousand_resend
 fn a_message_of_aws_changes_a_confirmed_clock_and_drops_the_confirmation() {
     let mut machine = Machine::confirmed();
     assert_eq!(machine.sends(KMS, Message(20 * MINUTE)), Decision::Resign);
-    assert_eq!(machine.ahead(LAB), 20 * MINUTE);
+    assert_eq!(machine.ahead(MINIO), 20 * MINUTE);
     assert!(!machine.is_confirmed());
     machine.says(&["skew_detected"]);
 }
@@ -215,7 +215,7 @@ fn aws_confirms_the_clock_that_signs_now_and_no_other() {
         (AWS, Undated(200), as_it_is, false),
         (AWS, Status(404, 0), as_it_is, false),
         (AWS, WrongKey(0), as_it_is, false),
-        (LAB, Status(200, 0), as_it_is, false),
+        (MINIO, Status(200, 0), as_it_is, false),
         (AWS, Status(200, 0), by_another, false),
         (AWS, Status(200, 0), by_an_older, false),
         (AWS, Status(200, 0), by_host_time, false),
@@ -229,14 +229,14 @@ fn aws_confirms_the_clock_that_signs_now_and_no_other() {
 #[test]
 fn a_date_starts_a_trial_for_its_host_alone() {
     for answer in [Status(403, 20 * MINUTE), Code(20 * MINUTE)] {
-        for host in [AWS, LAB] {
+        for host in [AWS, MINIO] {
             let mut machine = Machine::new();
             assert_eq!(machine.sends(host, answer), Decision::Resign);
             assert_eq!(machine.kind(host), Some(HostTimeKind::Trial));
             assert_eq!(machine.ahead(host), 20 * MINUTE);
             assert_eq!(machine.signing(host).by, SignedBy::HostTime);
             assert_eq!(machine.ahead(KMS), 0);
-            assert_eq!(machine.ahead(OTHER_LAB), 0);
+            assert_eq!(machine.ahead(CEPH), 0);
             assert_eq!(machine.state.generation(), 0);
             // A trial does not expire by itself.
             machine.passes(30 * 86_400);
@@ -308,14 +308,14 @@ fn each_response_does_in_each_state_of_a_host_what_the_table_says() {
     ] {
         for (kind, (ahead, host_time, event)) in [(Trial, to_trial), (Conflicting, to_conflicting)]
         {
-            let mut machine = Machine::trying(LAB, AHEAD);
-            let sample = machine.state.trust.host_time(LAB).unwrap().sample;
-            machine.state.trust.keep_time(LAB, kind, sample);
+            let mut machine = Machine::trying(MINIO, AHEAD);
+            let sample = machine.state.trust.host_time(MINIO).unwrap().sample;
+            machine.state.trust.keep_time(MINIO, kind, sample);
             machine.passes(10);
-            machine.sends(LAB, answer);
+            machine.sends(MINIO, answer);
             let what = format!("{answer:?}, {kind:?}");
             assert_eq!(machine.ahead(KMS), ahead, "{what}");
-            let now = machine.state.trust.host_time(LAB).map(|known| {
+            let now = machine.state.trust.host_time(MINIO).map(|known| {
                 let time = known.sample.point.at_monotonic(machine.reading.monotonic);
                 let ahead = ClockOffset::between(machine.reading.wall, time);
                 (known.kind, ahead.as_millis().div_euclid(1_000))
@@ -328,7 +328,7 @@ fn each_response_does_in_each_state_of_a_host_what_the_table_says() {
             let is_backing_off = machine
                 .state
                 .trust
-                .is_backing_off(LAB, machine.reading.monotonic);
+                .is_backing_off(MINIO, machine.reading.monotonic);
             // The host rejects a signature that agrees with its `Date`, or sends no `Date`.
             let backs_off = kind == Trial && matches!(answer, Code(AHEAD) | CodeAlone | Message(_));
             assert_eq!(is_backing_off, backs_off, "{what}");
@@ -344,7 +344,7 @@ fn a_trial_that_is_accepted_becomes_the_correction_of_all_hosts() {
         Decision::Pass
     );
     assert_eq!(machine.state.generation(), 1);
-    for host in [AWS, KMS, LAB] {
+    for host in [AWS, KMS, MINIO] {
         assert_eq!(machine.ahead(host), 20 * MINUTE);
         let by = SignedBy::Clock(1);
         assert_eq!(machine.signing(host).by, by, "{host}");
@@ -355,12 +355,12 @@ fn a_trial_that_is_accepted_becomes_the_correction_of_all_hosts() {
 #[test]
 fn an_accepted_request_that_the_clock_signed_does_not_accept_a_trial() {
     for signed_by in [SignedBy::Clock(0), SignedBy::Other] {
-        let mut machine = Machine::trying(LAB, 20 * MINUTE);
-        machine.observes(LAB, Undated(200), |exchange| {
+        let mut machine = Machine::trying(MINIO, 20 * MINUTE);
+        machine.observes(MINIO, Undated(200), |exchange| {
             exchange.trip.signed_by = signed_by;
         });
         assert_eq!(machine.state.generation(), 0);
-        assert_eq!(machine.kind(LAB), Some(HostTimeKind::Trial));
+        assert_eq!(machine.kind(MINIO), Some(HostTimeKind::Trial));
     }
 }
 
@@ -388,34 +388,34 @@ fn a_404_whose_date_contradicts_the_trial_removes_it() {
 
 #[test]
 fn a_rejected_trial_is_removed_and_the_hosts_date_ignored_for_a_minute_then_two() {
-    let mut machine = Machine::trying(LAB, 20 * MINUTE);
+    let mut machine = Machine::trying(MINIO, 20 * MINUTE);
     for period in [60, 120, 240] {
-        assert_eq!(machine.resends(LAB, Code(HOUR)), Decision::Pass);
-        assert_eq!(machine.kind(LAB), None);
+        assert_eq!(machine.resends(MINIO, Code(HOUR)), Decision::Pass);
+        assert_eq!(machine.kind(MINIO), None);
         let names = machine.events.drain(..).map(|event| event.name());
         assert!(names.eq(["trial_rejected", "resend_rejected"]));
         machine.passes(period - 1);
-        assert_eq!(machine.sends(LAB, Code(20 * MINUTE)), Decision::Pass);
-        assert_eq!(machine.sends(LAB, Status(403, HOUR)), Decision::Pass);
+        assert_eq!(machine.sends(MINIO, Code(20 * MINUTE)), Decision::Pass);
+        assert_eq!(machine.sends(MINIO, Status(403, HOUR)), Decision::Pass);
         machine.passes(1);
-        assert_eq!(machine.sends(LAB, Code(20 * MINUTE)), Decision::Resign);
-        assert_eq!(machine.kind(LAB), Some(HostTimeKind::Trial));
+        assert_eq!(machine.sends(MINIO, Code(20 * MINUTE)), Decision::Resign);
+        assert_eq!(machine.kind(MINIO), Some(HostTimeKind::Trial));
     }
     // The host accepts a request, so the next failure counts as the first.
-    machine.sends(LAB, Undated(200));
+    machine.sends(MINIO, Undated(200));
     assert_eq!(machine.ahead(KMS), 20 * MINUTE);
     let trial = Code(3 * HOUR);
-    assert_eq!(machine.sends(LAB, trial), Decision::Resign);
-    machine.resends(LAB, Code(5 * HOUR));
+    assert_eq!(machine.sends(MINIO, trial), Decision::Resign);
+    machine.resends(MINIO, Code(5 * HOUR));
     machine.passes(60);
-    assert_eq!(machine.sends(LAB, trial), Decision::Resign);
+    assert_eq!(machine.sends(MINIO, trial), Decision::Resign);
 }
 
 #[test]
 fn a_message_updates_the_clock_while_its_host_is_in_back_off() {
-    let mut machine = Machine::trying(LAB, 20 * MINUTE);
-    machine.resends(LAB, Code(HOUR));
-    assert_eq!(machine.sends(LAB, Message(40 * MINUTE)), Decision::Resign);
+    let mut machine = Machine::trying(MINIO, 20 * MINUTE);
+    machine.resends(MINIO, Code(HOUR));
+    assert_eq!(machine.sends(MINIO, Message(40 * MINUTE)), Decision::Resign);
     assert_eq!(machine.ahead(KMS), 40 * MINUTE);
 }
 
@@ -431,25 +431,25 @@ fn a_second_rejection_by_date_changes_nothing_for_other_hosts() {
 
 #[test]
 fn a_denial_removes_no_trial_and_starts_no_back_off() {
-    let mut machine = Machine::trying(LAB, 20 * MINUTE);
-    machine.resends(LAB, Status(403, 20 * MINUTE));
-    assert_eq!(machine.kind(LAB), Some(HostTimeKind::Trial));
+    let mut machine = Machine::trying(MINIO, 20 * MINUTE);
+    machine.resends(MINIO, Status(403, 20 * MINUTE));
+    assert_eq!(machine.kind(MINIO), Some(HostTimeKind::Trial));
     let mono = machine.reading.monotonic;
-    assert!(!machine.state.trust.is_backing_off(LAB, mono));
+    assert!(!machine.state.trust.is_backing_off(MINIO, mono));
 }
 
 #[test]
 fn a_denial_that_states_no_time_ends_a_trial_and_starts_no_back_off() {
-    let mut machine = Machine::trying(LAB, -HOUR);
+    let mut machine = Machine::trying(MINIO, -HOUR);
     // The trial stays after its resend, which may have been denied.
-    assert_eq!(machine.resends(LAB, Undated(403)), Decision::Pass);
-    assert_eq!(machine.ahead(LAB), -HOUR);
-    assert_eq!(machine.sends(LAB, Undated(403)), Decision::Resign);
-    assert_eq!(machine.ahead(LAB), 0);
-    assert_eq!(machine.resends(LAB, Undated(200)), Decision::Pass);
+    assert_eq!(machine.resends(MINIO, Undated(403)), Decision::Pass);
+    assert_eq!(machine.ahead(MINIO), -HOUR);
+    assert_eq!(machine.sends(MINIO, Undated(403)), Decision::Resign);
+    assert_eq!(machine.ahead(MINIO), 0);
+    assert_eq!(machine.resends(MINIO, Undated(200)), Decision::Pass);
     // The local clock is tried once.
-    assert_eq!(machine.sends(LAB, Undated(403)), Decision::Pass);
-    assert_eq!(machine.sends(LAB, Status(403, HOUR)), Decision::Resign);
+    assert_eq!(machine.sends(MINIO, Undated(403)), Decision::Pass);
+    assert_eq!(machine.sends(MINIO, Status(403, HOUR)), Decision::Resign);
     machine.says(&[]);
 }
 
@@ -498,9 +498,9 @@ fn nothing_is_signed_for_a_time_beyond_the_limit() {
         (Message(401 * DAY), 0),
     ] {
         for mut machine in [Machine::new(), Machine::confirmed()] {
-            assert_eq!(machine.sends(LAB, answer), Decision::Pass, "{answer:?}");
+            assert_eq!(machine.sends(MINIO, answer), Decision::Pass, "{answer:?}");
             assert_eq!(machine.state.generation(), 0);
-            assert_eq!((machine.ahead(LAB), machine.ahead(KMS)), (ahead, ahead));
+            assert_eq!((machine.ahead(MINIO), machine.ahead(KMS)), (ahead, ahead));
             machine.says(&["offset_limit_exceeded"]);
         }
     }
@@ -509,35 +509,35 @@ fn nothing_is_signed_for_a_time_beyond_the_limit() {
 #[test]
 fn requests_to_a_conflicting_host_are_signed_with_its_own_time() {
     let mut machine = Machine::confirmed();
-    assert_eq!(machine.sends(LAB, Message(20 * MINUTE)), Decision::Resign);
-    assert_eq!(machine.kind(LAB), Some(HostTimeKind::Conflicting));
-    assert_eq!((machine.ahead(LAB), machine.ahead(KMS)), (20 * MINUTE, 0));
+    assert_eq!(machine.sends(MINIO, Message(20 * MINUTE)), Decision::Resign);
+    assert_eq!(machine.kind(MINIO), Some(HostTimeKind::Conflicting));
+    assert_eq!((machine.ahead(MINIO), machine.ahead(KMS)), (20 * MINUTE, 0));
     assert_eq!(machine.state.generation(), 0);
     machine.says(&["hosts_disagree"]);
     let details = machine.events[0].details();
     let name = |label: &Option<Label>| label.as_ref().unwrap().as_str().to_owned();
-    assert_eq!(name(&details.server_address), LAB);
+    assert_eq!(name(&details.server_address), MINIO);
     assert_eq!(name(&details.other_address), AWS);
     // The host's clock drifts further, without a second warning.
     for answer in [Message(30 * MINUTE), Code(40 * MINUTE)] {
-        assert_eq!(machine.sends(LAB, answer), Decision::Resign);
-        assert_eq!(machine.resends(LAB, Undated(200)), Decision::Pass);
-        assert_eq!(machine.kind(LAB), Some(HostTimeKind::Conflicting));
+        assert_eq!(machine.sends(MINIO, answer), Decision::Resign);
+        assert_eq!(machine.resends(MINIO, Undated(200)), Decision::Pass);
+        assert_eq!(machine.kind(MINIO), Some(HostTimeKind::Conflicting));
     }
-    assert_eq!((machine.ahead(LAB), machine.ahead(KMS)), (40 * MINUTE, 0));
+    assert_eq!((machine.ahead(MINIO), machine.ahead(KMS)), (40 * MINUTE, 0));
     machine.says(&["hosts_disagree"]);
 }
 
 #[test]
 fn a_trial_that_is_accepted_against_a_confirmation_makes_a_conflicting_host() {
     let mut machine = Machine::confirmed();
-    assert_eq!(machine.sends(LAB, Code(20 * MINUTE)), Decision::Resign);
-    assert_eq!(machine.kind(LAB), Some(HostTimeKind::Trial));
+    assert_eq!(machine.sends(MINIO, Code(20 * MINUTE)), Decision::Resign);
+    assert_eq!(machine.kind(MINIO), Some(HostTimeKind::Trial));
     for _ in 0..3 {
-        machine.resends(LAB, Status(200, 20 * MINUTE));
+        machine.resends(MINIO, Status(200, 20 * MINUTE));
     }
-    assert_eq!(machine.kind(LAB), Some(HostTimeKind::Conflicting));
-    assert_eq!((machine.ahead(LAB), machine.ahead(KMS)), (20 * MINUTE, 0));
+    assert_eq!(machine.kind(MINIO), Some(HostTimeKind::Conflicting));
+    assert_eq!((machine.ahead(MINIO), machine.ahead(KMS)), (20 * MINUTE, 0));
     assert_eq!(machine.state.generation(), 0);
     machine.says(&["hosts_disagree"]);
 }
@@ -547,7 +547,7 @@ fn a_trial_of_aws_becomes_the_correction_although_aws_confirmed_the_clock() {
     let mut machine = Machine::confirmed();
     machine.sends(KMS, Code(20 * MINUTE));
     machine.resends(KMS, Status(200, 20 * MINUTE));
-    assert_eq!(machine.ahead(LAB), 20 * MINUTE);
+    assert_eq!(machine.ahead(MINIO), 20 * MINUTE);
     assert!(!machine.is_confirmed());
 }
 
@@ -555,14 +555,14 @@ fn a_trial_of_aws_becomes_the_correction_although_aws_confirmed_the_clock() {
 fn a_conflicting_host_that_agrees_again_is_no_longer_conflicting() {
     for is_confirmed in [true, false] {
         let mut machine = Machine::confirmed();
-        machine.sends(LAB, Message(20 * MINUTE));
+        machine.sends(MINIO, Message(20 * MINUTE));
         machine.events.clear();
         if !is_confirmed {
             machine.passes(3_600);
         }
         // Somebody repairs its clock.
-        assert_eq!(machine.sends(LAB, Message(0)), Decision::Resign);
-        assert_eq!((machine.kind(LAB), machine.ahead(LAB)), (None, 0));
+        assert_eq!(machine.sends(MINIO, Message(0)), Decision::Resign);
+        assert_eq!((machine.kind(MINIO), machine.ahead(MINIO)), (None, 0));
         assert_eq!(machine.state.generation(), 0);
         machine.says(&[]);
     }
@@ -571,14 +571,14 @@ fn a_conflicting_host_that_agrees_again_is_no_longer_conflicting() {
 #[test]
 fn among_other_hosts_the_last_error_counts_once_a_second() {
     let mut machine = Machine::new();
-    machine.sends(LAB, Message(20 * MINUTE));
-    machine.sends(OTHER_LAB, Message(HOUR));
+    machine.sends(MINIO, Message(20 * MINUTE));
+    machine.sends(CEPH, Message(HOUR));
     assert_eq!(machine.ahead(KMS), 20 * MINUTE);
-    assert_eq!(machine.kind(OTHER_LAB), Some(HostTimeKind::Conflicting));
+    assert_eq!(machine.kind(CEPH), Some(HostTimeKind::Conflicting));
     machine.passes(1);
-    machine.sends(OTHER_LAB, Message(2 * HOUR));
+    machine.sends(CEPH, Message(2 * HOUR));
     assert_eq!(
-        (machine.ahead(KMS), machine.ahead(OTHER_LAB)),
+        (machine.ahead(KMS), machine.ahead(CEPH)),
         (2 * HOUR, 2 * HOUR)
     );
 }
@@ -592,14 +592,14 @@ fn no_date_changes_the_time_of_another_host() {
             for is_resend in [false, true] {
                 for mut machine in [Machine::new(), Machine::confirmed()] {
                     for _ in 0..5 {
-                        machine.observes(LAB, Status(status, ahead), |exchange| {
+                        machine.observes(MINIO, Status(status, ahead), |exchange| {
                             // No request is signed with the time of the trial.
                             exchange.trip.signed_at = Some(exchange.trip.sent.wall);
                             exchange.trip.signed_by = SignedBy::Clock(0);
                             exchange.is_resend = is_resend;
                         });
                     }
-                    for host in [AWS, KMS, OTHER_LAB] {
+                    for host in [AWS, KMS, CEPH] {
                         assert_eq!(machine.signing(host).now, machine.reading.wall);
                     }
                     assert_eq!(machine.state.generation(), 0, "{status} {ahead}");
@@ -618,11 +618,11 @@ fn the_response_to_an_unsigned_request_changes_nothing() {
         Status(200, HOUR),
     ] {
         let mut machine = Machine::new();
-        let decision = machine.observes(LAB, answer, |exchange| {
+        let decision = machine.observes(MINIO, answer, |exchange| {
             exchange.trip.signed_at = None;
         });
         assert_eq!(decision, Decision::Pass);
-        assert_eq!((machine.ahead(LAB), machine.ahead(AWS)), (0, 0));
+        assert_eq!((machine.ahead(MINIO), machine.ahead(AWS)), (0, 0));
         machine.says(&[]);
     }
 }
@@ -672,14 +672,14 @@ fn an_observe_only_clock_tries_nothing_and_reports_each_skew_once() {
 
 #[test]
 fn a_monotonic_clock_that_goes_back_restarts_all_periods() {
-    let mut machine = Machine::trying(LAB, 20 * MINUTE);
-    machine.resends(LAB, Code(HOUR));
+    let mut machine = Machine::trying(MINIO, 20 * MINUTE);
+    machine.resends(MINIO, Code(HOUR));
     machine.sends(AWS, Status(200, 0));
     assert!(machine.is_confirmed());
     // Yesterday's checkpoint is restored.
     machine.reading.monotonic -= Duration::from_secs(86_400);
     machine.reading.wall -= Duration::from_secs(86_400);
-    assert_eq!(machine.sends(LAB, Code(20 * MINUTE)), Decision::Resign);
+    assert_eq!(machine.sends(MINIO, Code(20 * MINUTE)), Decision::Resign);
     assert!(machine.is_confirmed());
     machine.passes(3_600);
     let events = &mut machine.events;

@@ -134,7 +134,10 @@ impl Server {
     }
 
     fn sent(&self) -> Vec<Request<Bytes>> {
-        let seen = self.0.lock().expect("nobody panics with it");
+        let seen = self
+            .0
+            .lock()
+            .expect("no thread panicked while it held the lock");
         let whole = |request: &Request<Full<Bytes>>| request.clone().map(bytes_of);
         seen.sent.iter().map(whole).collect()
     }
@@ -150,7 +153,10 @@ impl Service<Request<Full<Bytes>>> for Server {
     }
 
     fn call(&mut self, request: Request<Full<Bytes>>) -> Self::Future {
-        let mut seen = self.0.lock().expect("nobody panics with it");
+        let mut seen = self
+            .0
+            .lock()
+            .expect("no thread panicked while it held the lock");
         seen.sent.push(request);
         ready(Ok(seen.answers.pop_front().unwrap_or_default()))
     }

@@ -49,7 +49,12 @@ impl Wire {
 
     /// Takes out what was sent.
     pub(crate) fn taken(&self) -> Vec<Request<Bytes>> {
-        std::mem::take(&mut self.0.lock().expect("nobody panics with it"))
+        std::mem::take(
+            &mut self
+                .0
+                .lock()
+                .expect("no thread panicked while it held the lock"),
+        )
     }
 
     async fn keep(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
@@ -68,7 +73,10 @@ impl Wire {
                 .map_err(ConnectorError::user)?
                 .to_bytes()
         };
-        let mut kept = self.0.lock().expect("nobody panics with it");
+        let mut kept = self
+            .0
+            .lock()
+            .expect("no thread panicked while it held the lock");
         kept.push(Request::from_parts(parts, body));
         let status = 400.try_into().map_err(other)?;
         Ok(HttpResponse::new(status, SdkBody::empty()))

@@ -297,7 +297,10 @@ struct Text(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Text {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("nobody panics with it").extend(line);
+        self.0
+            .lock()
+            .expect("no thread panicked while it held the lock")
+            .extend(line);
         Ok(line.len())
     }
 
@@ -321,7 +324,11 @@ async fn logged(level: Level, integration: Option<Integration>, skew: i64) -> St
     assert_eq!(receive(&site.sqs, QUEUE).await, Ok(()));
     assert_eq!(site.wire.sent(), 2);
     drop(guard);
-    let text = text.0.lock().expect("nobody panics with it").clone();
+    let text = text
+        .0
+        .lock()
+        .expect("no thread panicked while it held the lock")
+        .clone();
     String::from_utf8_lossy(&text).into_owned()
 }
 

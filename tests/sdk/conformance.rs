@@ -54,7 +54,7 @@ const DIFFERENCES: [Difference; 6] = [
         operation: 1,
         only_without_id: false,
         instead: |ours| ours.skew = 0,
-        why: "The service accepted the signature, so the clock is right enough, and a `Date` \
+        why: "The service accepted the signature, so the clock is accurate enough, and a `Date` \
               alone may be a proxy's.",
     },
     Difference {
@@ -63,7 +63,7 @@ const DIFFERENCES: [Difference; 6] = [
         operation: 0,
         only_without_id: false,
         instead: |ours| ours.skew = 300,
-        why: "One lying `Date` must not end a correction that is right: three in a row do, as \
+        why: "One wrong `Date` must not end a correct correction; three in a row do, as \
               the next test shows.",
     },
     Difference {

@@ -172,18 +172,18 @@ async fn an_answer_that_passed_the_timestamp_check_accepts_a_trial() {
 #[tokio::test]
 async fn the_back_off_doubles_from_a_minute_up_to_an_hour() {
     let scenario = Scenario::new(0, Manner::ByCode);
-    let lies = |times: usize| {
+    let send_wrong_dates = |times: usize| {
         let misdated = || skew_error(&scenario, 20 * MINUTE);
         scenario.wire.forget_plans();
         scenario.wire.plan((0..times).map(|_| misdated()));
     };
     for period in [1, 2, 4, 8, 16, 32, 60, 60] {
-        lies(2);
+        send_wrong_dates(2);
         assert_eq!(scenario.cost().await, 2, "before {period} min");
         scenario
             .world
             .advance(minutes(period) - Duration::from_secs(1));
-        lies(1);
+        send_wrong_dates(1);
         assert_eq!(scenario.cost().await, 1, "{period} min");
         scenario.assert_local_time();
         scenario.world.advance(Duration::from_secs(1));
@@ -195,10 +195,10 @@ async fn the_back_off_doubles_from_a_minute_up_to_an_hour() {
     scenario.world.set_skew(0);
     scenario.world.advance(minutes(1));
     scenario.assert_local_time();
-    lies(2);
+    send_wrong_dates(2);
     assert_eq!(scenario.cost().await, 2);
     scenario.world.advance(minutes(1));
-    lies(2);
+    send_wrong_dates(2);
     assert_eq!(scenario.cost().await, 2);
 }
 

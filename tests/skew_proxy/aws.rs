@@ -82,7 +82,10 @@ impl Aws {
 
     /// Returns for which names connections were made, in their order and each once.
     pub(crate) fn names(&self) -> Vec<String> {
-        let asked_for = self.asked_for.lock().expect("nobody panics with it");
+        let asked_for = self
+            .asked_for
+            .lock()
+            .expect("no thread panicked while it held the lock");
         let mut names = Vec::new();
         for name in &*asked_for {
             if !names.contains(name) {

@@ -94,7 +94,7 @@ async fn run_sequence(arm: Arm, seed: u64, tally: &mut Tally) {
             DateFault::Missing,
             DateFault::Doubled,
             DateFault::TwoDigitYear,
-            DateFault::Lying(ahead),
+            DateFault::Wrong(ahead),
         ]);
         wire.add("", site.clone().dated(date));
         let reply = if rng.bool() {

@@ -125,7 +125,7 @@ async fn meets(arm: Arm, name: &str, draw: fn(&mut Rng) -> Fault, seed: u64, tal
                         ahead,
                         ..site.clone()
                     };
-                    wire.add("sqs.lab.", ahead);
+                    wire.add("sqs.other.", ahead);
                 }
                 Fault::Queue(time) => queued = time,
                 _ => {}

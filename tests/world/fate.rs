@@ -77,15 +77,15 @@ pub(crate) enum Reply {
     },
     /// One of the service's servers, whose clock is this many milliseconds ahead of the true time.
     /// It states that time in the error message, ...
-    LyingMessage {
+    WrongMessage {
         ahead: i64,
     },
     /// ... or sends only the code, ...
-    LyingCode {
+    WrongCode {
         ahead: i64,
     },
     /// ... or a 403 without a body.
-    LyingWithoutBody {
+    WrongDateWithoutBody {
         ahead: i64,
     },
     /// The caller may not perform the operation.
@@ -113,5 +113,5 @@ pub(crate) enum DateFault {
     /// 1970, as devices without a clock send it.
     Absurd,
     /// This many milliseconds ahead.
-    Lying(i64),
+    Wrong(i64),
 }

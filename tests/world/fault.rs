@@ -137,7 +137,7 @@ pub(crate) const SORTS: [Sort; 28] = [
         ]))
     }),
     Sort("wrong Date on all answers", |rng| {
-        Fault::Date(DateFault::Lying(rng.either_way(SECOND, 1_000 * DAY)))
+        Fault::Date(DateFault::Wrong(rng.either_way(SECOND, 1_000 * DAY)))
     }),
     Sort("wrong Date on an accepted answer", |rng| {
         Fault::WrongDateOnAccepted {

@@ -151,7 +151,7 @@ async fn live(arm: Arm, seed: u64, operations: u64) -> Tally {
         let is_untouched = clock.now() == world.wall() && !clock.status().is_correcting();
         tally.count_if(!is_untouched, STILL_CORRECTED);
         let sent = wire.take_sent();
-        let is_wrong_message = has_message && matches!(reply, Reply::LyingMessage { .. });
+        let is_wrong_message = has_message && matches!(reply, Reply::WrongMessage { .. });
         enter(&mut tally, reply, is_wrong_message, &sent, outcome.is_ok());
         let bad = [
             STILL_CORRECTED,
@@ -186,9 +186,9 @@ fn reply(rng: &mut Rng, least_error: i64) -> Reply {
     rng.one_of(&[
         Reply::Unavailable { ahead: any },
         Reply::Forbidden { ahead: any },
-        Reply::LyingCode { ahead },
-        Reply::LyingWithoutBody { ahead },
-        Reply::LyingMessage { ahead },
+        Reply::WrongCode { ahead },
+        Reply::WrongDateWithoutBody { ahead },
+        Reply::WrongMessage { ahead },
     ])
 }
 

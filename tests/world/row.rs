@@ -103,7 +103,7 @@ pub(crate) const ROWS: [Row; 25] = [
     scenario!("a doubled `Date`", |of: Setup| of.dated(DateFault::Doubled)),
     scenario!("a `Date` of 1970", |of: Setup| of.dated(DateFault::Absurd)),
     scenario!("a `Date` that is a day off", |of: Setup| of
-        .dated(DateFault::Lying(DAY))),
+        .dated(DateFault::Wrong(DAY))),
     scenario!("403 without a body, as to a HEAD", async |of: Setup| {
         let silent = SkewError::without_body();
         let site = Site::with_tolerance(15).saying(&silent);
@@ -118,7 +118,7 @@ pub(crate) const ROWS: [Row; 25] = [
         let mut end = run.calls(1).await;
         for _ in 0..10 {
             // A denied HEAD has no body either.
-            let denied = Reply::LyingWithoutBody { ahead: 0 };
+            let denied = Reply::WrongDateWithoutBody { ahead: 0 };
             run.0.wire.plan(vec![Fate::default().replied(denied); 3]);
             end.add(&run.calls(1).await);
             run.0.wire.forget_plans();
@@ -173,7 +173,7 @@ pub(crate) const ROWS: [Row; 25] = [
             let run = of.at(0);
             let mut end = run.calls(1).await;
             for _ in 0..5 {
-                let reply = Reply::LyingMessage { ahead: 2 * HOUR };
+                let reply = Reply::WrongMessage { ahead: 2 * HOUR };
                 run.0.wire.plan([Fate::default().replied(reply)]);
                 end.add(&run.calls(4).await);
             }
@@ -186,7 +186,7 @@ pub(crate) const ROWS: [Row; 25] = [
             let run = of.at(0);
             let mut end = run.calls(1).await;
             for _ in 0..5 {
-                let reply = Reply::LyingCode { ahead: 2 * HOUR };
+                let reply = Reply::WrongCode { ahead: 2 * HOUR };
                 run.0.wire.plan([Fate::default().replied(reply)]);
                 end.add(&run.calls(4).await);
             }

@@ -92,10 +92,14 @@ async fn meets(arm: Arm, error: &SkewError, minutes: u64, seed: u64, tally: &mut
             DateFault::Cached,
             DateFault::TwoDigitYear,
             DateFault::Absurd,
-            DateFault::Lying(-9 * HOUR),
+            DateFault::Wrong(-9 * HOUR),
         ])
     } else {
         DateFault::None
+    };
+    let date = match date {
+        DateFault::Cached if !error.states_request_time() => DateFault::Missing,
+        date => date,
     };
     let world = World::with_skew(skew);
     let station = Station::new(arm, &world, site.saying(error).dated(date));

@@ -94,11 +94,11 @@ impl Site {
             Reply::Forbidden { ahead } => {
                 Answer::new(403, "<html>Forbidden</html>").at(shifted(now, ahead))
             }
-            Reply::LyingMessage { ahead } => self.reject(request, shifted(now, ahead)),
-            Reply::LyingCode { ahead } => {
+            Reply::WrongMessage { ahead } => self.reject(request, shifted(now, ahead)),
+            Reply::WrongCode { ahead } => {
                 Answer::new(403, BY_CODE).at(shifted(now, ahead)).with_id()
             }
-            Reply::LyingWithoutBody { ahead } => {
+            Reply::WrongDateWithoutBody { ahead } => {
                 Answer::new(403, "").at(shifted(now, ahead)).with_id()
             }
             Reply::Nobody => Answer::new(500, ""),
@@ -178,7 +178,7 @@ impl Site {
                 answer.with("date", &format!("Friday, {day}-{month}-{year} {time}"))
             }
             DateFault::Absurd => answer.with("date", "Thu, 01 Jan 1970 00:00:00 GMT"),
-            DateFault::Lying(by) => answer.at(shifted(now, by)),
+            DateFault::Wrong(by) => answer.at(shifted(now, by)),
         }
     }
 }

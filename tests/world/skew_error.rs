@@ -43,6 +43,12 @@ impl SkewError {
             && self.window.is_none_or(|window| window == tolerance)
     }
 
+    /// Returns whether the text states the time of the request. If it does not, and comes from a
+    /// cache, it may be about another request, and is ignored.
+    pub(crate) fn states_request_time(&self) -> bool {
+        (0..LAYOUTS.len()).any(|layout| self.body.contains(&token(0, layout)))
+    }
+
     /// Returns the text of a server whose clock shows `server`.
     pub(crate) fn text(
         &self,

@@ -94,8 +94,8 @@ impl Machine {
                 rules(signed_at, now, self.tolerance, true)
             }
             Fault::OtherHost => {
-                let labs = shifted(now, self.other_server.ahead);
-                rules(signed_at, labs, 900, self.other_server.states_times)
+                let other_time = shifted(now, self.other_server.ahead);
+                rules(signed_at, other_time, 900, self.other_server.states_times)
             }
             Fault::WrongDateOnAccepted => Answer::new(200, "", wrong),
             Fault::WrongDateOnUnavailable => Answer::new(503, "", wrong),

@@ -82,7 +82,7 @@ pub(super) const FEATURES: [Feature; 31] = [
         site.cost(call).await
     }),
     feature!("an endpoint with `http:`", async |of: Setup| {
-        let url = "http://sqs.lab.example";
+        let url = "http://sqs.other.example";
         sqs_calls(of.site_with(Protocol::Json, |config| config.endpoint_url(url))).await
     }),
     feature!("S3, put from memory and get", async |of: Setup| {
@@ -280,7 +280,7 @@ impl Setup {
 
     fn minio(self) -> Site {
         self.site_with(Protocol::S3, |config| {
-            config.endpoint_url("http://minio.lab.example")
+            config.endpoint_url("http://minio.example")
         })
     }
 }

@@ -282,7 +282,10 @@ impl Net {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().expect("nobody panics with it")
+        self.0
+            .state
+            .lock()
+            .expect("no thread panicked while it held the lock")
     }
 }
 

@@ -107,11 +107,11 @@ pub(crate) const ROWS: [Row; 10] = [
     Row(
         "correct clock, AWS and a server that is 9 h ahead, in turns",
         || {
-            let mut site = Host::Lab.site();
+            let mut site = Host::Other.site();
             site.ahead = 9 * HOUR;
             let mut other = call();
-            other.host = Host::Lab;
-            let mut lines = vec![Line::Host(Host::Lab, vec![site])];
+            other.host = Host::Other;
+            let mut lines = vec![Line::Host(Host::Other, vec![site])];
             for _ in 0..10 {
                 lines.extend(calls(1, &call()));
                 lines.extend(calls(1, &other));

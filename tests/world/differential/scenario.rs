@@ -56,10 +56,10 @@ pub(super) enum Host {
     S3,
     /// A directory bucket of S3 Express.
     Express,
-    Lab,
+    Other,
     MinIo,
     /// Over plain http, as the next.
-    PlainLab,
+    PlainOther,
     PlainMinIo,
 }
 
@@ -69,9 +69,9 @@ impl Host {
         Self::SqsElsewhere,
         Self::S3,
         Self::Express,
-        Self::Lab,
+        Self::Other,
         Self::MinIo,
-        Self::PlainLab,
+        Self::PlainOther,
         Self::PlainMinIo,
     ];
 
@@ -83,9 +83,9 @@ impl Host {
             Self::Express => {
                 "https://bucket--use1-az4--x-s3.s3express-use1-az4.us-east-1.amazonaws.com"
             }
-            Self::Lab => "https://sqs.lab.example",
-            Self::MinIo => "https://minio.lab.example",
-            Self::PlainLab => "http://sqs.plain.example",
+            Self::Other => "https://sqs.other.example",
+            Self::MinIo => "https://minio.example",
+            Self::PlainOther => "http://sqs.plain.example",
             Self::PlainMinIo => "http://minio.plain.example",
         }
     }
@@ -106,7 +106,7 @@ impl Host {
 
     /// Without TLS.
     pub(super) const fn is_plain(self) -> bool {
-        matches!(self, Self::PlainLab | Self::PlainMinIo)
+        matches!(self, Self::PlainOther | Self::PlainMinIo)
     }
 
     const fn is_aws(self) -> bool {
@@ -118,7 +118,9 @@ impl Host {
 
     pub(super) fn site(self) -> Site {
         match self {
-            Self::Sqs | Self::SqsElsewhere | Self::Lab | Self::PlainLab => Site::with_tolerance(5),
+            Self::Sqs | Self::SqsElsewhere | Self::Other | Self::PlainOther => {
+                Site::with_tolerance(5)
+            }
             Self::S3 | Self::Express => {
                 let mut all = SkewError::all().iter();
                 let in_fields = all.find(|known| known.id == "s3skew-020");
@@ -290,7 +292,7 @@ fn servers(rng: &mut Rng, host: Host) -> Vec<Site> {
     }
     let mut odd = site.clone();
     if rng.bool() {
-        odd.date = DateFault::Lying(rng.either_way(SECOND, 10 * DAY));
+        odd.date = DateFault::Wrong(rng.either_way(SECOND, 10 * DAY));
     } else {
         // By more or by less than its service tolerates.
         odd.ahead += rng.either_way(SECOND, 10 * DAY);

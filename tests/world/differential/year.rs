@@ -20,7 +20,7 @@ const HOSTS: [Host; 5] = [
     Host::Sqs,
     Host::SqsElsewhere,
     Host::S3,
-    Host::Lab,
+    Host::Other,
     Host::MinIo,
 ];
 
