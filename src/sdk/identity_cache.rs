@@ -18,7 +18,7 @@ use aws_smithy_runtime_api::client::runtime_components::{
     RuntimeComponents, RuntimeComponentsBuilder,
 };
 use aws_smithy_runtime_api::shared::IntoShared;
-use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 
 use crate::clock::SkewClock;
 use crate::event::{Details, EventKind, Missing, SkewEvent};
@@ -133,6 +133,9 @@ impl SkewIdentityCache {
             // time source.
             return None;
         }
+        if let Some(ValidAt(time)) = cfg.load::<ValidAt>().copied() {
+            return Some((time, true));
+        }
         // A resend is signed with another time than the clock only if its host has its own
         // time.
         if clock.has_host_times()
@@ -213,6 +216,15 @@ impl ResolveCachedIdentity for SkewIdentityCache {
         let (_, first) = &self.first;
         first.validate_final_config(runtime_components, cfg)
     }
+}
+
+/// In the config of a request for credentials: the time at which they have to be valid, which
+/// may be that of a single host.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ValidAt(pub(super) SystemTime);
+
+impl Storable for ValidAt {
+    type Storer = StoreReplace<Self>;
 }
 
 /// A resolver that asks a provider for credentials, and falls back to the last valid ones.

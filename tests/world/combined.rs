@@ -186,9 +186,11 @@ impl Call<'_> {
         self.sent.iter().filter(rejected).count()
     }
 
-    /// How many resends it had because of the clock, without the user's retries.
+    /// Returns how many resends it had because of the clock, without the user's retries. After a
+    /// lost response only the user's retry sends again.
     fn extra(&self) -> usize {
-        let pairs = self.sent.windows(2);
+        let lost = usize::from(self.is_now && self.fault == Fault::AnswerLost);
+        let pairs = self.sent.windows(2).skip(lost);
         let again = pairs.filter(|pair| pair[0].verdict == Verdict::Rejected);
         again.count()
     }

@@ -36,6 +36,7 @@ use crate::evidence::ResponseView;
 use crate::host::Host;
 use crate::resend::{LARGEST_READ, LONGEST_READ, ReplayRequest};
 use crate::resign::{Head, NewSignature, SignatureHeader};
+use crate::sdk::identity_cache::ValidAt;
 use crate::sdk::operation::view;
 
 /// A request that is being sent, and its copy. If the body cannot be sent twice, the copy
@@ -191,7 +192,8 @@ impl SigningContext {
     pub(super) async fn credentials(&self, at: SystemTime) -> Option<Credentials> {
         let resolver = self.resolver.clone()?;
         let components = self.components(StaticTimeSource::new(at))?;
-        let cfg = ConfigBag::base();
+        let mut cfg = ConfigBag::base();
+        cfg.interceptor_state().store_put(ValidAt(at));
         let identity = self
             .cache
             .resolve_cached_identity(resolver, &components, &cfg)

@@ -86,7 +86,7 @@ fn settings(days: i64) -> [Vec<Setting>; 5] {
         vec![Setting::NoRetries],
         vec![rotating()],
         vec![Setting::Keys(Keys::Once {
-            valid: millis((days + 1) * DAY),
+            valid: millis(3 * (days + 1) * DAY),
         })],
         vec![rotating(), Setting::AttemptTimeout(millis(2 * SECOND))],
     ]
