@@ -146,8 +146,8 @@ fn requests_are_signed_with_a_hosts_own_time_if_it_differs_from_the_clock() {
         let at = reading(-20 * MINUTE, 200);
         state
             .trust
-            .keep_time("other.example", HostTimeKind::Trial, sample(ahead, 150));
-        let signing = state.signing_time("other.example", at);
+            .keep_time("minio.example", HostTimeKind::Trial, sample(ahead, 150));
+        let signing = state.signing_time("minio.example", at);
         let own = (reading(ahead, 200).wall, SignedBy::HostTime);
         let clocks = (reading(0, 200).wall, SignedBy::Clock(state.generation()));
         let expected = if is_own { own } else { clocks };
@@ -166,7 +166,7 @@ fn three_accepted_responses_in_a_row_end_a_correction() {
     let at = reading(0, 200);
     let truth = Interval::exactly(wall_on_monotonic(at)).widened(Duration::from_secs(1));
     let agreeing = Interval::exactly(lie.point);
-    let stranger = Host::new("other.example", true).unwrap();
+    let stranger = Host::new("minio.example", true).unwrap();
     let sibling = Host::new("kms.eu-west-1.amazonaws.com", true).unwrap();
     assert!(state.contradict(truth, Some(&aws()), at).is_none());
     assert!(state.contradict(truth, Some(&sibling), at).is_none());
@@ -248,16 +248,16 @@ fn a_reset_forgets_the_correction_and_the_confirmation() {
     let mut state = corrected(-20 * MINUTE);
     let at = reading(-20 * MINUTE, 200);
     state.trust.confirm(&aws(), at);
-    state.trust.back_off("other.example", at.monotonic);
+    state.trust.back_off("minio.example", at.monotonic);
     let kind = HostTimeKind::Conflicting;
     state
         .trust
-        .keep_time("other.example", kind, sample(MINUTE, 150));
+        .keep_time("minio.example", kind, sample(MINUTE, 150));
     state.reset();
     assert_eq!(state.correction(), None);
     assert_eq!(state.now(at), at.wall);
     assert_eq!(state.trust.objection_to(None, at), None);
-    assert!(!state.trust.is_backing_off("other.example", at.monotonic));
+    assert!(!state.trust.is_backing_off("minio.example", at.monotonic));
     assert!(!state.trust.has_host_times());
 }
 

@@ -25,7 +25,7 @@ use crate::event::{Details, EventKind, Missing, SkewEvent};
 use crate::lifetime::Clocks;
 use crate::sdk::interceptor;
 use crate::sdk::operation::OperationState;
-use loaded::Loaded;
+use loaded::{EXPIRES_SOON, Loaded};
 
 /// Identity cache that judges the expiry of credentials by the corrected clock.
 ///
@@ -86,7 +86,8 @@ impl SkewIdentityCache {
         // Another thread may have stored the cache of a later generation in the meantime;
         // keep that one.
         if current.0 < generation {
-            *current = (generation, fresh());
+            let cache = IdentityCache::lazy().buffer_time(EXPIRES_SOON).build();
+            *current = (generation, cache.into_shared());
         }
         current.1.clone()
     }

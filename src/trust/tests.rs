@@ -65,25 +65,25 @@ fn a_machine_that_boots_in_1970_is_measured_from_the_release() {
 
 #[test]
 fn while_aws_confirms_the_clock_no_other_host_changes_it() {
-    let (aws, other) = (
+    let (aws, minio) = (
         host("sqs.us-east-1.amazonaws.com", true),
-        host("other.example", true),
+        host("minio.example", true),
     );
     let mut trust = Trust::default();
-    assert_eq!(trust.objection_to(Some(&other), reading(0)), None);
+    assert_eq!(trust.objection_to(Some(&minio), reading(0)), None);
     trust.confirm(&aws, reading(0));
     assert_eq!(
-        trust.objection_to(Some(&other), reading(3_599)),
+        trust.objection_to(Some(&minio), reading(3_599)),
         Some(aws.name())
     );
     assert_eq!(trust.objection_to(Some(&aws), reading(5)), None);
     assert_eq!(trust.objection_to(None, reading(5)), Some(aws.name()));
-    assert_eq!(trust.objection_to(Some(&other), reading(3_600)), None);
+    assert_eq!(trust.objection_to(Some(&minio), reading(3_600)), None);
     let stepped = Reading {
         wall: reading(5).wall + WALL_STEP,
         ..reading(5)
     };
-    assert_eq!(trust.objection_to(Some(&other), stepped), None);
+    assert_eq!(trust.objection_to(Some(&minio), stepped), None);
 }
 
 #[test]
@@ -104,15 +104,15 @@ fn a_back_off_doubles_up_to_an_hour() {
     let mut trust = Trust::default();
     let mut mono = Duration::from_secs(100);
     for minutes in [1, 2, 4, 8, 16, 32, 60, 60] {
-        trust.back_off("other.example", mono);
+        trust.back_off("minio.example", mono);
         let period = Duration::from_secs(minutes * 60);
-        assert!(trust.is_backing_off("other.example", mono + period - Duration::from_secs(1)));
-        assert!(!trust.is_backing_off("other.example", mono + period));
+        assert!(trust.is_backing_off("minio.example", mono + period - Duration::from_secs(1)));
+        assert!(!trust.is_backing_off("minio.example", mono + period));
         mono += period;
     }
-    trust.end_back_off("other.example");
-    trust.back_off("other.example", mono);
-    assert!(!trust.is_backing_off("other.example", mono + FIRST_BACK_OFF));
+    trust.end_back_off("minio.example");
+    trust.back_off("minio.example", mono);
+    assert!(!trust.is_backing_off("minio.example", mono + FIRST_BACK_OFF));
 }
 
 fn sample() -> OffsetSample {
@@ -134,11 +134,11 @@ fn sample() -> OffsetSample {
 fn a_host_is_reported_once_when_it_becomes_conflicting() {
     use HostTimeKind::{Conflicting, Trial};
     let mut trust = Trust::default();
-    let mut keeps = |kind| trust.keep_time("other.example", kind, sample());
+    let mut keeps = |kind| trust.keep_time("minio.example", kind, sample());
     let reports = [Trial, Conflicting, Conflicting, Trial, Conflicting].map(&mut keeps);
     assert_eq!(reports, [false, true, false, false, false]);
-    trust.forget_time("other.example");
-    assert!(trust.keep_time("other.example", Conflicting, sample()));
+    trust.forget_time("minio.example");
+    assert!(trust.keep_time("minio.example", Conflicting, sample()));
 }
 
 #[test]
@@ -158,19 +158,19 @@ fn at_most_32_hosts_are_remembered_and_the_oldest_is_forgotten() {
 
 #[test]
 fn a_monotonic_clock_that_goes_back_restarts_each_period() {
-    let (aws, other) = (
+    let (aws, minio) = (
         host("sqs.us-east-1.amazonaws.com", true),
-        host("other.example", true),
+        host("minio.example", true),
     );
     let back = |seconds: u64| reading(100 + seconds);
     let mut trust = Trust::default();
     trust.confirm(&aws, reading(900_000));
-    trust.back_off("other.example", reading(900_000).monotonic);
+    trust.back_off("minio.example", reading(900_000).monotonic);
     trust.restart_periods(back(0).monotonic);
-    let objects = |trust: &Trust, at| trust.objection_to(Some(&other), at).is_some();
+    let objects = |trust: &Trust, at| trust.objection_to(Some(&minio), at).is_some();
     assert!(objects(&trust, back(3_599)) && !objects(&trust, back(3_600)));
-    assert!(trust.is_backing_off("other.example", back(59).monotonic));
-    assert!(!trust.is_backing_off("other.example", back(60).monotonic));
+    assert!(trust.is_backing_off("minio.example", back(59).monotonic));
+    assert!(!trust.is_backing_off("minio.example", back(60).monotonic));
     let mut trust = Trust::default();
     trust.changed(Some(&aws), Duration::ZERO);
     trust.changed(

@@ -67,8 +67,9 @@ impl Loaded {
     }
 }
 
-/// From this long before the expiry on, the SDK's cache decides when to load again: it does
-/// so about 10 seconds before, with a jitter.
-const EXPIRES_SOON: Duration = Duration::from_secs(20);
+/// From this long before the expiry on (half of it, at least), credentials are loaded again if
+/// the clock was corrected: it may be some seconds behind, and the request takes some
+/// seconds to arrive. The SDK's default is 10 seconds.
+pub(super) const EXPIRES_SOON: Duration = Duration::from_secs(60);
 /// How long an identity without an expiry is used; the SDK's default.
 const WITHOUT_EXPIRY: Duration = Duration::from_secs(15 * 60);

@@ -304,10 +304,12 @@ fn servers(rng: &mut Rng, host: Host) -> Vec<Site> {
 
 pub(super) fn site(rng: &mut Rng, host: Host) -> Site {
     let mut site = host.site();
-    if !host.is_s3() && rng.in_thousand(150) {
+    // It states its tolerance: nobody can know one of less than four minutes otherwise.
+    let is_strict = !host.is_s3() && rng.in_thousand(150);
+    if is_strict {
         site = Site::with_tolerance(1);
     }
-    if rng.bool() {
+    if is_strict || rng.bool() {
         site = site.dated(rng.one_of(&[
             DateFault::None,
             DateFault::Missing,
