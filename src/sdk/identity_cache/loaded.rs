@@ -67,9 +67,9 @@ impl Loaded {
     }
 }
 
-/// From this long before the expiry on (half of it, at least), credentials are loaded again if
-/// the clock was corrected: it may be some seconds behind, and the request takes some
-/// seconds to arrive. The SDK's default is 10 seconds.
-pub(super) const EXPIRES_SOON: Duration = Duration::from_secs(60);
+/// If the clock was corrected, credentials are loaded again from this long before their
+/// expiry on, at the latest after half of it: a corrected clock may be a minute or two
+/// behind. The SDK's default is 10 seconds.
+pub(super) const EXPIRES_SOON: Duration = Duration::from_secs(180);
 /// How long an identity without an expiry is used; the SDK's default.
 const WITHOUT_EXPIRY: Duration = Duration::from_secs(15 * 60);
