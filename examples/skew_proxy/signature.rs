@@ -79,9 +79,12 @@ impl Proof {
             signed_headers: original.signed_headers.to_owned(),
         };
         let is_whole = original.access_key == credentials.access_key_id()
-            && [HOST.as_str(), DATE].map(|name| original.signs(name)) == [true; 2]
-            && [HOST.as_str(), TOKEN, CONTENT_SHA256].map(|name| is_single(&parts.headers, name))
-                == [true; 3];
+            && [HOST.as_str(), DATE]
+                .iter()
+                .all(|name| original.signs(name))
+            && [HOST.as_str(), TOKEN, CONTENT_SHA256]
+                .iter()
+                .all(|name| is_single(&parts.headers, name));
         let signed_at = Utc.from_utc_datetime(&original.signed_at).into();
         let headers = is_whole.then(|| proof.sign(parts, body, credentials, signed_at))??;
         let again = Authorization::of(&headers)?;

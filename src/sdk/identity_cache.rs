@@ -63,7 +63,8 @@ impl SkewClock {
     /// # }
     /// ```
     pub fn identity_cache(&self) -> SkewIdentityCache {
-        let first = (self.generation(), fresh());
+        let cache = IdentityCache::lazy().build().into_shared();
+        let first = (self.generation(), cache);
         SkewIdentityCache {
             clock: self.clone(),
             first: first.clone(),
@@ -304,8 +305,4 @@ impl WithFallback {
         let partition = self.inner.cache_partition();
         self.loaded.last(&partition, self.clock.clocks())
     }
-}
-
-fn fresh() -> SharedIdentityCache {
-    IdentityCache::lazy().build().into_shared()
 }

@@ -246,5 +246,5 @@ pub(super) fn first_header<'a>(headers: &'a Headers, name: &HeaderName) -> Optio
 
 pub(super) static X_AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
 
-/// The length of `20240522T115159Z`
+/// The length of `20240522T115159Z`.
 const AMZ_DATE: usize = 16;

@@ -9,6 +9,7 @@ mod integrations;
 mod last_line;
 mod listener;
 mod modes;
+mod output;
 mod scenarios;
 mod schema;
 mod secrets;

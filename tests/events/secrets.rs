@@ -1,51 +1,17 @@
 //! No event and no `Debug` output contains a secret.
 
 use std::fmt::Write as _;
-use std::io;
-use std::sync::{Arc, Mutex};
 
 use aws_clock_skew::evidence::{Evidence, ResponseView};
 use aws_smithy_types::base64;
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::fmt::{self, MakeWriter};
+use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 
 use crate::capture::install_global_subscriber;
+use crate::output::Output;
 use crate::scenarios::{KINDS, OTHER_SECRET, SECRET, SESSION_TOKEN, credentials, trigger};
-
-/// The output of all formatters.
-#[derive(Clone, Default)]
-struct Output(Arc<Mutex<Vec<u8>>>);
-
-impl Output {
-    fn text(&self) -> String {
-        let bytes = self.0.lock().expect("is not poisoned");
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
-}
-
-impl io::Write for Output {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0
-            .lock()
-            .expect("is not poisoned")
-            .extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Output {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
 
 /// Captures everything that the crate's targets emit at TRACE, in all formats.
 fn written_while(output: &Output) -> tracing::subscriber::DefaultGuard {

@@ -1,8 +1,5 @@
 //! The rows of `docs/comparison.md`: the SDK alone beside each integration.
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
 use aws_clock_skew::SkewClock;
 use aws_config::SdkConfig;
 use aws_smithy_async::rt::sleep::TokioSleep;
@@ -13,6 +10,7 @@ use crate::clients::{
     Integration, SDK_AND_ALL, config_in, head, receive, s3_of, sqs_of, without_retries,
 };
 use crate::log::Log;
+use crate::output::Output;
 use crate::wire::{Answer, Fate, Manner, Wire};
 use crate::world::{DAY, HOUR, MINUTE, World, minutes, shifted};
 
@@ -291,45 +289,21 @@ async fn a_wrong_key_is_sent_three_times_by_the_sdk_alone() {
     }
 }
 
-/// What every target logs, as text.
-#[derive(Clone, Default)]
-struct Text(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Text {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0
-            .lock()
-            .expect("no thread panicked while it held the lock")
-            .extend(line);
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// Returns what a call of a client logs, in the format of `tracing-subscriber`.
 async fn logged(level: Level, integration: Option<Integration>, skew: i64) -> String {
     let _listens = Log::start();
-    let text = Text::default();
-    let writer = text.clone();
+    let output = Output::default();
     let subscriber = tracing_subscriber::fmt()
         .with_ansi(false)
         .with_max_level(level)
-        .with_writer(move || writer.clone())
+        .with_writer(output.clone())
         .finish();
     let guard = tracing::subscriber::set_default(subscriber);
     let site = Site::new(integration, skew);
     assert_eq!(receive(&site.sqs, QUEUE).await, Ok(()));
     assert_eq!(site.wire.sent(), 2);
     drop(guard);
-    let text = text
-        .0
-        .lock()
-        .expect("no thread panicked while it held the lock")
-        .clone();
-    String::from_utf8_lossy(&text).into_owned()
+    output.text()
 }
 
 #[tokio::test]

@@ -29,6 +29,8 @@ mod limits;
 mod log;
 mod net;
 mod observer;
+#[path = "../events/output.rs"]
+mod output;
 mod over_http;
 mod parts;
 mod passed;

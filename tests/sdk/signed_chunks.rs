@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 
 use crate::clients::{Integration, config, error_text};
 use crate::log::Log;
-use crate::wire::{Manner, Wire};
+use crate::wire::{Manner, Wire, whole_body};
 use crate::world::{DAY, HOUR, MINUTE, World, minutes};
 
 /// A server on the local network that reads request bodies.
@@ -50,13 +50,13 @@ impl HttpConnector for Server {
         let this = self.clone();
         HttpConnectorFuture::new(async move {
             let body = std::mem::replace(request.body_mut(), SdkBody::empty());
-            let body = ByteStream::new(body).collect().await;
+            let body = whole_body(body).await;
             let header = |name| request.headers().get(name).unwrap_or_default().to_owned();
             let sent = Sent {
                 date: header("x-amz-date"),
                 authorization: header("authorization"),
                 length: header("content-length"),
-                body: body.expect("it can be read").into_bytes(),
+                body,
             };
             this.sent.lock().expect("is not poisoned").push(sent);
             this.wire.call(request).await

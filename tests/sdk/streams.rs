@@ -31,7 +31,7 @@ use tokio::sync::mpsc;
 
 use crate::clients::{config, receive, sqs, without_retries};
 use crate::log::Log;
-use crate::wire::Wire;
+use crate::wire::{Wire, whole_body};
 use crate::world::{DAY, HOUR, MINUTE, World, minutes};
 
 const URL: &str = "https://sqs.us-east-1.amazonaws.com";
@@ -108,8 +108,7 @@ impl HttpConnector for Reader {
                     tokio::spawn(this.read_frames(body));
                 }
             } else {
-                let body = ByteStream::new(body).collect().await;
-                let body = body.expect("it can be read").into_bytes();
+                let body = whole_body(body).await;
                 this.bodies.lock().expect("is not poisoned").push(body);
             }
             Ok(response)

@@ -14,7 +14,9 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::byte_stream::ByteStream;
 use aws_smithy_types::date_time::{DateTime, Format};
+use bytes::Bytes;
 use tokio::sync::Barrier;
 
 use crate::world::{World, shifted};
@@ -384,6 +386,12 @@ pub(crate) fn time_of(basic: &str) -> Option<SystemTime> {
     let [year, month, day, hour, minute, second] = parts;
     let extended = format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z");
     SystemTime::try_from(DateTime::from_str(&extended, Format::DateTime).ok()?).ok()
+}
+
+/// Reads a body of the SDK to its end.
+pub(crate) async fn whole_body(body: SdkBody) -> Bytes {
+    let body = ByteStream::new(body).collect().await;
+    body.expect("it can be read").into_bytes()
 }
 
 /// `2027-01-15T08:00:00Z`

@@ -1,8 +1,5 @@
 //! Claim (a): on a machine whose clock is correct, the crate changes nothing.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
-
 use aws_clock_skew::LocalClock;
 
 use crate::arm::{AWS, Arm, Choice, OTHER, Station};
@@ -26,21 +23,8 @@ pub(crate) fn on_correct_clocks(many: u64, few: u64) -> Tally {
         (0..operations / life).map(move |seed| (*arm, seed, life))
     });
     let lives: Vec<_> = lives.collect();
-    let next = AtomicUsize::new(0);
-    let some = || {
-        let mut tally = Tally::default();
-        while let Some((arm, seed, life)) = lives.get(next.fetch_add(1, Ordering::Relaxed)) {
-            tally.add(&crate::block_on(live(*arm, *seed, *life)));
-        }
-        tally
-    };
-    let workers = thread::available_parallelism().map_or(1, usize::from);
-    let tallies: Vec<_> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(some)).collect();
-        let joined = threads.into_iter().map(thread::ScopedJoinHandle::join);
-        joined
-            .map(|tally| tally.expect("every process keeps the claim"))
-            .collect()
+    let tallies = crate::in_parallel(&lives, |(arm, seed, life)| {
+        crate::block_on(live(*arm, *seed, *life))
     });
     let mut sum = Tally::default();
     tallies.iter().for_each(|tally| sum.add(tally));

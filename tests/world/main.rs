@@ -32,7 +32,7 @@ mod tally;
 mod verifier;
 mod wire;
 
-use runtime::block_on;
+use runtime::{block_on, in_parallel};
 
 /// Returns whether to run the long version.
 fn is_full() -> bool {

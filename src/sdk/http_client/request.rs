@@ -193,6 +193,7 @@ impl SigningContext {
         let resolver = self.resolver.clone()?;
         let components = self.components(StaticTimeSource::new(at))?;
         let mut cfg = ConfigBag::base();
+        // Our identity cache needs it: it judges by the clock, whatever the time source is.
         cfg.interceptor_state().store_put(ValidAt(at));
         let identity = self
             .cache

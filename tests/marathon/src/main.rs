@@ -47,7 +47,7 @@ mod verifier;
 mod wire;
 
 use repair::Repair;
-use runtime::block_on;
+use runtime::{block_on, in_parallel};
 use tally::Tally;
 
 /// What is claimed, what is measured, and which of the counts are stated.

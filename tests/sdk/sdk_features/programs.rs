@@ -9,6 +9,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::web_identity_token::{StaticConfiguration, WebIdentityTokenCredentialsProvider};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_dynamodb::client::Waiters;
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
@@ -47,7 +48,7 @@ macro_rules! client {
         let builder = $service::config::Builder::from(&$site.config)
             // A partition has a retry quota of its own, which no other test uses up.
             .retry_partition($service::config::retry::RetryPartition::custom("own").build());
-        let prepare: fn($service::config::Builder) -> $service::config::Builder = $prepare;
+        let prepare: &dyn Fn($service::config::Builder) -> $service::config::Builder = &$prepare;
         let mut builder = prepare(builder);
         if $site.installs() {
             builder = aws_clock_skew::install!(builder, &$site.clock);
@@ -286,20 +287,33 @@ impl Setup {
 }
 
 impl Site {
+    fn with_credentials(self, provider: SharedCredentialsProvider) -> Self {
+        let config = self.config.to_builder().credentials_provider(provider);
+        Self {
+            config: config.build(),
+            ..self
+        }
+    }
+
     fn installs(&self) -> bool {
         self.integration.is_some_and(Integration::installs)
     }
 
-    /// Five calls, a minute apart.
     async fn cost(&self, call: impl AsyncFn() -> bool) -> Cost {
-        let mut failed = 0;
-        for _ in 0..5 {
-            failed += usize::from(!call().await);
-            self.world.advance(minutes(1));
-        }
+        let failed = failed_of_five(&self.world, call).await;
         let rejected = self.server.wire.rejected();
         Cost { rejected, failed }
     }
+}
+
+/// Makes five calls, a minute apart. Returns how many fail.
+async fn failed_of_five(world: &World, call: impl AsyncFn() -> bool) -> usize {
+    let mut failed = 0;
+    for _ in 0..5 {
+        failed += usize::from(!call().await);
+        world.advance(minutes(1));
+    }
+    failed
 }
 
 async fn receives(sqs: &aws_sdk_sqs::Client) -> bool {
@@ -405,13 +419,8 @@ fn slow(of: Setup, retries: RetryConfig) -> Site {
 
 /// The client replaces the HTTP client of its config by one that is not ours.
 async fn replaced(site: &Site) -> Cost {
-    let mut builder = aws_sdk_sqs::config::Builder::from(&site.config)
-        .retry_partition(aws_sdk_sqs::config::retry::RetryPartition::custom("own").build())
-        .http_client(site.server.clone());
-    if site.installs() {
-        builder = aws_clock_skew::install!(builder, &site.clock);
-    }
-    let sqs = aws_sdk_sqs::Client::from_conf(builder.build());
+    let sqs = client!(aws_sdk_sqs, site, |builder| builder
+        .http_client(site.server.clone()));
     site.cost(async || receives(&sqs).await).await
 }
 
@@ -436,11 +445,8 @@ async fn endpoint(world: &World) -> Endpoint {
 }
 
 async fn cost_at(world: &World, endpoint: &Endpoint, sqs: &aws_sdk_sqs::Client) -> Cost {
-    let mut failed = 0;
-    for _ in 0..5 {
-        failed += usize::from(send(sqs, &endpoint.queue_url("q")).await.is_err());
-        world.advance(minutes(1));
-    }
+    let url = endpoint.queue_url("q");
+    let failed = failed_of_five(world, async || send(sqs, &url).await.is_ok()).await;
     let rejected = usize::try_from(endpoint.counts().rejected).expect("a few");
     Cost { rejected, failed }
 }
@@ -489,10 +495,7 @@ async fn web_identity(of: Setup) -> Cost {
         .configure(&environment)
         .static_configuration(role)
         .build();
-    let provider = aws_credential_types::provider::SharedCredentialsProvider::new(provider);
-    let config = site.config.to_builder().credentials_provider(provider);
-    let config = config.build();
-    sqs_calls(Site { config, ..site }).await
+    sqs_calls(site.with_credentials(SharedCredentialsProvider::new(provider))).await
 }
 
 async fn instance(of: Setup) -> Cost {
@@ -502,7 +505,5 @@ async fn instance(of: Setup) -> Cost {
         _ => Providers::Nothing,
     };
     let provider = imds::provider(&site.clock, &Metadata::new(&site.world), providers);
-    let config = site.config.to_builder().credentials_provider(provider);
-    let config = config.build();
-    sqs_calls(Site { config, ..site }).await
+    sqs_calls(site.with_credentials(provider)).await
 }

@@ -10,12 +10,11 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
-use aws_smithy_types::byte_stream::ByteStream;
 use bytes::Bytes;
 use http::Request;
 
 use crate::verifier::verify;
-use crate::wire::{Manner, Wire, extended};
+use crate::wire::{Manner, Wire, extended, whole_body};
 use crate::world::{World, minutes};
 use crate::{cbor, express};
 
@@ -162,8 +161,7 @@ async fn received(request: &mut HttpRequest) -> Request<Bytes> {
         Bytes::new()
     } else {
         let body = std::mem::replace(request.body_mut(), SdkBody::empty());
-        let body = ByteStream::new(body).collect().await;
-        body.expect("it can be read").into_bytes()
+        whole_body(body).await
     };
     let mut sent = Request::builder()
         .method(request.method())

@@ -4,13 +4,12 @@
 use std::time::Duration;
 
 use super::play::Correction;
-use super::scenario::{Call, Cancel, End, Host, Keys, Line, Method, Scenario, Setting};
-use super::year::with_static_keys;
+use super::scenario::{Call, Cancel, End, Host, Keys, Line, Scenario, Setting};
+use super::year::{Counts, usual, with_static_keys};
 use crate::arm::Arm;
 use crate::clocks::{DAY, Event, HOUR, MINUTE, millis};
 use crate::fate::Fate;
 use crate::row;
-use crate::site::Verdict;
 
 /// A row: its name, and its scenario.
 pub(crate) struct Row(pub(crate) &'static str, fn() -> Vec<Line>);
@@ -132,17 +131,7 @@ fn behind() -> Line {
 }
 
 fn call() -> Call {
-    Call {
-        host: Host::Sqs,
-        method: Method::Get,
-        count: 1,
-        has_tenants: false,
-        end: End::Served,
-        fates: Vec::new(),
-        cancel: None,
-        server: 0,
-        jitter: 0,
-    }
+    usual(Host::Sqs)
 }
 
 impl Row {
@@ -165,14 +154,13 @@ impl Row {
         if arm == Arm::Below {
             scenario = with_static_keys(&scenario);
         }
-        let mut end = row::End::default();
-        for played in scenario.play(correction) {
-            let rejected = |sent: &&super::net::Sent| sent.verdict == Verdict::Rejected;
-            end.calls += played.outcomes.len();
-            end.failed += played.lost();
-            end.rejected += played.sent.iter().filter(rejected).count();
-            end.sent += played.sent.len();
+        let counts = Counts::of(&scenario.play(correction));
+        row::End {
+            calls: counts.calls,
+            failed: counts.lost,
+            rejected: counts.rejected,
+            sent: counts.sent,
+            ..row::End::default()
         }
-        end
     }
 }

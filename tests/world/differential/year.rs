@@ -2,14 +2,12 @@
 //! for what it may not be worse than. Without `CLOCK_SKEW_FULL=1` it is five days.
 
 use std::fmt::Write;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use super::compare::{is_excused, worse};
 use super::play::{Correction, Played};
 use super::scenario::{Call, End, Host, Keys, Line, Method, Scenario, Setting, call, event, site};
 use crate::chance::{Chance, Rng};
-use crate::clocks::{DAY, MINUTE, SECOND, millis};
+use crate::clocks::{DAY, HOUR, MINUTE, SECOND, millis};
 use crate::site::Verdict;
 
 /// The days of each process; there are as many processes as settings.
@@ -43,25 +41,11 @@ fn a_year_with_a_fault_each_hour_loses_no_call_that_the_sdk_alone_keeps() {
         seed += 1;
         process(seed, settings, days)
     });
-    let next = AtomicUsize::new(0);
-    let some = || {
-        let mut counts = Vec::new();
-        while let Some(scenario) = processes.get(next.fetch_add(1, Ordering::Relaxed)) {
-            counts.push(played(scenario));
-        }
-        counts
-    };
-    let workers = thread::available_parallelism().map_or(1, usize::from);
     let mut sum = PLAYERS.map(|_| Counts::default());
-    thread::scope(|scope| {
-        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(some)).collect();
-        for thread in threads {
-            for counts in thread.join().expect("no process panics") {
-                let pairs = sum.iter_mut().zip(&counts);
-                pairs.for_each(|(sum, counts)| sum.add(counts));
-            }
-        }
-    });
+    for counts in crate::in_parallel(&processes, played) {
+        let pairs = sum.iter_mut().zip(&counts);
+        pairs.for_each(|(sum, counts)| sum.add(counts));
+    }
     let table = table(days * 5, &sum);
     println!("{table}");
     let lost: usize = sum.iter().map(|counts| counts.worse).sum();
@@ -77,7 +61,7 @@ fn a_year_with_a_fault_each_hour_loses_no_call_that_the_sdk_alone_keeps() {
 fn settings(days: i64) -> [Vec<Setting>; 5] {
     let rotating = || {
         Setting::Keys(Keys::Rotating {
-            valid: millis(6 * 60 * MINUTE),
+            valid: millis(6 * HOUR),
             takes: millis(SECOND),
         })
     };
@@ -115,7 +99,8 @@ fn process(seed: u64, settings: Vec<Setting>, days: i64) -> Scenario {
     Scenario(lines)
 }
 
-fn usual(host: Host) -> Call {
+/// A call that is served, and meets no fault.
+pub(super) fn usual(host: Host) -> Call {
     Call {
         host,
         method: Method::Get,
@@ -141,17 +126,17 @@ fn faulty(rng: &mut Rng) -> Call {
 
 /// What became of the calls of one player.
 #[derive(Clone, Copy, Debug, Default)]
-struct Counts {
-    calls: usize,
-    lost: usize,
+pub(super) struct Counts {
+    pub(super) calls: usize,
+    pub(super) lost: usize,
     /// Lost, and the last response was a clock skew error.
     lost_to_the_clock: usize,
     /// Lost or rejected, where it may not be.
     worse: usize,
     /// Lost that the other keeps, in one of the cases that are excepted.
     excepted: usize,
-    rejected: usize,
-    sent: usize,
+    pub(super) rejected: usize,
+    pub(super) sent: usize,
 }
 
 fn played(scenario: &Scenario) -> [Counts; 8] {
@@ -213,11 +198,11 @@ pub(super) fn with_static_keys(scenario: &Scenario) -> Scenario {
 }
 
 impl Counts {
-    fn of(played: &[Played]) -> Self {
+    pub(super) fn of(played: &[Played]) -> Self {
         let mut counts = Self::default();
         for call in played {
-            let is_rejected = |verdict| verdict == Verdict::Rejected;
-            let rejected = call.sent.iter().filter(|sent| is_rejected(sent.verdict));
+            let sent = call.sent.iter();
+            let rejected = sent.filter(|sent| sent.verdict == Verdict::Rejected);
             counts.calls += call.outcomes.len();
             counts.lost += call.lost();
             counts.rejected += rejected.count();
