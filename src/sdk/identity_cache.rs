@@ -135,16 +135,14 @@ impl SkewIdentityCache {
             // time source.
             return None;
         }
-        if let Some(ValidAt(time)) = cfg.load::<ValidAt>().copied() {
-            return Some((time, true));
-        }
-        // A resend is signed with another time than the clock only if its host has its own
-        // time.
-        if clock.has_host_times()
-            && let Some(state) = cfg.load::<OperationState>()
-            && let Some(time) = state.resend_time()
-        {
-            return Some((time, true));
+        // Another time than the clock's is asked for only where a host has its own. Looking
+        // into the config costs more than the rest of this function.
+        if clock.has_host_times() {
+            let asked_for = cfg.load::<ValidAt>().map(|ValidAt(time)| *time);
+            let of_resend = || cfg.load::<OperationState>()?.resend_time();
+            if let Some(time) = asked_for.or_else(of_resend) {
+                return Some((time, true));
+            }
         }
         // Reading the clock can end the correction, so this comes before `is_corrected`.
         let now = clock.now();
