@@ -232,7 +232,7 @@ fn offset_sample(sample: Sample, trip: &RoundTrip) -> OffsetSample {
 }
 
 /// Returns the sample in the `Date` of the response to an unsigned request.
-#[cfg(any(feature = "aws-config", feature = "tower"))]
+#[cfg(any(test, feature = "aws-config", feature = "tower"))]
 pub(crate) fn sample_of_date(date: SystemTime, trip: &RoundTrip) -> OffsetSample {
     offset_sample(Sample::from_date(date, Strength::Date), trip)
 }
