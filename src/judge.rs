@@ -238,13 +238,10 @@ pub(crate) fn sample_of_date(date: SystemTime, trip: &RoundTrip) -> OffsetSample
 }
 
 fn distance_to(sample: &Sample, time: SystemTime) -> Duration {
-    if time < sample.earliest {
-        ClockOffset::between(time, sample.earliest).magnitude()
-    } else if time > sample.latest {
-        ClockOffset::between(sample.latest, time).magnitude()
-    } else {
-        Duration::ZERO
-    }
+    let before = sample.earliest.duration_since(time);
+    before
+        .or_else(|_| time.duration_since(sample.latest))
+        .unwrap_or_default()
 }
 
 /// Times in error messages and in `Date` are cut to whole seconds.

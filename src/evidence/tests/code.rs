@@ -93,17 +93,22 @@ fn text_that_is_not_a_code_is_not_read() {
 
 #[test]
 fn codes_of_malformed_and_of_rejected_signatures_are_signature_codes() {
-    for (name, is_signature) in [
-        ("AuthFailure", true),
-        ("IncompleteSignature", true),
-        ("AccessDenied", false),
-        ("ExpiredToken", false),
+    for (name, message, is_signature) in [
+        ("AuthFailure", "", true),
+        ("IncompleteSignature", "", true),
+        ("AccessDenied", "", false),
+        // IAM Roles Anywhere.
+        ("AccessDeniedException", "Invalid signature", true),
+        (
+            "AccessDenied",
+            "not authorized to perform: Invalid signature",
+            false,
+        ),
+        ("ExpiredToken", "Invalid signature", false),
     ] {
-        assert_eq!(
-            Evidence::read(&ResponseView::new(403, b"").with_error_code(name)).is_signature_code(),
-            is_signature,
-            "{name}"
-        );
+        let view = ResponseView::new(403, message.as_bytes()).with_error_code(name);
+        let read = Evidence::read(&view).is_signature_code();
+        assert_eq!(read, is_signature, "{name} {message}");
     }
     check(
         Some("ExpiredToken"),
