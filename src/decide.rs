@@ -105,7 +105,7 @@ impl Observation<'_> {
                 }
                 Decision::Resign
             }
-            Verdict::NoTime { resign: false } => self.try_other_time(mode),
+            Verdict::NoTime { resign: false } => self.try_other_time(),
             Verdict::AlreadyCorrected
             | Verdict::Inconclusive
             | Verdict::NoTime { resign: true } => Decision::Resign,

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use super::{Decision, Observation};
-use crate::event::{EventKind, Mode};
+use crate::event::EventKind;
 use crate::evidence::Strength;
 use crate::judge::{OffsetSample, SignedBy, SigningTime, Verdict, WORTH_A_CORRECTION, judge};
 use crate::offset::ClockOffset;
@@ -45,7 +45,7 @@ impl Observation<'_> {
     /// Chooses another time for a host whose error response states none. After a trial,
     /// whose time may come from a cache, this is the shared clock; after the correction, it
     /// is the local clock.
-    pub(super) fn try_other_time(&mut self, mode: Mode) -> Decision {
+    pub(super) fn try_other_time(&mut self) -> Decision {
         let exchange = self.exchange;
         let is_tried = exchange.trip.signed_by == SignedBy::HostTime && self.is_on_trial();
         if is_tried && !exchange.is_resend {
@@ -54,16 +54,15 @@ impl Observation<'_> {
             self.state.trust.forget_time(exchange.host_name());
             return Decision::Resign;
         }
-        self.try_local_clock(mode)
+        self.try_local_clock()
     }
 
-    fn try_local_clock(&mut self, mode: Mode) -> Decision {
+    fn try_local_clock(&mut self) -> Decision {
         let (exchange, reading) = (self.exchange, self.reading);
         let name = exchange.host_name();
         let is_by_correction = self.state.correction().is_some()
             && exchange.trip.signed_by == SignedBy::Clock(self.state.generation());
-        if mode == Mode::Observe
-            || !exchange.is_skew_error()
+        if !exchange.is_skew_error()
             || !is_by_correction
             || self.state.trust.is_backing_off(name, reading.monotonic)
         {

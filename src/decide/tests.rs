@@ -474,18 +474,78 @@ fn a_trial_that_is_behind_is_rejected_as_well() {
     }
 }
 
+/// The host rejects a signature that is not that old: it judges by a clock other than that of
+/// its `Date`.
 #[test]
 fn a_signature_by_a_trial_that_expired_in_transit_does_not_remove_it() {
-    let mut machine = Machine::trying(AWS, 20 * MINUTE);
-    let (sent, signed) = (machine.reading, machine.at(20 * MINUTE));
-    machine.passes(720);
-    let decision = machine.observes(AWS, Code(20 * MINUTE), |exchange| {
-        exchange.trip.sent = sent;
-        exchange.trip.signed_at = Some(signed);
-    });
-    assert_eq!(decision, Decision::Resign);
-    assert_eq!(machine.kind(AWS), Some(HostTimeKind::Trial));
-    machine.says(&["expired_in_transit"]);
+    for (age, is_removed) in [(60, true), (119, true), (120, false), (720, false)] {
+        let mut machine = Machine::trying(AWS, 20 * MINUTE);
+        let (sent, signed) = (machine.reading, machine.at(20 * MINUTE));
+        machine.passes(age);
+        let decision = machine.observes(AWS, Code(20 * MINUTE), |exchange| {
+            exchange.trip.sent = sent;
+            exchange.trip.signed_at = Some(signed);
+        });
+        if is_removed {
+            assert_eq!(machine.kind(AWS), None, "{age}");
+            machine.says(&["trial_rejected"]);
+        } else {
+            assert_eq!(decision, Decision::Resign, "{age}");
+            assert_eq!(machine.kind(AWS), Some(HostTimeKind::Trial));
+            machine.says(&["expired_in_transit"]);
+        }
+    }
+}
+
+/// The error says that the time is wrong, and neither states one nor has a `Date`.
+#[test]
+fn the_local_clock_is_tried_after_the_correction_if_an_error_states_no_time() {
+    type Alter = fn(&mut Exchange<'_>);
+    let as_it_is: Alter = |_| {};
+    let by_another: Alter = |exchange| exchange.trip.signed_by = SignedBy::Other;
+    let by_an_older: Alter = |exchange| exchange.trip.signed_by = SignedBy::Clock(0);
+    for (is_corrected, mode, answer, alter, is_tried) in [
+        (true, Mode::Correct, CodeAlone, as_it_is, true),
+        (true, Mode::Correct, CodeAlone, by_another, false),
+        (true, Mode::Correct, CodeAlone, by_an_older, false),
+        (true, Mode::Correct, Undated(403), as_it_is, false),
+        (true, Mode::Observe, CodeAlone, as_it_is, false),
+        (false, Mode::Correct, CodeAlone, as_it_is, false),
+    ] {
+        let what = format!("{is_corrected} {mode:?} {answer:?}");
+        let mut machine = Machine::new();
+        if is_corrected {
+            machine.sends(AWS, Message(HOUR));
+        }
+        machine.mode = mode;
+        let decision = machine.observes(MINIO, answer, alter);
+        assert_eq!(decision == Decision::Resign, is_tried, "{what}");
+        assert_eq!(machine.kind(MINIO).is_some(), is_tried, "{what}");
+        let ahead = if is_corrected { HOUR } else { 0 };
+        let own = if is_tried { 0 } else { ahead };
+        assert_eq!((machine.ahead(KMS), machine.ahead(MINIO)), (ahead, own));
+        if is_tried {
+            // The host rejects that as well, and is in back-off.
+            assert_eq!(machine.resends(MINIO, CodeAlone), Decision::Pass);
+            assert_eq!(machine.sends(MINIO, CodeAlone), Decision::Pass);
+            machine.passes(60);
+            assert_eq!(machine.sends(MINIO, CodeAlone), Decision::Resign);
+        }
+    }
+}
+
+#[test]
+fn a_trial_that_is_accepted_becomes_the_correction_if_it_differs_by_two_minutes() {
+    for (millis, ahead) in [(119_999, 0), (120_000, 120)] {
+        let mut machine = Machine::new();
+        let mut reading = machine.reading;
+        reading.wall += Duration::from_millis(millis);
+        let (kind, sample) = (HostTimeKind::Trial, OffsetSample::of_local_clock(reading));
+        machine.state.trust.keep_time(MINIO, kind, sample);
+        machine.sends(MINIO, Undated(200));
+        assert_eq!(machine.kind(MINIO), None);
+        assert_eq!(machine.ahead(KMS), ahead, "{millis} ms");
+    }
 }
 
 #[test]
