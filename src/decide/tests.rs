@@ -911,6 +911,37 @@ fn each_event_states_its_numbers_and_names() {
 }
 
 #[test]
+fn an_event_states_the_servers_time_and_where_it_is_from() {
+    let stated = |machine: &Machine| {
+        let details = machine.event().details();
+        (
+            machine.event().name(),
+            details.time_source,
+            details.server_time,
+        )
+    };
+    let mut machine = Machine::new();
+    let sent = machine.reading;
+    machine.passes(720);
+    machine.observes(AWS, Code(0), |exchange| {
+        exchange.trip.sent = sent;
+        exchange.trip.signed_at = Some(sent.wall);
+    });
+    let by_date = Some(Source::Date);
+    let expected = ("expired_in_transit", by_date, Some(machine.at(0)));
+    assert_eq!(stated(&machine), expected);
+    // The correction comes from the `Date` that started the trial, and not from the response
+    // that accepts it.
+    for answer in [Undated(200), Status(200, 20 * MINUTE)] {
+        let mut machine = Machine::trying(MINIO, 20 * MINUTE);
+        let expected = ("skew_detected", by_date, Some(machine.at(20 * MINUTE)));
+        machine.passes(10);
+        machine.sends(MINIO, answer);
+        assert_eq!(stated(&machine), expected);
+    }
+}
+
+#[test]
 fn a_correction_that_starts_or_ends_without_an_error_states_its_numbers() {
     let minutes = |minutes: i64| Some(ClockOffset::from_millis(minutes * 60_000));
     let known = ClockOffset::from_millis(20 * 60_000);

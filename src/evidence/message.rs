@@ -237,7 +237,7 @@ impl Times {
             .map(|t| ClockOffset::from_duration(t).as_millis());
         let is_exact = b.zip(c).is_none_or(|(b, c)| match tolerance {
             Some(tolerance) => c - b == tolerance,
-            None => c > b && is_tolerance(&Duration::from_millis((c - b).unsigned_abs())),
+            None => u64::try_from(c - b).is_ok_and(|t| is_tolerance(&Duration::from_millis(t))),
         });
         // A time equal to the bound may be beyond it, because both are cut to seconds.
         let bound = b.or(c.map(|c| c - tolerance.unwrap_or(1)));
