@@ -9,7 +9,7 @@ use super::play::{self, Correction, Played};
 use super::scenario::{Cancel, End, Keys, Line, Method, ROUND_TRIP, Scenario, Setting};
 use super::seen;
 use crate::clocks::{DAY, Event, MINUTE, SECOND, millis};
-use crate::fate::{DateFault, Fate};
+use crate::fate::DateFault;
 use crate::site::Verdict;
 use crate::tally::Tally;
 
@@ -133,22 +133,22 @@ const OTHER_EVENTS: Excuse = "excused: another number of attempts meets other ev
 
 /// Each of them, and in how many of a thousand scenarios it applies at most.
 pub(super) const MOST: [(Excuse, u64); 16] = [
-    (SUSPENDED, 1_000),
-    (LATE, 1_000),
-    (OLD, 1_000),
-    (LIMIT, 1_000),
-    (NO_TIME, 1_000),
-    (EXPIRED, 1_000),
-    (SESSION, 1_000),
-    (SERVERS, 1_000),
-    (CANCELLED, 1_000),
-    (ONE_ROUND_TRIP, 1_000),
-    (ONE_LOAD, 1_000),
-    (CACHED, 1_000),
-    (UNCOUNTED, 1_000),
-    (MISDATED, 1_000),
-    (AT_THE_TOLERANCE, 1_000),
-    (OTHER_EVENTS, 1_000),
+    (SUSPENDED, 10),
+    (LATE, 4),
+    (OLD, 1),
+    (LIMIT, 20),
+    (NO_TIME, 10),
+    (EXPIRED, 2),
+    (SESSION, 40),
+    (SERVERS, 20),
+    (CANCELLED, 2),
+    (ONE_ROUND_TRIP, 10),
+    (ONE_LOAD, 1),
+    (CACHED, 1),
+    (UNCOUNTED, 1),
+    (MISDATED, 1),
+    (AT_THE_TOLERANCE, 1),
+    (OTHER_EVENTS, 1),
 ];
 
 /// Returns whether the clock was set in an attempt that only one of them has made.
@@ -188,20 +188,33 @@ pub(super) fn excuse_of(
         Setting::Keys(keys) => Some(keys),
         _ => None,
     });
-    if keys.is_some() && earlier.any(|sent| sent.is_late() && sent.is_rejected()) {
+    if keys.is_some()
+        && !sent.iter().any(Sent::is_rejected)
+        && earlier.any(|sent| sent.is_late() && sent.is_rejected())
+    {
         return Some(EXPIRED);
     }
-    let is_paused = |played: &Played| {
-        let fates = &scenario.call(played.line).fates;
-        fates.iter().any(Fate::disturbs_the_machine)
+    let is_pause = |event: &Event| {
+        matches!(
+            event,
+            Event::Pauses(_)
+                | Event::Suspends {
+                    is_counted: false,
+                    ..
+                }
+        )
     };
-    let lines = scenario.0[..our.line].iter();
-    let is_disturbed = ours[..call].iter().any(is_paused)
-        || lines
-            .clone()
-            .any(|line| matches!(line, Line::Clock(event) if !matches!(event, Event::IsSet(_))));
+    let has_pause = |line: &Line| match line {
+        Line::Clock(event) => is_pause(event),
+        Line::Call(call) => call
+            .fates
+            .iter()
+            .any(|fate| fate.there.iter().chain(&fate.back).any(is_pause)),
+        _ => false,
+    };
+    let is_paused = scenario.0[..our.line].iter().any(has_pause);
     let is_undated = |sent: &Sent| sent.is_rejected() && !sent.states_the_time();
-    if is_disturbed && sent.iter().any(is_undated) {
+    if is_paused && sent.iter().any(is_undated) {
         return Some(UNCOUNTED);
     }
     let line = scenario.call(our.line);
@@ -403,6 +416,12 @@ impl Sent {
             (
                 is_rejected && !self.states_the_time() && self.is_local_rejected,
                 NO_TIME,
+            ),
+            // It is signed by the time of the other server of its host, and nothing states the
+            // time of this one.
+            (
+                is_rejected && !self.states_the_time() && self.is_within(millis(self.apart)),
+                SERVERS,
             ),
             // The correction is the time of a host that is not AWS, and the credentials' end
             // is judged by it.

@@ -97,11 +97,9 @@ pub(super) fn assert_all(tally: &Tally, scenarios: u64) {
         tally.happened(&[what]);
     }
     for (excuse, most) in MOST {
-        let per_mille = 1_000 * tally.get(excuse) / scenarios;
-        assert!(
-            per_mille <= most,
-            "{excuse}: {per_mille} of a thousand scenarios"
-        );
+        let count = tally.get(excuse);
+        // Five more, for few scenarios.
+        assert!(count <= most * scenarios / 1_000 + 5, "{count} {excuse}");
     }
 }
 
