@@ -54,7 +54,7 @@ pub(crate) fn observe(
 }
 
 /// Makes a sample the correction, unless there is an objection.
-#[cfg(any(feature = "aws-config", feature = "tower"))]
+#[cfg(any(test, feature = "aws-config", feature = "tower"))]
 pub(crate) fn adopt(
     state: &mut ClockState,
     exchange: &Exchange<'_>,

@@ -232,19 +232,16 @@ fn offset_sample(sample: Sample, trip: &RoundTrip) -> OffsetSample {
 }
 
 /// Returns the sample in the `Date` of the response to an unsigned request.
-#[cfg(any(feature = "aws-config", feature = "tower"))]
+#[cfg(any(test, feature = "aws-config", feature = "tower"))]
 pub(crate) fn sample_of_date(date: SystemTime, trip: &RoundTrip) -> OffsetSample {
     offset_sample(Sample::from_date(date, Strength::Date), trip)
 }
 
 fn distance_to(sample: &Sample, time: SystemTime) -> Duration {
-    if time < sample.earliest {
-        ClockOffset::between(time, sample.earliest).magnitude()
-    } else if time > sample.latest {
-        ClockOffset::between(sample.latest, time).magnitude()
-    } else {
-        Duration::ZERO
-    }
+    let before = sample.earliest.duration_since(time);
+    before
+        .or_else(|_| time.duration_since(sample.latest))
+        .unwrap_or_default()
 }
 
 /// Times in error messages and in `Date` are cut to whole seconds.

@@ -269,7 +269,7 @@ impl Confirmation {
 
 const DAY: u64 = 86_400;
 /// 2026-11-23, the release date. It is updated with every release.
-const RELEASED: Duration = Duration::from_secs(20_780 * DAY);
+pub(crate) const RELEASED: Duration = Duration::from_secs(20_780 * DAY);
 const CONFIRMATION_LASTS: Duration = Duration::from_secs(3_600);
 /// If the wall clock has moved this far against the monotonic clock, somebody has set it.
 const WALL_STEP: Duration = Duration::from_secs(30);

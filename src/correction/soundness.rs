@@ -1,6 +1,9 @@
 //! Property: the true time is always inside the interval of the correction.
 
+use std::cell::Cell;
+
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 
 use super::*;
 use crate::judge::known::{Known, Manner};
@@ -8,6 +11,7 @@ use crate::judge::{Verdict, judge};
 
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 1_440 * MINUTE;
+const CASES: u32 = 5_000;
 
 /// Exchanges on a machine whose monotonic clock counts suspend, and runs less than 200 ppm
 /// too fast or too slow.
@@ -49,23 +53,26 @@ fn true_offset(known: &Known, after: u64) -> ClockOffset {
     ClockOffset::from_monotonic(known.truth(after), known.reading(after).monotonic)
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(5_000))]
-
-    #[test]
-    fn the_truth_is_inside_the_correction_and_stays_there(
-        known in exchanges().prop_filter("is rejected", Known::is_rejected),
-        age in prop_oneof![0..1_000_u64, 0..86_400_000_u64, 0..10_000_000_000_u64],
-    ) {
+#[test]
+fn the_truth_is_inside_the_correction_and_stays_there() {
+    let rejected = exchanges().prop_filter("is rejected", Known::is_rejected);
+    let age = prop_oneof![0..1_000_u64, 0..86_400_000_u64, 0..10_000_000_000_u64];
+    let (samples, corrections) = (Cell::new(0_u32), Cell::new(0_u32));
+    let mut runner = TestRunner::new(ProptestConfig {
+        source_file: Some(file!()),
+        ..ProptestConfig::with_cases(CASES)
+    });
+    let result = runner.run(&(rejected, age), |(known, age)| {
         let trip = known.trip();
         let received = trip.received;
         let verdict = judge(&trip, &known.evidence(), received, known.signing());
         let Verdict::ClockSkew(sample) = verdict else {
             return Ok(());
         };
+        samples.set(samples.get() + 1);
         let head = known.there + known.back;
         let truth = true_offset(&known, head);
-        prop_assert!(sample.interval.contains(truth), "{:?} {truth:?}", sample);
+        prop_assert!(sample.interval.contains(truth), "{sample:?} {truth:?}");
         let mut state = ClockState::new(Limits::default());
         let host = Host::new("sqs.us-east-1.amazonaws.com", true).unwrap();
         if state.objection_to(&sample, Some(&host), received).is_some() {
@@ -74,11 +81,29 @@ proptest! {
         }
         state.update(&sample, Some(&host), received);
         if let Some(correction) = state.correction() {
+            corrections.set(corrections.get() + 1);
             let at = known.reading(head + age);
             let error = ClockOffset::between(state.now(at), known.truth(head + age)).magnitude();
-            prop_assert!(error <= correction.uncertainty(at.monotonic), "{error:?} {correction:?}");
+            prop_assert!(
+                error <= correction.uncertainty(at.monotonic),
+                "{error:?} {correction:?}"
+            );
         }
-    }
+        Ok(())
+    });
+    result.unwrap_or_else(|error| panic!("{error}\n{runner}"));
+    // The others expired in transit or are beyond the limits. An interval that is too wide
+    // holds every truth and starts no correction.
+    let (samples, corrections) = (samples.get(), corrections.get());
+    assert!(samples >= CASES * 7 / 10, "only {samples} samples");
+    assert!(
+        corrections >= CASES * 11 / 20,
+        "only {corrections} corrections"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(CASES))]
 
     #[test]
     fn the_truth_is_inside_what_an_accepted_date_says(known in exchanges()) {

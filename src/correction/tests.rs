@@ -1,12 +1,13 @@
 use super::*;
 use crate::evidence::{Sample, Strength};
-use crate::trust::HostTimeKind;
+use crate::trust::{HostTimeKind, RELEASED};
 use std::time::UNIX_EPOCH;
 
 const MINUTE: i64 = 60_000;
 
+/// Returns a reading after the release date, from which the limits count at the earliest.
 fn reading(wall_ahead: i64, mono: u64) -> Reading {
-    let right = UNIX_EPOCH + Duration::from_secs(1_900_000_000 + mono);
+    let right = UNIX_EPOCH + RELEASED + Duration::from_secs(86_400 + mono);
     Reading {
         wall: ClockOffset::from_millis(wall_ahead).shift(right),
         monotonic: Duration::from_secs(mono),
@@ -288,5 +289,23 @@ fn a_response_that_fits_both_clocks_or_neither_contradicts_nothing() {
             is_contradicted,
             "{interval:?} {point}"
         );
+    }
+}
+
+/// Readings of several threads arrive in any order, but never a minute apart.
+#[test]
+fn a_monotonic_clock_that_goes_back_by_more_than_a_minute_drops_what_was_relative_to_it() {
+    for (back, is_dropped) in [(0, false), (59, false), (60, false), (61, true)] {
+        let mut state = corrected(-20 * MINUTE);
+        let kind = HostTimeKind::Trial;
+        state
+            .trust
+            .keep_time("minio.example", kind, sample(MINUTE, 150));
+        let before = state.correction().cloned();
+        let seen = Duration::from_secs(500);
+        assert_eq!(state.follow_monotonic_clock(seen), None);
+        let ended = state.follow_monotonic_clock(seen - Duration::from_secs(back));
+        assert_eq!(ended, before.filter(|_| is_dropped), "{back}");
+        assert_eq!(state.trust.has_host_times(), !is_dropped, "{back}");
     }
 }

@@ -3,10 +3,10 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::*;
-use crate::evidence::{Evidence, ResponseView};
+use crate::evidence::{Evidence, ResponseView, Source};
 use crate::host::Host;
-use crate::judge::{RoundTrip, SigningTime};
-use crate::trust::Limits;
+use crate::judge::{RoundTrip, SigningTime, sample_of_date};
+use crate::trust::{Limits, RELEASED};
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
@@ -48,7 +48,8 @@ impl Machine {
         Self {
             state: ClockState::new(Limits::default()),
             reading: Reading {
-                wall: UNIX_EPOCH + Duration::from_secs(1_900_000_000),
+                // The limits count from the release date at the earliest.
+                wall: UNIX_EPOCH + RELEASED + Duration::from_secs(86_400),
                 monotonic: Duration::from_secs(100_000),
             },
             mode: Mode::Correct,
@@ -152,6 +153,12 @@ impl Machine {
             .trust
             .objection_to(stranger.as_ref(), self.reading)
             == Some(AWS)
+    }
+
+    /// Returns the last event.
+    #[track_caller]
+    fn event(&self) -> &SkewEvent {
+        self.events.last().unwrap()
     }
 
     #[track_caller]
@@ -755,6 +762,203 @@ fn three_contradictions_end_a_correction() {
     }
     assert_eq!(machine.ahead(AWS), 0);
     machine.says(&["skew_detected", "correction_cleared"]);
+}
+
+#[test]
+fn aws_confirms_a_corrected_clock_and_its_signatures_may_expire_in_transit() {
+    let mut machine = Machine::new();
+    machine.sends(AWS, Message(20 * MINUTE));
+    machine.sends(AWS, Status(200, 20 * MINUTE));
+    assert!(machine.is_confirmed());
+    let (sent, signed) = (machine.reading, machine.at(20 * MINUTE));
+    machine.passes(720);
+    let decision = machine.observes(AWS, Code(20 * MINUTE), |exchange| {
+        exchange.trip.sent = sent;
+        exchange.trip.signed_at = Some(signed);
+    });
+    assert_eq!(decision, Decision::Resign);
+    machine.says(&["skew_detected", "expired_in_transit"]);
+}
+
+/// The program has asked a server for the time, with an unsigned request.
+#[test]
+fn a_sample_that_the_program_asked_for_becomes_the_correction_unless_there_is_an_objection() {
+    let asks = |machine: &mut Machine, name: &str, ahead: i64| {
+        let host = Host::new(name, true);
+        let trip = RoundTrip {
+            signed_at: None,
+            signed_by: SignedBy::Other,
+            sent: machine.reading,
+            received: machine.reading,
+        };
+        let exchange = Exchange {
+            trip,
+            evidence: &Evidence::read(&ResponseView::new(200, b"")),
+            host: host.as_ref(),
+            service: None,
+            operation: None,
+            is_resend: false,
+        };
+        let sample = sample_of_date(machine.at(ahead), &trip);
+        let (state, events) = (&mut machine.state, &mut machine.events);
+        let adopted = adopt(state, &exchange, &sample, machine.reading, events);
+        (adopted, machine.ahead(KMS), machine.ahead(name))
+    };
+    let (day, limit) = (Ok(()), Err(Objection::Limit));
+    let conflict = Err(Objection::Host(AWS.into()));
+    let mut machine = Machine::new();
+    assert_eq!(asks(&mut machine, MINIO, DAY), (day, DAY, DAY));
+    machine.says(&["skew_detected"]);
+    let mut machine = Machine::new();
+    assert_eq!(asks(&mut machine, MINIO, 8 * DAY), (limit, 0, 0));
+    machine.says(&["offset_limit_exceeded"]);
+    let mut machine = Machine::confirmed();
+    assert_eq!(asks(&mut machine, MINIO, DAY), (conflict, 0, DAY));
+    machine.says(&["hosts_disagree"]);
+}
+
+#[test]
+fn each_event_states_its_numbers_and_names() {
+    let offset = |seconds: i64, millis| Some(ClockOffset::from_millis(seconds * 1_000 + millis));
+    let name = |name| Label::new(name);
+    let mut machine = Machine::new();
+    machine.observes(AWS, Message(2 * DAY), |exchange| {
+        exchange.service = Some("s3");
+        exchange.operation = Some("GetObject");
+    });
+    let first = Details {
+        offset: offset(2 * DAY, 500),
+        previous_offset: offset(0, 0),
+        uncertainty: Some(Duration::from_millis(502)),
+        age: Some(Duration::from_secs(2 * 86_400)),
+        time_source: Some(Source::Message),
+        signed_at: Some(machine.at(0)),
+        server_time: Some(machine.at(2 * DAY)),
+        server_address: name(AWS),
+        service: name("s3"),
+        method: name("GetObject"),
+        request_id: name("id-1"),
+        ..Details::default()
+    };
+    assert_eq!(*machine.event().details(), first);
+    // The signature is for a later time than the server's, so it has no age.
+    machine.passes(10);
+    machine.sends(AWS, Message(HOUR));
+    let second = Details {
+        offset: offset(HOUR, 500),
+        previous_offset: offset(2 * DAY, 500),
+        age: None,
+        signed_at: Some(machine.at(2 * DAY) + Duration::from_millis(500)),
+        server_time: Some(machine.at(HOUR)),
+        service: None,
+        method: None,
+        ..first.clone()
+    };
+    assert_eq!(*machine.event().details(), second);
+    machine.sends(AWS, WrongKey(HOUR));
+    let wrong_key = Details {
+        previous_offset: None,
+        age: None,
+        time_source: None,
+        signed_at: Some(machine.at(HOUR) + Duration::from_millis(500)),
+        server_time: None,
+        error_type: name("SignatureDoesNotMatch"),
+        ..second.clone()
+    };
+    assert_eq!(*machine.event().details(), wrong_key);
+    // The local clock is correct after all. The age is that of the correction.
+    machine.passes(30);
+    machine.sends(AWS, Message(0));
+    let cleared = Details {
+        offset: offset(0, 0),
+        previous_offset: offset(HOUR, 500),
+        uncertainty: None,
+        age: Some(Duration::from_secs(30)),
+        signed_at: Some(machine.at(HOUR) + Duration::from_millis(500)),
+        server_time: Some(machine.at(0)),
+        ..second
+    };
+    assert_eq!(*machine.event().details(), cleared);
+    // AWS confirms it, so another host is in conflict.
+    machine.sends(AWS, Status(200, 0));
+    machine.sends(MINIO, Message(20 * MINUTE));
+    let conflict = Details {
+        previous_offset: None,
+        age: Some(Duration::from_secs(20 * 60)),
+        signed_at: Some(machine.at(0)),
+        server_time: Some(machine.at(20 * MINUTE)),
+        server_address: name(MINIO),
+        other_address: name(AWS),
+        ..cleared
+    };
+    assert_eq!(*machine.event().details(), conflict);
+}
+
+#[test]
+fn a_correction_that_starts_or_ends_without_an_error_states_its_numbers() {
+    let minutes = |minutes: i64| Some(ClockOffset::from_millis(minutes * 60_000));
+    let known = ClockOffset::from_millis(20 * 60_000);
+    let mut machine = Machine::new();
+    let change = |machine: &mut Machine, offset| {
+        let (state, events) = (&mut machine.state, &mut machine.events);
+        set_offset(state, offset, machine.reading, events);
+        machine.event().clone()
+    };
+    let event = change(&mut machine, known);
+    let started = Details {
+        offset: minutes(20),
+        previous_offset: minutes(0),
+        uncertainty: Some(Duration::from_millis(1)),
+        ..Details::default()
+    };
+    assert_eq!(
+        event,
+        SkewEvent::new(EventKind::SkewDetected, started.clone())
+    );
+    machine.passes(10);
+    let event = change(&mut machine, ClockOffset::from_millis(5 * 60_000));
+    let changed = Details {
+        offset: minutes(5),
+        previous_offset: minutes(20),
+        ..started
+    };
+    assert_eq!(event, SkewEvent::new(EventKind::SkewDetected, changed));
+    assert_eq!(machine.ahead(AWS), 5 * MINUTE);
+    // Three ends: an offset of zero, a reset, and a repair.
+    let ended = |previous_offset, age| Details {
+        offset: minutes(0),
+        previous_offset,
+        age: Some(Duration::from_secs(age)),
+        ..Details::default()
+    };
+    let is_end = |event: &SkewEvent, reason, details| {
+        assert_eq!(*event, cleared(reason, details));
+    };
+    machine.passes(7);
+    let event = change(&mut machine, ClockOffset::ZERO);
+    is_end(&event, ClearReason::Reset, ended(minutes(5), 7));
+    change(&mut machine, known);
+    machine.passes(8);
+    reset(&mut machine.state, machine.reading, &mut machine.events);
+    is_end(machine.event(), ClearReason::Reset, ended(minutes(20), 8));
+    change(&mut machine, known);
+    machine.passes(9);
+    machine.reading.wall += Duration::from_secs(20 * 60);
+    clear_outdated(&mut machine.state, machine.reading, &mut machine.events);
+    let repaired = ClearReason::LocalClockRepaired;
+    is_end(machine.event(), repaired, ended(minutes(0), 9));
+    // And one more: accepted responses contradict a correction.
+    let mut machine = Machine::new();
+    machine.sends(AWS, Message(10 * MINUTE));
+    machine.passes(60);
+    for _ in 0..3 {
+        machine.sends(KMS, Status(200, 0));
+    }
+    let details = Details {
+        server_address: Label::new(KMS),
+        ..ended(Some(ClockOffset::from_millis(600_500)), 60)
+    };
+    is_end(machine.event(), ClearReason::Contradicted, details);
 }
 
 /// Returns the message of a server whose clock shows `server`, and which tolerates five

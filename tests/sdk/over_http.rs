@@ -159,7 +159,7 @@ async fn the_log_says_once_what_happened() {
         ("server.address", "127.0.0.1"),
         ("error.type", "InvalidSignatureException"),
         ("signed_at", "2027-01-14T08:00:00.000Z"),
-        ("server_time", "2027-01-16T08:00:00.000Z"),
+        ("server_time", "2127-01-16T08:00:00.000Z"),
         ("suppressed", "0"),
     ] {
         assert_eq!(skew.get(field), Some(value), "{field} of {skew:?}");
@@ -175,6 +175,7 @@ async fn beyond_the_limit_the_caller_gets_the_services_own_error() {
         let log = Log::start();
         // Over plain HTTP the limit is seven days.
         let world = World::with_skew(-8 * DAY);
+        world.advance_a_century();
         let endpoint = endpoint(&world, true).await;
         let clock = world.skew_clock();
         let sqs = integration.sqs(&without_retries(config(&endpoint.url())), &clock);
@@ -190,7 +191,7 @@ async fn beyond_the_limit_the_caller_gets_the_services_own_error() {
         };
         assert_eq!(event.level, tracing::Level::WARN);
         assert_eq!(event.get("event"), Some("offset_limit_exceeded"));
-        assert_eq!(event.get("signed_at"), Some("2027-01-08T08:00:00.000Z"));
-        assert_eq!(event.get("server_time"), Some("2027-01-16T08:00:00.000Z"));
+        assert_eq!(event.get("signed_at"), Some("2127-01-08T08:00:00.000Z"));
+        assert_eq!(event.get("server_time"), Some("2127-01-16T08:00:00.000Z"));
     }
 }

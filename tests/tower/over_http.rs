@@ -182,6 +182,7 @@ async fn beyond_the_limit_the_caller_gets_the_services_own_error() {
         let log = Log::start();
         // Over plain HTTP the limit is seven days.
         let world = World::with_skew(-8 * DAY);
+        world.advance_a_century();
         let endpoint = endpoint(&world, true).await;
         let clock = world.skew_clock();
         let sqs = stack(integration, &world, &clock, "sqs");

@@ -52,6 +52,19 @@ fn other_causes_are_named_and_are_no_clock_skew_errors() {
         Some(OtherCause::ExpiredCredentials),
     );
     check("", "Invalid login token. Token is not yet valid", None);
+    // The words of a phrase, and not the phrase.
+    check(
+        "AccessDenied",
+        "Has your token been used? The offer expired.",
+        None,
+    );
+    // The name of an object, which a user of the caller chose.
+    check(
+        "AccessDenied",
+        "<Message>Access Denied</Message><RequestId>0123456789</RequestId>\
+            <Resource>/token has expired</Resource>",
+        None,
+    );
 }
 
 #[test]

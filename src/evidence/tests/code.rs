@@ -12,6 +12,23 @@ fn check(given: Option<&str>, text: &str, name: Option<&str>, class: Class) {
 }
 
 #[test]
+fn the_code_in_the_header_of_the_json_protocol_counts_before_that_of_the_query_protocol() {
+    let (json, query) = ("X-Amzn-ErrorType", "x-amzn-query-error");
+    let (clock, key) = ("RequestExpired", "SignatureDoesNotMatch;Sender");
+    for (headers, code) in [
+        ([("connection", "close"), ("server", "Server")], None),
+        ([("connection", "close"), (json, clock)], Some(clock)),
+        ([(query, clock), ("server", "Server")], Some(clock)),
+        ([(query, key), (json, clock)], Some(clock)),
+        ([(json, clock), (query, key)], Some(clock)),
+    ] {
+        let headers = headers.map(|(name, value)| (name, value.as_bytes()));
+        let evidence = Evidence::read(&ResponseView::new(400, b"").with_headers(headers));
+        assert_eq!(evidence.error_code(), code, "{headers:?}");
+    }
+}
+
+#[test]
 fn a_given_code_is_stripped_and_preferred() {
     let signature = Some("InvalidSignatureException");
     check(
@@ -93,17 +110,22 @@ fn text_that_is_not_a_code_is_not_read() {
 
 #[test]
 fn codes_of_malformed_and_of_rejected_signatures_are_signature_codes() {
-    for (name, is_signature) in [
-        ("AuthFailure", true),
-        ("IncompleteSignature", true),
-        ("AccessDenied", false),
-        ("ExpiredToken", false),
+    for (name, message, is_signature) in [
+        ("AuthFailure", "", true),
+        ("IncompleteSignature", "", true),
+        ("AccessDenied", "", false),
+        // IAM Roles Anywhere.
+        ("AccessDeniedException", "Invalid signature", true),
+        (
+            "AccessDenied",
+            "not authorized to perform: Invalid signature",
+            false,
+        ),
+        ("ExpiredToken", "Invalid signature", false),
     ] {
-        assert_eq!(
-            Evidence::read(&ResponseView::new(403, b"").with_error_code(name)).is_signature_code(),
-            is_signature,
-            "{name}"
-        );
+        let view = ResponseView::new(403, message.as_bytes()).with_error_code(name);
+        let read = Evidence::read(&view).is_signature_code();
+        assert_eq!(read, is_signature, "{name} {message}");
     }
     check(
         Some("ExpiredToken"),
