@@ -38,7 +38,6 @@ mod stack;
 #[expect(dead_code, reason = "used by other tests")]
 #[path = "sdk/wire.rs"]
 mod wire;
-#[expect(dead_code, reason = "used by other tests")]
 #[path = "sdk/world.rs"]
 mod world;
 
