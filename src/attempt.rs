@@ -1,11 +1,12 @@
 //! [`Attempt`]: one request and its response, for programs that send requests themselves.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use crate::clock::{SentAt, SkewClock};
 use crate::decide::{Decision, Exchange};
 use crate::evidence::{Evidence, ResponseView};
 use crate::host::Host;
+use crate::offset::whole_seconds;
 
 /// One request and its response, for a signer that uses neither the AWS SDK nor Tower: for
 /// example in a blocking program, without Tokio, or in a browser.
@@ -172,10 +173,4 @@ impl Drop for Attempt {
             self.clock.resend_failed();
         }
     }
-}
-
-/// Returns a time as a signature states it, in whole seconds.
-fn whole_seconds(time: SystemTime) -> SystemTime {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    UNIX_EPOCH + Duration::from_secs(since.as_secs())
 }

@@ -183,6 +183,12 @@ impl SkewClock {
         self.0.generation.load(Ordering::Acquire)
     }
 
+    /// Returns a number that only clones of this clock have, while one of them exists.
+    #[cfg(feature = "sdk")]
+    pub(crate) fn id(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
     /// Returns whether `self` and `other` are clones of one clock.
     #[cfg(feature = "sdk")]
     pub(crate) fn is(&self, other: &Self) -> bool {

@@ -64,6 +64,16 @@ impl Lifetime {
     }
 }
 
+/// Runs a function when it is dropped: after a load, also one whose caller has given up.
+/// Otherwise the load would be repeated, and its next caller could give up as well.
+pub(crate) struct AfterLoad<F: FnMut()>(pub(crate) F);
+
+impl<F: FnMut()> Drop for AfterLoad<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
 /// Converts an expiry that a provider has computed from the local clock to the corrected
 /// clock. The IMDS provider extends credentials that look expired by 10 to 15 minutes
 /// (aws-config, `imds/credentials.rs`), so such an expiry is near the local time. An expiry

@@ -189,6 +189,12 @@ const UNITS: [(u64, &str, &str); 4] = [
     (1_000, "s", "s"),
 ];
 
+/// Returns a time as a signature states it, in whole seconds.
+pub(crate) fn whole_seconds(time: SystemTime) -> SystemTime {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    UNIX_EPOCH + Duration::from_secs(since.as_secs())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -131,6 +131,33 @@ fn the_readme_is_short() {
 
 /// The words that the terms of CONTRIBUTING.md replace.
 #[test]
+fn the_performance_page_states_the_committed_shares() {
+    let page = read(Path::new("docs/performance.md"));
+    let figures = read(Path::new("benches/figures.txt"));
+    let off = "`configure`, the SDK's own correction switched off by the user";
+    let corrected = "Accepted calls while the clock is corrected";
+    for (section, row, name) in [
+        ("Accepted calls", "`install!`", "install"),
+        ("Accepted calls", "`configure`", "configure"),
+        ("Accepted calls", off, "configure_sdk_off"),
+        ("Accepted calls", "`configure` and `install!`", "both"),
+        (corrected, "`install!`", "install_corrected"),
+        (corrected, "`configure`", "configure_corrected"),
+        (corrected, "`configure` and `install!`", "both_corrected"),
+    ] {
+        let (_, table) = page.split_once(&format!("## {section}\n")).unwrap();
+        let (_, cells) = table.split_once(&format!("\n| {row} | ")).unwrap();
+        let (stated, _) = cells.split_once(' ').unwrap();
+        let (_, line) = figures.split_once(&format!("\n{name} / sdk ")).unwrap();
+        assert_eq!(
+            Some(stated),
+            line.split_whitespace().next(),
+            "{section}, {row}"
+        );
+    }
+}
+
+#[test]
 fn no_replaced_word_is_used() {
     let mut found = Vec::new();
     for file in files() {

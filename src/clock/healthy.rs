@@ -11,10 +11,11 @@ use crate::evidence::Strength;
 use crate::host::Host;
 use crate::judge::SignedBy;
 use crate::local_clock::ManualClock;
+use crate::offset::whole_seconds;
 
 mod fault;
 
-use fault::{FAULTS, Fault, OtherServer, whole_seconds};
+use fault::{FAULTS, Fault, OtherServer};
 
 const SEQUENCES: u64 = 10_000;
 const RESPONSES: u32 = 200;

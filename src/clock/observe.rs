@@ -55,6 +55,7 @@ impl SkewClock {
     ///
     /// While the clock is corrected, a response that agrees with it changes nothing, unless
     /// the previous one contradicted the correction: three contradictions in a row end it.
+    #[inline]
     pub(crate) fn wants_accepted(
         &self,
         sent: Reading,

@@ -47,7 +47,9 @@ impl Observation<'_> {
     /// is the local clock.
     pub(super) fn try_other_time(&mut self) -> Decision {
         let exchange = self.exchange;
-        let is_tried = exchange.trip.signed_by == SignedBy::HostTime && self.is_on_trial();
+        // Another request in flight may have removed the trial already.
+        let is_tried = exchange.trip.signed_by == SignedBy::HostTime
+            && self.kind_of_host_time() != Some(HostTimeKind::Conflicting);
         if is_tried && !exchange.is_resend {
             // No back-off: nothing shows that the host's `Date` differs from the clock it
             // judges by.
@@ -62,7 +64,11 @@ impl Observation<'_> {
         let name = exchange.host_name();
         let is_by_correction = self.state.correction().is_some()
             && exchange.trip.signed_by == SignedBy::Clock(self.state.generation());
-        if !exchange.is_skew_error()
+        // A denial looks like a possible clock skew error. It may be one if AWS did not confirm
+        // the correction.
+        let is_about_time = exchange.is_skew_error()
+            || (!exchange.is_resend && self.state.trust.confirmed_by(reading).is_none());
+        if !is_about_time
             || !is_by_correction
             || self.state.trust.is_backing_off(name, reading.monotonic)
         {
@@ -106,19 +112,15 @@ impl Observation<'_> {
         if !self.is_on_trial() {
             return;
         }
-        // On the first send, a newer `Date` that contradicts the signature replaces the
-        // trial: the older one may come from a cache, or the response to its resend was
-        // lost. A resend always starts the back-off, so that a host whose `Date` is
-        // different each time is not tried without end.
-        let is_newer = exchange
-            .trip
-            .signed_at
-            .zip(exchange.evidence.date())
-            .is_some_and(|(signed, date)| {
-                ClockOffset::between(signed, date).magnitude() >= WORTH_A_CORRECTION
-            });
+        // A newer `Date` that contradicts the signature replaces the trial: the older one came
+        // from a cache, or from another server of the host. A host that rejects a signature
+        // by the time that its `Date` still states judges by another clock.
+        let dates = exchange.trip.signed_at.zip(exchange.evidence.date());
+        let is_newer = dates.is_some_and(|(signed, date)| {
+            ClockOffset::between(signed, date).magnitude() >= WORTH_A_CORRECTION
+        });
         self.state.trust.forget_time(host);
-        if exchange.is_resend || !is_newer {
+        if !is_newer {
             self.state.trust.back_off(host, self.reading.monotonic);
         }
         self.report(EventKind::TrialRejected);
@@ -141,7 +143,11 @@ impl Observation<'_> {
     }
 
     fn is_on_trial(&self) -> bool {
+        self.kind_of_host_time() == Some(HostTimeKind::Trial)
+    }
+
+    fn kind_of_host_time(&self) -> Option<HostTimeKind> {
         let host_time = self.state.trust.host_time(self.exchange.host_name());
-        host_time.is_some_and(|known| known.kind == HostTimeKind::Trial)
+        host_time.map(|known| known.kind)
     }
 }

@@ -397,7 +397,8 @@ fn a_404_whose_date_contradicts_the_trial_removes_it() {
 fn a_rejected_trial_is_removed_and_the_hosts_date_ignored_for_a_minute_then_two() {
     let mut machine = Machine::trying(MINIO, 20 * MINUTE);
     for period in [60, 120, 240] {
-        assert_eq!(machine.resends(MINIO, Code(HOUR)), Decision::Pass);
+        // Its `Date` states the time of the signature that it rejects.
+        assert_eq!(machine.resends(MINIO, Code(20 * MINUTE)), Decision::Pass);
         assert_eq!(machine.kind(MINIO), None);
         let names = machine.events.drain(..).map(|event| event.name());
         assert!(names.eq(["trial_rejected", "resend_rejected"]));
@@ -413,9 +414,52 @@ fn a_rejected_trial_is_removed_and_the_hosts_date_ignored_for_a_minute_then_two(
     assert_eq!(machine.ahead(KMS), 20 * MINUTE);
     let trial = Code(3 * HOUR);
     assert_eq!(machine.sends(MINIO, trial), Decision::Resign);
-    machine.resends(MINIO, Code(5 * HOUR));
+    machine.resends(MINIO, trial);
     machine.passes(60);
     assert_eq!(machine.sends(MINIO, trial), Decision::Resign);
+}
+
+#[test]
+fn a_trial_that_a_server_with_another_date_rejects_is_replaced_without_a_back_off() {
+    let mut machine = Machine::trying(MINIO, 20 * MINUTE);
+    assert_eq!(machine.resends(MINIO, Code(HOUR)), Decision::Pass);
+    assert_eq!(machine.ahead(MINIO), HOUR);
+    machine.says(&["trial_rejected", "resend_rejected"]);
+    assert_eq!(machine.sends(MINIO, Code(20 * MINUTE)), Decision::Resign);
+    assert_eq!(machine.ahead(MINIO), 20 * MINUTE);
+}
+
+/// They were signed with the time of a cached response.
+#[test]
+fn all_requests_in_flight_that_a_trial_signed_are_resent_by_the_clock() {
+    let mut machine = Machine::trying(MINIO, -HOUR);
+    let signing = machine.signing(MINIO);
+    for _ in 0..3 {
+        let decision = machine.observes(MINIO, Undated(403), |exchange| {
+            exchange.trip.signed_at = Some(signing.now);
+            exchange.trip.signed_by = signing.by;
+        });
+        assert_eq!(decision, Decision::Resign);
+        assert_eq!(machine.ahead(MINIO), 0);
+    }
+}
+
+#[test]
+fn the_local_clock_is_tried_after_a_denial_unless_aws_confirmed_the_correction() {
+    let mut machine = Machine::new();
+    machine.sends(MINIO, Message(HOUR));
+    assert_eq!(machine.sends(CEPH, Undated(403)), Decision::Resign);
+    assert_eq!((machine.ahead(CEPH), machine.ahead(MINIO)), (0, HOUR));
+    // It is denied by both clocks: the next request is not resent without end.
+    assert_eq!(machine.resends(CEPH, Undated(403)), Decision::Pass);
+    assert_eq!(machine.sends(CEPH, Undated(403)), Decision::Resign);
+    assert_eq!(machine.resends(CEPH, Undated(403)), Decision::Pass);
+    assert_eq!(machine.ahead(CEPH), HOUR);
+
+    machine.sends(AWS, Status(200, HOUR));
+    assert!(machine.is_confirmed());
+    assert_eq!(machine.sends(CEPH, Undated(403)), Decision::Pass);
+    assert_eq!(machine.ahead(CEPH), HOUR);
 }
 
 #[test]
@@ -516,6 +560,7 @@ fn the_local_clock_is_tried_after_the_correction_if_an_error_states_no_time() {
         let mut machine = Machine::new();
         if is_corrected {
             machine.sends(AWS, Message(HOUR));
+            machine.sends(AWS, Status(200, HOUR));
         }
         machine.mode = mode;
         let decision = machine.observes(MINIO, answer, alter);

@@ -7,7 +7,7 @@ use aws_smithy_types::date_time::{DateTime, Format};
 use super::{RoundTrip, SignedBy, SigningTime};
 use crate::evidence::{Evidence, ResponseView};
 use crate::local_clock::Reading;
-use crate::offset::ClockOffset;
+use crate::offset::{ClockOffset, whole_seconds};
 
 /// A request, its response, and the local clocks. All numbers are milliseconds, except
 /// `mono_ppm`.
@@ -132,10 +132,6 @@ impl Known {
                 .to_owned(),
         }
     }
-}
-
-fn whole_seconds(time: SystemTime) -> SystemTime {
-    UNIX_EPOCH + Duration::from_secs(time.duration_since(UNIX_EPOCH).unwrap().as_secs())
 }
 
 /// `20270115T080000Z`

@@ -1,7 +1,8 @@
 //! [`SkewAuthScheme`]: the SDK's own signer, with the corrected time.
 
 use std::sync::OnceLock;
-use std::time::SystemTime;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
 
 use aws_runtime::auth::sigv4::SigV4AuthScheme;
 use aws_runtime::auth::{HttpSignatureType, SigV4OperationSigningConfig};
@@ -50,6 +51,9 @@ struct SkewSigner {
     /// The components for the SDK's signer while the clock is corrected, made at the first
     /// use. The signer uses only their time source.
     corrected: OnceLock<Option<RuntimeComponents>>,
+    /// Whether a request had to be re-signed although the clock is not corrected: the client
+    /// has another time source, and it is wrong.
+    ignores_time_source: AtomicBool,
     first_request: FirstRequest,
 }
 
@@ -95,6 +99,7 @@ impl SkewAuthScheme {
                 clock: clock.clone(),
                 inner: inner.clone(),
                 corrected: OnceLock::new(),
+                ignores_time_source: AtomicBool::new(false),
                 first_request: FirstRequest::default(),
             },
             inner,
@@ -133,9 +138,15 @@ impl Sign for SkewSigner {
         let host = || Host::of_uri(request.uri());
         let sent = SentAt::now(clock, host);
         let is_stream = request.body().bytes().is_none();
-        let is_corrected = clock.is_correcting()
-            && (state.is_some() || (is_first_attempt(cfg) && clock.is_confirmed_by_aws()));
+        let is_corrected = if clock.is_correcting() {
+            state.is_some() || (is_first_attempt(cfg) && clock.is_confirmed_by_aws())
+        } else {
+            self.ignores_time_source(state)
+        };
         let may_differ = is_corrected || (is_stream && !clock.is_observe_only());
+        let is_never_shifted =
+            state.is_some_and(|state| state.sdk_correction == SdkCorrection::NeverOn);
+        let mut is_local = false;
         if may_differ && !is_presigned(cfg) {
             // If the body is a stream, a correction that starts during the upload applies
             // to the later chunks and frames.
@@ -145,24 +156,15 @@ impl Sign for SkewSigner {
             let sign = |request: &mut HttpRequest, components: &RuntimeComponents| {
                 signer.sign_http_request(request, identity, endpoint.clone(), components, cfg)
             };
-            // If the SDK's own correction never acted, it does not shift the signature's
-            // time.
-            let may_be_shifted =
-                state.is_none_or(|state| state.sdk_correction != SdkCorrection::NeverOn);
-            self.sign_by(
-                sent.signing(),
-                host,
-                may_be_shifted,
-                request,
-                components,
-                sign,
-            )?;
+            let signing = sent.signing();
+            self.sign_by(signing, host, !is_never_shifted, request, components, sign)?;
         } else {
             let signer = self.inner.signer();
             signer.sign_http_request(request, identity, endpoint, components, cfg)?;
+            is_local = is_never_shifted && is_local_time(sent.reading.wall, components);
         }
         if let Some(state) = state {
-            state.note_signed(Signed::of(request, sent, clock));
+            state.note_signed(Signed::of(request, is_local, sent, clock));
             clock.note_request(&self.first_request, "install", || {
                 service_of(cfg).and_then(Label::of_service)
             });
@@ -176,6 +178,15 @@ impl Sign for SkewSigner {
 }
 
 impl SkewSigner {
+    fn ignores_time_source(&self, state: Option<&OperationState>) -> bool {
+        if state.is_some_and(OperationState::has_resent) {
+            self.ignores_time_source.store(true, Ordering::Relaxed);
+        }
+        self.ignores_time_source.load(Ordering::Relaxed)
+    }
+
+    #[cold]
+    #[inline(never)]
     fn sign_by(
         &self,
         signing: SigningTime,
@@ -243,6 +254,17 @@ impl TimeSource for HostClock {
     }
 }
 
+/// Returns whether the client's time source, read after a signature, agrees with the local
+/// clock, read before it. Then the signing time is known to a second, which costs less than
+/// looking it up in the headers.
+fn is_local_time(before: SystemTime, components: &RuntimeComponents) -> bool {
+    let after = components.time_source().map(|source| source.now());
+    let end = before.checked_add(Duration::from_secs(1));
+    after
+        .zip(end)
+        .is_some_and(|(after, end)| before <= after && after < end)
+}
+
 fn signed_at(request: &HttpRequest) -> Option<SystemTime> {
     let date = first_header(request.headers(), &X_AMZ_DATE)?;
     timestamp::sigv4(std::str::from_utf8(date).ok()?)
@@ -266,4 +288,4 @@ fn is_presigned(cfg: &ConfigBag) -> bool {
 
 /// A smaller shift comes from cutting the signature's time to seconds: the SDK's own
 /// correction ignores offsets below this.
-const LEAST_SDK_SHIFT: std::time::Duration = std::time::Duration::from_secs(10);
+const LEAST_SDK_SHIFT: Duration = Duration::from_secs(10);

@@ -22,7 +22,7 @@ use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 
 use crate::clock::SkewClock;
 use crate::event::{Details, EventKind, Missing, SkewEvent};
-use crate::lifetime::Clocks;
+use crate::lifetime::{AfterLoad, Clocks};
 use crate::sdk::interceptor;
 use crate::sdk::operation::OperationState;
 use loaded::{EXPIRES_SOON, Loaded};
@@ -251,6 +251,7 @@ impl ResolveIdentity for WithFallback {
             if let Some(known) = self.loaded.present(&partition, Clocks { now, ..clocks }) {
                 return Ok(known);
             }
+            let _after = AfterLoad(|| self.loaded.settle(&partition, clocks.generation));
             let loaded = self
                 .inner
                 .resolve_identity(runtime_components, config_bag)

@@ -92,14 +92,16 @@ impl Intercept for SkewInterceptor {
         components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if cfg.interceptor_state().load::<OperationState>().is_some() {
+        let has_classifier = has_classifier(components);
+        let sdk_correction = if has_classifier && self.sdk_correction.off_early(cfg) {
+            SdkCorrection::NeverOn
+        } else if cfg.interceptor_state().load::<OperationState>().is_none() {
+            SdkCorrection::On
+        } else {
+            // Another interceptor of ours has stored its state.
             return Ok(());
-        }
-        let mut state = OperationState::new(has_classifier(components));
-        if state.has_classifier && self.sdk_correction.is_early() {
-            state.sdk_correction = SdkCorrection::NeverOn;
-            self.sdk_correction.off(components, cfg);
-        }
+        };
+        let state = OperationState::new(has_classifier, sdk_correction);
         cfg.interceptor_state().store_put(state);
         Ok(())
     }
@@ -151,13 +153,10 @@ impl Intercept for SkewInterceptor {
             return Ok(());
         };
         // Most responses hold nothing that the clock has to observe.
-        if !state.has_resent() && !self.must_observe_attempt(state.signed(), context.response()) {
-            if state.is_signed_by(&self.clock) {
-                state.forget_signed();
-            }
-            return Ok(());
+        let must_observe = self.must_observe_attempt(state.signed(), context.response());
+        if must_observe || state.has_resent() {
+            self.complete_attempt(must_observe, context, cfg);
         }
-        self.complete_attempt(context, cfg);
         Ok(())
     }
 }
@@ -176,8 +175,11 @@ impl SkewInterceptor {
         signed.is_by(&self.clock) && self.must_observe(signed, response)
     }
 
+    #[cold]
+    #[inline(never)]
     fn complete_attempt(
         &self,
+        must_observe: bool,
         context: &mut FinalizerInterceptorContextMut<'_>,
         cfg: &mut ConfigBag,
     ) {
@@ -203,11 +205,11 @@ impl SkewInterceptor {
             }
             return;
         };
-        if !is_resend && !self.must_observe(&signed, response) {
+        if !is_resend && !must_observe {
             return;
         }
         if self.observe(&signed, is_resend, response, cfg) && !has_resent {
-            request_resend(&signed, attempt, context, cfg);
+            request_resend(&self.clock, &signed, attempt, context, cfg);
         }
     }
 

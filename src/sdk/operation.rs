@@ -17,6 +17,7 @@ use crate::evidence::ResponseView;
 use crate::host::Host;
 use crate::judge::RoundTrip;
 use crate::local_clock::Reading;
+use crate::offset::whole_seconds;
 use crate::sdk::retry_classifier::ResendMark;
 use crate::sdk::sdk_correction::SdkCorrection;
 use crate::timestamp;
@@ -50,11 +51,11 @@ struct Resend {
 }
 
 impl OperationState {
-    pub(super) fn new(has_classifier: bool) -> Self {
+    pub(super) fn new(has_classifier: bool, sdk_correction: SdkCorrection) -> Self {
         Self {
             has_classifier,
             signed: Mutex::default(),
-            sdk_correction: SdkCorrection::On,
+            sdk_correction,
             resend: None,
         }
     }
@@ -91,12 +92,13 @@ impl OperationState {
     /// Records that the request is re-signed and resent after this attempt.
     fn begin_resend(
         &mut self,
+        clock: &SkewClock,
         signed: &Signed,
         after: Option<u32>,
         client_bucket: Option<TokenBucket>,
     ) {
         self.resend = Some(Box::new(Resend {
-            clock: signed.clock.clone(),
+            clock: clock.clone(),
             host: signed.host(),
             after,
             client_bucket,
@@ -135,6 +137,7 @@ impl OperationState {
 /// If the operation is already in an ordinary retry, the tokens of that retry are not
 /// returned, as after any second retry of the SDK.
 pub(super) fn request_resend(
+    clock: &SkewClock,
     signed: &Signed,
     attempt: Option<u32>,
     context: &mut FinalizerInterceptorContextMut<'_>,
@@ -159,32 +162,43 @@ pub(super) fn request_resend(
         bag.store_put(TokenBucket::unlimited());
     }
     if let Some(state) = cfg.get_mut_from_interceptor_state::<OperationState>() {
-        state.begin_resend(signed, attempt, client_bucket);
+        state.begin_resend(clock, signed, attempt, client_bucket);
     }
 }
 
 /// A request that our signer has signed.
 #[derive(Debug)]
 pub(super) struct Signed {
-    clock: SkewClock,
+    /// The [`id`](SkewClock::id) of the signer's clock.
+    clock: usize,
     pub(super) sent: SentAt,
-    amz_date: [u8; AMZ_DATE],
+    /// The signing time. `None` if it is the second of the local clock in `sent`.
+    amz_date: Option<[u8; AMZ_DATE]>,
     uri: Box<str>,
     pub(super) is_replayable: bool,
 }
 
 impl Signed {
     /// Copies the parts of a signed request that may be needed after it was sent. They are
-    /// parsed only when they are needed.
+    /// parsed only when they are needed. `is_local` tells that the signing time is that of
+    /// the local clock, so that it need not be looked up.
     #[inline]
-    pub(super) fn of(request: &HttpRequest, sent: SentAt, clock: &SkewClock) -> Self {
-        let date = first_header(request.headers(), &X_AMZ_DATE);
-        let date = date.and_then(|date| date.try_into().ok());
+    pub(super) fn of(
+        request: &HttpRequest,
+        is_local: bool,
+        sent: SentAt,
+        clock: &SkewClock,
+    ) -> Self {
+        let date = || {
+            first_header(request.headers(), &X_AMZ_DATE)?
+                .try_into()
+                .ok()
+        };
         let body = request.body();
         Self {
-            clock: clock.clone(),
+            clock: clock.id(),
             sent,
-            amz_date: date.unwrap_or_default(),
+            amz_date: (!is_local).then(|| date().unwrap_or_default()),
             uri: request.uri().into(),
             // A body in memory can always be sent again. For others `try_clone` tells.
             is_replayable: body.bytes().is_some() || body.try_clone().is_some(),
@@ -192,7 +206,7 @@ impl Signed {
     }
 
     pub(super) fn is_by(&self, clock: &SkewClock) -> bool {
-        self.clock.is(clock)
+        self.clock == clock.id()
     }
 
     pub(super) fn host(&self) -> Option<Host> {
@@ -200,9 +214,11 @@ impl Signed {
     }
 
     pub(super) fn round_trip(&self, received: Reading) -> RoundTrip {
-        let signed_at = str::from_utf8(&self.amz_date).ok();
-        self.sent
-            .round_trip(signed_at.and_then(timestamp::sigv4), received)
+        let signed_at = match &self.amz_date {
+            Some(date) => str::from_utf8(date).ok().and_then(timestamp::sigv4),
+            None => Some(whole_seconds(self.sent.reading.wall)),
+        };
+        self.sent.round_trip(signed_at, received)
     }
 }
 

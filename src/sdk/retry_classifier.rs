@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
-use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction};
+use aws_smithy_runtime_api::client::retries::classifiers::{
+    ClassifyRetry, RetryAction, RetryClassifierPriority,
+};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::retry::ErrorKind;
 
@@ -56,6 +58,13 @@ impl ClassifyRetry for SkewRetryClassifier {
     fn name(&self) -> &'static str {
         NAME
     }
+
+    /// The first of all: the operation looks for it at each call, and any other classifier
+    /// may decide otherwise.
+    fn priority(&self) -> RetryClassifierPriority {
+        let first_of_sdk = RetryClassifierPriority::http_status_code_classifier();
+        RetryClassifierPriority::run_before(first_of_sdk)
+    }
 }
 
 /// Mark on a response after which the interceptor requests a resend. It is an extension,
@@ -64,6 +73,7 @@ impl ClassifyRetry for SkewRetryClassifier {
 pub(crate) struct ResendMark;
 
 /// Returns whether a client has this classifier.
+#[inline]
 pub(super) fn has_classifier(components: &RuntimeComponents) -> bool {
     components
         .retry_classifiers()

@@ -43,30 +43,30 @@ enum Way {
 }
 
 impl Switch {
-    /// Returns whether it can be switched off before it acts. It can if our signer has
-    /// signed all operations of this client so far. If an operation turns out to use
-    /// another signer, it is switched on again after that signature; until then the SDK's
-    /// own correction has no offset that could be lost.
+    /// Switches it off for the rest of the operation, before it acts, if possible. It is
+    /// possible if our signer has signed all operations of this client so far. If an
+    /// operation turns out to use another signer, it is switched on again after that
+    /// signature; until then the SDK's own correction has no offset that could be lost.
     ///
     /// S3 is an exception: while it resolves an identity, S3 Express makes the client for
     /// its sessions from the operation's config, and that client needs the SDK's own
     /// correction.
-    pub(super) fn is_early(&self) -> bool {
-        self.way.get() == Some(&Way::Early) && !self.has_others.load(Ordering::Relaxed)
+    pub(super) fn off_early(&self, cfg: &mut ConfigBag) -> bool {
+        let is_early =
+            self.way.get() == Some(&Way::Early) && !self.has_others.load(Ordering::Relaxed);
+        if is_early {
+            disable(cfg);
+        }
+        is_early
     }
 
-    /// Switches it off for the rest of the operation. `DisableInterceptor` costs less than
-    /// the SDK's own setting: the SDK checks the former before each hook, and the latter
-    /// inside the hooks.
+    /// Switches it off for the rest of the operation.
     pub(super) fn off(&self, components: &RuntimeComponents, cfg: &mut ConfigBag) {
-        let way = self.way.get_or_init(|| Way::of(components, cfg));
-        let bag = cfg.interceptor_state();
-        if *way == Way::Setting {
+        if *self.way.get_or_init(|| Way::of(components, cfg)) == Way::Setting {
+            let bag = cfg.interceptor_state();
             bag.store_put(DisableClockSkewCorrection::from(true));
         } else {
-            bag.store_put(disable_interceptor::<ServiceClockSkewInterceptor>(
-                "aws-clock-skew corrects",
-            ));
+            disable(cfg);
         }
     }
 
@@ -76,6 +76,13 @@ impl Switch {
         let bag = cfg.interceptor_state();
         bag.unset::<DisableInterceptor<ServiceClockSkewInterceptor>>();
     }
+}
+
+/// Disables the interceptor of the SDK's own correction. This costs less than the SDK's own
+/// setting: the SDK checks the former before each hook, and the latter inside the hooks.
+fn disable(cfg: &mut ConfigBag) {
+    let disabled = disable_interceptor::<ServiceClockSkewInterceptor>("aws-clock-skew corrects");
+    cfg.interceptor_state().store_put(disabled);
 }
 
 impl Way {

@@ -10,7 +10,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 
 use crate::clock::SkewClock;
-use crate::lifetime::{Clocks, Lifetime};
+use crate::lifetime::{AfterLoad, Clocks, Lifetime};
 use crate::recent::RecentCredentials;
 
 /// The credentials of a layer, shared by all of its services.
@@ -78,12 +78,13 @@ impl CachedCredentials {
             return Ok(known.credentials.clone());
         }
         let loaded = clock.clocks();
+        let _after = AfterLoad(|| self.settle(loaded.generation));
         let asked = self.0.provider.provide_credentials();
         let answer = match self.fallback(Clocks { now: at, ..loaded }) {
             None => asked.await?,
             Some(last) => match tokio::time::timeout(LONGEST_WAIT, asked).await {
                 Ok(Ok(credentials)) => credentials,
-                _ => return Ok(self.keep(last, loaded.generation)),
+                _ => return Ok(last),
             },
         };
         Ok(self.replace(answer, clock, loaded))
@@ -98,11 +99,10 @@ impl CachedCredentials {
     }
 
     /// Keeps using the present credentials until the next generation.
-    fn keep(&self, last: Credentials, generation: u64) -> Credentials {
+    fn settle(&self, generation: u64) {
         if let Some(known) = self.lock().as_mut() {
             known.lifetime.loaded.generation = generation;
         }
-        last
     }
 
     fn replace(&self, mut new: Credentials, clock: &SkewClock, loaded: Clocks) -> Credentials {

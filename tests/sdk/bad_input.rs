@@ -221,10 +221,9 @@ async fn bad_answers_fail_no_other_call_and_change_nothing() {
         }
         assert_eq!(count, 32);
         // Error responses that reject a corrected signature and state no time. The clock tries the
-        // local time for this host, and the host rejects it. The back-off is over before the next
-        // one.
+        // local time for this host, and the host rejects it.
         let rejected = wire.rejected();
-        assert_eq!(rejected, 4 * samples);
+        assert_eq!(rejected, 6 * samples);
         let names = log.names();
         assert_eq!(
             names.iter().filter(|name| *name == "skew_detected").count(),

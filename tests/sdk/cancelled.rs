@@ -257,6 +257,29 @@ async fn a_call_that_is_always_cancelled_before_its_second_response_is_the_only_
     }
 }
 
+/// After a correction, credentials are loaded again. Callers wait for a shorter time than that
+/// takes.
+#[tokio::test(start_paused = true)]
+async fn of_calls_that_are_cancelled_while_credentials_load_again_one_fails() {
+    for integration in SDK_AND_ALL {
+        let takes = [Duration::ZERO, millis(100)];
+        let behind = -20 * MINUTE;
+        let scenario = Scenario::new(integration, Manner::InMessage, behind, takes, |config| {
+            config
+        });
+        assert!(scenario.call().await, "{integration:?}");
+        let mut lost = 0;
+        for _ in 0..5 {
+            let done = timeout(millis(50), scenario.call()).await;
+            lost += usize::from(done != Ok(true));
+        }
+        assert!(
+            lost <= usize::from(integration.is_some()),
+            "{integration:?}: {lost}"
+        );
+    }
+}
+
 /// Drops a call after `polls` polls, from the start or after the clock was set, and makes five
 /// calls after it. Returns how many of the five fail, or `None` if the call ended earlier.
 async fn lost_after(

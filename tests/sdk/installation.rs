@@ -23,7 +23,7 @@ use crate::log::Log;
 use crate::observer::observer;
 use crate::site::{INCOMPLETE, Parts, QUEUE, Site, URL};
 use crate::wire::{Answer, Fate, Wire};
-use crate::world::{DAY, MINUTE, World, minutes};
+use crate::world::{DAY, HOUR, MINUTE, World, minutes};
 
 /// Events on a machine. Each returns how many calls fail.
 #[derive(Clone, Copy, Debug)]
@@ -461,6 +461,47 @@ async fn a_classifier_that_forbids_the_retry_is_honoured_and_the_next_call_succe
                 &[]
             };
             assert_eq!(log.names(), expected, "{skew} {integration:?}");
+        }
+    }
+}
+
+/// `install!` sets the local clock as the time source. A program may set another one after it,
+/// such as one of its own that follows NTP.
+#[tokio::test]
+async fn a_time_source_that_is_set_after_the_installation_costs_no_more_than_with_the_sdk_alone() {
+    let outcome = |local: i64, own: [i64; 2], installs: bool| async move {
+        let world = World::with_skew(local);
+        let source = World::with_skew(own[0]);
+        let endpoint = Endpoint::builder(world.clock()).start().await;
+        let endpoint = endpoint.expect("loopback can be bound");
+        endpoint.feed("q", "first");
+        let retries = RetryConfig::standard().with_initial_backoff(Duration::from_millis(1));
+        let mut builder = Builder::from(&config(&endpoint.url()))
+            .retry_config(retries)
+            .retry_partition(RetryPartition::custom("own").build());
+        if installs {
+            builder = install!(builder, &world.skew_clock());
+        }
+        let builder = builder.time_source(source.clone());
+        let sqs = aws_sdk_sqs::Client::from_conf(builder.build());
+        let queue = endpoint.queue_url("q");
+        let mut lost = 0;
+        for skew in own {
+            source.set_skew(skew);
+            for _ in 0..5 {
+                lost += usize::from(receive(&sqs, &queue).await.is_err());
+            }
+        }
+        (lost, endpoint.counts().rejected)
+    };
+    for local in [0, -20 * MINUTE, 9 * HOUR] {
+        for wrong in [-20 * MINUTE, 9 * HOUR, -2 * DAY] {
+            for own in [[0, 0], [wrong, wrong], [0, wrong], [wrong, 0]] {
+                let (_, alone) = outcome(local, own, false).await;
+                let (lost, rejected) = outcome(local, own, true).await;
+                assert_eq!(lost, 0, "{local} {own:?}");
+                assert!(rejected <= alone, "{local} {own:?}: {rejected} and {alone}");
+            }
         }
     }
 }

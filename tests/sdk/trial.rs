@@ -9,19 +9,26 @@ use aws_config::retry::RetryConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use aws_smithy_runtime_api::client::auth::AuthSchemeId;
+use tokio::task::JoinSet;
 
-use crate::clients::{config_on, head, s3, without_retries};
+use crate::clients::{SDK_AND_ALL, config_in, config_on, head, s3, s3_of, without_retries};
+use crate::net::Net;
 use crate::possible::{S3, Scenario};
 use crate::resent::once;
-use crate::wire::{Answer, Fate, Manner};
-use crate::world::{DAY, HOUR, MINUTE, minutes, shifted};
+use crate::two_servers::MINIO;
+use crate::wire::{Answer, Fate, Manner, Wire};
+use crate::world::{DAY, HOUR, MINUTE, World, minutes, shifted};
 
 /// A clock skew error without timestamps; its `Date` is `ahead` seconds ahead of the true time.
 fn skew_error(scenario: &Scenario, ahead: i64) -> Fate {
-    Fate::answered(Answer {
+    Fate::answered(code_alone(shifted(scenario.world.true_time(), ahead)))
+}
+
+fn code_alone(date: SystemTime) -> Answer {
+    Answer {
         body: "<Error><Code>RequestTimeTooSkewed</Code></Error>".into(),
-        ..Answer::empty_403(shifted(scenario.world.true_time(), ahead))
-    })
+        ..Answer::empty_403(date)
+    }
 }
 
 #[tokio::test]
@@ -44,9 +51,10 @@ async fn a_denial_of_a_trial_changes_no_clock_and_says_nothing_about_the_time() 
 #[tokio::test]
 async fn a_trial_that_is_rejected_ends_with_a_back_off() {
     let scenario = Scenario::new(0, Manner::ByCode);
-    // The clock of MinIO is set: its second response contradicts the first.
+    // The server judges by another clock than the one that its `Date` shows.
     scenario.wire.set_ahead(2 * HOUR);
-    scenario.wire.plan([skew_error(&scenario, HOUR)]);
+    let skew_error = || skew_error(&scenario, HOUR);
+    scenario.wire.plan([skew_error(), skew_error()]);
     assert_eq!(scenario.cost().await, 2);
     scenario.assert_local_time();
     assert_eq!(scenario.log.names(), ["trial_rejected", "resend_rejected"]);
@@ -57,6 +65,64 @@ async fn a_trial_that_is_rejected_ends_with_a_back_off() {
     assert_eq!(scenario.cost().await, 1);
     scenario.world.advance(minutes(1));
     assert_eq!(head(&scenario.s3).await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_resend_that_meets_a_server_with_another_clock_costs_no_later_call() {
+    for integration in SDK_AND_ALL {
+        let world = World::with_skew(-20 * MINUTE);
+        let wire = Wire::with_manner(&world, minutes(15), Manner::ByCode);
+        let s3 = s3_of(
+            integration,
+            &config_in(&world, wire.clone(), S3),
+            &world.skew_clock(),
+        );
+        let date = shifted(world.true_time(), -2 * DAY);
+        wire.plan([Fate::default(), Fate::answered(code_alone(date))]);
+        assert!(head(&s3).await.is_err(), "{integration:?}");
+        for _ in 0..3 {
+            assert_eq!(head(&s3).await, Ok(()), "{integration:?}");
+        }
+        assert!(wire.rejected() <= 2, "{integration:?}");
+    }
+}
+
+#[tokio::test]
+async fn heads_in_flight_that_were_signed_with_a_cached_time_are_all_sent_again() {
+    let scenario = Scenario::new(0, Manner::Silently);
+    scenario.plan_misdated(-HOUR, 2);
+    assert_eq!(scenario.cost().await, 2);
+    scenario.wire.leave_out_dates();
+    scenario.wire.hold(3);
+    let mut calls = JoinSet::new();
+    for _ in 0..3 {
+        let s3 = scenario.s3.clone();
+        calls.spawn(async move { head(&s3).await });
+    }
+    assert_eq!(calls.join_all().await, [const { Ok(()) }; 3]);
+    scenario.assert_local_time();
+}
+
+#[tokio::test]
+async fn the_time_of_one_server_loses_no_head_of_another_that_sends_no_date() {
+    const OTHER: &str = "https://ceph.example";
+    for integration in SDK_AND_ALL {
+        let world = World::with_skew(0);
+        let ahead = Wire::new(&world, minutes(15));
+        ahead.set_ahead(9 * HOUR);
+        let correct = Wire::with_manner(&world, minutes(15), Manner::Silently);
+        correct.leave_out_dates();
+        let net = Net::new([(MINIO, ahead), (OTHER, correct.clone())]);
+        let clock = world.skew_clock();
+        let client = |url| s3_of(integration, &config_in(&world, net.clone(), url), &clock);
+        let (minio, ceph) = (client(MINIO), client(OTHER));
+        let found = minio.get_object().bucket("b").key("k").send().await;
+        assert_eq!(found.is_ok(), integration.is_some(), "{integration:?}");
+        for _ in 0..3 {
+            assert_eq!(head(&ceph).await, Ok(()), "{integration:?}");
+        }
+        assert!(correct.rejected() <= 1, "{integration:?}");
+    }
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use aws_clock_skew::{LocalClock, SkewClock};
+use aws_clock_skew::{ClockOffset, LocalClock, SkewClock};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, future};
@@ -247,6 +247,29 @@ async fn a_time_out_that_always_elapses_before_the_second_response_costs_one_cal
             );
         }
     }
+}
+
+/// After a change of the clock, credentials are loaded again. Callers wait for a shorter time than
+/// that takes.
+#[tokio::test(start_paused = true)]
+async fn of_calls_that_are_cancelled_while_credentials_load_again_one_fails() {
+    let slow_sts = |prepared| Sts {
+        takes: Duration::from_millis(100),
+        ..prepared
+    };
+    let signing = Integration::SigningService;
+    let scenario = Scenario::with(signing, 0, None, slow_sts, Duration::ZERO);
+    assert!(scenario.call().await);
+    scenario.world.set_skew(-20 * MINUTE);
+    scenario
+        .clock
+        .set_offset(ClockOffset::from_millis(20 * MINUTE * 1_000));
+    let mut lost = 0;
+    for _ in 0..5 {
+        let stack = Timeout::new(scenario.stack.clone(), Duration::from_millis(50));
+        lost += usize::from(stack.oneshot(scenario.request()).await.is_err());
+    }
+    assert_eq!(lost, 1);
 }
 
 /// On a clock nine hours ahead, every session of an hour counts as expired when it is loaded.

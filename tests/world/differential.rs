@@ -43,7 +43,7 @@ fn no_integration_is_worse_than_the_sdk_alone_in_any_scenario() {
     println!("{seeds:?}: {tally}");
     assert_eq!(failed, 0, "of {seeds:?}");
     if seeds.end - seeds.start >= ENOUGH {
-        seen::assert_all(&tally);
+        seen::assert_all(&tally, seeds.end - seeds.start);
     }
 }
 

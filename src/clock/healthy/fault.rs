@@ -5,7 +5,7 @@ use crate::evidence::{Evidence, ResponseView};
 use crate::host::Host;
 use crate::local_clock::LocalClock;
 use crate::offset::ClockOffset;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Fault {
@@ -226,11 +226,6 @@ fn basic(time: SystemTime) -> String {
     let time = aws_smithy_types::DateTime::from_secs(since.as_secs().cast_signed());
     let text = time.fmt(aws_smithy_types::date_time::Format::DateTime);
     text.unwrap().replace(['-', ':'], "")
-}
-
-pub(super) fn whole_seconds(time: SystemTime) -> SystemTime {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs())
 }
 
 fn shifted(time: SystemTime, seconds: i64) -> SystemTime {

@@ -50,6 +50,13 @@ impl Loaded {
         (left > EXPIRES_SOON).then(|| last.identity.clone())
     }
 
+    /// Keeps using the identity until the next generation.
+    pub(super) fn settle(&self, partition: &IdentityCachePartition, generation: u64) {
+        if let Some(last) = self.lock().get_mut(partition) {
+            last.lifetime.loaded.generation = generation;
+        }
+    }
+
     /// Returns the identity if it may be valid, as a fallback.
     pub(super) fn last(
         &self,

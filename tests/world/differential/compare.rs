@@ -1,13 +1,14 @@
 //! What "worse" means: the same scenario, call by call.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 
 use super::net::Sent;
-use super::play::{Correction, Played};
-use super::scenario::{Cancel, End, Host, Line, Method, Scenario, Setting};
+use super::play::{self, Correction, Played};
+use super::scenario::{Cancel, End, Keys, Line, Method, ROUND_TRIP, Scenario, Setting};
 use super::seen;
-use crate::clocks::{DAY, MINUTE, SECOND};
+use crate::clocks::{DAY, Event, MINUTE, SECOND, millis};
 use crate::fate::DateFault;
 use crate::site::Verdict;
 use crate::tally::Tally;
@@ -34,96 +35,228 @@ pub(super) enum Worse {
 }
 
 /// Returns the first way in which one of these is worse than it may be, if any is, and counts
-/// what ours meet.
+/// what ours meet and which exceptions apply.
 pub(super) fn failure_of(
     scenario: &Scenario,
     of: &[Correction],
     tally: &mut Tally,
 ) -> Option<Failure> {
     let mut alone = BTreeMap::new();
-    of.iter().find_map(|correction| {
+    let mut excuses = BTreeSet::new();
+    let failure = of.iter().find_map(|correction| {
         let ours = scenario.play(*correction);
         seen::count(tally, scenario, &ours);
         correction.alone().iter().find_map(|other| {
             let play = || scenario.play(*other);
             let theirs = alone.entry(*other).or_insert_with(play);
-            worse(scenario, (*correction, &ours), (*other, theirs))
+            worse(
+                scenario,
+                (*correction, &ours),
+                (*other, theirs),
+                &mut excuses,
+            )
         })
-    })
+    });
+    for excuse in excuses {
+        tally.count(excuse);
+    }
+    failure
 }
 
+/// Returns the first way in which ours is worse than the other, and inserts the exceptions
+/// that apply before it.
 pub(super) fn worse(
     scenario: &Scenario,
     (correction, ours): (Correction, &[Played]),
     (other, theirs): (Correction, &[Played]),
+    excuses: &mut BTreeSet<Excuse>,
 ) -> Option<Failure> {
-    ours.iter()
-        .zip(theirs)
-        .enumerate()
-        .find_map(|(call, (our, their))| {
-            let call_of = scenario.call(our.line);
-            // What S3 Express signs is left to the SDK's own correction, whatever that does.
-            let is_the_sdks = call_of.host == Host::Express && other == Correction::Sdk;
-            if call_of.host == Host::Express && other == Correction::None {
-                return None;
-            }
-            let has_wrong_key = call_of.end == End::WrongKey;
-            let is_worse = |count: fn(&Played) -> usize| count(our) > count(their).max(1);
-            let allowed = if is_the_sdks {
-                their.worse_than_local().max(1)
-            } else {
-                1
-            };
-            let worse = if our.lost() > their.lost() && !is_excused(scenario, ours, call) {
+    let mut pairs = ours.iter().zip(theirs).enumerate();
+    pairs.find_map(|(call, (our, their))| {
+        let mut excused = |excuse: Option<Excuse>| excuse.map(|excuse| excuses.insert(excuse));
+        let excuse = |excuse| {
+            meets_other_events(our, their)
+                .then_some(OTHER_EVENTS)
+                .or(excuse)
+        };
+        let has_wrong_key = scenario.call(our.line).end == End::WrongKey;
+        let is_worse = |count: usize, their_count: usize| count > their_count.max(1);
+        let is_lost = our.lost() > their.lost();
+        let is_wrong =
+            || !has_wrong_key && is_worse(our.wrong_signatures(), their.wrong_signatures());
+        let by_time = || worse_times(scenario, correction, ours, call);
+        let worse =
+            if is_lost && excused(excuse(excuse_of(scenario, correction, ours, call))).is_none() {
                 Worse::Lost
-            } else if is_worse(Played::rejected) {
+            } else if is_worse(our.rejected(correction), their.rejected(correction))
+                && excused(excuse(None)).is_none()
+            {
                 Worse::RejectedTwice
-            } else if !has_wrong_key && is_worse(Played::wrong_signatures) {
+            } else if is_wrong() {
                 Worse::WrongSignature
-            } else if our.worse_than_local() > allowed {
+            } else if let Some(reason) = by_time()
+                && excused(excuse(reason)).is_none()
+            {
                 Worse::LocalClockIsBetter
             } else {
                 return None;
             };
-            Some(Failure {
-                kind: (correction, worse),
-                line: our.line,
-                ours: our.clone(),
-                other: (other, their.clone()),
-            })
+        Some(Failure {
+            kind: (correction, worse),
+            line: our.line,
+            ours: our.clone(),
+            other: (other, their.clone()),
         })
+    })
 }
 
-/// Returns whether one of the named exceptions lets a call be lost.
-pub(super) fn is_excused(scenario: &Scenario, ours: &[Played], call: usize) -> bool {
-    let sent = &ours[call].sent;
-    if sent.iter().any(Sent::is_excepted) {
-        return true;
+/// An exception that [Limits](../../../docs/verification.md) names, or one of the comparison.
+pub(super) type Excuse = &'static str;
+
+const SUSPENDED: Excuse = "excused: suspended or set on the way, and the clock is wrong";
+const LATE: Excuse = "excused: longer on its way than its host tolerates";
+const OLD: Excuse = "excused: signed by the time of a response that was long on its way";
+const LIMIT: Excuse = "excused: further ahead than the limit";
+const NO_TIME: Excuse = "excused: nothing states the time";
+const EXPIRED: Excuse = "excused: credentials that end by another time";
+const SESSION: Excuse = "excused: signed by the SDK with a session of S3 Express";
+const SERVERS: Excuse = "excused: servers of a host with different clocks";
+const CANCELLED: Excuse = "excused: cancelled after fewer polls than it needs";
+const ONE_ROUND_TRIP: Excuse = "excused: time or body for one round trip only";
+const ONE_LOAD: Excuse = "excused: no time to load credentials again";
+const CACHED: Excuse = "excused: signed by the time of a cached error";
+const MISDATED: Excuse = "excused: signed by a wrong time, and the `Date` is wrong as well";
+const UNCOUNTED: Excuse = "excused: a pause that no clock counts, and nothing states the time";
+const AT_THE_TOLERANCE: Excuse = "excused: off by just what its host tolerates";
+/// Fates are of attempts: with fewer attempts, the clock is not set in one of them.
+const OTHER_EVENTS: Excuse = "excused: another number of attempts meets other events";
+
+/// Each of them, and in how many of a thousand scenarios it applies at most.
+pub(super) const MOST: [(Excuse, u64); 16] = [
+    (SUSPENDED, 10),
+    (LATE, 4),
+    (OLD, 1),
+    (LIMIT, 20),
+    (NO_TIME, 10),
+    (EXPIRED, 2),
+    (SESSION, 40),
+    (SERVERS, 20),
+    (CANCELLED, 2),
+    (ONE_ROUND_TRIP, 10),
+    (ONE_LOAD, 1),
+    (CACHED, 1),
+    (UNCOUNTED, 1),
+    (MISDATED, 1),
+    (AT_THE_TOLERANCE, 1),
+    (OTHER_EVENTS, 1),
+];
+
+/// Returns whether the clock was set in an attempt that only one of them has made.
+fn meets_other_events(our: &Played, their: &Played) -> bool {
+    let (Some(our), Some(their)) = (our.sent.first(), their.sent.first()) else {
+        return false;
+    };
+    our.is_odd == their.is_odd && (our.local_error - their.local_error).abs() > 5 * SECOND
+}
+
+/// Returns why a call may be lost that the SDK alone keeps, if it may.
+pub(super) fn excuse_of(
+    scenario: &Scenario,
+    correction: Correction,
+    ours: &[Played],
+    call: usize,
+) -> Option<Excuse> {
+    let our = &ours[call];
+    let sent = &our.sent;
+    if let Some(excuse) = sent.iter().find_map(|sent| sent.excuse(correction)) {
+        return Some(excuse);
     }
     // No time satisfies both servers of its host, and the resend meets the other one.
-    if sent.iter().any(Sent::is_by_a_false_clock) {
-        return true;
+    let rejects_both = |false_clock: &Sent| {
+        let same = sent
+            .iter()
+            .filter(|one| one.operation == false_clock.operation);
+        same.filter(|one| one.is_rejected()).count() > 1
+    };
+    let mut by_false_clock = sent.iter().filter(|one| one.is_by_a_false_clock());
+    if by_false_clock.any(rejects_both) {
+        return Some(SERVERS);
     }
     // After a resend that took long the credentials may end earlier in the scenario.
     let mut earlier = ours[..call].iter().flat_map(|played| &played.sent);
-    let mut settings = scenario.settings();
-    if settings.any(|setting| matches!(setting, Setting::Keys(_)))
-        && earlier.any(|sent| sent.is_late && sent.is_rejected())
+    let keys = scenario.settings().find_map(|setting| match setting {
+        Setting::Keys(keys) => Some(keys),
+        _ => None,
+    });
+    if keys.is_some()
+        && !sent.iter().any(Sent::is_rejected)
+        && earlier.any(|sent| sent.is_late() && sent.is_rejected())
     {
-        return true;
+        return Some(EXPIRED);
     }
-    let line = scenario.call(ours[call].line);
-    if let Some(Cancel::AfterPolls(_)) = line.cancel {
-        return true;
+    let is_pause = |event: &Event| {
+        matches!(
+            event,
+            Event::Pauses(_)
+                | Event::Suspends {
+                    is_counted: false,
+                    ..
+                }
+        )
+    };
+    let has_pause = |line: &Line| match line {
+        Line::Clock(event) => is_pause(event),
+        Line::Call(call) => call
+            .fates
+            .iter()
+            .any(|fate| fate.there.iter().chain(&fate.back).any(is_pause)),
+        _ => false,
+    };
+    let is_paused = scenario.0[..our.line].iter().any(has_pause);
+    let is_undated = |sent: &Sent| sent.is_rejected() && !sent.states_the_time();
+    if is_paused && sent.iter().any(is_undated) {
+        return Some(UNCOUNTED);
+    }
+    let line = scenario.call(our.line);
+    let is_cancelled = our
+        .outcomes
+        .iter()
+        .any(|outcome| outcome == &Err(play::CANCELLED.to_owned()));
+    if let Some(Cancel::AfterPolls(_)) = line.cancel
+        && is_cancelled
+    {
+        return Some(CANCELLED);
+    }
+    let of_attempt = scenario.settings().find_map(|setting| match setting {
+        Setting::AttemptTimeout(time) => Some(time),
+        _ => None,
+    });
+    let time = match line.cancel {
+        Some(Cancel::After(time)) if is_cancelled => Some(time),
+        _ => of_attempt,
+    };
+    // `SkewLayer` loads its own credentials.
+    if let (Some(time), Some(Keys::Rotating { takes, .. })) = (time, keys)
+        && time < 2 * (takes + ROUND_TRIP)
+        && !sent.iter().any(Sent::is_rejected)
+    {
+        return Some(ONE_LOAD);
     }
     // A time-out that leaves no time for the second round trip, or a body that cannot be
     // replayed: the call is lost that meets the first clock skew error of its host, and no
     // other until the clock is wrong again.
-    let mut settings = scenario.settings();
-    let has_one_round_trip = line.method == Method::Stream
-        || line.cancel.is_some()
-        || settings.any(|setting| matches!(setting, Setting::AttemptTimeout(_)));
-    has_one_round_trip && sent.iter().any(Sent::is_rejected) && !knew_the_time(scenario, ours, call)
+    let has_one_round_trip = line.method == Method::Stream || time.is_some();
+    let is_first = has_one_round_trip
+        && sent.iter().any(Sent::is_rejected)
+        && !knew_the_time(scenario, ours, call);
+    is_first.then_some(ONE_ROUND_TRIP)
+}
+
+/// Returns whether a cache answered an earlier call to the same host.
+fn follows_cached(scenario: &Scenario, ours: &[Played], call: usize) -> bool {
+    let host = scenario.call(ours[call].line).host;
+    let mut earlier = ours[..call].iter().map(|played| scenario.call(played.line));
+    earlier.any(|call| call.host == host && call.end == End::Cached)
 }
 
 /// Returns whether an earlier call to the same host had a response that states the time, and
@@ -143,18 +276,64 @@ fn knew_the_time(scenario: &Scenario, ours: &[Played], call: usize) -> bool {
             let differs = |our: &Sent| (our.local_error - sent.local_error).abs() > 2 * MINUTE;
             sent.is_rejected() && ours.any(differs)
         };
+        let is_of_odd_clock = |sent: &Sent| sent.is_odd && sent.apart > 2 * MINUTE;
         let is_false =
-            |sent: &Sent| sent.is_disturbed || sent.is_by_a_false_clock() || contradicts(sent);
-        if earlier.sent.iter().any(is_false) {
+            |sent: &Sent| sent.is_disturbed || is_of_odd_clock(sent) || contradicts(sent);
+        let line = scenario.call(earlier.line);
+        let is_cached = line.host == host && line.end == End::Cached;
+        if is_cached || earlier.sent.iter().any(is_false) {
             return false;
         }
-        let line = scenario.call(earlier.line);
         let is_whole = !matches!(line.cancel, Some(Cancel::AfterPolls(_)));
-        if is_whole && line.host == host && earlier.sent.iter().any(Sent::states_the_time) {
+        let states_it = |sent: &Sent| sent.proves_its_error() && !sent.is_beyond_limit();
+        if is_whole && line.host == host && earlier.sent.iter().any(states_it) {
             return true;
         }
     }
     false
+}
+
+/// Returns `Some` if more than one request of a call was signed by a worse time than the
+/// local clock's, with the exception for that, if there is one.
+fn worse_times(
+    scenario: &Scenario,
+    correction: Correction,
+    ours: &[Played],
+    call: usize,
+) -> Option<Option<Excuse>> {
+    let our = &ours[call];
+    let is_cached = follows_cached(scenario, ours, call);
+    let excuse = |index: usize| {
+        let sent = &our.sent[index];
+        let is_late_by = |earlier: &Sent| sent.error < 0 && sent.is_within(earlier.took);
+        let earlier = our.sent[..index].iter();
+        let mut earlier_of_same = earlier.filter(|one| one.operation == sent.operation);
+        let first = earlier_of_same.clone().next().is_none();
+        if sent.is_the_sdks(correction) {
+            Some(SESSION)
+        } else if sent.is_disturbed {
+            Some(SUSPENDED)
+        } else if sent.is_misdated() {
+            Some(MISDATED)
+        } else if sent.is_within(millis(sent.apart)) {
+            Some(SERVERS)
+        } else if earlier_of_same.any(|one| one.is_rejected() && is_late_by(one)) {
+            Some(OLD)
+        } else {
+            (first && is_cached).then_some(CACHED)
+        }
+    };
+    let counts = |count: &dyn Fn(usize) -> bool| {
+        our.most_of(|index, sent| sent.is_worse_than_local() && count(index))
+    };
+    if counts(&|_| true) <= 1 {
+        return None;
+    }
+    if counts(&|index| excuse(index).is_none()) > 1 {
+        return Some(None);
+    }
+    let worse = (0..our.sent.len()).filter(|index| our.sent[*index].is_worse_than_local());
+    Some(worse.filter_map(excuse).next())
 }
 
 impl Sent {
@@ -165,7 +344,12 @@ impl Sent {
     /// It was rejected by a server whose clock differs from that of its host's other servers
     /// by more than they tolerate.
     fn is_by_a_false_clock(&self) -> bool {
-        self.is_rejected() && self.is_contradicted
+        self.is_rejected() && self.is_odd && self.apart > tolerated(self)
+    }
+
+    /// It and its response were on their way for longer than its host tolerates.
+    pub(super) fn is_late(&self) -> bool {
+        self.took > self.tolerance
     }
 
     /// Its clock skew error states the time.
@@ -174,67 +358,115 @@ impl Sent {
         self.is_rejected() && self.is_delivered && (has_date || !self.has_date_only)
     }
 
-    fn is_excepted(&self) -> bool {
-        // The machine was suspended, or its clock was set, between sending and the
-        // response, and its clock is wrong as well (guarantee 2).
-        let is_wrong = self.error.abs().max(self.local_error_after.abs()) > 2 * MINUTE;
-        // The clock does not follow a `Date`, nor a message without TLS, more than 7 days
-        // forward, and no message more than 400.
+    /// Its clock skew error states the time, and by that it was off by more than its way, and
+    /// the clocks of its host, explain. A message that states only a bound leaves three
+    /// minutes.
+    fn proves_its_error(&self) -> bool {
+        let explained = self.took + millis(self.apart + 3 * MINUTE);
+        self.states_the_time() && !self.is_within(explained)
+    }
+
+    /// The clock does not follow a `Date`, nor a message without TLS, more than 7 days
+    /// forward, and no message more than 400.
+    fn is_beyond_limit(&self) -> bool {
         let limit = if self.has_date_only || self.host.is_plain() {
             7 * DAY
         } else {
             400 * DAY
         };
-        let is_beyond_limit = self.local_error < -limit + MINUTE;
-        // Neither the message nor a usable `Date` states the time, and the local clock is as
-        // wrong. The SDK takes the first of two `Date`s, and that of a proxy's page.
-        let has_no_time = !self.states_the_time() && self.is_local_rejected;
-        // The correction is the time of a host that is not AWS, and the credentials' end is
-        // judged by it.
-        let has_expired = self.has_expired && self.error.abs() > 2 * MINUTE;
-        // What a session signs is left to the SDK's own correction, which has followed other
-        // responses than in a client without us.
-        //
-        // The time in a response is as old as the response when it comes: if that and the next
-        // request take longer than the service tolerates, the next is rejected as well.
-        let is_rejected = self.is_rejected();
-        (is_rejected && self.has_session)
-            || (self.is_disturbed && is_wrong)
-            || has_expired
-            || (is_rejected && (is_beyond_limit || has_no_time || self.is_late))
+        self.local_error < -limit + MINUTE
     }
+
+    /// The SDK's own correction signs it: with a session, or to get one from a client that
+    /// has no HTTP client of ours.
+    fn is_the_sdks(&self, correction: Correction) -> bool {
+        self.has_session || (self.is_for_session && correction == Correction::Install)
+    }
+
+    /// Its error is explained by so much time.
+    fn is_within(&self, time: Duration) -> bool {
+        u128::from(self.error.unsigned_abs()) <= (time + millis(5 * SECOND)).as_millis()
+    }
+
+    fn is_worse_than_local(&self) -> bool {
+        let is_answered = self.verdict != Verdict::Unseen && self.is_delivered;
+        let is_wrong = self.error.abs() > 2 * MINUTE;
+        is_answered && is_wrong && self.error.abs() > self.local_error.abs() + 5 * SECOND
+    }
+
+    /// The time of a cached error, or of another host, is rejected, and the `Date` of this
+    /// host is wrong as well.
+    fn is_misdated(&self) -> bool {
+        let has_wrong_date = matches!(self.date, DateFault::Wrong(_));
+        let is_by_another_time = (self.error - self.local_error).abs() > 2 * MINUTE;
+        self.is_rejected() && self.has_date_only && has_wrong_date && is_by_another_time
+    }
+
+    fn excuse(&self, correction: Correction) -> Option<Excuse> {
+        let is_rejected = self.is_rejected();
+        let is_wrong = self.error.abs().max(self.local_error_after.abs()) > 2 * MINUTE;
+        let tolerated = tolerated(self);
+        [
+            // The machine was suspended, or its clock was set, between sending and the
+            // response, and its clock is wrong as well (guarantee 2).
+            (self.is_disturbed && is_wrong, SUSPENDED),
+            (is_rejected && self.is_beyond_limit(), LIMIT),
+            // Neither the message nor a usable `Date` states the time, and the local clock is
+            // as wrong. The SDK takes the first of two `Date`s, and that of a proxy's page.
+            (
+                is_rejected && !self.states_the_time() && self.is_local_rejected,
+                NO_TIME,
+            ),
+            // It is signed by the time of the other server of its host, and nothing states the
+            // time of this one.
+            (
+                is_rejected && !self.states_the_time() && self.is_within(millis(self.apart)),
+                SERVERS,
+            ),
+            // The correction is the time of a host that is not AWS, and the credentials' end
+            // is judged by it.
+            (self.has_expired && self.error.abs() > 2 * MINUTE, EXPIRED),
+            // What a session signs is left to the SDK's own correction, with its faults. It has
+            // followed other responses than in a client without us.
+            (self.is_the_sdks(correction) && is_rejected, SESSION),
+            // It judges the session's end by the local clock.
+            (self.has_session && self.has_expired, SESSION),
+            // The time in a response is as old as the response when it comes: if that and the
+            // next request take longer than the service tolerates, the next is rejected too.
+            (is_rejected && self.is_late(), LATE),
+            (self.is_misdated(), MISDATED),
+            // Whether the service accepts it is a matter of milliseconds.
+            (
+                is_rejected && (self.error.abs() - tolerated).abs() < 3 * SECOND,
+                AT_THE_TOLERANCE,
+            ),
+        ]
+        .into_iter()
+        .find_map(|(applies, excuse)| applies.then_some(excuse))
+    }
+}
+
+fn tolerated(sent: &Sent) -> i64 {
+    i64::try_from(sent.tolerance.as_millis()).expect("is short")
 }
 
 impl Played {
     /// Returns how many requests of one call, at most, were rejected because they were
     /// signed by a wrong time. A clock that is set again meanwhile is wrong again.
-    fn rejected(&self) -> usize {
-        self.most_of(|sent| {
-            sent.states_the_time()
-                && !sent.is_contradicted
-                && !sent.is_late
-                && !sent.is_disturbed
-                && sent.error.abs() > 2 * MINUTE
+    fn rejected(&self, correction: Correction) -> usize {
+        self.most_of(|_, sent| {
+            sent.proves_its_error() && !sent.is_disturbed && !sent.is_the_sdks(correction)
         })
     }
 
     fn wrong_signatures(&self) -> usize {
-        self.most_of(|sent| sent.verdict == Verdict::WrongSignature)
+        self.most_of(|_, sent| sent.verdict == Verdict::WrongSignature)
     }
 
-    fn worse_than_local(&self) -> usize {
-        self.most_of(|sent| {
-            let is_answered = sent.verdict != Verdict::Unseen && sent.is_delivered;
-            let is_wrong = sent.error.abs() > 2 * MINUTE;
-            is_answered
-                && is_wrong
-                && !sent.is_contradicted
-                && sent.error.abs() > sent.local_error.abs() + 5 * SECOND
-        })
-    }
-
-    fn most_of(&self, counts: impl Fn(&Sent) -> bool) -> usize {
-        let counted: Vec<_> = self.sent.iter().filter(|sent| counts(sent)).collect();
+    fn most_of(&self, counts: impl Fn(usize, &Sent) -> bool) -> usize {
+        let counted = self.sent.iter().enumerate();
+        let counted = counted.filter(|(index, sent)| counts(*index, sent));
+        let counted: Vec<_> = counted.map(|(_, sent)| sent).collect();
         // The SDK makes a client for each session, and those that are made in one call draw the
         // same id.
         let operations = |sent: &Sent| {

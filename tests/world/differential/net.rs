@@ -58,10 +58,10 @@ pub(super) struct Sent {
     pub(super) has_session: bool,
     /// Its body cannot be replayed.
     pub(super) is_stream: bool,
-    /// It went to a server that is not like the others of its host, ...
+    /// It went to a server that is not like the others of its host.
     pub(super) is_odd: bool,
-    /// ... and whose clock differs from theirs by more than they tolerate.
-    pub(super) is_contradicted: bool,
+    /// How far the clocks of its host's servers are apart, in milliseconds.
+    pub(super) apart: i64,
     pub(super) tolerance: Duration,
     pub(super) fate: Fate,
     pub(super) end: End,
@@ -75,8 +75,8 @@ pub(super) struct Sent {
     pub(super) local_error_after: i64,
     /// The machine was suspended, or its clock was set, between sending and the response.
     pub(super) is_disturbed: bool,
-    /// It and its response were on their way for longer than its host tolerates.
-    pub(super) is_late: bool,
+    /// How long it and its response were on their way.
+    pub(super) took: Duration,
     /// Its credentials had ended.
     pub(super) has_expired: bool,
     /// Its host would have rejected a signature by the local clock as well.
@@ -175,7 +175,8 @@ impl Net {
         let mut state = self.state();
         let now = shifted(world.true_time(), site.ahead);
         let sent = &mut state.sent[index];
-        sent.is_late = departed + site.tolerance < world.true_time();
+        let took = world.true_time().duration_since(departed);
+        sent.took = took.expect("time does not go back");
         sent.local_error_after = millis_between(now, world.wall());
         sent.is_disturbed = fate.disturbs_the_machine();
         if fate.is_lost {
@@ -188,6 +189,10 @@ impl Net {
         }
         if request.method() == "HEAD" {
             *response.body_mut() = Full::default();
+            // Only S3 has such requests, and rejects them with this status.
+            if verdict == Verdict::Rejected {
+                *response.status_mut() = http::StatusCode::FORBIDDEN;
+            }
         }
         Ok(response)
     }
@@ -203,7 +208,8 @@ impl Net {
         let (host, server) = (*host, turn % servers.len());
         let is_odd = servers.len() > 1 && server + 1 == servers.len();
         let site = servers[server].clone();
-        let is_contradicted = is_odd && is_beyond(site.ahead - servers[0].ahead, site.tolerance);
+        let odd = servers.last().expect("one answers");
+        let apart = (odd.ahead - servers[0].ahead).abs();
         let now = shifted(world.true_time(), site.ahead);
         let local_error = millis_between(now, world.wall());
         let signed = stamp(amz_date(request)).expect("is signed");
@@ -221,7 +227,7 @@ impl Net {
                 && !is_for_session
                 && request.method() != "GET",
             is_odd,
-            is_contradicted,
+            apart,
             tolerance: site.tolerance,
             fate,
             end: call.end,
@@ -230,7 +236,7 @@ impl Net {
             local_error,
             local_error_after: 0,
             is_disturbed: false,
-            is_late: false,
+            took: Duration::ZERO,
             has_expired: false,
             is_local_rejected: is_beyond(local_error, site.tolerance),
             is_delivered: false,

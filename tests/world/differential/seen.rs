@@ -1,5 +1,6 @@
 //! What the scenarios have met: a fault that never happens finds nothing.
 
+use super::compare::MOST;
 use super::net::Sent;
 use super::play::{CANCELLED, Played};
 use super::scenario::{End, Host, Keys, Line, Scenario, Setting};
@@ -66,10 +67,10 @@ impl Sent {
             ),
             (self.is_odd, "answered by the odd server of a host"),
             (
-                is_rejected && self.is_contradicted,
+                is_rejected && self.is_odd && self.apart > 0,
                 "rejected by a server with a false clock",
             ),
-            (self.is_late, "late"),
+            (self.is_late(), "late"),
             (self.is_disturbed, "suspended or set on the way"),
             (self.has_expired, "with credentials that have ended"),
             (self.fate.is_lost, "lost response"),
@@ -89,11 +90,16 @@ impl Sent {
     }
 }
 
-/// Fails if any fault has not happened.
+/// Fails if any fault has not happened, or if an exception applies too often.
 #[track_caller]
-pub(super) fn assert_all(tally: &Tally) {
+pub(super) fn assert_all(tally: &Tally, scenarios: u64) {
     for what in tally.names() {
         tally.happened(&[what]);
+    }
+    for (excuse, most) in MOST {
+        let count = tally.get(excuse);
+        // Five more, for few scenarios.
+        assert!(count <= most * scenarios / 1_000 + 5, "{count} {excuse}");
     }
 }
 

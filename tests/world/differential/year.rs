@@ -1,9 +1,10 @@
 //! A year of virtual time with a random fault each hour, for each of our integrations and
 //! for what it may not be worse than. Without `CLOCK_SKEW_FULL=1` it is five days.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use super::compare::{is_excused, worse};
+use super::compare::{excuse_of, worse};
 use super::play::{Correction, Played};
 use super::scenario::{Call, End, Host, Keys, Line, Method, Scenario, Setting, call, event, site};
 use crate::chance::{Chance, Rng};
@@ -159,7 +160,9 @@ fn played(scenario: &Scenario) -> [Counts; 8] {
             return counts;
         }
         for (number, call) in ours.iter().enumerate() {
-            if is_lost_to_the_clock(call) && !is_excused(of_player(correction), ours, number) {
+            if is_lost_to_the_clock(call)
+                && excuse_of(of_player(correction), correction, ours, number).is_none()
+            {
                 println!("{correction:?}, line {}: {call}", call.line);
                 counts.worse += 1;
             }
@@ -167,7 +170,12 @@ fn played(scenario: &Scenario) -> [Counts; 8] {
         for other in correction.alone() {
             let theirs = of(*other);
             let scenario = of_player(correction);
-            let found = worse(scenario, (correction, ours), (*other, theirs));
+            let found = worse(
+                scenario,
+                (correction, ours),
+                (*other, theirs),
+                &mut BTreeSet::new(),
+            );
             if let Some(failure) = found {
                 println!("{failure}");
                 counts.worse += 1;
