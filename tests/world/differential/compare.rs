@@ -235,9 +235,12 @@ pub(super) fn excuse_of(
         Some(Cancel::After(time)) if is_cancelled => Some(time),
         _ => of_attempt,
     };
-    // `SkewLayer` loads its own credentials.
+    let has_session = sent.iter().any(|sent| sent.is_for_session);
+    let took: Duration = sent.iter().map(|sent| sent.took).sum();
+    let new_session = if has_session { took } else { Duration::ZERO };
+    // `SkewLayer` loads its own credentials, and S3 Express has a session for each of them.
     if let (Some(time), Some(Keys::Rotating { takes, .. })) = (time, keys)
-        && time < 2 * (takes + ROUND_TRIP)
+        && (time < 2 * (takes + ROUND_TRIP) || time < new_session)
         && !sent.iter().any(Sent::is_rejected)
     {
         return Some(ONE_LOAD);
