@@ -279,7 +279,10 @@ fn knew_the_time(scenario: &Scenario, ours: &[Played], call: usize) -> bool {
             let differs = |our: &Sent| (our.local_error - sent.local_error).abs() > 2 * MINUTE;
             sent.is_rejected() && ours.any(differs)
         };
-        let is_of_odd_clock = |sent: &Sent| sent.is_odd && sent.apart > 2 * MINUTE;
+        let is_of_odd_clock = |sent: &Sent| {
+            let has_wrong_date = matches!(sent.date, DateFault::Wrong(_));
+            sent.is_odd && (sent.apart > 2 * MINUTE || has_wrong_date)
+        };
         let is_false =
             |sent: &Sent| sent.is_disturbed || is_of_odd_clock(sent) || contradicts(sent);
         let line = scenario.call(earlier.line);
