@@ -79,8 +79,8 @@ pub(super) struct Sent {
     pub(super) took: Duration,
     /// Its credentials had ended.
     pub(super) has_expired: bool,
-    /// Its host would have rejected a signature by the local clock as well.
-    pub(super) is_local_rejected: bool,
+    /// Its server's time is not the true time.
+    pub(super) host_is_wrong: bool,
     /// The response came.
     pub(super) is_delivered: bool,
     /// A clock skew error of its host states no time, except by its `Date`.
@@ -240,7 +240,7 @@ impl Net {
             is_disturbed: false,
             took: Duration::ZERO,
             has_expired: false,
-            is_local_rejected: is_beyond(local_error, site.tolerance),
+            host_is_wrong: is_beyond(site.ahead, Duration::from_secs(120)),
             is_delivered: false,
             has_date_only: request.method() == "HEAD" || !says.has_time,
             date: site.date,
