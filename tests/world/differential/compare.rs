@@ -254,8 +254,13 @@ pub(super) fn excuse_of(
         _ => of_attempt,
     };
     let has_session = sent.iter().any(|sent| sent.is_for_session);
+    let is_cut = sent.iter().any(|sent| sent.took.is_zero());
     let took: Duration = sent.iter().map(|sent| sent.took).sum();
-    let new_session = if has_session { took } else { Duration::ZERO };
+    let new_session = match has_session {
+        true if is_cut => Duration::MAX,
+        true => took,
+        false => Duration::ZERO,
+    };
     // `SkewLayer` loads its own credentials, and S3 Express has a session for each of them.
     let loads = match keys {
         Some(Keys::Rotating { takes, .. }) => 2 * (takes + ROUND_TRIP),
