@@ -135,22 +135,22 @@ const OTHER_EVENTS: Excuse = "excused: another number of attempts meets other ev
 /// Each of them, and in how many of a thousand scenarios it applies at most.
 pub(super) const MOST: [(Excuse, u64); 17] = [
     (SUSPENDED, 10),
-    (LATE, 4),
-    (OLD, 1),
+    (LATE, 8),
+    (OLD, 2),
     (LIMIT, 20),
     (NO_TIME, 10),
-    (EXPIRED, 2),
+    (EXPIRED, 4),
     (SESSION, 40),
     (SERVERS, 20),
-    (CANCELLED, 2),
+    (CANCELLED, 4),
     (ONE_ROUND_TRIP, 10),
-    (ONE_LOAD, 1),
+    (ONE_LOAD, 2),
     (CACHED, 1),
     (UNCOUNTED, 1),
     (ADAPTIVE, 1),
-    (MISDATED, 1),
+    (MISDATED, 2),
     (AT_THE_TOLERANCE, 1),
-    (OTHER_EVENTS, 1),
+    (OTHER_EVENTS, 8),
 ];
 
 /// Returns whether the clock was set in an attempt that only one of them has made.
