@@ -65,9 +65,11 @@ impl Observation<'_> {
         let is_by_correction = self.state.correction().is_some()
             && exchange.trip.signed_by == SignedBy::Clock(self.state.generation());
         // A denial looks like a possible clock skew error. It may be one if AWS did not confirm
-        // the correction.
+        // the correction. A proxy's page has no request id.
         let is_about_time = exchange.is_skew_error()
-            || (!exchange.is_resend && self.state.trust.confirmed_by(reading).is_none());
+            || !exchange.is_resend
+                && exchange.evidence.request_id().is_some()
+                && self.state.trust.confirmed_by(reading).is_none();
         if !is_about_time
             || !is_by_correction
             || self.state.trust.is_backing_off(name, reading.monotonic)

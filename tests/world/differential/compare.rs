@@ -9,7 +9,7 @@ use super::play::{self, Correction, Played};
 use super::scenario::{Cancel, End, Keys, Line, Method, ROUND_TRIP, Scenario, Setting};
 use super::seen;
 use crate::clocks::{DAY, Event, MINUTE, SECOND, millis};
-use crate::fate::DateFault;
+use crate::fate::{DateFault, Reply};
 use crate::site::Verdict;
 use crate::tally::Tally;
 
@@ -75,7 +75,7 @@ pub(super) fn worse(
     pairs.find_map(|(call, (our, their))| {
         let mut excused = |excuse: Option<Excuse>| excuse.map(|excuse| excuses.insert(excuse));
         let excuse = |excuse| {
-            meets_other_events(our, their)
+            met_other_events(&ours[..=call], &theirs[..=call])
                 .then_some(OTHER_EVENTS)
                 .or(excuse)
         };
@@ -126,37 +126,38 @@ const ONE_ROUND_TRIP: Excuse = "excused: time or body for one round trip only";
 const ONE_LOAD: Excuse = "excused: no time to load credentials again";
 const CACHED: Excuse = "excused: signed by the time of a cached error";
 const MISDATED: Excuse = "excused: signed by a wrong time, and the `Date` is wrong as well";
+const ADAPTIVE: Excuse = "excused: cancelled while the SDK's rate limiter waits";
 const UNCOUNTED: Excuse = "excused: a pause that no clock counts, and nothing states the time";
 const AT_THE_TOLERANCE: Excuse = "excused: off by just what its host tolerates";
 /// Fates are of attempts: with fewer attempts, the clock is not set in one of them.
 const OTHER_EVENTS: Excuse = "excused: another number of attempts meets other events";
 
 /// Each of them, and in how many of a thousand scenarios it applies at most.
-pub(super) const MOST: [(Excuse, u64); 16] = [
+pub(super) const MOST: [(Excuse, u64); 17] = [
     (SUSPENDED, 10),
-    (LATE, 4),
-    (OLD, 1),
+    (LATE, 8),
+    (OLD, 2),
     (LIMIT, 20),
     (NO_TIME, 10),
-    (EXPIRED, 2),
+    (EXPIRED, 4),
     (SESSION, 40),
     (SERVERS, 20),
-    (CANCELLED, 2),
+    (CANCELLED, 4),
     (ONE_ROUND_TRIP, 10),
-    (ONE_LOAD, 1),
+    (ONE_LOAD, 2),
     (CACHED, 1),
     (UNCOUNTED, 1),
-    (MISDATED, 1),
+    (ADAPTIVE, 1),
+    (MISDATED, 2),
     (AT_THE_TOLERANCE, 1),
-    (OTHER_EVENTS, 1),
+    (OTHER_EVENTS, 8),
 ];
 
 /// Returns whether the clock was set in an attempt that only one of them has made.
-fn meets_other_events(our: &Played, their: &Played) -> bool {
-    let (Some(our), Some(their)) = (our.sent.first(), their.sent.first()) else {
-        return false;
-    };
-    our.is_odd == their.is_odd && (our.local_error - their.local_error).abs() > 5 * SECOND
+fn met_other_events(ours: &[Played], theirs: &[Played]) -> bool {
+    let disturbed = |played: &Played| played.sent.iter().filter(|sent| sent.is_disturbed).count();
+    let mut pairs = ours.iter().zip(theirs);
+    pairs.any(|(our, their)| disturbed(our) != disturbed(their))
 }
 
 /// Returns why a call may be lost that the SDK alone keeps, if it may.
@@ -181,6 +182,23 @@ pub(super) fn excuse_of(
     let mut by_false_clock = sent.iter().filter(|one| one.is_by_a_false_clock());
     if by_false_clock.any(rejects_both) {
         return Some(SERVERS);
+    }
+    // Its `Date` was tried for the host's other servers.
+    let is_of_this_host =
+        |played: &&Played| scenario.call(played.line).host == scenario.call(our.line).host;
+    let earlier = ours[..call].iter().filter(is_of_this_host);
+    let mut earlier = earlier.flat_map(|played| &played.sent);
+    let misdates = |sent: &Sent| {
+        let has_wrong_date = matches!(sent.date, DateFault::Wrong(_));
+        sent.is_odd && has_wrong_date && sent.is_rejected() && sent.has_date_only
+    };
+    if sent.iter().any(Sent::is_rejected) && earlier.any(misdates) {
+        return Some(SERVERS);
+    }
+    // The machine was suspended after the credentials were loaded.
+    let is_disturbed = sent.iter().any(|sent| sent.is_disturbed);
+    if is_disturbed && sent.iter().any(|sent| sent.has_expired) {
+        return Some(SUSPENDED);
     }
     // After a resend that took long the credentials may end earlier in the scenario.
     let mut earlier = ours[..call].iter().flat_map(|played| &played.sent);
@@ -235,12 +253,31 @@ pub(super) fn excuse_of(
         Some(Cancel::After(time)) if is_cancelled => Some(time),
         _ => of_attempt,
     };
-    // `SkewLayer` loads its own credentials.
-    if let (Some(time), Some(Keys::Rotating { takes, .. })) = (time, keys)
-        && time < 2 * (takes + ROUND_TRIP)
-        && !sent.iter().any(Sent::is_rejected)
-    {
+    let has_session = sent.iter().any(|sent| sent.is_for_session);
+    let is_cut = sent.iter().any(|sent| sent.took.is_zero());
+    let took: Duration = sent.iter().map(|sent| sent.took).sum();
+    let new_session = match has_session {
+        true if is_cut => Duration::MAX,
+        true => took,
+        false => Duration::ZERO,
+    };
+    // `SkewLayer` loads its own credentials, and S3 Express has a session for each of them.
+    let loads = match keys {
+        Some(Keys::Rotating { takes, .. }) => 2 * (takes + ROUND_TRIP),
+        _ => Duration::ZERO,
+    };
+    let is_rejected = sent.iter().any(Sent::is_rejected);
+    if !is_rejected && time.is_some_and(|time| time < loads.max(new_session)) {
         return Some(ONE_LOAD);
+    }
+    // The SDK's rate limiter has counted other requests.
+    if !is_rejected
+        && is_cancelled
+        && scenario
+            .settings()
+            .any(|setting| setting == Setting::Adaptive)
+    {
+        return Some(ADAPTIVE);
     }
     // A time-out that leaves no time for the second round trip, or a body that cannot be
     // replayed: the call is lost that meets the first clock skew error of its host, and no
@@ -276,7 +313,11 @@ fn knew_the_time(scenario: &Scenario, ours: &[Played], call: usize) -> bool {
             let differs = |our: &Sent| (our.local_error - sent.local_error).abs() > 2 * MINUTE;
             sent.is_rejected() && ours.any(differs)
         };
-        let is_of_odd_clock = |sent: &Sent| sent.is_odd && sent.apart > 2 * MINUTE;
+        let is_of_odd_clock = |sent: &Sent| {
+            let has_wrong_date = matches!(sent.date, DateFault::Wrong(_));
+            sent.is_odd && (sent.apart > 2 * MINUTE || has_wrong_date)
+                || matches!(sent.fate.reply, Reply::WithDateAhead(_))
+        };
         let is_false =
             |sent: &Sent| sent.is_disturbed || is_of_odd_clock(sent) || contradicts(sent);
         let line = scenario.call(earlier.line);
@@ -313,6 +354,8 @@ fn worse_times(
             Some(SESSION)
         } else if sent.is_disturbed {
             Some(SUSPENDED)
+        } else if sent.is_rejected() && !sent.states_the_time() && !sent.is_misdated() {
+            Some(NO_TIME)
         } else if sent.is_misdated() {
             Some(MISDATED)
         } else if sent.is_within(millis(sent.apart)) {
@@ -406,6 +449,9 @@ impl Sent {
         let is_rejected = self.is_rejected();
         let is_wrong = self.error.abs().max(self.local_error_after.abs()) > 2 * MINUTE;
         let tolerated = tolerated(self);
+        let is_off = self.error.abs() > 2 * MINUTE;
+        let took = i64::try_from(self.took.as_millis()).expect("within a lifetime");
+        let is_local_rejected = self.local_error.abs() + took > tolerated;
         [
             // The machine was suspended, or its clock was set, between sending and the
             // response, and its clock is wrong as well (guarantee 2).
@@ -414,7 +460,7 @@ impl Sent {
             // Neither the message nor a usable `Date` states the time, and the local clock is
             // as wrong. The SDK takes the first of two `Date`s, and that of a proxy's page.
             (
-                is_rejected && !self.states_the_time() && self.is_local_rejected,
+                is_rejected && !self.states_the_time() && is_local_rejected,
                 NO_TIME,
             ),
             // It is signed by the time of the other server of its host, and nothing states the
@@ -425,7 +471,7 @@ impl Sent {
             ),
             // The correction is the time of a host that is not AWS, and the credentials' end
             // is judged by it.
-            (self.has_expired && self.error.abs() > 2 * MINUTE, EXPIRED),
+            (self.has_expired && (is_off || self.host_is_wrong), EXPIRED),
             // What a session signs is left to the SDK's own correction, with its faults. It has
             // followed other responses than in a client without us.
             (self.is_the_sdks(correction) && is_rejected, SESSION),

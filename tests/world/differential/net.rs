@@ -79,8 +79,8 @@ pub(super) struct Sent {
     pub(super) took: Duration,
     /// Its credentials had ended.
     pub(super) has_expired: bool,
-    /// Its host would have rejected a signature by the local clock as well.
-    pub(super) is_local_rejected: bool,
+    /// Its server's time is not the true time.
+    pub(super) host_is_wrong: bool,
     /// The response came.
     pub(super) is_delivered: bool,
     /// A clock skew error of its host states no time, except by its `Date`.
@@ -213,6 +213,8 @@ impl Net {
         let now = shifted(world.true_time(), site.ahead);
         let local_error = millis_between(now, world.wall());
         let signed = stamp(amz_date(request)).expect("is signed");
+        let error = millis_between(now, signed);
+        let says = if error < 0 { &site.old } else { &site.young };
         let fates = state.fates.entry(operation.to_owned());
         let fates = fates.or_insert_with(|| call.fates.into());
         let fate = fates.pop_front().unwrap_or_else(|| Fate::of(ROUND_TRIP));
@@ -232,15 +234,15 @@ impl Net {
             fate,
             end: call.end,
             verdict: Verdict::Unseen,
-            error: millis_between(now, signed),
+            error,
             local_error,
             local_error_after: 0,
             is_disturbed: false,
             took: Duration::ZERO,
             has_expired: false,
-            is_local_rejected: is_beyond(local_error, site.tolerance),
+            host_is_wrong: is_beyond(site.ahead, Duration::from_secs(120)),
             is_delivered: false,
-            has_date_only: request.method() == "HEAD" || !site.old.has_time,
+            has_date_only: request.method() == "HEAD" || !says.has_time,
             date: site.date,
         };
         state.sent.push(sent);
