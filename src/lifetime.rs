@@ -9,6 +9,8 @@ use crate::offset::ClockOffset;
 pub(crate) struct Lifetime {
     /// `None` if the credentials do not expire.
     pub(crate) expiry: Option<SystemTime>,
+    /// The same as the provider states it; see [`corrected_expiry`].
+    pub(crate) stated: Option<SystemTime>,
     pub(crate) loaded: Clocks,
 }
 
@@ -38,7 +40,7 @@ impl Lifetime {
         }
         (changed_by < CHANGED).then(|| {
             self.loaded.generation = clocks.generation;
-            self.left_at(clocks.now)
+            left(self.expiry, clocks.now)
         })
     }
 
@@ -47,13 +49,8 @@ impl Lifetime {
     /// loaded. It is for credentials that cannot be replaced, so that the server decides.
     pub(crate) fn may_be_valid(&self, clocks: Clocks) -> bool {
         let known = [clocks.now, clocks.local, self.continued(clocks.mono)];
-        known.iter().any(|now| !self.left_at(*now).is_zero())
-    }
-
-    fn left_at(&self, now: SystemTime) -> Duration {
-        self.expiry.map_or(Duration::MAX, |expiry| {
-            expiry.duration_since(now).unwrap_or_default()
-        })
+        let lasts = |expiry| known.iter().any(|now| !left(expiry, *now).is_zero());
+        lasts(self.expiry) || lasts(self.stated)
     }
 
     /// Returns the present time by the clock by which the credentials were loaded.
@@ -62,6 +59,12 @@ impl Lifetime {
         let now = self.loaded.now;
         now.checked_add(elapsed).unwrap_or(now)
     }
+}
+
+fn left(expiry: Option<SystemTime>, now: SystemTime) -> Duration {
+    expiry.map_or(Duration::MAX, |expiry| {
+        expiry.duration_since(now).unwrap_or_default()
+    })
 }
 
 /// Runs a function when it is dropped: after a load, also one whose caller has given up.
@@ -77,8 +80,8 @@ impl<F: FnMut()> Drop for AfterLoad<F> {
 /// Converts an expiry that a provider has computed from the local clock to the corrected
 /// clock. The IMDS provider extends credentials that look expired by 10 to 15 minutes
 /// (aws-config, `imds/credentials.rs`), so such an expiry is near the local time. An expiry
-/// that a service states is near the local time only by chance; the reload is then early or
-/// late by at most these minutes.
+/// that a service states is near the local time only by chance; the credentials are then
+/// loaded again early, or at most these minutes late.
 pub(crate) fn corrected_expiry(
     expiry: SystemTime,
     local: SystemTime,
@@ -120,7 +123,11 @@ mod tests {
             (clocks(0, 0, 0), clocks(97, 1, 1), false),
             (clocks(96, 0, 0), clocks(97, 1, 1), false),
         ] {
-            let lifetime = Lifetime { expiry, loaded };
+            let lifetime = Lifetime {
+                expiry,
+                stated: expiry,
+                loaded,
+            };
             assert_eq!(lifetime.may_be_valid(asked), may_be_valid, "{asked:?}");
         }
     }

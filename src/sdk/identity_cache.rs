@@ -281,7 +281,8 @@ impl WithFallback {
     /// Stores an identity that was just loaded. The previous one is kept for requests in
     /// flight, which may be signed with it.
     fn keep(&self, mut identity: Identity, clocks: Clocks) -> Identity {
-        if let Some(expiry) = self.clock.corrected_expiry(identity.expiration())
+        let stated = identity.expiration();
+        if let Some(expiry) = self.clock.corrected_expiry(stated)
             && let Some(credentials) = identity.data::<Credentials>()
         {
             let mut credentials = credentials.clone();
@@ -289,7 +290,9 @@ impl WithFallback {
             identity = credentials.into();
         }
         let partition = self.inner.cache_partition();
-        let previous = self.loaded.replace(partition, identity.clone(), clocks);
+        let previous = self
+            .loaded
+            .replace(partition, identity.clone(), stated, clocks);
         let previous = previous
             .as_ref()
             .and_then(|previous| previous.data::<Credentials>());

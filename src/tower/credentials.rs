@@ -106,13 +106,18 @@ impl CachedCredentials {
     }
 
     fn replace(&self, mut new: Credentials, clock: &SkewClock, loaded: Clocks) -> Credentials {
-        if let Some(expiry) = clock.corrected_expiry(new.expiry()) {
+        let stated = new.expiry();
+        if let Some(expiry) = clock.corrected_expiry(stated) {
             *new.expiry_mut() = Some(expiry);
         }
         let expiry = new.expiry();
         let previous = self.lock().replace(Known {
             credentials: new.clone(),
-            lifetime: Lifetime { expiry, loaded },
+            lifetime: Lifetime {
+                expiry,
+                stated,
+                loaded,
+            },
         });
         self.0.loads.fetch_add(1, Ordering::Relaxed);
         if let Some(previous) = previous {

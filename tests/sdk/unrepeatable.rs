@@ -114,6 +114,21 @@ async fn lost(
     lost
 }
 
+const fn twice(loads: usize, _: Duration) -> bool {
+    loads < 2
+}
+
+/// Then they look like credentials that the IMDS provider has extended.
+#[tokio::test]
+async fn credentials_that_end_ten_minutes_after_a_wrong_local_time_outlive_its_repair() {
+    let skew = 12 * HOUR - 10 * MINUTE;
+    assert_eq!(lost(None, twice, skew, 0).await, 1);
+    for integration in Integration::ALL {
+        let lost = lost(Some(integration), twice, skew, 0).await;
+        assert_eq!(lost, 0, "{integration:?}");
+    }
+}
+
 #[tokio::test]
 async fn credentials_that_load_only_once_outlive_every_change_of_the_clock() {
     let skews = [-20 * MINUTE, 20 * MINUTE];

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_smithy_runtime_api::client::identity::{Identity, IdentityCachePartition};
 
@@ -19,19 +19,23 @@ struct Last {
 }
 
 impl Loaded {
-    /// Stores an identity that was requested at `loaded`, and returns the previous one.
+    /// Stores an identity that was requested at `loaded`, and whose provider states the
+    /// expiry `stated`. Returns the previous one.
     pub(super) fn replace(
         &self,
         partition: IdentityCachePartition,
         identity: Identity,
+        stated: Option<SystemTime>,
         loaded: Clocks,
     ) -> Option<Identity> {
-        let expiry = identity.expiration();
-        let expiry = expiry.or_else(|| loaded.now.checked_add(WITHOUT_EXPIRY));
-        let last = Last {
-            identity,
-            lifetime: Lifetime { expiry, loaded },
+        let or_default =
+            |expiry: Option<_>| expiry.or_else(|| loaded.now.checked_add(WITHOUT_EXPIRY));
+        let lifetime = Lifetime {
+            expiry: or_default(identity.expiration()),
+            stated: or_default(stated),
+            loaded,
         };
+        let last = Last { identity, lifetime };
         let previous = self.lock().insert(partition, last);
         previous.map(|previous| previous.identity)
     }
