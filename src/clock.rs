@@ -21,8 +21,6 @@ use tokio::sync::watch;
 use crate::correction::ClockState;
 use crate::decide;
 use crate::event::{Mode, SkewEvent};
-#[cfg(any(feature = "sdk", feature = "tower"))]
-use crate::lifetime::{Clocks, corrected_expiry};
 use crate::local_clock::{LocalClock, LocalClocks, Reading};
 use crate::offset::ClockOffset;
 use crate::report::Origin;
@@ -218,30 +216,6 @@ impl SkewClock {
     #[cfg(feature = "sdk")]
     pub(crate) fn local(&self) -> &LocalClocks {
         &self.0.local
-    }
-
-    /// Returns readings of all clocks, to judge the expiry of credentials.
-    #[cfg(any(feature = "sdk", feature = "tower"))]
-    pub(crate) fn clocks(&self) -> Clocks {
-        // This call can end the correction, so it comes first.
-        let now = self.now();
-        let reading = self.reading();
-        Clocks {
-            now,
-            local: reading.wall,
-            mono: reading.monotonic,
-            generation: self.generation(),
-        }
-    }
-
-    /// Returns when credentials that were just loaded expire by this clock. Returns `None`
-    /// if the provider's expiry stands.
-    #[cfg(any(feature = "sdk", feature = "tower"))]
-    pub(crate) fn corrected_expiry(&self, expiry: Option<SystemTime>) -> Option<SystemTime> {
-        if !self.is_corrected() {
-            return None;
-        }
-        corrected_expiry(expiry?, self.0.local.wall(), self.now())
     }
 
     /// Returns the credentials that requests in flight may be signed with.

@@ -10,7 +10,7 @@ use crate::interval::Interval;
 use crate::judge::{OffsetSample, SignedBy, SigningTime};
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
-use crate::trust::{Limits, Trust};
+use crate::trust::{Limits, Trust, wall_on_monotonic};
 
 /// The correction, and what decides whether a sample may change it.
 #[derive(Clone, Debug)]
@@ -272,10 +272,6 @@ impl Correction {
             is_its_source || host.is_aws()
         })
     }
-}
-
-fn wall_on_monotonic(reading: Reading) -> ClockOffset {
-    ClockOffset::from_monotonic(reading.wall, reading.monotonic)
 }
 
 /// Returns whether an accepted response with this `Date`, received now, cannot

@@ -141,12 +141,7 @@ impl Observation<'_> {
                 Ok(()) | Err(Objection::Host(_)) => Decision::Resign,
             };
         }
-        if mode == Mode::Observe
-            || self
-                .state
-                .trust
-                .is_backing_off(host, self.reading.monotonic)
-        {
+        if mode == Mode::Observe || self.state.trust.is_backing_off(host, self.reading) {
             return Decision::Pass;
         }
         let objection = self.state.objection_to(sample, exchange.host, self.reading);

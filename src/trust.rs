@@ -111,6 +111,7 @@ struct Confirmation {
 struct BackOff {
     host: Box<str>,
     from: Duration,
+    wall_minus_mono: ClockOffset,
     lasts: Duration,
     failures: u32,
 }
@@ -161,7 +162,7 @@ impl Trust {
         self.confirmation = Some(Confirmation {
             host: host.name().into(),
             at: reading.monotonic,
-            wall_minus_mono: ClockOffset::from_monotonic(reading.wall, reading.monotonic),
+            wall_minus_mono: wall_on_monotonic(reading),
         });
     }
 
@@ -215,15 +216,18 @@ impl Trust {
         self.back_offs.clear();
     }
 
-    pub(crate) fn is_backing_off(&self, host: &str, mono: Duration) -> bool {
-        self.back_offs
-            .iter()
-            .any(|known| *known.host == *host && mono.saturating_sub(known.from) < known.lasts)
+    pub(crate) fn is_backing_off(&self, host: &str, reading: Reading) -> bool {
+        self.back_offs.iter().any(|known| {
+            *known.host == *host
+                && reading.monotonic.saturating_sub(known.from) < known.lasts
+                && !was_set(known.wall_minus_mono, reading)
+        })
     }
 
     /// Starts a back-off after a trial failed: the `Date` of the host is ignored for a
-    /// minute, then for two, four, and at most for an hour.
-    pub(crate) fn back_off(&mut self, host: &str, mono: Duration) {
+    /// minute, then for two, four, and at most for an hour. It ends earlier if the local
+    /// clock is set, because the trial may have been of that clock.
+    pub(crate) fn back_off(&mut self, host: &str, reading: Reading) {
         let failures = self
             .back_offs
             .iter()
@@ -235,7 +239,8 @@ impl Trust {
         }
         self.back_offs.push(BackOff {
             host: host.into(),
-            from: mono,
+            from: reading.monotonic,
+            wall_minus_mono: wall_on_monotonic(reading),
             lasts: FIRST_BACK_OFF
                 .saturating_mul(1_u32.checked_shl(failures).unwrap_or(u32::MAX))
                 .min(LONGEST_BACK_OFF),
@@ -261,10 +266,19 @@ impl Trust {
 
 impl Confirmation {
     fn holds(&self, reading: Reading) -> bool {
-        let now = ClockOffset::from_monotonic(reading.wall, reading.monotonic);
         reading.monotonic.saturating_sub(self.at) < CONFIRMATION_LASTS
-            && now.since(self.wall_minus_mono).magnitude() < WALL_STEP
+            && !was_set(self.wall_minus_mono, reading)
     }
+}
+
+pub(crate) fn wall_on_monotonic(reading: Reading) -> ClockOffset {
+    ClockOffset::from_monotonic(reading.wall, reading.monotonic)
+}
+
+/// Returns whether somebody has set the wall clock since it was `before` ahead of the
+/// monotonic clock.
+fn was_set(before: ClockOffset, reading: Reading) -> bool {
+    wall_on_monotonic(reading).since(before).magnitude() >= WALL_STEP
 }
 
 const DAY: u64 = 86_400;

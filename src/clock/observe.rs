@@ -1,5 +1,5 @@
-//! The methods that integrations call to observe a response and to get the time to sign
-//! with.
+//! The methods that integrations call to observe a response, to get the time to sign with,
+//! and to judge the expiry of credentials.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
@@ -12,6 +12,10 @@ use crate::event::Mode;
 use crate::event::{EventKind, Label, SkewEvent, SkipReason};
 use crate::host::Host;
 use crate::judge::{RoundTrip, SignedBy, SigningTime, WORTH_A_CORRECTION};
+#[cfg(any(feature = "sdk", feature = "tower"))]
+use crate::lifetime::{Clocks, corrected_expiry};
+#[cfg(any(feature = "sdk", feature = "tower"))]
+use crate::local_clock::LocalClock;
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
 #[cfg(any(feature = "sdk", feature = "tower"))]
@@ -116,6 +120,30 @@ impl SkewClock {
         let mut state = self.lock();
         self.clear_outdated(&mut state, reading);
         state.clock.trust.confirmed_by(reading).is_some()
+    }
+
+    /// Returns readings of all clocks, to judge the expiry of credentials.
+    #[cfg(any(feature = "sdk", feature = "tower"))]
+    pub(crate) fn clocks(&self) -> Clocks {
+        // This call can end the correction, so it comes first.
+        let now = self.now();
+        let reading = self.reading();
+        Clocks {
+            now,
+            local: reading.wall,
+            mono: reading.monotonic,
+            generation: self.generation(),
+        }
+    }
+
+    /// Returns when credentials that were just loaded expire by this clock. Returns `None`
+    /// if the provider's expiry stands.
+    #[cfg(any(feature = "sdk", feature = "tower"))]
+    pub(crate) fn corrected_expiry(&self, expiry: Option<SystemTime>) -> Option<SystemTime> {
+        if !self.is_corrected() {
+            return None;
+        }
+        corrected_expiry(expiry?, self.0.local.wall(), self.now())
     }
 
     /// Records an event that has no response.

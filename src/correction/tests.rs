@@ -249,7 +249,7 @@ fn a_reset_forgets_the_correction_and_the_confirmation() {
     let mut state = corrected(-20 * MINUTE);
     let at = reading(-20 * MINUTE, 200);
     state.trust.confirm(&aws(), at);
-    state.trust.back_off("minio.example", at.monotonic);
+    state.trust.back_off("minio.example", at);
     let kind = HostTimeKind::Conflicting;
     state
         .trust
@@ -258,7 +258,7 @@ fn a_reset_forgets_the_correction_and_the_confirmation() {
     assert_eq!(state.correction(), None);
     assert_eq!(state.now(at), at.wall);
     assert_eq!(state.trust.objection_to(None, at), None);
-    assert!(!state.trust.is_backing_off("minio.example", at.monotonic));
+    assert!(!state.trust.is_backing_off("minio.example", at));
     assert!(!state.trust.has_host_times());
 }
 

@@ -70,10 +70,7 @@ impl Observation<'_> {
             || !exchange.is_resend
                 && exchange.evidence.request_id().is_some()
                 && self.state.trust.confirmed_by(reading).is_none();
-        if !is_about_time
-            || !is_by_correction
-            || self.state.trust.is_backing_off(name, reading.monotonic)
-        {
+        if !is_about_time || !is_by_correction || self.state.trust.is_backing_off(name, reading) {
             return Decision::Pass;
         }
         let local = OffsetSample::of_local_clock(reading);
@@ -123,7 +120,7 @@ impl Observation<'_> {
         });
         self.state.trust.forget_time(host);
         if !is_newer {
-            self.state.trust.back_off(host, self.reading.monotonic);
+            self.state.trust.back_off(host, self.reading);
         }
         self.report(EventKind::TrialRejected);
     }

@@ -332,10 +332,7 @@ fn each_response_does_in_each_state_of_a_host_what_the_table_says() {
             let events: Vec<_> = machine.events.iter().filter(is_for_trials).collect();
             let names: Vec<_> = events.iter().map(|event| event.name()).collect();
             assert_eq!(names, event.into_iter().collect::<Vec<_>>(), "{what}");
-            let is_backing_off = machine
-                .state
-                .trust
-                .is_backing_off(MINIO, machine.reading.monotonic);
+            let is_backing_off = machine.state.trust.is_backing_off(MINIO, machine.reading);
             // The host rejects a signature that agrees with its `Date`, or sends no `Date`.
             let backs_off = kind == Trial && matches!(answer, Code(AHEAD) | CodeAlone | Message(_));
             assert_eq!(is_backing_off, backs_off, "{what}");
@@ -485,8 +482,8 @@ fn a_denial_removes_no_trial_and_starts_no_back_off() {
     let mut machine = Machine::trying(MINIO, 20 * MINUTE);
     machine.resends(MINIO, Status(403, 20 * MINUTE));
     assert_eq!(machine.kind(MINIO), Some(HostTimeKind::Trial));
-    let mono = machine.reading.monotonic;
-    assert!(!machine.state.trust.is_backing_off(MINIO, mono));
+    let reading = machine.reading;
+    assert!(!machine.state.trust.is_backing_off(MINIO, reading));
 }
 
 #[test]

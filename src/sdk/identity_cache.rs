@@ -1,17 +1,16 @@
 //! [`SkewIdentityCache`]: an identity cache that judges expiry by the corrected clock.
 
+mod fallback;
 mod loaded;
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::SystemTime;
 
-use aws_credential_types::Credentials;
 use aws_smithy_async::time::{SharedTimeSource, StaticTimeSource};
 use aws_smithy_runtime::client::identity::IdentityCache;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::identity::{
-    Identity, IdentityCacheLocation, IdentityCachePartition, IdentityFuture, ResolveCachedIdentity,
-    ResolveIdentity, SharedIdentityCache, SharedIdentityResolver,
+    IdentityFuture, ResolveCachedIdentity, SharedIdentityCache, SharedIdentityResolver,
 };
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::runtime_components::{
@@ -22,9 +21,10 @@ use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 
 use crate::clock::SkewClock;
 use crate::event::{Details, EventKind, Missing, SkewEvent};
-use crate::lifetime::{AfterLoad, Clocks};
+use crate::lifetime::Clocks;
 use crate::sdk::interceptor;
 use crate::sdk::operation::OperationState;
+use fallback::WithFallback;
 use loaded::{EXPIRES_SOON, Loaded};
 
 /// Identity cache that judges the expiry of credentials by the corrected clock.
@@ -225,86 +225,4 @@ pub(super) struct ValidAt(pub(super) SystemTime);
 
 impl Storable for ValidAt {
     type Storer = StoreReplace<Self>;
-}
-
-/// A resolver that asks a provider for credentials, and falls back to the last valid ones.
-#[derive(Debug)]
-struct WithFallback {
-    inner: SharedIdentityResolver,
-    clock: SkewClock,
-    loaded: Arc<Loaded>,
-}
-
-impl ResolveIdentity for WithFallback {
-    fn resolve_identity<'a>(
-        &'a self,
-        runtime_components: &'a RuntimeComponents,
-        config_bag: &'a ConfigBag,
-    ) -> IdentityFuture<'a> {
-        IdentityFuture::new(async move {
-            let clocks = self.clock.clocks();
-            // The time source of the cache that asks; its time may be that of another
-            // generation, or of a single host.
-            let time_source = runtime_components.time_source();
-            let now = time_source.map_or(clocks.now, |time_source| time_source.now());
-            let partition = self.inner.cache_partition();
-            if let Some(known) = self.loaded.present(&partition, Clocks { now, ..clocks }) {
-                return Ok(known);
-            }
-            let _after = AfterLoad(|| self.loaded.settle(&partition, clocks.generation));
-            let loaded = self
-                .inner
-                .resolve_identity(runtime_components, config_bag)
-                .await;
-            match loaded {
-                Ok(identity) => Ok(self.keep(identity, clocks)),
-                Err(error) => self.last_valid().ok_or(error),
-            }
-        })
-    }
-
-    fn fallback_on_interrupt(&self) -> Option<Identity> {
-        let fallback = self.inner.fallback_on_interrupt();
-        fallback.or_else(|| self.last_valid())
-    }
-
-    fn cache_location(&self) -> IdentityCacheLocation {
-        self.inner.cache_location()
-    }
-
-    fn cache_partition(&self) -> Option<IdentityCachePartition> {
-        Some(self.inner.cache_partition())
-    }
-}
-
-impl WithFallback {
-    /// Stores an identity that was just loaded. The previous one is kept for requests in
-    /// flight, which may be signed with it.
-    fn keep(&self, mut identity: Identity, clocks: Clocks) -> Identity {
-        let stated = identity.expiration();
-        if let Some(expiry) = self.clock.corrected_expiry(stated)
-            && let Some(credentials) = identity.data::<Credentials>()
-        {
-            let mut credentials = credentials.clone();
-            *credentials.expiry_mut() = Some(expiry);
-            identity = credentials.into();
-        }
-        let partition = self.inner.cache_partition();
-        let previous = self
-            .loaded
-            .replace(partition, identity.clone(), stated, clocks);
-        let previous = previous
-            .as_ref()
-            .and_then(|previous| previous.data::<Credentials>());
-        if let Some(previous) = previous {
-            let mono = self.clock.reading().monotonic;
-            self.clock.recent_credentials().remember(previous, mono);
-        }
-        identity
-    }
-
-    fn last_valid(&self) -> Option<Identity> {
-        let partition = self.inner.cache_partition();
-        self.loaded.last(&partition, self.clock.clocks())
-    }
 }

@@ -91,17 +91,32 @@ fn two_hosts_change_the_clock_once_a_second_at_most() {
 #[test]
 fn a_back_off_doubles_up_to_an_hour() {
     let mut trust = Trust::default();
-    let mut mono = Duration::from_secs(100);
+    let mut at = 100;
     for minutes in [1, 2, 4, 8, 16, 32, 60, 60] {
-        trust.back_off("minio.example", mono);
-        let period = Duration::from_secs(minutes * 60);
-        assert!(trust.is_backing_off("minio.example", mono + period - Duration::from_secs(1)));
-        assert!(!trust.is_backing_off("minio.example", mono + period));
-        mono += period;
+        trust.back_off("minio.example", reading(at));
+        let end = at + minutes * 60;
+        assert!(trust.is_backing_off("minio.example", reading(end - 1)));
+        assert!(!trust.is_backing_off("minio.example", reading(end)));
+        at = end;
     }
     trust.end_back_off("minio.example");
-    trust.back_off("minio.example", mono);
-    assert!(!trust.is_backing_off("minio.example", mono + FIRST_BACK_OFF));
+    trust.back_off("minio.example", reading(at));
+    let period = FIRST_BACK_OFF.as_secs();
+    assert!(!trust.is_backing_off("minio.example", reading(at + period)));
+}
+
+/// The trial that failed may have been of the local clock.
+#[test]
+fn a_back_off_ends_when_the_local_clock_is_set() {
+    let mut trust = Trust::default();
+    trust.back_off("minio.example", reading(100));
+    let moved = |by: Duration| Reading {
+        wall: reading(101).wall + by,
+        ..reading(101)
+    };
+    let still = WALL_STEP - Duration::from_secs(1);
+    assert!(trust.is_backing_off("minio.example", moved(still)));
+    assert!(!trust.is_backing_off("minio.example", moved(WALL_STEP)));
 }
 
 fn sample() -> OffsetSample {
@@ -136,13 +151,13 @@ fn at_most_32_hosts_are_remembered_and_the_oldest_is_forgotten() {
     for number in 0..=MOST_HOSTS {
         let host = format!("{number}.example");
         trust.keep_time(&host, HostTimeKind::Trial, sample());
-        trust.back_off(&host, Duration::ZERO);
+        trust.back_off(&host, reading(0));
     }
     assert_eq!(trust.host_times.len(), MOST_HOSTS);
     assert_eq!(trust.back_offs.len(), MOST_HOSTS);
     assert!(trust.host_time("0.example").is_none());
     assert!(trust.host_time("32.example").is_some());
-    assert!(!trust.is_backing_off("0.example", Duration::ZERO));
+    assert!(!trust.is_backing_off("0.example", reading(0)));
 }
 
 #[test]
@@ -154,12 +169,12 @@ fn a_monotonic_clock_that_goes_back_restarts_each_period() {
     let back = |seconds: u64| reading(100 + seconds);
     let mut trust = Trust::default();
     trust.confirm(&aws, reading(900_000));
-    trust.back_off("minio.example", reading(900_000).monotonic);
+    trust.back_off("minio.example", reading(900_000));
     trust.restart_periods(back(0).monotonic);
     let objects = |trust: &Trust, at| trust.objection_to(Some(&minio), at).is_some();
     assert!(objects(&trust, back(3_599)) && !objects(&trust, back(3_600)));
-    assert!(trust.is_backing_off("minio.example", back(59).monotonic));
-    assert!(!trust.is_backing_off("minio.example", back(60).monotonic));
+    assert!(trust.is_backing_off("minio.example", back(59)));
+    assert!(!trust.is_backing_off("minio.example", back(60)));
     let mut trust = Trust::default();
     trust.changed(Some(&aws), Duration::ZERO);
     trust.changed(

@@ -261,8 +261,10 @@ pub(super) fn excuse_of(
         true => took,
         false => Duration::ZERO,
     };
-    // `SkewLayer` loads its own credentials, and S3 Express has a session for each of them.
+    // `SkewLayer` loads its own credentials, and S3 Express has a session for each of them. Of
+    // calls at once, one may wait for the loads of another.
     let loads = match keys {
+        Some(Keys::Rotating { takes, .. }) if our.outcomes.len() > 1 => 3 * (takes + ROUND_TRIP),
         Some(Keys::Rotating { takes, .. }) => 2 * (takes + ROUND_TRIP),
         _ => Duration::ZERO,
     };
@@ -283,9 +285,26 @@ pub(super) fn excuse_of(
     // replayed: the call is lost that meets the first clock skew error of its host, and no
     // other until the clock is wrong again.
     let has_one_round_trip = line.method == Method::Stream || time.is_some();
-    let is_first = has_one_round_trip
-        && sent.iter().any(Sent::is_rejected)
-        && !knew_the_time(scenario, ours, call);
+    let earlier = || ours[..call].iter().flat_map(|played| &played.sent);
+    let mut rejected = sent.iter().filter(|sent| sent.is_rejected());
+    if has_one_round_trip
+        && is_rejected
+        && rejected.all(|sent| earlier().any(|earlier| sent.is_late_by(earlier)))
+    {
+        return Some(OLD);
+    }
+    // After a clock skew error that states no time, the `Date` of its host is ignored for a
+    // minute.
+    let is_ignored = |earlier: &Sent| {
+        let mut ours = sent.iter();
+        earlier.is_rejected()
+            && !earlier.states_the_time()
+            && ours.any(|our| our.is_rejected() && our.has_date_only && our.host == earlier.host)
+    };
+    if earlier().any(is_ignored) {
+        return Some(NO_TIME);
+    }
+    let is_first = has_one_round_trip && is_rejected && !knew_the_time(scenario, ours, call);
     is_first.then_some(ONE_ROUND_TRIP)
 }
 
@@ -346,7 +365,6 @@ fn worse_times(
     let is_cached = follows_cached(scenario, ours, call);
     let excuse = |index: usize| {
         let sent = &our.sent[index];
-        let is_late_by = |earlier: &Sent| sent.error < 0 && sent.is_within(earlier.took);
         let earlier = our.sent[..index].iter();
         let mut earlier_of_same = earlier.filter(|one| one.operation == sent.operation);
         let first = earlier_of_same.clone().next().is_none();
@@ -360,7 +378,7 @@ fn worse_times(
             Some(MISDATED)
         } else if sent.is_within(millis(sent.apart)) {
             Some(SERVERS)
-        } else if earlier_of_same.any(|one| one.is_rejected() && is_late_by(one)) {
+        } else if earlier_of_same.any(|one| one.is_rejected() && sent.is_late_by(one)) {
             Some(OLD)
         } else {
             (first && is_cached).then_some(CACHED)
@@ -393,6 +411,12 @@ impl Sent {
     /// It and its response were on their way for longer than its host tolerates.
     pub(super) fn is_late(&self) -> bool {
         self.took > self.tolerance
+    }
+
+    /// It is signed by the time in the response to an earlier request, which was that long on
+    /// its way.
+    fn is_late_by(&self, earlier: &Self) -> bool {
+        self.error < 0 && self.is_within(earlier.took)
     }
 
     /// Its clock skew error states the time.
@@ -479,7 +503,11 @@ impl Sent {
             (self.has_session && self.has_expired, SESSION),
             // The time in a response is as old as the response when it comes: if that and the
             // next request take longer than the service tolerates, the next is rejected too.
-            (is_rejected && self.is_late(), LATE),
+            // If its way explains its error, nothing shows that the clock is wrong.
+            (
+                is_rejected && (self.is_late() || (is_off && self.is_within(self.took))),
+                LATE,
+            ),
             (self.is_misdated(), MISDATED),
             // Whether the service accepts it is a matter of milliseconds.
             (
