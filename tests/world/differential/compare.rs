@@ -212,27 +212,9 @@ pub(super) fn excuse_of(
     {
         return Some(EXPIRED);
     }
-    let is_pause = |event: &Event| {
-        matches!(
-            event,
-            Event::Pauses(_)
-                | Event::Suspends {
-                    is_counted: false,
-                    ..
-                }
-        )
-    };
-    let has_pause = |line: &Line| match line {
-        Line::Clock(event) => is_pause(event),
-        Line::Call(call) => call
-            .fates
-            .iter()
-            .any(|fate| fate.there.iter().chain(&fate.back).any(is_pause)),
-        _ => false,
-    };
-    let is_paused = scenario.0[..our.line].iter().any(has_pause);
     let is_undated = |sent: &Sent| sent.is_rejected() && !sent.states_the_time();
-    if is_paused && sent.iter().any(is_undated) {
+    let rejections = sent.iter().filter(|sent| sent.is_rejected()).count();
+    if is_paused(scenario, our.line) && (rejections > 1 || sent.iter().any(is_undated)) {
         return Some(UNCOUNTED);
     }
     let line = scenario.call(our.line);
@@ -308,6 +290,29 @@ pub(super) fn excuse_of(
     is_first.then_some(ONE_ROUND_TRIP)
 }
 
+/// Returns whether the machine was paused before a line, and no clock counted that.
+fn is_paused(scenario: &Scenario, line: usize) -> bool {
+    let is_pause = |event: &Event| {
+        matches!(
+            event,
+            Event::Pauses(_)
+                | Event::Suspends {
+                    is_counted: false,
+                    ..
+                }
+        )
+    };
+    let has_pause = |line: &Line| match line {
+        Line::Clock(event) => is_pause(event),
+        Line::Call(call) => call
+            .fates
+            .iter()
+            .any(|fate| fate.there.iter().chain(&fate.back).any(is_pause)),
+        _ => false,
+    };
+    scenario.0[..line].iter().any(has_pause)
+}
+
 /// Returns whether a cache answered an earlier call to the same host.
 fn follows_cached(scenario: &Scenario, ours: &[Played], call: usize) -> bool {
     let host = scenario.call(ours[call].line).host;
@@ -374,6 +379,8 @@ fn worse_times(
             Some(SUSPENDED)
         } else if sent.is_rejected() && !sent.states_the_time() && !sent.is_misdated() {
             Some(NO_TIME)
+        } else if is_paused(scenario, our.line) {
+            Some(UNCOUNTED)
         } else if sent.is_misdated() {
             Some(MISDATED)
         } else if sent.is_within(millis(sent.apart)) {
