@@ -84,12 +84,13 @@ pub(super) fn worse(
         let is_lost = our.lost() > their.lost();
         let is_wrong =
             || !has_wrong_key && is_worse(our.wrong_signatures(), their.wrong_signatures());
+        let paused = is_paused(scenario, our.line).then_some(UNCOUNTED);
         let by_time = || worse_times(scenario, correction, ours, call);
         let worse =
             if is_lost && excused(excuse(excuse_of(scenario, correction, ours, call))).is_none() {
                 Worse::Lost
             } else if is_worse(our.rejected(correction), their.rejected(correction))
-                && excused(excuse(None)).is_none()
+                && excused(excuse(paused)).is_none()
             {
                 Worse::RejectedTwice
             } else if is_wrong() {
