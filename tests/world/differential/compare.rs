@@ -201,7 +201,7 @@ pub(super) fn excuse_of(
     if is_disturbed && sent.iter().any(|sent| sent.has_expired) {
         return Some(SUSPENDED);
     }
-    // After a resend that took long the credentials may end earlier in the scenario.
+    // After a resend that took long, the credentials may end earlier in the scenario.
     let mut earlier = ours[..call].iter().flat_map(|played| &played.sent);
     let keys = scenario.settings().find_map(|setting| match setting {
         Setting::Keys(keys) => Some(keys),
@@ -209,7 +209,7 @@ pub(super) fn excuse_of(
     });
     if keys.is_some()
         && !sent.iter().any(Sent::is_rejected)
-        && earlier.any(|sent| sent.is_late() && sent.is_rejected())
+        && earlier.any(|sent| sent.took > Duration::from_secs(120))
     {
         return Some(EXPIRED);
     }
@@ -277,12 +277,14 @@ pub(super) fn excuse_of(
         return Some(OLD);
     }
     // After a clock skew error that states no time, the `Date` of its host is ignored for a
-    // minute.
+    // minute. And if a host has stated a time, nothing states that its clock is right again.
     let is_ignored = |earlier: &Sent| {
         let mut ours = sent.iter();
-        earlier.is_rejected()
-            && !earlier.states_the_time()
-            && ours.any(|our| our.is_rejected() && our.has_date_only && our.host == earlier.host)
+        let is_by_old_time = |our: &Sent| {
+            let is_ignored = !earlier.states_the_time() && our.has_date_only;
+            our.is_rejected() && (is_ignored || !our.states_the_time())
+        };
+        earlier.is_rejected() && ours.any(|our| our.host == earlier.host && is_by_old_time(our))
     };
     if earlier().any(is_ignored) {
         return Some(NO_TIME);
