@@ -190,7 +190,7 @@ impl SkewClock {
     /// Returns whether `self` and `other` are clones of one clock.
     #[cfg(feature = "sdk")]
     pub(crate) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        self.id() == other.id()
     }
 
     /// Returns whether requests to any host are signed with a time other than the local

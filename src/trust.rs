@@ -102,18 +102,37 @@ pub(crate) struct Trust {
 #[derive(Clone, Debug)]
 struct Confirmation {
     host: Box<str>,
-    at: Duration,
-    wall_minus_mono: ClockOffset,
+    since: Since,
 }
 
 /// A period in which the `Date` of a host is ignored, after a trial failed.
 #[derive(Clone, Debug)]
 struct BackOff {
     host: Box<str>,
-    from: Duration,
-    wall_minus_mono: ClockOffset,
+    since: Since,
     lasts: Duration,
     failures: u32,
+}
+
+/// The start of a period, which ends earlier if somebody sets the wall clock.
+#[derive(Clone, Copy, Debug)]
+struct Since {
+    mono: Duration,
+    wall_on_mono: ClockOffset,
+}
+
+impl Since {
+    fn now(reading: Reading) -> Self {
+        Self {
+            mono: reading.monotonic,
+            wall_on_mono: wall_on_monotonic(reading),
+        }
+    }
+
+    fn is_within(self, period: Duration, reading: Reading) -> bool {
+        let moved = wall_on_monotonic(reading).since(self.wall_on_mono);
+        reading.monotonic.saturating_sub(self.mono) < period && moved.magnitude() < WALL_STEP
+    }
 }
 
 /// A time that is used for one host only.
@@ -155,14 +174,14 @@ impl Trust {
     /// Returns the name of the host that confirmed the clock, while that holds.
     pub(crate) fn confirmed_by(&self, reading: Reading) -> Option<&str> {
         let confirmation = self.confirmation.as_ref()?;
-        confirmation.holds(reading).then_some(&*confirmation.host)
+        let holds = confirmation.since.is_within(CONFIRMATION_LASTS, reading);
+        holds.then_some(&*confirmation.host)
     }
 
     pub(crate) fn confirm(&mut self, host: &Host, reading: Reading) {
         self.confirmation = Some(Confirmation {
             host: host.name().into(),
-            at: reading.monotonic,
-            wall_minus_mono: wall_on_monotonic(reading),
+            since: Since::now(reading),
         });
     }
 
@@ -217,30 +236,24 @@ impl Trust {
     }
 
     pub(crate) fn is_backing_off(&self, host: &str, reading: Reading) -> bool {
-        self.back_offs.iter().any(|known| {
-            *known.host == *host
-                && reading.monotonic.saturating_sub(known.from) < known.lasts
-                && !was_set(known.wall_minus_mono, reading)
-        })
+        let mut known = self.back_offs.iter();
+        known.any(|known| *known.host == *host && known.since.is_within(known.lasts, reading))
     }
 
     /// Starts a back-off after a trial failed: the `Date` of the host is ignored for a
     /// minute, then for two, four, and at most for an hour. It ends earlier if the local
     /// clock is set, because the trial may have been of that clock.
     pub(crate) fn back_off(&mut self, host: &str, reading: Reading) {
-        let failures = self
-            .back_offs
-            .iter()
-            .find(|known| *known.host == *host)
-            .map_or(0, |known| known.failures);
+        let mut known = self.back_offs.iter();
+        let known = known.find(|known| *known.host == *host);
+        let failures = known.map_or(0, |known| known.failures);
         self.end_back_off(host);
         if self.back_offs.len() >= MOST_HOSTS {
             self.back_offs.remove(0);
         }
         self.back_offs.push(BackOff {
             host: host.into(),
-            from: reading.monotonic,
-            wall_minus_mono: wall_on_monotonic(reading),
+            since: Since::now(reading),
             lasts: FIRST_BACK_OFF
                 .saturating_mul(1_u32.checked_shl(failures).unwrap_or(u32::MAX))
                 .min(LONGEST_BACK_OFF),
@@ -255,30 +268,20 @@ impl Trust {
     /// Restarts every period that began in the future. That happens if the monotonic clock
     /// has gone back, as it does when a checkpoint is restored.
     pub(crate) fn restart_periods(&mut self, mono: Duration) {
-        let confirmed = self.confirmation.iter_mut().map(|known| &mut known.at);
+        let confirmed = self
+            .confirmation
+            .iter_mut()
+            .map(|known| &mut known.since.mono);
         let changed = self.last_change.iter_mut().map(|(at, _)| at);
-        let back_offs = self.back_offs.iter_mut().map(|known| &mut known.from);
+        let back_offs = self.back_offs.iter_mut().map(|known| &mut known.since.mono);
         for at in confirmed.chain(changed).chain(back_offs) {
             *at = (*at).min(mono);
         }
     }
 }
 
-impl Confirmation {
-    fn holds(&self, reading: Reading) -> bool {
-        reading.monotonic.saturating_sub(self.at) < CONFIRMATION_LASTS
-            && !was_set(self.wall_minus_mono, reading)
-    }
-}
-
 pub(crate) fn wall_on_monotonic(reading: Reading) -> ClockOffset {
     ClockOffset::from_monotonic(reading.wall, reading.monotonic)
-}
-
-/// Returns whether somebody has set the wall clock since it was `before` ahead of the
-/// monotonic clock.
-fn was_set(before: ClockOffset, reading: Reading) -> bool {
-    wall_on_monotonic(reading).since(before).magnitude() >= WALL_STEP
 }
 
 const DAY: u64 = 86_400;

@@ -4,8 +4,6 @@
 #![expect(clippy::expect_used, reason = "a test that cannot be set up fails")]
 
 use std::collections::BTreeSet;
-use std::io;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_clock_skew::{LocalClock, ManualClock, SkewClock};
@@ -15,7 +13,6 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::MakeWriter;
 
 #[expect(dead_code, reason = "used by the example's `main`")]
 #[path = "../examples/axum_service/main.rs"]
@@ -23,6 +20,10 @@ mod axum_service;
 #[expect(dead_code, reason = "used by other tests")]
 #[path = "events/capture.rs"]
 mod capture;
+#[path = "events/output.rs"]
+mod output;
+
+use output::Output;
 
 #[tokio::test]
 async fn one_wrong_clock_is_one_event_with_its_numbers_everywhere() {
@@ -278,7 +279,7 @@ struct Scenario {
     machine: ManualClock,
     endpoint: Endpoint,
     url: String,
-    written: Written,
+    written: Output,
     client: reqwest::Client,
     _guard: DefaultGuard,
 }
@@ -286,7 +287,7 @@ struct Scenario {
 impl Scenario {
     async fn start(filter: &str, secret: &str) -> Self {
         capture::install_global_subscriber();
-        let written = Written::default();
+        let written = Output::default();
         let (telemetry, subscriber) = Telemetry::new(EnvFilter::new(filter), written.clone())
             .expect("an empty registry takes it");
         let guard = tracing::subscriber::set_default(subscriber);
@@ -344,35 +345,5 @@ impl Scenario {
         events
             .filter(|event: &Value| event["target"] == "aws_clock_skew")
             .collect()
-    }
-}
-
-#[derive(Clone, Default)]
-struct Written(Arc<Mutex<Vec<u8>>>);
-
-impl Written {
-    fn text(&self) -> String {
-        let bytes = self.0.lock().expect("is not poisoned");
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
-}
-
-impl io::Write for Written {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut written = self.0.lock().expect("is not poisoned");
-        written.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Written {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
     }
 }

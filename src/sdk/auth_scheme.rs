@@ -146,8 +146,7 @@ impl Sign for SkewSigner {
         let may_differ = is_corrected || (is_stream && !clock.is_observe_only());
         let is_never_shifted =
             state.is_some_and(|state| state.sdk_correction == SdkCorrection::NeverOn);
-        let mut is_local = false;
-        if may_differ && !is_presigned(cfg) {
+        let is_local = if may_differ && !is_presigned(cfg) {
             // If the body is a stream, a correction that starts during the upload applies
             // to the later chunks and frames.
             let is_named = is_stream || clock.has_host_times();
@@ -158,11 +157,12 @@ impl Sign for SkewSigner {
             };
             let signing = sent.signing();
             self.sign_by(signing, host, !is_never_shifted, request, components, sign)?;
+            false
         } else {
             let signer = self.inner.signer();
             signer.sign_http_request(request, identity, endpoint, components, cfg)?;
-            is_local = is_never_shifted && is_local_time(sent.reading.wall, components);
-        }
+            is_never_shifted && is_local_time(sent.reading.wall, components)
+        };
         if let Some(state) = state {
             state.note_signed(Signed::of(request, is_local, sent, clock));
             clock.note_request(&self.first_request, "install", || {

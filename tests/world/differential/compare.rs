@@ -84,13 +84,13 @@ pub(super) fn worse(
         let is_lost = our.lost() > their.lost();
         let is_wrong =
             || !has_wrong_key && is_worse(our.wrong_signatures(), their.wrong_signatures());
-        let paused = is_paused(scenario, our.line).then_some(UNCOUNTED);
+        let paused = || is_paused(scenario, our.line).then_some(UNCOUNTED);
         let by_time = || worse_times(scenario, correction, ours, call);
         let worse =
             if is_lost && excused(excuse(excuse_of(scenario, correction, ours, call))).is_none() {
                 Worse::Lost
             } else if is_worse(our.rejected(correction), their.rejected(correction))
-                && excused(excuse(paused)).is_none()
+                && excused(excuse(paused())).is_none()
             {
                 Worse::RejectedTwice
             } else if is_wrong() {
@@ -190,8 +190,7 @@ pub(super) fn excuse_of(
     let earlier = ours[..call].iter().filter(is_of_this_host);
     let mut earlier = earlier.flat_map(|played| &played.sent);
     let misdates = |sent: &Sent| {
-        let has_wrong_date = matches!(sent.date, DateFault::Wrong(_));
-        sent.is_odd && has_wrong_date && sent.is_rejected() && sent.has_date_only
+        sent.is_odd && sent.has_wrong_date() && sent.is_rejected() && sent.has_date_only
     };
     if sent.iter().any(Sent::is_rejected) && earlier.any(misdates) {
         return Some(SERVERS);
@@ -341,8 +340,7 @@ fn knew_the_time(scenario: &Scenario, ours: &[Played], call: usize) -> bool {
             sent.is_rejected() && ours.any(differs)
         };
         let is_of_odd_clock = |sent: &Sent| {
-            let has_wrong_date = matches!(sent.date, DateFault::Wrong(_));
-            sent.is_odd && (sent.apart > 2 * MINUTE || has_wrong_date)
+            sent.is_odd && (sent.apart > 2 * MINUTE || sent.has_wrong_date())
                 || matches!(sent.fate.reply, Reply::WithDateAhead(_))
         };
         let is_false =
@@ -471,12 +469,15 @@ impl Sent {
         is_answered && is_wrong && self.error.abs() > self.local_error.abs() + 5 * SECOND
     }
 
+    fn has_wrong_date(&self) -> bool {
+        matches!(self.date, DateFault::Wrong(_))
+    }
+
     /// The time of a cached error, or of another host, is rejected, and the `Date` of this
     /// host is wrong as well.
     fn is_misdated(&self) -> bool {
-        let has_wrong_date = matches!(self.date, DateFault::Wrong(_));
         let is_by_another_time = (self.error - self.local_error).abs() > 2 * MINUTE;
-        self.is_rejected() && self.has_date_only && has_wrong_date && is_by_another_time
+        self.is_rejected() && self.has_date_only && self.has_wrong_date() && is_by_another_time
     }
 
     fn excuse(&self, correction: Correction) -> Option<Excuse> {
