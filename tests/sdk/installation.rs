@@ -521,7 +521,7 @@ impl AsyncSleep for RecordedSleep {
 /// Tokio's timer takes a millisecond even for a duration of zero, which the SDK requests before a
 /// resend.
 #[tokio::test]
-async fn a_resend_waits_for_no_timer_and_a_back_off_does() {
+async fn a_resend_waits_for_no_timer_and_other_waits_use_that_of_the_builder() {
     for integration in SDK_AND_ALL {
         let world = World::with_skew(-20 * MINUTE);
         let wire = Wire::new(&world, minutes(5));
@@ -529,22 +529,10 @@ async fn a_resend_waits_for_no_timer_and_a_back_off_does() {
         let config = config_in(&world, wire.clone(), URL).into_builder();
         let config = config.sleep_impl(sleep.clone()).build();
         let sqs = sqs_of(integration, &config, &world.skew_clock());
-        let waits = async || {
-            sleep.1.lock().expect("is not poisoned").clear();
-            assert_eq!(receive(&sqs, QUEUE).await, Ok(()), "{integration:?}");
-            let durations = sleep.1.lock().expect("is not poisoned");
-            durations
-                .iter()
-                .filter(|it| **it < Duration::from_secs(1))
-                .count()
-        };
-        assert_eq!(
-            waits().await,
-            usize::from(integration.is_none()),
-            "{integration:?}"
-        );
+        assert_eq!(receive(&sqs, QUEUE).await, Ok(()), "{integration:?}");
         assert_eq!(wire.rejected(), 1, "{integration:?}");
-        wire.plan([Answer::throttled().into()]);
-        assert_eq!(waits().await, 1, "{integration:?}");
+        let durations = sleep.1.lock().expect("is not poisoned");
+        assert!(!durations.is_empty(), "{integration:?}");
+        assert!(!durations.contains(&Duration::ZERO), "{integration:?}");
     }
 }
