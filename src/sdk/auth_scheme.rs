@@ -1,12 +1,12 @@
 //! [`SkewAuthScheme`]: the SDK's own signer, with the corrected time.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use aws_runtime::auth::sigv4::SigV4AuthScheme;
 use aws_runtime::auth::{HttpSignatureType, SigV4OperationSigningConfig};
-use aws_smithy_async::time::{SharedTimeSource, TimeSource};
+use aws_smithy_async::time::TimeSource;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::auth::{
     AuthScheme, AuthSchemeEndpointConfig, AuthSchemeId, SharedAuthScheme, Sign,
@@ -24,7 +24,9 @@ use crate::judge::SigningTime;
 use crate::offset::ClockOffset;
 use crate::report::FirstRequest;
 use crate::resign::WRITTEN;
-use crate::sdk::operation::{OperationState, Signed, X_AMZ_DATE, first_header, service_of};
+use crate::sdk::operation::{
+    FirstUri, OperationState, Signed, X_AMZ_DATE, first_header, service_of,
+};
 use crate::sdk::sdk_correction::SdkCorrection;
 use crate::sdk::{credentials, http_client};
 use crate::timestamp;
@@ -55,9 +57,7 @@ struct SkewSigner {
     /// has another time source, and it is wrong.
     ignores_time_source: AtomicBool,
     first_request: FirstRequest,
-    /// The URI of the first request. Many clients send all requests to one URI, and sharing
-    /// it saves each of them an allocation.
-    first_uri: OnceLock<Arc<str>>,
+    first_uri: FirstUri,
 }
 
 impl SkewClock {
@@ -104,7 +104,7 @@ impl SkewAuthScheme {
                 corrected: OnceLock::new(),
                 ignores_time_source: AtomicBool::new(false),
                 first_request: FirstRequest::default(),
-                first_uri: OnceLock::new(),
+                first_uri: FirstUri::default(),
             },
             inner,
         }
@@ -160,7 +160,7 @@ impl Sign for SkewSigner {
                 signer.sign_http_request(request, identity, endpoint.clone(), components, cfg)
             };
             let signing = sent.signing();
-            self.sign_by(signing, host, !is_never_shifted, request, components, sign)?;
+            self.sign_by(signing, host, !is_never_shifted, request, sign)?;
             false
         } else {
             let signer = self.inner.signer();
@@ -170,7 +170,7 @@ impl Sign for SkewSigner {
         if let Some(state) = state {
             state.note_signed(Signed::of(
                 request,
-                self.shared(request.uri()),
+                self.first_uri.shared(request.uri()),
                 is_local,
                 sent,
                 clock,
@@ -188,15 +188,6 @@ impl Sign for SkewSigner {
 }
 
 impl SkewSigner {
-    fn shared(&self, uri: &str) -> Arc<str> {
-        let first = self.first_uri.get_or_init(|| uri.into());
-        if **first == *uri {
-            first.clone()
-        } else {
-            uri.into()
-        }
-    }
-
     fn ignores_time_source(&self, state: Option<&OperationState>) -> bool {
         if state.is_some_and(OperationState::has_resent) {
             self.ignores_time_source.store(true, Ordering::Relaxed);
@@ -212,22 +203,14 @@ impl SkewSigner {
         host: Option<Host>,
         may_be_shifted: bool,
         request: &mut HttpRequest,
-        components: &RuntimeComponents,
         sign: impl Fn(&mut HttpRequest, &RuntimeComponents) -> Result<(), BoxError>,
     ) -> Result<(), BoxError> {
         let by = |ahead: ClockOffset| {
-            let clock = HostClock {
-                clock: self.clock.clone(),
-                host: host.clone(),
-                ahead,
-            };
-            let builder = components.to_builder();
-            builder
-                .with_time_source(Some(SharedTimeSource::new(clock)))
-                .build()
+            let (clock, host) = (self.clock.clone(), host.clone());
+            credentials::components(HostClock { clock, host, ahead }, None)
         };
         let corrected = || {
-            let make = || credentials::components(self.clock.clone(), components.sleep_impl());
+            let make = || credentials::components(self.clock.clone(), None).ok();
             self.corrected.get_or_init(make).as_ref()
         };
         match host.is_none().then(corrected).flatten() {

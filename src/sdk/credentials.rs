@@ -17,7 +17,7 @@ use aws_smithy_runtime_api::client::identity::{
     ResolveCachedIdentity, SharedIdentityCache, SharedIdentityResolver,
 };
 use aws_smithy_runtime_api::client::runtime_components::{
-    GetIdentityResolver, RuntimeComponents, RuntimeComponentsBuilder,
+    BuildError, GetIdentityResolver, RuntimeComponents, RuntimeComponentsBuilder,
 };
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 
@@ -52,7 +52,7 @@ impl ClientCredentials {
     /// Returns credentials that are valid at the time `at`.
     pub(super) async fn valid_at(&self, at: SystemTime) -> Option<Credentials> {
         let resolver = self.resolver.as_ref().unwrap_or(&ONLY_PROVIDER).clone();
-        let components = components(StaticTimeSource::new(at), self.sleep.clone())?;
+        let components = components(StaticTimeSource::new(at), self.sleep.clone()).ok()?;
         let mut cfg = ConfigBag::base();
         // Our identity cache needs it: it judges by the clock, whatever the time source is.
         cfg.interceptor_state().store_put(ValidAt(at));
@@ -75,7 +75,7 @@ pub(super) static ONLY_PROVIDER: LazyLock<SharedIdentityResolver> =
 pub(super) fn components(
     time_source: impl TimeSource + 'static,
     sleep: Option<SharedAsyncSleep>,
-) -> Option<RuntimeComponents> {
+) -> Result<RuntimeComponents, BuildError> {
     RuntimeComponentsBuilder::new("aws-clock-skew")
         .with_time_source(Some(SharedTimeSource::new(time_source)))
         .with_sleep_impl(sleep)
@@ -86,7 +86,6 @@ pub(super) fn components(
         .with_identity_resolver(SCHEME_ID, NoAuthIdentityResolver::new())
         .with_retry_strategy(Some(NeverRetryStrategy::new()))
         .build()
-        .ok()
 }
 
 /// In the config of a request for credentials: the time at which they have to be valid, which

@@ -1,6 +1,6 @@
 //! [`OperationState`]: the state that the integration keeps during one operation.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use aws_smithy_runtime::client::retries::TokenBucket;
@@ -220,6 +220,23 @@ impl Signed {
             None => Some(whole_seconds(self.sent.reading.wall)),
         };
         self.sent.round_trip(signed_at, received)
+    }
+}
+
+/// The URI of a client's first request. Many clients send all requests to one URI, and
+/// sharing it saves each of them an allocation.
+#[derive(Debug, Default)]
+pub(super) struct FirstUri(OnceLock<Arc<str>>);
+
+impl FirstUri {
+    #[inline]
+    pub(super) fn shared(&self, uri: &str) -> Arc<str> {
+        let first = self.0.get_or_init(|| uri.into());
+        if **first == *uri {
+            first.clone()
+        } else {
+            uri.into()
+        }
     }
 }
 

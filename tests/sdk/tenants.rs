@@ -137,20 +137,20 @@ async fn keys_that_rotate_at_every_load_lose_no_more_calls_than_with_the_sdk_alo
 /// How a call gets credentials of its own.
 #[derive(Clone, Copy, Debug)]
 enum Own {
-    OfOperation,
-    OfClient,
-    /// Of a client with an identity cache of the user.
-    OfClientWithCache,
+    Operation,
+    Client,
+    /// A client with an identity cache of the user.
+    ClientWithCache,
 }
 
 #[tokio::test]
 async fn a_request_is_re_signed_with_the_credentials_of_its_own_provider() {
-    for own in [Own::OfOperation, Own::OfClient, Own::OfClientWithCache] {
+    for own in [Own::Operation, Own::Client, Own::ClientWithCache] {
         // The call is rejected with its first session, or with one that has expired. The HTTP
         // client does not know an expired one from an identity cache of the user.
         let in_use = [false, true].into_iter();
         for is_in_use in
-            in_use.filter(|is_in_use| !is_in_use || !matches!(own, Own::OfClientWithCache))
+            in_use.filter(|is_in_use| !is_in_use || !matches!(own, Own::ClientWithCache))
         {
             let world = World::with_skew(0);
             let wire = Wire::new(&world, minutes(5));
@@ -165,13 +165,13 @@ async fn a_request_is_re_signed_with_the_credentials_of_its_own_provider() {
             let second = role(&world, "ASIAsecond".to_owned());
             let builder = Builder::from(&config).credentials_provider(second.clone());
             let client = aws_sdk_sqs::Client::from_conf(match own {
-                Own::OfClientWithCache => builder
+                Own::ClientWithCache => builder
                     .identity_cache(IdentityCache::lazy().build())
                     .build(),
                 _ => builder.build(),
             });
             let call = async || match own {
-                Own::OfOperation => {
+                Own::Operation => {
                     let call = first.receive_message().queue_url(QUEUE).customize();
                     let own = Builder::new().credentials_provider(second.clone());
                     let sent = call.config_override(own).send().await;
