@@ -6,6 +6,7 @@
 
 mod bank;
 mod compare;
+mod excuses;
 mod net;
 mod play;
 pub(crate) mod rows;

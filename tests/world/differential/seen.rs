@@ -1,6 +1,6 @@
 //! What the scenarios have met: a fault that never happens finds nothing.
 
-use super::compare::MOST;
+use super::excuses::MOST;
 use super::net::Sent;
 use super::play::{CANCELLED, Played};
 use super::scenario::{End, Host, Keys, Line, Scenario, Setting};

@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use super::compare::{excuse_of, worse};
+use super::compare::worse;
+use super::excuses::Case;
 use super::play::{Correction, Played};
 use super::scenario::{Call, End, Host, Keys, Line, Method, Scenario, Setting, call, event, site};
 use crate::chance::{Chance, Rng};
@@ -161,7 +162,9 @@ fn played(scenario: &Scenario) -> [Counts; 8] {
         }
         for (number, call) in ours.iter().enumerate() {
             if is_lost_to_the_clock(call)
-                && excuse_of(of_player(correction), correction, ours, number).is_none()
+                && Case::of(of_player(correction), ours, number)
+                    .excuse(correction)
+                    .is_none()
             {
                 println!("{correction:?}, line {}: {call}", call.line);
                 counts.worse += 1;
