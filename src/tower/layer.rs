@@ -150,7 +150,10 @@ impl<S> Layer<S> for SkewLayer {
     type Service = SkewService<S>;
 
     fn layer(&self, inner: S) -> SkewService<S> {
-        SkewService::new(inner, self.0.clone())
+        SkewService {
+            inner,
+            wiring: self.0.clone(),
+        }
     }
 }
 
@@ -159,7 +162,10 @@ impl<S> Layer<S> for SigningLayer {
 
     fn layer(&self, inner: S) -> SigningService<S> {
         SigningService::new(
-            SkewService::new(inner, self.wiring.clone()),
+            SkewService {
+                inner,
+                wiring: self.wiring.clone(),
+            },
             self.scope.clone(),
         )
     }

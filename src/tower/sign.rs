@@ -14,7 +14,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::body::{ReplayBody, SkewBody, bytes_at_hand, bytes_of};
-use super::future::{BoxError, SigningFuture};
+use super::future::{BoxError, SigningFuture, SkewFuture};
 use super::request::{head_of, put};
 use super::service::SkewService;
 use crate::clock::SkewClock;
@@ -101,11 +101,11 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let ready = self.skew.take_ready();
+        let mut ready = self.skew.take_ready();
         if is_signed(&request) {
-            return SigningFuture::sent(ready.send_unsigned(request));
+            return SigningFuture::sent(SkewFuture::sent(ready.inner.call(request), None));
         }
-        let wiring = ready.wiring();
+        let wiring = &ready.wiring;
         let known = wiring.credentials.known(&wiring.clock);
         if let Some(credentials) = known
             && let Some(body) =
@@ -122,14 +122,14 @@ where
         }
         let scope = self.scope.clone();
         SigningFuture::boxed(async move {
-            let clock = ready.wiring().clock.clone();
+            let clock = ready.wiring.clock.clone();
             let body = match copy_of_body(&request) {
                 // If the body cannot be read, the request is not signed: it would lack the
                 // hash of its body.
                 Some(body) => Some(bytes_of(body).await.ok_or(SigningError(Kind::Request))?),
                 None => None,
             };
-            let credentials = ready.wiring().credentials.get(&clock, clock.now()).await;
+            let credentials = ready.wiring.credentials.get(&clock, clock.now()).await;
             let credentials =
                 credentials.map_err(|error| SigningError(Kind::NoCredentials(error)))?;
             scope.sign(&mut request, body.as_deref(), &credentials, &clock)?;
