@@ -1,10 +1,9 @@
 //! [`Buffered`]: a body whose beginning was read, and that still yields all of its frames.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
@@ -97,8 +96,7 @@ impl<B: Body> Body for Buffered<B> {
         let Some(rest) = self.rest.as_mut() else {
             return Poll::Ready(None);
         };
-        let frame = ready!(rest.as_mut().poll_frame(cx));
-        Poll::Ready(frame.map(|frame| Ok(whole_frame(frame?))))
+        rest.as_mut().poll_frame(cx).map_ok(whole_frame)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -126,15 +124,6 @@ impl<B: Body> Body for Buffered<B> {
 
 // The frames need no pinning, and `rest` is pinned on the heap.
 impl<B: Body> Unpin for Buffered<B> {}
-
-impl<B: Body> fmt::Debug for Buffered<B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Buffered")
-            .field("frames", &self.frames.len())
-            .field("has_rest", &self.rest.is_some())
-            .finish()
-    }
-}
 
 /// Converts a frame's data to `Bytes`; this copies nothing if the data is `Bytes` already.
 pub(crate) fn whole_frame<D: Buf>(frame: Frame<D>) -> Frame<Bytes> {

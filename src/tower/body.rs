@@ -4,13 +4,14 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use crate::buffered::{Buffered, whole_frame};
+use crate::resend::{LARGEST_READ, LONGEST_READ};
 
 /// A request body that can be copied for a second send, if that is possible.
 ///
@@ -147,18 +148,16 @@ impl<B: Body> SkewBody<B> {
         }
     }
 
-    pub(super) const fn read(body: Buffered<B>) -> Self {
-        Self {
-            state: State::Read { body },
-        }
-    }
-
-    /// Returns the original body if none of it was read.
-    pub(super) fn into_untouched(self) -> Result<B, Self> {
-        match self.state {
-            State::Untouched { body } => Ok(body),
-            state @ State::Read { .. } => Err(Self { state }),
-        }
+    /// Reads the beginning of the body, unless it was read before. Returns the whole body
+    /// and that beginning.
+    pub(super) async fn read(self) -> (Self, Bytes) {
+        let State::Untouched { body } = self.state else {
+            return (self, Bytes::new());
+        };
+        let deadline = tokio::time::sleep(LONGEST_READ);
+        let (body, text) = Buffered::read(body, LARGEST_READ, deadline).await;
+        let state = State::Read { body };
+        (Self { state }, text)
     }
 }
 
@@ -171,10 +170,7 @@ impl<B: Body> Body for SkewBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         match self.project().state.project() {
-            StateProject::Untouched { body } => {
-                let frame = ready!(body.poll_frame(cx));
-                Poll::Ready(frame.map(|frame| Ok(whole_frame(frame?))))
-            }
+            StateProject::Untouched { body } => body.poll_frame(cx).map_ok(whole_frame),
             StateProject::Read { body } => Pin::new(body).poll_frame(cx),
         }
     }

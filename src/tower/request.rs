@@ -10,18 +10,17 @@ use aws_credential_types::Credentials;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, DATE};
 use http::uri::Scheme;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri};
 use http_body::Body;
 use tower_service::Service;
 
 use super::body::{ReplayBody, SkewBody, bytes_of};
 use super::service::Wiring;
-use crate::buffered::Buffered;
 use crate::clock::SentAt;
 use crate::event::Label;
 use crate::evidence::ResponseView;
 use crate::host::Host;
-use crate::resend::{LARGEST_READ, LONGEST_READ, ReplayRequest, has_to_prepare, prepare, recover};
+use crate::resend::{ReplayRequest, has_to_prepare, prepare, recover};
 use crate::resign::{Head, NOT_TEXT, NewSignature, SignatureHeader, service_of};
 use crate::timestamp;
 
@@ -121,11 +120,7 @@ where
     type Error = S::Error;
 
     fn head(&self) -> Head<'_> {
-        head_of(
-            self.copy.method(),
-            self.copy.uri().to_string(),
-            self.copy.headers(),
-        )
+        head_of(&self.copy)
     }
 
     fn host(&self) -> Option<Host> {
@@ -137,8 +132,7 @@ where
     }
 
     async fn body(&mut self) -> Option<Bytes> {
-        let body = self.copy.body().as_ref()?.try_clone()?;
-        bytes_of(body).await
+        bytes_of(self.copy.body().as_ref()?.try_clone()?).await
     }
 
     async fn credentials(&mut self, at: SystemTime) -> Option<Credentials> {
@@ -152,14 +146,7 @@ where
 
     async fn read(&mut self, response: Response<SkewBody<R>>) -> (Response<SkewBody<R>>, Bytes) {
         let (parts, body) = response.into_parts();
-        let (body, text) = match body.into_untouched() {
-            Ok(body) => {
-                let deadline = tokio::time::sleep(LONGEST_READ);
-                let (body, text) = Buffered::read(body, LARGEST_READ, deadline).await;
-                (SkewBody::read(body), text)
-            }
-            Err(body) => (body, Bytes::new()),
-        };
+        let (body, text) = body.read().await;
         (Response::from_parts(parts, body), text)
     }
 
@@ -182,19 +169,18 @@ where
         let Some(body) = body else {
             unreachable!("a request without a copy of its body is not sent again")
         };
-        let answer = self.service.call(Request::from_parts(parts, body)).await?;
-        Ok(answer.map(SkewBody::untouched))
+        let response = self.service.call(Request::from_parts(parts, body)).await?;
+        Ok(response.map(SkewBody::untouched))
     }
 }
 
-pub(super) fn head_of<'a>(method: &'a Method, uri: String, headers: &'a HeaderMap) -> Head<'a> {
+pub(super) fn head_of<B>(request: &Request<B>) -> Head<'_> {
+    let headers = request.headers().iter();
+    let headers = headers.map(|(name, value)| (name.as_str(), as_text(value).unwrap_or(NOT_TEXT)));
     Head {
-        method: method.as_str(),
-        uri: Cow::Owned(uri),
-        headers: headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), as_text(value).unwrap_or(NOT_TEXT)))
-            .collect(),
+        method: request.method().as_str(),
+        uri: Cow::Owned(request.uri().to_string()),
+        headers: headers.collect(),
     }
 }
 

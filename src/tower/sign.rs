@@ -68,10 +68,8 @@ impl Scope {
         credentials: &Credentials,
         clock: &SkewClock,
     ) -> Result<(), SigningError> {
-        let uri = request.uri().to_string();
-        let head = head_of(request.method(), uri, request.headers());
         let signed = sign_unsigned(
-            &head,
+            &head_of(request),
             body,
             credentials,
             (&self.region, &self.service),
