@@ -2,11 +2,11 @@
 //! ([`SkewBody`]).
 
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
@@ -204,31 +204,26 @@ impl<B: Body> fmt::Debug for SkewBody<B> {
     }
 }
 
-/// Returns all bytes of a body, or `None` if it fails.
+/// Returns all bytes of a body, or `None` if it fails. A body of one frame, such as one in
+/// memory, is not copied.
 pub(super) async fn bytes_of<B: Body>(body: B) -> Option<Bytes> {
     let mut body = pin!(body);
-    let mut whole = BytesMut::new();
+    let mut frames = Vec::new();
     while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
-        if let Ok(data) = frame.ok()?.into_data() {
-            whole.put(data);
-        }
+        frames.extend(whole_frame(frame.ok()?).into_data());
     }
-    Some(whole.freeze())
+    match &*frames {
+        [whole] => Some(whole.clone()),
+        frames => Some(frames.concat().into()),
+    }
 }
 
-/// Returns all bytes of a body that yields them at once and in one piece, as bodies in
-/// memory do, and `None` for any other body. Copies nothing.
+/// Returns all bytes of a body that yields them without waiting, and `None` for any other
+/// body.
 pub(super) fn bytes_at_hand<B: Body>(body: B) -> Option<Bytes> {
-    let mut body = pin!(body);
-    let mut cx = Context::from_waker(std::task::Waker::noop());
-    let mut frame = || match body.as_mut().poll_frame(&mut cx) {
-        Poll::Ready(None) => Some(None),
-        Poll::Ready(Some(Ok(frame))) => frame.into_data().ok().map(Some),
-        Poll::Ready(Some(Err(_))) | Poll::Pending => None,
-    };
-    let Some(mut data) = frame()? else {
-        return Some(Bytes::new());
-    };
-    let data = data.copy_to_bytes(data.remaining());
-    frame()?.is_none().then_some(data)
+    let mut cx = Context::from_waker(Waker::noop());
+    match pin!(bytes_of(body)).poll(&mut cx) {
+        Poll::Ready(bytes) => bytes,
+        Poll::Pending => None,
+    }
 }

@@ -1,13 +1,11 @@
 //! The layers: [`SkewLayer`] and [`SigningLayer`].
 
 use std::borrow::Cow;
-use std::fmt;
 use std::sync::Arc;
 
 use aws_credential_types::provider::ProvideCredentials;
 use tower_layer::Layer;
 
-use super::credentials::CachedCredentials;
 use super::service::{SkewService, Wiring};
 use super::sign::{Scope, SigningService};
 use crate::clock::SkewClock;
@@ -29,7 +27,7 @@ use crate::clock::SkewClock;
 ///
 /// The layer's services panic if they receive an error response outside of a Tokio runtime
 /// with a timer.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct SkewLayer(pub(super) Arc<Wiring>);
 
 /// Layer that signs requests with the corrected time, and updates the clock from the
@@ -72,7 +70,7 @@ pub struct SkewLayer(pub(super) Arc<Wiring>);
 ///
 /// The layer's services panic if they receive an error response outside of a Tokio runtime
 /// with a timer.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct SigningLayer {
     wiring: Arc<Wiring>,
     scope: Arc<Scope>,
@@ -101,10 +99,7 @@ impl SkewClock {
     /// # }
     /// ```
     pub fn layer(&self, credentials: impl ProvideCredentials + 'static) -> SkewLayer {
-        SkewLayer(Arc::new(Wiring::new(
-            self,
-            CachedCredentials::new(credentials),
-        )))
+        SkewLayer(Wiring::new(self, credentials))
     }
 
     /// Returns a layer that signs requests for one region and service.
@@ -137,7 +132,7 @@ impl SkewClock {
         service: impl Into<Cow<'static, str>>,
     ) -> SigningLayer {
         SigningLayer {
-            wiring: Arc::new(Wiring::new(self, CachedCredentials::new(credentials))),
+            wiring: Wiring::new(self, credentials),
             scope: Arc::new(Scope {
                 region: region.into(),
                 service: service.into(),
@@ -150,10 +145,8 @@ impl<S> Layer<S> for SkewLayer {
     type Service = SkewService<S>;
 
     fn layer(&self, inner: S) -> SkewService<S> {
-        SkewService {
-            inner,
-            wiring: self.0.clone(),
-        }
+        let wiring = self.0.clone();
+        SkewService { inner, wiring }
     }
 }
 
@@ -161,26 +154,10 @@ impl<S> Layer<S> for SigningLayer {
     type Service = SigningService<S>;
 
     fn layer(&self, inner: S) -> SigningService<S> {
-        SigningService::new(
-            SkewService {
-                inner,
-                wiring: self.wiring.clone(),
-            },
-            self.scope.clone(),
-        )
-    }
-}
-
-impl fmt::Debug for SkewLayer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SkewLayer").finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for SigningLayer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SigningLayer")
-            .field("scope", &self.scope)
-            .finish_non_exhaustive()
+        let wiring = self.wiring.clone();
+        SigningService {
+            skew: SkewService { inner, wiring },
+            scope: self.scope.clone(),
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use aws_credential_types::provider::ProvideCredentials;
 use http::header::AUTHORIZATION;
 use http::{Request, Response};
 use http_body::Body;
@@ -31,14 +32,13 @@ use crate::resign::is_signature;
 /// # let client = reqwest::Client::new();
 /// let service: SkewService<reqwest::Client> = SkewClock::new().layer(credentials).layer(client);
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct SkewService<S> {
     pub(super) inner: S,
     pub(super) wiring: Arc<Wiring>,
 }
 
 /// The state that all services of a layer share.
-#[derive(Debug)]
 pub(super) struct Wiring {
     pub(super) clock: SkewClock,
     pub(super) credentials: CachedCredentials,
@@ -46,12 +46,21 @@ pub(super) struct Wiring {
 }
 
 impl Wiring {
-    pub(super) fn new(clock: &SkewClock, credentials: CachedCredentials) -> Self {
-        Self {
+    pub(super) fn new(clock: &SkewClock, provider: impl ProvideCredentials + 'static) -> Arc<Self> {
+        Arc::new(Self {
             clock: clock.clone(),
-            credentials,
+            credentials: CachedCredentials::new(provider),
             first_request: FirstRequest::default(),
-        }
+        })
+    }
+}
+
+/// Shows no credentials.
+impl fmt::Debug for Wiring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wiring")
+            .field("clock", &self.clock)
+            .finish_non_exhaustive()
     }
 }
 
@@ -111,12 +120,4 @@ where
 pub(super) fn is_signed<B>(request: &Request<B>) -> bool {
     let authorization = request.headers().get(AUTHORIZATION);
     authorization.is_some_and(|value| is_signature(value.as_bytes()))
-}
-
-impl<S: fmt::Debug> fmt::Debug for SkewService<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SkewService")
-            .field("inner", &self.inner)
-            .finish_non_exhaustive()
-    }
 }
