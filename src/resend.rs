@@ -14,9 +14,8 @@ use crate::decide::{Decision, Exchange};
 use crate::event::SkipReason;
 use crate::evidence::{Evidence, ResponseView};
 use crate::host::Host;
-use crate::judge::SigningTime;
 use crate::local_clock::Reading;
-use crate::resign::{Head, NewSignature, Proof, SignatureHeader, prove};
+use crate::resign::{Head, NewSignature, Proof, SignatureHeader};
 use crate::timestamp;
 
 /// A request that is kept so that it can be sent again.
@@ -96,10 +95,9 @@ pub(crate) async fn prepare<R: ReplayRequest>(
     clock: &SkewClock,
 ) -> Option<NewSignature> {
     let host = request.host();
-    let signing = clock.signing_time(host.as_ref());
-    let proven = Proven::of(request, signing).await.ok()?;
-    let signing = clock.signing_time(host.as_ref());
-    proven.sign(&request.head(), signing.now).ok()
+    let now = || clock.signing_time(host.as_ref()).now;
+    let proof = prove(request, now()).await.ok()?;
+    proof.sign(&request.head(), now()).ok()
 }
 
 /// Observes the response to a request, and re-signs and resends the request if the decision
@@ -120,7 +118,9 @@ pub(crate) async fn recover<R: ReplayRequest>(
     let host = request.host();
     let (service, signed_at) = {
         let head = request.head();
-        (head.service().map(str::to_owned), head.signed_at())
+        let signature = head.authorization();
+        let service = signature.map(|signature| signature.service.to_owned());
+        (service, head.signed_at())
     };
     let exchange = Exchange {
         trip: sent.round_trip(signed_at, received),
@@ -136,8 +136,21 @@ pub(crate) async fn recover<R: ReplayRequest>(
     if clock.observe(&exchange) == Decision::Pass {
         return Ok(response);
     }
-    let signature = match resign_when_ready(request, clock, host.as_ref()).await {
-        Ok(signature) => signature?,
+    let now = || clock.signing_time(host.as_ref()).now;
+    let signature = match prove(request, now()).await {
+        Ok(_) if !request.is_replayable() => Err(SkipReason::Body),
+        Ok(proof) => {
+            if let Err(error) = request.ready().await {
+                clock.resend_failed();
+                return Err(error);
+            }
+            // A signature that is made earlier would age while the request waits.
+            proof.sign(&request.head(), now())
+        }
+        Err(reason) => Err(reason),
+    };
+    let signature = match signature {
+        Ok(signature) => signature,
         Err(reason) => {
             clock.resend_skipped(&exchange, reason);
             request.skipped();
@@ -168,26 +181,6 @@ pub(crate) async fn recover<R: ReplayRequest>(
     Ok(second)
 }
 
-/// Reproduces the signature, and makes a new one when the inner service is ready. A
-/// signature that is made earlier would age while the request waits.
-async fn resign_when_ready<R: ReplayRequest>(
-    request: &mut R,
-    clock: &SkewClock,
-    host: Option<&Host>,
-) -> Result<Result<NewSignature, R::Error>, SkipReason> {
-    let signing: SigningTime = clock.signing_time(host);
-    let proven = Proven::of(request, signing).await?;
-    if !request.is_replayable() {
-        return Err(SkipReason::Body);
-    }
-    if let Err(error) = request.ready().await {
-        clock.resend_failed();
-        return Ok(Err(error));
-    }
-    let signing = clock.signing_time(host);
-    proven.sign(&request.head(), signing.now).map(Ok)
-}
-
 async fn read<R: ReplayRequest>(request: &mut R, response: R::Response) -> (R::Response, Bytes) {
     if R::is_success(&response) {
         (response, Bytes::new())
@@ -201,74 +194,41 @@ fn amz_date(headers: &[SignatureHeader]) -> Option<SystemTime> {
     timestamp::sigv4(&header.value)
 }
 
-/// A signature that was reproduced, with the credentials and the body for a new one.
-struct Proven {
-    proof: Proof,
-    credentials: Credentials,
-    body: Option<Bytes>,
-}
-
-impl Proven {
-    /// Reproduces the signature of a request with the credentials that made it. Keeps those
-    /// credentials for the new signature, or gets present ones if they have expired.
-    async fn of<R: ReplayRequest>(
-        request: &mut R,
-        signing: SigningTime,
-    ) -> Result<Self, SkipReason> {
-        if !R::SIGNS_CHUNKS && request.head().has_chunks() {
-            return Err(SkipReason::Chunked);
-        }
-        let body = if request.head().needs_body() {
-            request.body().await
-        } else {
-            None
-        };
-        let (proof, mut credentials) = match prove_with_recent(request, body.as_deref()) {
-            Some(proven) => proven,
-            None => {
-                let present = request.credentials(signing.now).await;
-                let present = present.ok_or(SkipReason::Identity)?;
-                match prove(&request.head(), body.as_deref(), &present) {
-                    Ok(proof) => (proof, present),
-                    // The identity cache has replaced the credentials in the meantime.
-                    Err(reason) => prove_with_recent(request, body.as_deref()).ok_or(reason)?,
-                }
-            }
-        };
-        // A clock that was behind may have signed with credentials that had already
-        // expired.
-        let has_expired = |credentials: &Credentials| {
-            credentials
-                .expiry()
-                .is_some_and(|expiry| expiry <= signing.now)
-        };
-        if has_expired(&credentials) {
-            let present = request.credentials(signing.now).await;
-            credentials = present.ok_or(SkipReason::Identity)?;
-        }
-        Ok(Self {
-            proof,
-            credentials,
-            body,
-        })
+/// Reproduces the signature of a request with the credentials that made it. Keeps those
+/// credentials for the new signature, or gets present ones if they have expired.
+async fn prove<R: ReplayRequest>(request: &mut R, now: SystemTime) -> Result<Proof, SkipReason> {
+    if !R::SIGNS_CHUNKS && request.head().has_chunks() {
+        return Err(SkipReason::Chunked);
     }
-
-    /// Signs the request for the time `time`.
-    fn sign(&self, head: &Head<'_>, time: SystemTime) -> Result<NewSignature, SkipReason> {
-        let body = self.body.as_deref();
-        self.proof.sign(head, body, &self.credentials, time)
+    let body = if request.head().needs_body() {
+        request.body().await
+    } else {
+        None
+    };
+    let mut proof = match prove_with_recent(request, body.clone()) {
+        Some(proof) => proof,
+        None => {
+            let present = request.credentials(now).await;
+            let present = present.ok_or(SkipReason::Identity)?;
+            let proof = Proof::of(&request.head(), body.clone(), present);
+            // The identity cache may have replaced the credentials in the meantime.
+            proof.or_else(|reason| prove_with_recent(request, body).ok_or(reason))?
+        }
+    };
+    // A clock that was behind may have signed with credentials that had already expired.
+    let expiry = proof.credentials.expiry();
+    if expiry.is_some_and(|expiry| expiry <= now) {
+        let present = request.credentials(now).await;
+        proof.credentials = present.ok_or(SkipReason::Identity)?;
     }
+    Ok(proof)
 }
 
 /// Reproduces the signature with credentials that were recently in use.
-fn prove_with_recent<R: ReplayRequest>(
-    request: &R,
-    body: Option<&[u8]>,
-) -> Option<(Proof, Credentials)> {
+fn prove_with_recent<R: ReplayRequest>(request: &R, body: Option<Bytes>) -> Option<Proof> {
     let head = request.head();
-    let credentials = request.recent_credentials(head.access_key()?)?;
-    let proof = prove(&head, body, &credentials).ok()?;
-    Some((proof, credentials))
+    let credentials = request.recent_credentials(head.authorization()?.access_key)?;
+    Proof::of(&head, body, credentials).ok()
 }
 
 /// How long to wait for the beginning of an error body. A server that rejects a signature

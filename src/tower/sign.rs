@@ -69,7 +69,7 @@ impl Scope {
             (&self.region, &self.service),
             clock.now(),
         );
-        let headers = signed.map_err(|_| SigningError(Kind::Request))?;
+        let headers = signed.ok_or(SigningError(Kind::Request))?;
         put(&headers, request.headers_mut());
         Ok(())
     }
