@@ -10,7 +10,6 @@ use super::{AUTHORIZATION, CONTENT_SHA256, CONTENT_TYPE, DATE, SIGV4A};
 use crate::timestamp;
 
 /// The parts of a request that its signature covers.
-#[derive(Clone)]
 pub(crate) struct Head<'a> {
     pub(crate) method: &'a str,
     pub(crate) uri: Cow<'a, str>,

@@ -24,7 +24,7 @@ use crate::host::Host;
 pub(super) type Form = (PercentEncodingMode, UriPathNormalizationMode);
 
 pub(super) fn settings(
-    form: Form,
+    (encoding, normalization): Form,
     checksum: PayloadChecksumKind,
     token: SessionTokenMode,
 ) -> SigningSettings {
@@ -32,10 +32,8 @@ pub(super) fn settings(
     settings.excluded_headers = None;
     settings.payload_checksum_kind = checksum;
     settings.session_token_mode = token;
-    (
-        settings.percent_encoding_mode,
-        settings.uri_path_normalization_mode,
-    ) = form;
+    settings.percent_encoding_mode = encoding;
+    settings.uri_path_normalization_mode = normalization;
     settings
 }
 

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use aws_credential_types::provider::ProvideCredentials;
 use tower_layer::Layer;
 
+use super::credentials::CachedCredentials;
 use super::service::{SkewService, Wiring};
 use super::sign::{Scope, SigningService};
 use crate::clock::SkewClock;
+use crate::report::FirstRequest;
 
 /// Layer that goes below a SigV4 signer, re-signs rejected requests and sends them once
 /// more.
@@ -72,7 +74,7 @@ pub struct SkewLayer(pub(super) Arc<Wiring>);
 /// with a timer.
 #[derive(Clone, Debug)]
 pub struct SigningLayer {
-    wiring: Arc<Wiring>,
+    skew: SkewLayer,
     scope: Arc<Scope>,
 }
 
@@ -99,7 +101,11 @@ impl SkewClock {
     /// # }
     /// ```
     pub fn layer(&self, credentials: impl ProvideCredentials + 'static) -> SkewLayer {
-        SkewLayer(Wiring::new(self, credentials))
+        SkewLayer(Arc::new(Wiring {
+            clock: self.clone(),
+            credentials: CachedCredentials::new(credentials),
+            first_request: FirstRequest::default(),
+        }))
     }
 
     /// Returns a layer that signs requests for one region and service.
@@ -132,7 +138,7 @@ impl SkewClock {
         service: impl Into<Cow<'static, str>>,
     ) -> SigningLayer {
         SigningLayer {
-            wiring: Wiring::new(self, credentials),
+            skew: self.layer(credentials),
             scope: Arc::new(Scope {
                 region: region.into(),
                 service: service.into(),
@@ -154,9 +160,8 @@ impl<S> Layer<S> for SigningLayer {
     type Service = SigningService<S>;
 
     fn layer(&self, inner: S) -> SigningService<S> {
-        let wiring = self.wiring.clone();
         SigningService {
-            skew: SkewService { inner, wiring },
+            skew: self.skew.layer(inner),
             scope: self.scope.clone(),
         }
     }

@@ -1,4 +1,4 @@
-//! [`TowerRequest`]: a copy of one request that is sent through a service.
+//! [`TowerRequest`]: a request that is sent through a service and can be sent again.
 
 use std::borrow::Cow;
 use std::future::poll_fn;
@@ -24,6 +24,7 @@ use crate::resend::{ReplayRequest, has_to_prepare, prepare, recover};
 use crate::resign::{Head, NOT_TEXT, NewSignature, SignatureHeader, service_of};
 use crate::timestamp;
 
+/// A signed request that is sent through a service, so that it can be sent again.
 pub(super) struct TowerRequest<S, B> {
     /// The service that sends the request; for the resend it has to become ready again.
     pub(super) service: S,

@@ -5,7 +5,6 @@ use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use aws_credential_types::provider::ProvideCredentials;
 use http::header::AUTHORIZATION;
 use http::{Request, Response};
 use http_body::Body;
@@ -43,16 +42,6 @@ pub(super) struct Wiring {
     pub(super) clock: SkewClock,
     pub(super) credentials: CachedCredentials,
     pub(super) first_request: FirstRequest,
-}
-
-impl Wiring {
-    pub(super) fn new(clock: &SkewClock, provider: impl ProvideCredentials + 'static) -> Arc<Self> {
-        Arc::new(Self {
-            clock: clock.clone(),
-            credentials: CachedCredentials::new(provider),
-            first_request: FirstRequest::default(),
-        })
-    }
 }
 
 /// Shows no credentials.
