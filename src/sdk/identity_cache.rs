@@ -17,11 +17,12 @@ use aws_smithy_runtime_api::client::runtime_components::{
     RuntimeComponents, RuntimeComponentsBuilder,
 };
 use aws_smithy_runtime_api::shared::IntoShared;
-use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
+use aws_smithy_types::config_bag::ConfigBag;
 
 use crate::clock::SkewClock;
 use crate::event::{Details, EventKind, Missing, SkewEvent};
 use crate::lifetime::Clocks;
+use crate::sdk::credentials::{PROVIDERS, ValidAt};
 use crate::sdk::interceptor;
 use crate::sdk::operation::OperationState;
 use fallback::WithFallback;
@@ -95,20 +96,27 @@ impl SkewIdentityCache {
 
     /// Returns a resolver that falls back to the last valid identity that `resolver` has
     /// returned.
-    fn with_fallback(&self, resolver: SharedIdentityResolver) -> SharedIdentityResolver {
+    fn with_fallback(
+        &self,
+        resolver: SharedIdentityResolver,
+        cfg: &ConfigBag,
+    ) -> SharedIdentityResolver {
         let partition = resolver.cache_partition();
-        let wrapped = || {
-            SharedIdentityResolver::new(WithFallback {
-                inner: resolver,
-                clock: self.clock.clone(),
-                loaded: self.loaded.clone(),
-            })
-        };
-        match self.wrapped.get() {
-            Some(first) if first.cache_partition() == partition => first.clone(),
-            Some(_) => wrapped(),
-            None => self.wrapped.get_or_init(wrapped).clone(),
+        let first = self.wrapped.get();
+        if let Some(first) = first.filter(|first| first.cache_partition() == partition) {
+            return first.clone();
         }
+        PROVIDERS.add(partition);
+        let wrapped = SharedIdentityResolver::new(WithFallback {
+            inner: resolver,
+            clock: self.clock.clone(),
+            loaded: self.loaded.clone(),
+        });
+        // Our HTTP client may call without the provider itself.
+        if cfg.load::<ValidAt>().is_none() {
+            self.wrapped.get_or_init(|| wrapped.clone());
+        }
+        wrapped
     }
 
     /// Reports a client that has this cache and nothing that corrects its signatures. This
@@ -158,7 +166,7 @@ impl ResolveCachedIdentity for SkewIdentityCache {
         config_bag: &'a ConfigBag,
     ) -> IdentityFuture<'a> {
         let (first_generation, first) = &self.first;
-        let resolver = self.with_fallback(resolver);
+        let resolver = self.with_fallback(resolver, config_bag);
         let judged_at = self.judged_at(config_bag);
         let generation = self.clock.generation();
         if (generation == *first_generation && judged_at.is_none()) || self.clock.is_observe_only()
@@ -216,13 +224,4 @@ impl ResolveCachedIdentity for SkewIdentityCache {
         let (_, first) = &self.first;
         first.validate_final_config(runtime_components, cfg)
     }
-}
-
-/// In the config of a request for credentials: the time at which they have to be valid, which
-/// may be that of a single host.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ValidAt(pub(super) SystemTime);
-
-impl Storable for ValidAt {
-    type Storer = StoreReplace<Self>;
 }
