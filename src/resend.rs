@@ -15,8 +15,8 @@ use crate::event::SkipReason;
 use crate::evidence::{Evidence, ResponseView};
 use crate::host::Host;
 use crate::local_clock::Reading;
-use crate::resign::{Head, NewSignature, Proof, SignatureHeader};
-use crate::timestamp;
+use crate::offset::whole_seconds;
+use crate::resign::{Head, NewSignature, Proof};
 
 /// A request that is kept so that it can be sent again.
 pub(crate) trait ReplayRequest: Send {
@@ -159,7 +159,7 @@ pub(crate) async fn recover<R: ReplayRequest>(
     };
     drop(response);
 
-    let signed_at = amz_date(&signature.headers);
+    let signed_at = whole_seconds(signature.time);
     let sent = SentAt::now(clock, || host.clone());
     let second = match request.send(signature).await {
         Ok(second) => second,
@@ -172,7 +172,7 @@ pub(crate) async fn recover<R: ReplayRequest>(
     let (mut second, text) = read(request, second).await;
     let evidence = Evidence::read(&R::view(&second, &text));
     clock.observe(&Exchange {
-        trip: sent.round_trip(signed_at, received),
+        trip: sent.round_trip(Some(signed_at), received),
         evidence: &evidence,
         is_resend: true,
         ..exchange
@@ -187,11 +187,6 @@ async fn read<R: ReplayRequest>(request: &mut R, response: R::Response) -> (R::R
     } else {
         request.read(response).await
     }
-}
-
-fn amz_date(headers: &[SignatureHeader]) -> Option<SystemTime> {
-    let header = headers.iter().find(|header| header.name == "x-amz-date")?;
-    timestamp::sigv4(&header.value)
 }
 
 /// Reproduces the signature of a request with the credentials that made it. Keeps those

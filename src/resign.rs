@@ -38,6 +38,8 @@ pub(crate) struct SignatureHeader {
 
 /// A new signature of a request.
 pub(crate) struct NewSignature {
+    /// The time that the request is signed for.
+    pub(crate) time: SystemTime,
     /// The headers that replace those of the same name. Other headers stay.
     pub(crate) headers: Vec<SignatureHeader>,
     /// The signer of the chunks, if the body is signed in chunks.
@@ -88,9 +90,7 @@ impl Proof {
             // The signer takes the token from the credentials, and not from the request.
             && (!original.signs(TOKEN) || has_own_token)
             && (original.region.is_some() || original.signs(REGION_SET) && is_single(REGION_SET))
-            && [AUTHORIZATION, DATE, TOKEN, CONTENT_SHA256]
-                .into_iter()
-                .all(is_single);
+            && WRITTEN.into_iter().all(is_single);
         let signed_at = head
             .signed_at()
             .filter(|_| is_ours)
@@ -147,6 +147,7 @@ impl Proof {
             headers.retain(|header| header.name != TOKEN);
         }
         Ok(NewSignature {
+            time,
             headers,
             #[cfg(feature = "sdk")]
             chunks,

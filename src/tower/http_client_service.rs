@@ -59,7 +59,7 @@ use crate::sdk::default_http_client;
 pub struct HttpClientService {
     /// `None` under a [`LayeredHttpClient`](super::LayeredHttpClient), where the connector of
     /// an attempt is an extension of its request.
-    connector: Option<SharedHttpConnector>,
+    pub(super) connector: Option<SharedHttpConnector>,
 }
 
 impl HttpClientService {
@@ -103,10 +103,6 @@ impl HttpClientService {
         Ok(Self {
             connector: Some(client.http_connector(settings, &components)),
         })
-    }
-
-    pub(super) const fn of_each_request() -> Self {
-        Self { connector: None }
     }
 }
 

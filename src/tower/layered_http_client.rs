@@ -79,10 +79,8 @@ use super::sdk_body::{ReplaySdkBody, into_sdk_body};
 #[derive(Clone)]
 pub struct LayeredHttpClient {
     inner: SharedHttpClient,
-    stack: Arc<Stack>,
+    stack: Arc<dyn Fn(Request<ReplaySdkBody>) -> HttpConnectorFuture + Send + Sync>,
 }
-
-type Stack = dyn Fn(Request<ReplaySdkBody>) -> HttpConnectorFuture + Send + Sync;
 
 impl LayeredHttpClient {
     /// Returns an HTTP client that sends requests through `layers` to `inner`.
@@ -100,7 +98,7 @@ impl LayeredHttpClient {
         R: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
         // The lock is needed because many services are `Send` and not `Sync`.
-        let service = Mutex::new(layers.layer(HttpClientService::of_each_request()));
+        let service = Mutex::new(layers.layer(HttpClientService { connector: None }));
         let stack = move |request| {
             let mut service = service
                 .lock()
