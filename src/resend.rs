@@ -100,8 +100,8 @@ pub(crate) async fn prepare<R: ReplayRequest>(
     proof.sign(&request.head(), now()).ok()
 }
 
-/// Observes the response to a request, and re-signs and resends the request if the decision
-/// says so. Returns the response for the caller.
+/// Observes the response to a request, and re-signs and resends the request once if the
+/// decision says so. Returns the response for the caller.
 ///
 /// # Errors
 ///
@@ -109,76 +109,62 @@ pub(crate) async fn prepare<R: ReplayRequest>(
 pub(crate) async fn recover<R: ReplayRequest>(
     request: &mut R,
     clock: &SkewClock,
-    sent: SentAt,
-    received: Reading,
-    response: R::Response,
+    mut sent: SentAt,
+    mut received: Reading,
+    mut response: R::Response,
 ) -> Result<R::Response, R::Error> {
-    let (mut response, text) = read(request, response).await;
-    let evidence = Evidence::read(&R::view(&response, &text));
     let host = request.host();
-    let (service, signed_at) = {
+    let now = || clock.signing_time(host.as_ref()).now;
+    let (service, mut signed_at) = {
         let head = request.head();
         let signature = head.authorization();
         let service = signature.map(|signature| signature.service.to_owned());
         (service, head.signed_at())
     };
-    let exchange = Exchange {
-        trip: sent.round_trip(signed_at, received),
-        evidence: &evidence,
-        host: host.as_ref(),
-        service: service.as_deref(),
-        operation: None,
-        is_resend: false,
-    };
-    request.mark(&mut response);
-    // This comes before the next `await`: if the caller's timeout cancels the rest, the
-    // clock has still been updated.
-    if clock.observe(&exchange) == Decision::Pass {
-        return Ok(response);
-    }
-    let now = || clock.signing_time(host.as_ref()).now;
-    let signature = match prove(request, now()).await {
-        Ok(_) if !request.is_replayable() => Err(SkipReason::Body),
-        Ok(proof) => {
-            if let Err(error) = request.ready().await {
-                clock.resend_failed();
-                return Err(error);
+    let mut is_resend = false;
+    loop {
+        let (mut answer, text) = read(request, response).await;
+        let evidence = Evidence::read(&R::view(&answer, &text));
+        let exchange = Exchange {
+            trip: sent.round_trip(signed_at, received),
+            evidence: &evidence,
+            host: host.as_ref(),
+            service: service.as_deref(),
+            operation: None,
+            is_resend,
+        };
+        request.mark(&mut answer);
+        // This comes before the next `await`: if the caller's timeout cancels the rest, the
+        // clock has still been updated.
+        if clock.observe(&exchange) == Decision::Pass || is_resend {
+            return Ok(answer);
+        }
+        let signature = match prove(request, now()).await {
+            Ok(_) if !request.is_replayable() => Err(SkipReason::Body),
+            Ok(proof) => {
+                let ready = request.ready().await;
+                ready.inspect_err(|_| clock.resend_failed())?;
+                // A signature that is made earlier would age while the request waits.
+                proof.sign(&request.head(), now())
             }
-            // A signature that is made earlier would age while the request waits.
-            proof.sign(&request.head(), now())
-        }
-        Err(reason) => Err(reason),
-    };
-    let signature = match signature {
-        Ok(signature) => signature,
-        Err(reason) => {
-            clock.resend_skipped(&exchange, reason);
-            request.skipped();
-            return Ok(response);
-        }
-    };
-    drop(response);
-
-    let signed_at = whole_seconds(signature.time);
-    let sent = SentAt::now(clock, || host.clone());
-    let second = match request.send(signature).await {
-        Ok(second) => second,
-        Err(error) => {
-            clock.resend_failed();
-            return Err(error);
-        }
-    };
-    let received = clock.reading();
-    let (mut second, text) = read(request, second).await;
-    let evidence = Evidence::read(&R::view(&second, &text));
-    clock.observe(&Exchange {
-        trip: sent.round_trip(Some(signed_at), received),
-        evidence: &evidence,
-        is_resend: true,
-        ..exchange
-    });
-    request.mark(&mut second);
-    Ok(second)
+            Err(reason) => Err(reason),
+        };
+        let signature = match signature {
+            Ok(signature) => signature,
+            Err(reason) => {
+                clock.resend_skipped(&exchange, reason);
+                request.skipped();
+                return Ok(answer);
+            }
+        };
+        drop(answer);
+        signed_at = Some(whole_seconds(signature.time));
+        sent = SentAt::now(clock, || host.clone());
+        is_resend = true;
+        let resent = request.send(signature).await;
+        response = resent.inspect_err(|_| clock.resend_failed())?;
+        received = clock.reading();
+    }
 }
 
 async fn read<R: ReplayRequest>(request: &mut R, response: R::Response) -> (R::Response, Bytes) {
