@@ -1,8 +1,7 @@
-//! [`ClientCredentials`]: the credentials of one client, for requests that are re-signed
-//! outside the SDK's signer.
+//! [`ClientCredentials`]: the credentials of a client whose requests our HTTP client
+//! re-signs.
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::LazyLock;
 use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
@@ -10,56 +9,49 @@ use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
 use aws_smithy_async::rt::sleep::SharedAsyncSleep;
 use aws_smithy_async::time::{SharedTimeSource, StaticTimeSource, TimeSource};
 use aws_smithy_runtime::client::identity::IdentityCache;
+use aws_smithy_runtime::client::identity::no_auth::NoAuthIdentityResolver;
 use aws_smithy_runtime::client::orchestrator::endpoints::StaticUriEndpointResolver;
 use aws_smithy_runtime::client::retries::strategy::NeverRetryStrategy;
 use aws_smithy_runtime_api::client::auth::static_resolver::StaticAuthSchemeOptionResolver;
 use aws_smithy_runtime_api::client::identity::{
-    IdentityCachePartition, IdentityFuture, ResolveCachedIdentity, ResolveIdentity,
-    SharedIdentityCache, SharedIdentityResolver,
+    ResolveCachedIdentity, SharedIdentityCache, SharedIdentityResolver,
 };
 use aws_smithy_runtime_api::client::runtime_components::{
     GetIdentityResolver, RuntimeComponents, RuntimeComponentsBuilder,
 };
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 
+use super::retry_classifier::is_classifier_first;
+
 /// The components of one client that return its credentials.
 #[derive(Clone, Debug)]
 pub(super) struct ClientCredentials {
     cache: SharedIdentityCache,
-    provider: Provider,
+    /// `None` for the only provider that our identity cache has been asked about.
+    resolver: Option<SharedIdentityResolver>,
     pub(super) sleep: Option<SharedAsyncSleep>,
-}
-
-#[derive(Clone, Debug)]
-enum Provider {
-    /// The provider that this client has looked up. `None` if it does not sign with SigV4.
-    OfClient(Option<SharedIdentityResolver>),
-    /// The only provider of the program, which the client's [`SkewIdentityCache`] knows.
-    ///
-    /// [`SkewIdentityCache`]: super::SkewIdentityCache
-    Only(IdentityCachePartition),
 }
 
 impl ClientCredentials {
     pub(super) fn of(components: &RuntimeComponents) -> Self {
+        // With our retry classifier, a client re-signs its requests itself, and only the
+        // client that S3 makes of it for the sessions of S3 Express needs credentials here.
+        // To look up the resolver would cost more than the rest.
+        let is_looked_up = !is_classifier_first(components);
         Self {
             cache: components.identity_cache(),
-            provider: match PROVIDERS.only() {
-                Some(partition) => Provider::Only(partition),
-                // Not the resolver of "sigv4-s3express", which panics without the
-                // operation's config.
-                None => Provider::OfClient(components.identity_resolver(SCHEME_ID)),
-            },
+            // Not the resolver of "sigv4-s3express", which panics without the operation's
+            // config.
+            resolver: is_looked_up
+                .then(|| components.identity_resolver(SCHEME_ID))
+                .flatten(),
             sleep: components.sleep_impl(),
         }
     }
 
     /// Returns credentials that are valid at the time `at`.
     pub(super) async fn valid_at(&self, at: SystemTime) -> Option<Credentials> {
-        let resolver = match &self.provider {
-            Provider::OfClient(resolver) => resolver.clone()?,
-            Provider::Only(partition) => SharedIdentityResolver::new(Unknown(Some(*partition))),
-        };
+        let resolver = self.resolver.as_ref().unwrap_or(&ONLY_PROVIDER).clone();
         let components = components(StaticTimeSource::new(at), self.sleep.clone())?;
         let mut cfg = ConfigBag::base();
         // Our identity cache needs it: it judges by the clock, whatever the time source is.
@@ -72,6 +64,11 @@ impl ClientCredentials {
         identity.data::<Credentials>().cloned()
     }
 }
+
+/// Stands for the only provider that an identity cache of ours has been asked about. All
+/// other identity caches find no credentials with it.
+pub(super) static ONLY_PROVIDER: LazyLock<SharedIdentityResolver> =
+    LazyLock::new(|| SharedIdentityResolver::new(NoAuthIdentityResolver::new()));
 
 /// Returns components for a call of the SDK's identity cache or signer, which use only
 /// these two.
@@ -86,7 +83,7 @@ pub(super) fn components(
         .with_auth_scheme_option_resolver(Some(StaticAuthSchemeOptionResolver::new(Vec::new())))
         .with_endpoint_resolver(Some(StaticUriEndpointResolver::http_localhost(0)))
         .with_identity_cache(Some(IdentityCache::no_cache()))
-        .with_identity_resolver(SCHEME_ID, Unknown(None))
+        .with_identity_resolver(SCHEME_ID, NoAuthIdentityResolver::new())
         .with_retry_strategy(Some(NeverRetryStrategy::new()))
         .build()
         .ok()
@@ -99,61 +96,4 @@ pub(super) struct ValidAt(pub(super) SystemTime);
 
 impl Storable for ValidAt {
     type Storer = StoreReplace<Self>;
-}
-
-/// Stands for a credentials provider in a call of an identity cache that knows it.
-#[derive(Debug)]
-struct Unknown(Option<IdentityCachePartition>);
-
-impl ResolveIdentity for Unknown {
-    fn resolve_identity<'a>(
-        &'a self,
-        _components: &'a RuntimeComponents,
-        _cfg: &'a ConfigBag,
-    ) -> IdentityFuture<'a> {
-        IdentityFuture::ready(Err("the identity cache does not know the provider".into()))
-    }
-
-    fn cache_partition(&self) -> Option<IdentityCachePartition> {
-        self.0
-    }
-}
-
-/// The credentials providers that the program's identity caches are called with.
-pub(super) static PROVIDERS: Providers = Providers::new();
-
-/// Whether there is only one credentials provider. Then a request need not look up that of
-/// its client, which costs more than the rest of [`ClientCredentials`], and is in vain unless
-/// the request is rejected.
-#[derive(Debug)]
-pub(super) struct Providers {
-    first: OnceLock<IdentityCachePartition>,
-    has_others: AtomicBool,
-}
-
-impl Providers {
-    const fn new() -> Self {
-        Self {
-            first: OnceLock::new(),
-            has_others: AtomicBool::new(false),
-        }
-    }
-
-    /// Records a provider that a [`SkewIdentityCache`](super::SkewIdentityCache) is called
-    /// with for the first time.
-    pub(super) fn add(&self, partition: IdentityCachePartition) {
-        if *self.first.get_or_init(|| partition) != partition {
-            self.add_unknown();
-        }
-    }
-
-    /// Records a client with another kind of identity cache.
-    pub(super) fn add_unknown(&self) {
-        self.has_others.store(true, Ordering::Relaxed);
-    }
-
-    fn only(&self) -> Option<IdentityCachePartition> {
-        let first = self.first.get().copied();
-        first.filter(|_| !self.has_others.load(Ordering::Relaxed))
-    }
 }

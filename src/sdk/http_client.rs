@@ -7,7 +7,6 @@ mod request;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use aws_runtime::auth::sigv4::SCHEME_ID;
 use aws_runtime::service_clock_skew::DisableClockSkewCorrection;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
@@ -31,10 +30,10 @@ use crate::report::FirstRequest;
 use crate::resend::{ReplayRequest, has_to_prepare, prepare, recover};
 use crate::resign::service_of;
 use crate::sdk::auth_scheme::ResignedBySdk;
-use crate::sdk::credentials::{ClientCredentials, PROVIDERS};
+use crate::sdk::credentials::ClientCredentials;
 use crate::sdk::operation::{date_of, first_header};
 
-use copy::RequestCopy;
+use copy::{LastDate, RequestCopy};
 use request::SdkRequest;
 
 /// HTTP client that wraps another one. It re-signs and resends a request once after a clock
@@ -75,6 +74,7 @@ struct Shared {
     /// Whether at least one SDK client that uses this one has the SDK's own correction on.
     adds_age: AtomicBool,
     first_request: FirstRequest,
+    last_date: LastDate,
 }
 
 impl SkewClock {
@@ -102,6 +102,7 @@ impl SkewClock {
                 clock: self.clone(),
                 adds_age: AtomicBool::new(false),
                 first_request: FirstRequest::default(),
+                last_date: LastDate::default(),
             }),
             inner: inner.into_shared(),
         }
@@ -129,12 +130,6 @@ impl HttpClient for SkewHttpClient {
         let sdk_correction = cfg.load::<DisableClockSkewCorrection>();
         if !sdk_correction.is_some_and(DisableClockSkewCorrection::is_disabled) {
             self.shared.adds_age.store(true, Ordering::Relaxed);
-        }
-        // The type of an identity cache shows only in its `Debug` text.
-        let has_ours =
-            || format!("{:?}", components.identity_cache()).contains("SkewIdentityCache");
-        if components.identity_resolver(&SCHEME_ID).is_some() && !has_ours() {
-            PROVIDERS.add_unknown();
         }
         self.inner.validate_base_client_config(components, cfg)
     }
@@ -177,7 +172,7 @@ impl HttpConnector for Connector {
         }
         let connector = self.clone();
         let clock = &connector.shared.clock;
-        let Some(copy) = RequestCopy::of(&request) else {
+        let Some(copy) = RequestCopy::of(&request, &connector.shared.last_date) else {
             // The request has no signature, so a rejection cannot be due to its time.
             let sent = connector.inner.call(request);
             return HttpConnectorFuture::new(async move {
@@ -195,7 +190,19 @@ impl HttpConnector for Connector {
             return HttpConnectorFuture::new(prepare_and_send(connector, copy, request));
         }
         let sent = connector.inner.call(request);
-        HttpConnectorFuture::new(first(connector, copy, sent_at, sent))
+        HttpConnectorFuture::new(async move {
+            let mut response = sent.await?;
+            let Shared { clock, .. } = &*connector.shared;
+            if must_observe(clock, sent_at, &response, || Host::of_uri(copy.uri())) {
+                // Few responses come this far, so this future is on the heap.
+                let copy = SdkRequest::new(connector, copy);
+                return Box::pin(observe(copy, sent_at, response)).await;
+            }
+            connector
+                .shared
+                .finish(copy.is_ours_to_sign(), &mut response);
+            Ok(response)
+        })
     }
 }
 
@@ -219,26 +226,6 @@ async fn prepare_and_send(
     observe(copy, sent_at, response).await
 }
 
-/// Waits for the response to the first send, which is usually the only one.
-async fn first(
-    connector: Connector,
-    copy: RequestCopy,
-    sent_at: SentAt,
-    sent: HttpConnectorFuture,
-) -> Result<HttpResponse, ConnectorError> {
-    let mut response = sent.await?;
-    let clock = &connector.shared.clock;
-    if must_observe(clock, sent_at, &response, || Host::of_uri(copy.uri())) {
-        // Few responses come this far, so this future is on the heap.
-        return Box::pin(observe(SdkRequest::new(connector, copy), sent_at, response)).await;
-    }
-    // A response to a request that only the SDK can re-sign is left to its own correction.
-    if copy.is_ours_to_sign() {
-        connector.shared.mark_cached(&mut response);
-    }
-    Ok(response)
-}
-
 async fn observe(
     mut request: SdkRequest,
     sent_at: SentAt,
@@ -248,9 +235,9 @@ async fn observe(
     let clock = &connector.shared.clock;
     let received = clock.reading();
     let mut response = recover(&mut request, clock, sent_at, received, response).await?;
-    if request.is_ours_to_sign() {
-        connector.shared.mark_cached(&mut response);
-    }
+    connector
+        .shared
+        .finish(request.is_ours_to_sign(), &mut response);
     Ok(response)
 }
 
@@ -282,6 +269,14 @@ fn must_observe(
 }
 
 impl Shared {
+    /// Marks a response as one from a cache, unless only the SDK can re-sign its request:
+    /// such a response is left to the SDK's own correction.
+    fn finish(&self, is_ours_to_sign: bool, response: &mut HttpResponse) {
+        if is_ours_to_sign {
+            self.mark_cached(response);
+        }
+    }
+
     /// Marks a response as one from a cache. The SDK's own correction then ignores its
     /// `Date` (aws-runtime, `service_clock_skew.rs`); otherwise it would correct a second
     /// time.

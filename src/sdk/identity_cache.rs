@@ -3,6 +3,7 @@
 mod fallback;
 mod loaded;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::SystemTime;
 
@@ -22,7 +23,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 use crate::clock::SkewClock;
 use crate::event::{Details, EventKind, Missing, SkewEvent};
 use crate::lifetime::Clocks;
-use crate::sdk::credentials::{PROVIDERS, ValidAt};
+use crate::sdk::credentials::{ONLY_PROVIDER, ValidAt};
 use crate::sdk::interceptor;
 use crate::sdk::operation::OperationState;
 use fallback::WithFallback;
@@ -48,6 +49,8 @@ pub struct SkewIdentityCache {
     /// The first resolver, wrapped for the caches. Most clients have only one, and look it
     /// up at every call.
     wrapped: OnceLock<SharedIdentityResolver>,
+    /// Whether there are other resolvers.
+    has_others: AtomicBool,
 }
 
 impl SkewClock {
@@ -72,6 +75,7 @@ impl SkewClock {
             current: RwLock::new(first),
             loaded: Arc::default(),
             wrapped: OnceLock::new(),
+            has_others: AtomicBool::new(false),
         }
     }
 }
@@ -96,25 +100,24 @@ impl SkewIdentityCache {
 
     /// Returns a resolver that falls back to the last valid identity that `resolver` has
     /// returned.
-    fn with_fallback(
-        &self,
-        resolver: SharedIdentityResolver,
-        cfg: &ConfigBag,
-    ) -> SharedIdentityResolver {
+    fn with_fallback(&self, resolver: SharedIdentityResolver) -> SharedIdentityResolver {
         let partition = resolver.cache_partition();
         let first = self.wrapped.get();
         if let Some(first) = first.filter(|first| first.cache_partition() == partition) {
             return first.clone();
         }
-        PROVIDERS.add(partition);
+        if partition == ONLY_PROVIDER.cache_partition() {
+            let only = first.filter(|_| !self.has_others.load(Ordering::Relaxed));
+            return only.cloned().unwrap_or(resolver);
+        }
         let wrapped = SharedIdentityResolver::new(WithFallback {
             inner: resolver,
             clock: self.clock.clone(),
             loaded: self.loaded.clone(),
         });
-        // Our HTTP client may call without the provider itself.
-        if cfg.load::<ValidAt>().is_none() {
-            self.wrapped.get_or_init(|| wrapped.clone());
+        let first = self.wrapped.get_or_init(|| wrapped.clone());
+        if first.cache_partition() != partition {
+            self.has_others.store(true, Ordering::Relaxed);
         }
         wrapped
     }
@@ -166,7 +169,7 @@ impl ResolveCachedIdentity for SkewIdentityCache {
         config_bag: &'a ConfigBag,
     ) -> IdentityFuture<'a> {
         let (first_generation, first) = &self.first;
-        let resolver = self.with_fallback(resolver, config_bag);
+        let resolver = self.with_fallback(resolver);
         let judged_at = self.judged_at(config_bag);
         let generation = self.clock.generation();
         if (generation == *first_generation && judged_at.is_none()) || self.clock.is_observe_only()

@@ -1,6 +1,7 @@
 //! [`RequestCopy`]: a copy of a request that was sent, so that it can be sent again.
 
 use std::str;
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use aws_smithy_runtime_api::client::connection::CaptureSmithyConnection;
@@ -35,7 +36,7 @@ enum Body {
 
 impl RequestCopy {
     /// Copies a request. Returns `None` if the request is not signed.
-    pub(super) fn of(request: &HttpRequest) -> Option<Self> {
+    pub(super) fn of(request: &HttpRequest, last_date: &LastDate) -> Option<Self> {
         let mut text = Vec::with_capacity(USUAL);
         text.extend_from_slice(request.method().as_bytes());
         text.push(b' ');
@@ -46,7 +47,7 @@ impl RequestCopy {
         for (name, value) in request.headers().iter_bytes() {
             match name {
                 "authorization" => is_signed |= is_signature(value),
-                "x-amz-date" => signed_at = str::from_utf8(value).ok().and_then(timestamp::sigv4),
+                "x-amz-date" => signed_at = last_date.read(value),
                 _ => {}
             }
             is_ours_to_sign &= !is_signed_elsewhere(name, value);
@@ -130,6 +131,23 @@ impl RequestCopy {
     }
 }
 
+/// The last signing time that was read. Requests of the same second have the same one, and
+/// reading it costs as much as half of a copy.
+#[derive(Debug, Default)]
+pub(super) struct LastDate(Mutex<Option<([u8; 16], SystemTime)>>);
+
+impl LastDate {
+    fn read(&self, date: &[u8]) -> Option<SystemTime> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, time)) = last.filter(|(known, _)| known == date) {
+            return Some(time);
+        }
+        let time = timestamp::sigv4(str::from_utf8(date).ok()?)?;
+        *last = Some((date.try_into().ok()?, time));
+        Some(time)
+    }
+}
+
 /// A capacity for which one allocation usually suffices: a head has about 800 bytes, and is
 /// followed by a small JSON body.
 const USUAL: usize = 1_024;
@@ -157,7 +175,9 @@ mod tests {
     fn a_request_comes_back_as_it_was() {
         for length in [0, 1, SMALL, SMALL + 1, 100_000] {
             let given = request(SdkBody::from(vec![7; length]));
-            let (copy, is_whole) = RequestCopy::of(&given).unwrap().into_request();
+            let (copy, is_whole) = RequestCopy::of(&given, &LastDate::default())
+                .unwrap()
+                .into_request();
             assert!(is_whole, "{length}");
             assert_eq!((copy.method(), copy.uri()), (given.method(), given.uri()));
             let pairs = |request: &HttpRequest| {
@@ -175,7 +195,9 @@ mod tests {
     fn a_stream_is_gone_and_the_head_of_its_request_is_not() {
         let stream = SdkBody::from_body_1_x(SdkBody::from("once"));
         let given = request(stream);
-        let (copy, is_whole) = RequestCopy::of(&given).unwrap().into_request();
+        let (copy, is_whole) = RequestCopy::of(&given, &LastDate::default())
+            .unwrap()
+            .into_request();
         assert!(!is_whole);
         assert_eq!(copy.uri(), given.uri());
         assert_eq!(copy.headers().len(), given.headers().len());
@@ -185,8 +207,8 @@ mod tests {
     fn a_request_without_a_signature_is_not_kept() {
         let mut given = request(SdkBody::empty());
         given.headers_mut().insert("authorization", "Bearer x");
-        assert!(RequestCopy::of(&given).is_none());
+        assert!(RequestCopy::of(&given, &LastDate::default()).is_none());
         given.headers_mut().remove("authorization");
-        assert!(RequestCopy::of(&given).is_none());
+        assert!(RequestCopy::of(&given, &LastDate::default()).is_none());
     }
 }
