@@ -165,12 +165,11 @@ where
 
     async fn send(&mut self, signature: NewSignature) -> Result<Response<SkewBody<R>>, S::Error> {
         put(&signature.headers, self.copy.headers_mut());
-        let (parts, body) = mem::take(&mut self.copy).into_parts();
-        // The caller has checked `is_replayable`.
-        let Some(body) = body else {
-            unreachable!("a request without a copy of its body is not sent again")
-        };
-        let response = self.service.call(Request::from_parts(parts, body)).await?;
+        let request = mem::take(&mut self.copy).map(|body| {
+            // The caller has checked `is_replayable`.
+            body.unwrap_or_else(|| unreachable!("it cannot be sent again"))
+        });
+        let response = self.service.call(request).await?;
         Ok(response.map(SkewBody::untouched))
     }
 }
