@@ -112,7 +112,7 @@ impl Proof {
         for form in FORMS {
             proof.form = form;
             let headers = proof.headers(head, &original, signed_at)?;
-            // Not only the signature: its key depends on the date of the scope.
+            // The whole header is compared: the signing key depends on the scope's date, too.
             if authorization_in(&headers) == Some(original) {
                 return Ok(proof);
             }

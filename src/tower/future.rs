@@ -167,7 +167,7 @@ pin_project! {
         R: Body,
     {
         Sent { #[pin] future: SkewFuture<S, B, R> },
-        /// The credentials or the body are not available at once.
+        /// The credentials or the body are not available at once, or cannot sign the request.
         Boxed { future: Boxed<Result<Response<SkewBody<R>>, BoxError>> },
     }
 }

@@ -167,7 +167,7 @@ where
         put(&signature.headers, self.copy.headers_mut());
         let request = mem::take(&mut self.copy).map(|body| {
             // The caller has checked `is_replayable`.
-            body.unwrap_or_else(|| unreachable!("it cannot be sent again"))
+            body.unwrap_or_else(|| unreachable!("the body was copied"))
         });
         let response = self.service.call(request).await?;
         Ok(response.map(SkewBody::untouched))

@@ -106,6 +106,7 @@ where
         {
             return SigningFuture::sent(ready.send_signed(request));
         }
+        // Something is not available at once, or the request cannot be signed.
         let scope = self.scope.clone();
         SigningFuture::boxed(async move {
             let body = match copy_of_body(&request) {
