@@ -147,22 +147,20 @@ impl Attempt {
             return NextStep::Finish;
         }
         let signed_at = whole_seconds(sent.signing().now);
-        let decision = self.clock.observe(&Exchange {
+        let exchange = Exchange {
             trip: sent.round_trip(Some(signed_at), self.clock.reading()),
             evidence: &evidence,
             host,
             service: self.service.as_deref(),
             operation: None,
             is_resend: self.is_resend,
-        });
-        match decision {
-            Decision::Pass => NextStep::Finish,
-            Decision::Resign => {
-                self.is_resend = true;
-                self.is_pending = true;
-                NextStep::SignAgain
-            }
+        };
+        if self.clock.observe(&exchange) == Decision::Pass {
+            return NextStep::Finish;
         }
+        self.is_resend = true;
+        self.is_pending = true;
+        NextStep::SignAgain
     }
 }
 

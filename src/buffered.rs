@@ -1,12 +1,11 @@
 //! [`Buffered`]: a body whose beginning was read, and that still yields all of its frames.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 
 /// A body that yields the frames that were read, and then the rest of the original body.
@@ -30,41 +29,31 @@ impl<B: Body> Buffered<B> {
         let mut deadline = pin!(deadline);
         let mut frames = VecDeque::new();
         let mut text = BytesMut::new();
-        let mut is_pause_due = false;
-        let has_ended = loop {
-            let next = poll_fn(|cx| {
-                if std::mem::take(&mut is_pause_due) {
-                    // While the body is always ready, this is the only place where other
-                    // tasks run and the deadline is polled.
-                    cx.waker().wake_by_ref();
-                    return deadline.as_mut().poll(cx).map(|()| None);
+        let has_ended = poll_fn(|cx| {
+            for _ in 0..FRAMES_AT_ONCE {
+                let Poll::Ready(frame) = rest.as_mut().poll_frame(cx) else {
+                    return deadline.as_mut().poll(cx).map(|()| false);
+                };
+                let Some(frame) = frame else {
+                    return Poll::Ready(true);
+                };
+                let frame = frame.map(whole_frame);
+                if let Some(data) = frame.as_ref().ok().and_then(Frame::data_ref) {
+                    let room = most.saturating_sub(text.len());
+                    text.put(data.as_ref().take(room));
                 }
-                match rest.as_mut().poll_frame(cx) {
-                    Poll::Ready(frame) => Poll::Ready(Some(frame)),
-                    Poll::Pending => deadline.as_mut().poll(cx).map(|()| None),
-                }
-            });
-            match next.await {
-                None => break false,
-                Some(None) => break true,
-                Some(Some(Err(error))) => {
-                    frames.push_back(Err(error));
-                    break false;
-                }
-                Some(Some(Ok(frame))) => {
-                    let frame = whole_frame(frame);
-                    if let Some(data) = frame.data_ref() {
-                        let room = most.saturating_sub(text.len()).min(data.len());
-                        text.extend_from_slice(data.get(..room).unwrap_or_default());
-                    }
-                    frames.push_back(Ok(frame));
-                    if text.len() >= most || frames.len() >= MOST_FRAMES {
-                        break false;
-                    }
-                    is_pause_due = frames.len().is_multiple_of(FRAMES_AT_ONCE);
+                let has_failed = frame.is_err();
+                frames.push_back(frame);
+                if has_failed || text.len() >= most || frames.len() >= MOST_FRAMES {
+                    return Poll::Ready(false);
                 }
             }
-        };
+            // While the body is always ready, this is the only place where other tasks run
+            // and the deadline is polled.
+            cx.waker().wake_by_ref();
+            deadline.as_mut().poll(cx).map(|()| false)
+        })
+        .await;
         let rest = (!has_ended).then_some(rest);
         (Self { frames, rest }, text.freeze())
     }
@@ -97,8 +86,7 @@ impl<B: Body> Body for Buffered<B> {
         let Some(rest) = self.rest.as_mut() else {
             return Poll::Ready(None);
         };
-        let frame = ready!(rest.as_mut().poll_frame(cx));
-        Poll::Ready(frame.map(|frame| Ok(whole_frame(frame?))))
+        rest.as_mut().poll_frame(cx).map_ok(whole_frame)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -126,15 +114,6 @@ impl<B: Body> Body for Buffered<B> {
 
 // The frames need no pinning, and `rest` is pinned on the heap.
 impl<B: Body> Unpin for Buffered<B> {}
-
-impl<B: Body> fmt::Debug for Buffered<B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Buffered")
-            .field("frames", &self.frames.len())
-            .field("has_rest", &self.rest.is_some())
-            .finish()
-    }
-}
 
 /// Converts a frame's data to `Bytes`; this copies nothing if the data is `Bytes` already.
 pub(crate) fn whole_frame<D: Buf>(frame: Frame<D>) -> Frame<Bytes> {

@@ -33,15 +33,19 @@ impl Lifetime {
     /// and repaired in turn, the generation changes each time, and the corrected time stays
     /// the same.
     pub(crate) fn left(&mut self, clocks: Clocks) -> Option<Duration> {
-        let mut changed_by = Duration::ZERO;
         if self.loaded.generation != clocks.generation {
             let continued = self.continued(clocks.mono);
-            changed_by = ClockOffset::between(continued, clocks.now).magnitude();
+            if ClockOffset::between(continued, clocks.now).magnitude() >= CHANGED {
+                return None;
+            }
+            self.settle(clocks.generation);
         }
-        (changed_by < CHANGED).then(|| {
-            self.loaded.generation = clocks.generation;
-            left(self.expiry, clocks.now)
-        })
+        Some(left(self.expiry, clocks.now))
+    }
+
+    /// Keeps the credentials in use until the next generation, whatever has changed.
+    pub(crate) const fn settle(&mut self, generation: u64) {
+        self.loaded.generation = generation;
     }
 
     /// Returns whether the credentials are valid by any known clock: the time to sign with,

@@ -14,10 +14,9 @@ use crate::decide::{Decision, Exchange};
 use crate::event::SkipReason;
 use crate::evidence::{Evidence, ResponseView};
 use crate::host::Host;
-use crate::judge::SigningTime;
 use crate::local_clock::Reading;
-use crate::resign::{Head, NewSignature, Proof, SignatureHeader, prove};
-use crate::timestamp;
+use crate::offset::whole_seconds;
+use crate::resign::{Head, NewSignature, Proof};
 
 /// A request that is kept so that it can be sent again.
 pub(crate) trait ReplayRequest: Send {
@@ -96,14 +95,13 @@ pub(crate) async fn prepare<R: ReplayRequest>(
     clock: &SkewClock,
 ) -> Option<NewSignature> {
     let host = request.host();
-    let signing = clock.signing_time(host.as_ref());
-    let proven = Proven::of(request, signing).await.ok()?;
-    let signing = clock.signing_time(host.as_ref());
-    proven.sign(&request.head(), signing.now).ok()
+    let now = || clock.signing_time(host.as_ref()).now;
+    let proof = prove(request, now()).await.ok()?;
+    proof.sign(&request.head(), now()).ok()
 }
 
-/// Observes the response to a request, and re-signs and resends the request if the decision
-/// says so. Returns the response for the caller.
+/// Observes the response to a request, and re-signs and resends the request once if the
+/// decision says so. Returns the response for the caller.
 ///
 /// # Errors
 ///
@@ -111,81 +109,62 @@ pub(crate) async fn prepare<R: ReplayRequest>(
 pub(crate) async fn recover<R: ReplayRequest>(
     request: &mut R,
     clock: &SkewClock,
-    sent: SentAt,
-    received: Reading,
-    response: R::Response,
+    mut sent: SentAt,
+    mut received: Reading,
+    mut response: R::Response,
 ) -> Result<R::Response, R::Error> {
-    let (mut response, text) = read(request, response).await;
-    let evidence = Evidence::read(&R::view(&response, &text));
     let host = request.host();
-    let (service, signed_at) = {
+    let now = || clock.signing_time(host.as_ref()).now;
+    let (service, mut signed_at) = {
         let head = request.head();
-        (head.service().map(str::to_owned), head.signed_at())
+        let signature = head.authorization();
+        let service = signature.map(|signature| signature.service.to_owned());
+        (service, head.signed_at())
     };
-    let exchange = Exchange {
-        trip: sent.round_trip(signed_at, received),
-        evidence: &evidence,
-        host: host.as_ref(),
-        service: service.as_deref(),
-        operation: None,
-        is_resend: false,
-    };
-    request.mark(&mut response);
-    // This comes before the next `await`: if the caller's timeout cancels the rest, the
-    // clock has still been updated.
-    if clock.observe(&exchange) == Decision::Pass {
-        return Ok(response);
-    }
-    let signature = match resign_when_ready(request, clock, host.as_ref()).await {
-        Ok(signature) => signature?,
-        Err(reason) => {
-            clock.resend_skipped(&exchange, reason);
-            request.skipped();
-            return Ok(response);
+    let mut is_resend = false;
+    loop {
+        let (mut answer, text) = read(request, response).await;
+        let evidence = Evidence::read(&R::view(&answer, &text));
+        let exchange = Exchange {
+            trip: sent.round_trip(signed_at, received),
+            evidence: &evidence,
+            host: host.as_ref(),
+            service: service.as_deref(),
+            operation: None,
+            is_resend,
+        };
+        request.mark(&mut answer);
+        // This comes before the next `await`: if the caller's timeout cancels the rest, the
+        // clock has still been updated.
+        if clock.observe(&exchange) == Decision::Pass || is_resend {
+            return Ok(answer);
         }
-    };
-    drop(response);
-
-    let signed_at = amz_date(&signature.headers);
-    let sent = SentAt::now(clock, || host.clone());
-    let second = match request.send(signature).await {
-        Ok(second) => second,
-        Err(error) => {
-            clock.resend_failed();
-            return Err(error);
-        }
-    };
-    let received = clock.reading();
-    let (mut second, text) = read(request, second).await;
-    let evidence = Evidence::read(&R::view(&second, &text));
-    clock.observe(&Exchange {
-        trip: sent.round_trip(signed_at, received),
-        evidence: &evidence,
-        is_resend: true,
-        ..exchange
-    });
-    request.mark(&mut second);
-    Ok(second)
-}
-
-/// Reproduces the signature, and makes a new one when the inner service is ready. A
-/// signature that is made earlier would age while the request waits.
-async fn resign_when_ready<R: ReplayRequest>(
-    request: &mut R,
-    clock: &SkewClock,
-    host: Option<&Host>,
-) -> Result<Result<NewSignature, R::Error>, SkipReason> {
-    let signing: SigningTime = clock.signing_time(host);
-    let proven = Proven::of(request, signing).await?;
-    if !request.is_replayable() {
-        return Err(SkipReason::Body);
+        let signature = match prove(request, now()).await {
+            Ok(_) if !request.is_replayable() => Err(SkipReason::Body),
+            Ok(proof) => {
+                let ready = request.ready().await;
+                ready.inspect_err(|_| clock.resend_failed())?;
+                // A signature that is made earlier would age while the request waits.
+                proof.sign(&request.head(), now())
+            }
+            Err(reason) => Err(reason),
+        };
+        let signature = match signature {
+            Ok(signature) => signature,
+            Err(reason) => {
+                clock.resend_skipped(&exchange, reason);
+                request.skipped();
+                return Ok(answer);
+            }
+        };
+        drop(answer);
+        signed_at = Some(whole_seconds(signature.time));
+        sent = SentAt::now(clock, || host.clone());
+        is_resend = true;
+        let resent = request.send(signature).await;
+        response = resent.inspect_err(|_| clock.resend_failed())?;
+        received = clock.reading();
     }
-    if let Err(error) = request.ready().await {
-        clock.resend_failed();
-        return Ok(Err(error));
-    }
-    let signing = clock.signing_time(host);
-    proven.sign(&request.head(), signing.now).map(Ok)
 }
 
 async fn read<R: ReplayRequest>(request: &mut R, response: R::Response) -> (R::Response, Bytes) {
@@ -196,79 +175,41 @@ async fn read<R: ReplayRequest>(request: &mut R, response: R::Response) -> (R::R
     }
 }
 
-fn amz_date(headers: &[SignatureHeader]) -> Option<SystemTime> {
-    let header = headers.iter().find(|header| header.name == "x-amz-date")?;
-    timestamp::sigv4(&header.value)
-}
-
-/// A signature that was reproduced, with the credentials and the body for a new one.
-struct Proven {
-    proof: Proof,
-    credentials: Credentials,
-    body: Option<Bytes>,
-}
-
-impl Proven {
-    /// Reproduces the signature of a request with the credentials that made it. Keeps those
-    /// credentials for the new signature, or gets present ones if they have expired.
-    async fn of<R: ReplayRequest>(
-        request: &mut R,
-        signing: SigningTime,
-    ) -> Result<Self, SkipReason> {
-        if !R::SIGNS_CHUNKS && request.head().has_chunks() {
-            return Err(SkipReason::Chunked);
-        }
-        let body = if request.head().needs_body() {
-            request.body().await
-        } else {
-            None
-        };
-        let (proof, mut credentials) = match prove_with_recent(request, body.as_deref()) {
-            Some(proven) => proven,
-            None => {
-                let present = request.credentials(signing.now).await;
-                let present = present.ok_or(SkipReason::Identity)?;
-                match prove(&request.head(), body.as_deref(), &present) {
-                    Ok(proof) => (proof, present),
-                    // The identity cache has replaced the credentials in the meantime.
-                    Err(reason) => prove_with_recent(request, body.as_deref()).ok_or(reason)?,
-                }
-            }
-        };
-        // A clock that was behind may have signed with credentials that had already
-        // expired.
-        let has_expired = |credentials: &Credentials| {
-            credentials
-                .expiry()
-                .is_some_and(|expiry| expiry <= signing.now)
-        };
-        if has_expired(&credentials) {
-            let present = request.credentials(signing.now).await;
-            credentials = present.ok_or(SkipReason::Identity)?;
-        }
-        Ok(Self {
-            proof,
-            credentials,
-            body,
-        })
+/// Reproduces the signature of a request with the credentials that made it. Keeps those
+/// credentials for the new signature, or gets present ones if they have expired.
+async fn prove<R: ReplayRequest>(request: &mut R, now: SystemTime) -> Result<Proof, SkipReason> {
+    if !R::SIGNS_CHUNKS && request.head().has_chunks() {
+        return Err(SkipReason::Chunked);
     }
-
-    /// Signs the request for the time `time`.
-    fn sign(&self, head: &Head<'_>, time: SystemTime) -> Result<NewSignature, SkipReason> {
-        let body = self.body.as_deref();
-        self.proof.sign(head, body, &self.credentials, time)
+    let body = if request.head().needs_body() {
+        request.body().await
+    } else {
+        None
+    };
+    let mut proof = match prove_with_recent(request, body.clone()) {
+        Some(proof) => proof,
+        None => {
+            let present = request.credentials(now).await;
+            let present = present.ok_or(SkipReason::Identity)?;
+            let proof = Proof::of(&request.head(), body.clone(), present);
+            // The identity cache may have replaced the credentials in the meantime.
+            proof.or_else(|reason| prove_with_recent(request, body).ok_or(reason))?
+        }
+    };
+    // A clock that was behind may have signed with credentials that had already expired.
+    let expiry = proof.credentials.expiry();
+    if expiry.is_some_and(|expiry| expiry <= now) {
+        let present = request.credentials(now).await;
+        proof.credentials = present.ok_or(SkipReason::Identity)?;
     }
+    Ok(proof)
 }
 
 /// Reproduces the signature with credentials that were recently in use.
-fn prove_with_recent<R: ReplayRequest>(
-    request: &R,
-    body: Option<&[u8]>,
-) -> Option<(Proof, Credentials)> {
+fn prove_with_recent<R: ReplayRequest>(request: &R, body: Option<Bytes>) -> Option<Proof> {
     let head = request.head();
-    let credentials = request.recent_credentials(head.access_key()?)?;
-    let proof = prove(&head, body, &credentials).ok()?;
-    Some((proof, credentials))
+    let credentials = request.recent_credentials(head.authorization()?.access_key)?;
+    Proof::of(&head, body, credentials).ok()
 }
 
 /// How long to wait for the beginning of an error body. A server that rejects a signature

@@ -11,7 +11,6 @@ use crate::decide::{self, Exchange};
 use crate::evidence::Evidence;
 use crate::host::Host;
 use crate::judge::{RoundTrip, SignedBy, WORTH_A_CORRECTION, sample_of_date};
-use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -27,17 +26,7 @@ impl SkewClock {
         let host = authenticated(url)?;
         let sent = self.reading();
         let evidence = head.await.map_err(SynchronizeError::NoAnswer)?;
-        self.take_date(&evidence, &host, sent, self.reading())?;
-        Ok(self.status())
-    }
-
-    fn take_date(
-        &self,
-        evidence: &Evidence,
-        host: &Host,
-        sent: Reading,
-        received: Reading,
-    ) -> Result<(), SynchronizeError> {
+        let received = self.reading();
         let trip = RoundTrip {
             signed_at: None,
             signed_by: SignedBy::Other,
@@ -48,8 +37,8 @@ impl SkewClock {
         let sample = sample_of_date(date, &trip);
         let exchange = Exchange {
             trip,
-            evidence,
-            host: Some(host),
+            evidence: &evidence,
+            host: Some(&host),
             service: None,
             operation: None,
             is_resend: false,
@@ -65,7 +54,8 @@ impl SkewClock {
                 Objection::Limit => SynchronizeError::LimitExceeded,
                 Objection::Host(_) => SynchronizeError::HostsDisagree,
             })
-        })
+        })?;
+        Ok(self.status())
     }
 }
 

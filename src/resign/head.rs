@@ -10,7 +10,6 @@ use super::{AUTHORIZATION, CONTENT_SHA256, CONTENT_TYPE, DATE, SIGV4A};
 use crate::timestamp;
 
 /// The parts of a request that its signature covers.
-#[derive(Clone)]
 pub(crate) struct Head<'a> {
     pub(crate) method: &'a str,
     pub(crate) uri: Cow<'a, str>,
@@ -32,14 +31,9 @@ impl<'a> Head<'a> {
         timestamp::sigv4(self.header(DATE)?)
     }
 
-    /// Returns the service in the scope of the signature.
-    pub(crate) fn service(&self) -> Option<&'a str> {
-        service_of(self.header(AUTHORIZATION)?)
-    }
-
-    /// Returns the access key of the signature.
-    pub(crate) fn access_key(&self) -> Option<&'a str> {
-        Some(Authorization::parse(self.header(AUTHORIZATION)?)?.access_key)
+    /// Returns the signature and what it states.
+    pub(crate) fn authorization(&self) -> Option<Authorization<'a>> {
+        Authorization::parse(self.header(AUTHORIZATION)?)
     }
 
     /// Returns whether the body is signed in chunks.
@@ -55,12 +49,13 @@ impl<'a> Head<'a> {
 }
 
 /// An `Authorization` header of SigV4 or SigV4a, in parts.
-pub(super) struct Authorization<'a> {
-    pub(super) access_key: &'a str,
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(crate) struct Authorization<'a> {
+    pub(crate) access_key: &'a str,
     pub(super) scope_date: &'a str,
     /// `None` in SigV4a, where a header of the request names a set of regions.
     pub(super) region: Option<&'a str>,
-    pub(super) service: &'a str,
+    pub(crate) service: &'a str,
     pub(super) signed_headers: &'a str,
     pub(super) signature: &'a str,
 }

@@ -4,17 +4,18 @@
 use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
+use aws_sigv4::http_request::PercentEncodingMode::{self, Double, Single};
+use aws_sigv4::http_request::UriPathNormalizationMode::{self, Disabled, Enabled};
 use aws_sigv4::http_request::{
-    PayloadChecksumKind, PercentEncodingMode, SessionTokenMode, SignableBody, SignableRequest,
-    SigningSettings, UriPathNormalizationMode, sign,
+    self, PayloadChecksumKind, SessionTokenMode, SignableBody, SignableRequest, SigningSettings,
 };
 use aws_sigv4::sign::v4;
 #[cfg(feature = "sigv4a")]
 use aws_sigv4::sign::v4a;
 
-use super::head::Authorization;
-use super::{AUTHORIZATION, Head, SignatureHeader};
-use crate::event::SkipReason;
+#[cfg(feature = "sigv4a")]
+use super::REGION_SET;
+use super::{Head, SignatureHeader};
 use crate::host::Host;
 
 /// How a path is written in the canonical request. S3 takes it unchanged; other services
@@ -22,26 +23,8 @@ use crate::host::Host;
 /// uses, and third-party servers differ, so all forms are tried.
 pub(super) type Form = (PercentEncodingMode, UriPathNormalizationMode);
 
-/// The region or regions in which a signature is valid.
-#[derive(Clone, Copy)]
-pub(super) enum Scope<'a> {
-    Region(&'a str),
-    /// The regions of a SigV4a signature: a comma-separated list, or `*`.
-    #[cfg_attr(
-        not(feature = "sigv4a"),
-        expect(dead_code, reason = "it is not signed without the feature")
-    )]
-    RegionSet(&'a str),
-}
-
-pub(super) struct Signable<'a> {
-    pub(super) head: &'a Head<'a>,
-    pub(super) headers: Vec<(&'a str, &'a str)>,
-    pub(super) body: SignableBody<'a>,
-}
-
 pub(super) fn settings(
-    form: Form,
+    (encoding, normalization): Form,
     checksum: PayloadChecksumKind,
     token: SessionTokenMode,
 ) -> SigningSettings {
@@ -49,103 +32,70 @@ pub(super) fn settings(
     settings.excluded_headers = None;
     settings.payload_checksum_kind = checksum;
     settings.session_token_mode = token;
-    (
-        settings.percent_encoding_mode,
-        settings.uri_path_normalization_mode,
-    ) = form;
+    settings.percent_encoding_mode = encoding;
+    settings.uri_path_normalization_mode = normalization;
     settings
 }
 
-pub(super) fn signed(
-    request: Signable<'_>,
+/// Signs those headers of a request for which `is_signed` returns true, and returns the
+/// headers of the signature. Returns `None` if the request cannot be signed. Without a
+/// region, it is a SigV4a signature for the regions that a header names.
+pub(super) fn sign(
+    head: &Head<'_>,
+    is_signed: impl Fn(&str, &str) -> bool,
+    body: SignableBody<'_>,
     credentials: &Credentials,
-    (scope, service): (Scope<'_>, &str),
+    (region, service): (Option<&str>, &str),
     time: SystemTime,
     settings: SigningSettings,
-) -> Result<Signature, SkipReason> {
-    let Signable {
-        head,
-        headers,
-        body,
-    } = request;
+) -> Option<Vec<SignatureHeader>> {
+    let headers = head.headers.iter().copied();
+    let headers: Vec<_> = headers
+        .filter(|(name, value)| is_signed(name, value))
+        .collect();
     let has_host = headers.iter().any(|(name, _)| *name == "host");
     if !has_host && Host::of_uri(&head.uri).is_none() {
         // The signer takes the host from the URL or the header, and panics if both lack it.
-        return Err(SkipReason::Proof);
+        return None;
     }
     let identity = credentials.clone().into();
-    let params = match scope {
-        Scope::Region(region) => v4::SigningParams::builder()
+    let params = match region {
+        Some(region) => v4::SigningParams::builder()
             .identity(&identity)
             .region(region)
             .name(service)
             .time(time)
             .settings(settings)
             .build()
-            .map_err(|_| SkipReason::Proof)?
+            .ok()?
             .into(),
         // ECDSA signatures by RFC 6979 are deterministic, so they can be compared.
         #[cfg(feature = "sigv4a")]
-        Scope::RegionSet(regions) => v4a::SigningParams::builder()
+        None => v4a::SigningParams::builder()
             .identity(&identity)
-            .region_set(regions)
+            .region_set(head.header(REGION_SET)?)
             .name(service)
             .time(time)
             .settings(settings)
             .build()
-            .map_err(|_| SkipReason::Proof)?
+            .ok()?
             .into(),
         #[cfg(not(feature = "sigv4a"))]
-        Scope::RegionSet(_) => return Err(SkipReason::Sigv4a),
+        None => return None,
     };
-    let request = SignableRequest::new(head.method, &*head.uri, headers.into_iter(), body)
-        .map_err(|_| SkipReason::Proof)?;
-    let (instructions, signature) = sign(request, &params)
-        .map_err(|_| SkipReason::Proof)?
-        .into_parts();
+    let request = SignableRequest::new(head.method, &*head.uri, headers.into_iter(), body).ok()?;
+    let (instructions, _) = http_request::sign(request, &params).ok()?.into_parts();
     let (headers, _) = instructions.into_parts();
-    let headers: Vec<_> = headers
-        .iter()
-        .map(|header| SignatureHeader {
-            name: header.name(),
-            value: header.value().to_owned(),
-        })
-        .collect();
-    let authorization = headers
-        .iter()
-        .find(|header| header.name == AUTHORIZATION)
-        .and_then(|header| Authorization::parse(&header.value))
-        .ok_or(SkipReason::Proof)?;
-    Ok(Signature {
-        signature,
-        scope_date: authorization.scope_date.to_owned(),
-        signed_headers: authorization.signed_headers.to_owned(),
-        headers,
-    })
-}
-
-pub(super) struct Signature {
-    pub(super) headers: Vec<SignatureHeader>,
-    pub(super) signature: String,
-    pub(super) scope_date: String,
-    pub(super) signed_headers: String,
+    let headers = headers.iter().map(|header| SignatureHeader {
+        name: header.name(),
+        value: header.value().to_owned(),
+    });
+    Some(headers.collect())
 }
 
 pub(super) const FORMS: [Form; 4] = [
-    (
-        PercentEncodingMode::Double,
-        UriPathNormalizationMode::Enabled,
-    ),
-    (
-        PercentEncodingMode::Single,
-        UriPathNormalizationMode::Disabled,
-    ),
-    (
-        PercentEncodingMode::Double,
-        UriPathNormalizationMode::Disabled,
-    ),
-    (
-        PercentEncodingMode::Single,
-        UriPathNormalizationMode::Enabled,
-    ),
+    (Double, Enabled),
+    (Single, Disabled),
+    (Double, Disabled),
+    (Single, Enabled),
 ];

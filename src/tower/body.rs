@@ -2,15 +2,16 @@
 //! ([`SkewBody`]).
 
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker};
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use crate::buffered::{Buffered, whole_frame};
+use crate::resend::{LARGEST_READ, LONGEST_READ};
 
 /// A request body that can be copied for a second send, if that is possible.
 ///
@@ -147,18 +148,16 @@ impl<B: Body> SkewBody<B> {
         }
     }
 
-    pub(super) const fn read(body: Buffered<B>) -> Self {
-        Self {
-            state: State::Read { body },
-        }
-    }
-
-    /// Returns the original body if none of it was read.
-    pub(super) fn into_untouched(self) -> Result<B, Self> {
-        match self.state {
-            State::Untouched { body } => Ok(body),
-            state @ State::Read { .. } => Err(Self { state }),
-        }
+    /// Reads the beginning of the body, unless it was read before. Returns the whole body
+    /// and that beginning.
+    pub(super) async fn read(self) -> (Self, Bytes) {
+        let State::Untouched { body } = self.state else {
+            return (self, Bytes::new());
+        };
+        let deadline = tokio::time::sleep(LONGEST_READ);
+        let (body, text) = Buffered::read(body, LARGEST_READ, deadline).await;
+        let state = State::Read { body };
+        (Self { state }, text)
     }
 }
 
@@ -171,10 +170,7 @@ impl<B: Body> Body for SkewBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         match self.project().state.project() {
-            StateProject::Untouched { body } => {
-                let frame = ready!(body.poll_frame(cx));
-                Poll::Ready(frame.map(|frame| Ok(whole_frame(frame?))))
-            }
+            StateProject::Untouched { body } => body.poll_frame(cx).map_ok(whole_frame),
             StateProject::Read { body } => Pin::new(body).poll_frame(cx),
         }
     }
@@ -208,31 +204,26 @@ impl<B: Body> fmt::Debug for SkewBody<B> {
     }
 }
 
-/// Returns all bytes of a body, or `None` if it fails.
+/// Returns all bytes of a body, or `None` if it fails. A body of one frame, such as one in
+/// memory, is not copied.
 pub(super) async fn bytes_of<B: Body>(body: B) -> Option<Bytes> {
     let mut body = pin!(body);
-    let mut whole = BytesMut::new();
+    let mut frames = Vec::new();
     while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
-        if let Ok(data) = frame.ok()?.into_data() {
-            whole.put(data);
-        }
+        frames.extend(whole_frame(frame.ok()?).into_data());
     }
-    Some(whole.freeze())
+    match &*frames {
+        [whole] => Some(whole.clone()),
+        frames => Some(frames.concat().into()),
+    }
 }
 
-/// Returns all bytes of a body that yields them at once and in one piece, as bodies in
-/// memory do, and `None` for any other body. Copies nothing.
+/// Returns all bytes of a body that yields them without waiting, and `None` for any other
+/// body.
 pub(super) fn bytes_at_hand<B: Body>(body: B) -> Option<Bytes> {
-    let mut body = pin!(body);
-    let mut cx = Context::from_waker(std::task::Waker::noop());
-    let mut frame = || match body.as_mut().poll_frame(&mut cx) {
-        Poll::Ready(None) => Some(None),
-        Poll::Ready(Some(Ok(frame))) => frame.into_data().ok().map(Some),
-        Poll::Ready(Some(Err(_))) | Poll::Pending => None,
-    };
-    let Some(mut data) = frame()? else {
-        return Some(Bytes::new());
-    };
-    let data = data.copy_to_bytes(data.remaining());
-    frame()?.is_none().then_some(data)
+    let mut cx = Context::from_waker(Waker::noop());
+    match pin!(bytes_of(body)).poll(&mut cx) {
+        Poll::Ready(bytes) => bytes,
+        Poll::Pending => None,
+    }
 }

@@ -2,7 +2,7 @@
 //! corrected clock.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
@@ -14,11 +14,7 @@ use crate::lifetime::{AfterLoad, Clocks, Lifetime};
 use crate::recent::RecentCredentials;
 
 /// The credentials of a layer, shared by all of its services.
-#[derive(Clone, Debug)]
-pub(super) struct CachedCredentials(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
+pub(super) struct CachedCredentials {
     provider: SharedCredentialsProvider,
     known: Mutex<Option<Known>>,
     /// Credentials that requests of this layer in flight may be signed with.
@@ -29,7 +25,6 @@ struct Inner {
     loads: AtomicU64,
 }
 
-#[derive(Debug)]
 struct Known {
     credentials: Credentials,
     lifetime: Lifetime,
@@ -37,18 +32,22 @@ struct Known {
 
 impl CachedCredentials {
     pub(super) fn new(provider: impl ProvideCredentials + 'static) -> Self {
-        Self(Arc::new(Inner {
+        Self {
             provider: SharedCredentialsProvider::new(provider),
             known: Mutex::new(None),
             recent: RecentCredentials::default(),
             asking: tokio::sync::Mutex::new(()),
             loads: AtomicU64::new(0),
-        }))
+        }
     }
 
-    /// Returns the credentials if they were loaded and are valid by the clock.
-    pub(super) fn known(&self, clock: &SkewClock) -> Option<Credentials> {
-        self.known_at(clock, clock.now())
+    /// Returns the credentials if they were loaded and are valid at the time `at`.
+    pub(super) fn known(&self, clock: &SkewClock, at: SystemTime) -> Option<Credentials> {
+        let mut known = self.lock();
+        let known = known.as_mut()?;
+        let clocks = clock.clocks();
+        let left = known.lifetime.left(Clocks { now: at, ..clocks })?;
+        (left > BUFFER).then(|| known.credentials.clone())
     }
 
     /// Returns credentials that are valid at the time `at`.
@@ -65,12 +64,12 @@ impl CachedCredentials {
         clock: &SkewClock,
         at: SystemTime,
     ) -> Result<Credentials, CredentialsError> {
-        if let Some(known) = self.known_at(clock, at) {
+        if let Some(known) = self.known(clock, at) {
             return Ok(known);
         }
-        let loads = self.0.loads.load(Ordering::Relaxed);
-        let _asking = self.0.asking.lock().await;
-        if self.0.loads.load(Ordering::Relaxed) != loads
+        let loads = self.loads.load(Ordering::Relaxed);
+        let _asking = self.asking.lock().await;
+        if self.loads.load(Ordering::Relaxed) != loads
             && let Some(known) = self.lock().as_ref()
         {
             // Another request has loaded these in the meantime. They are used even if they
@@ -78,8 +77,13 @@ impl CachedCredentials {
             return Ok(known.credentials.clone());
         }
         let loaded = clock.clocks();
-        let _after = AfterLoad(|| self.settle(loaded.generation));
-        let asked = self.0.provider.provide_credentials();
+        // The present credentials are then used until the next generation.
+        let _after = AfterLoad(|| {
+            if let Some(known) = self.lock().as_mut() {
+                known.lifetime.settle(loaded.generation);
+            }
+        });
+        let asked = self.provider.provide_credentials();
         let answer = match self.fallback(Clocks { now: at, ..loaded }) {
             None => asked.await?,
             Some(last) => match tokio::time::timeout(LONGEST_WAIT, asked).await {
@@ -98,13 +102,6 @@ impl CachedCredentials {
         may_be_valid.then(|| last.credentials.clone())
     }
 
-    /// Keeps using the present credentials until the next generation.
-    fn settle(&self, generation: u64) {
-        if let Some(known) = self.lock().as_mut() {
-            known.lifetime.loaded.generation = generation;
-        }
-    }
-
     fn replace(&self, mut new: Credentials, clock: &SkewClock, loaded: Clocks) -> Credentials {
         let stated = new.expiry();
         if let Some(expiry) = clock.corrected_expiry(stated) {
@@ -119,10 +116,10 @@ impl CachedCredentials {
                 loaded,
             },
         });
-        self.0.loads.fetch_add(1, Ordering::Relaxed);
+        self.loads.fetch_add(1, Ordering::Relaxed);
         if let Some(previous) = previous {
             let mono = clock.reading().monotonic;
-            self.0.recent.remember(&previous.credentials, mono);
+            self.recent.remember(&previous.credentials, mono);
         }
         new
     }
@@ -134,20 +131,12 @@ impl CachedCredentials {
         let present = known.as_ref().map(|known| &known.credentials);
         match present.filter(|present| present.access_key_id() == access_key) {
             Some(present) => Some(present.clone()),
-            None => self.0.recent.find(access_key),
+            None => self.recent.find(access_key),
         }
     }
 
-    fn known_at(&self, clock: &SkewClock, at: SystemTime) -> Option<Credentials> {
-        let mut known = self.lock();
-        let known = known.as_mut()?;
-        let clocks = clock.clocks();
-        let left = known.lifetime.left(Clocks { now: at, ..clocks })?;
-        (left > BUFFER).then(|| known.credentials.clone())
-    }
-
     fn lock(&self) -> MutexGuard<'_, Option<Known>> {
-        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

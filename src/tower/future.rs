@@ -14,8 +14,6 @@ use tower_service::Service;
 
 use super::body::{ReplayBody, SkewBody};
 use super::request::TowerRequest;
-use crate::clock::SentAt;
-use crate::resend::recover;
 
 pin_project! {
     /// Future of the response of a [`SkewService`](super::SkewService).
@@ -65,9 +63,8 @@ pin_project! {
         S: Service<Request<B>, Response = Response<R>>,
         R: Body,
     {
-        /// The request is not signed, and is sent unchanged.
-        Passing { #[pin] sent: S::Future },
-        First { #[pin] sent: S::Future, request: Option<TowerRequest<S, B>>, sent_at: SentAt },
+        /// `request` is `None` if the request is not signed.
+        Sent { #[pin] sent: S::Future, request: Option<TowerRequest<S, B>> },
         /// The response is an error, or the request has to be re-signed before it is sent.
         Boxed { future: Boxed<Outcome<S, B, R>> },
     }
@@ -78,23 +75,9 @@ where
     S: Service<Request<B>, Response = Response<R>>,
     R: Body,
 {
-    pub(super) const fn passing(sent: S::Future) -> Self {
+    pub(super) const fn sent(sent: S::Future, request: Option<TowerRequest<S, B>>) -> Self {
         Self {
-            state: State::Passing { sent },
-        }
-    }
-
-    pub(super) const fn first(
-        sent: S::Future,
-        request: TowerRequest<S, B>,
-        sent_at: SentAt,
-    ) -> Self {
-        Self {
-            state: State::First {
-                sent,
-                request: Some(request),
-                sent_at,
-            },
+            state: State::Sent { sent, request },
         }
     }
 
@@ -109,47 +92,25 @@ where
 
 impl<S, B, R> Future for SkewFuture<S, B, R>
 where
-    S: Service<Request<B>, Response = Response<R>> + Send + 'static,
-    S::Future: Send + 'static,
-    S::Error: Send,
+    S: Service<Request<B>, Response = Response<R>, Future: Send, Error: Send> + Send + 'static,
     B: ReplayBody + Send + 'static,
-    R: Body + Send + 'static,
-    R::Error: Send,
+    R: Body<Error: Send> + Send + 'static,
 {
     type Output = Outcome<S, B, R>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
             let mut this = self.as_mut().project();
-            let future = match this.state.as_mut().project() {
-                StateProject::Passing { sent } => {
-                    let response = ready!(sent.poll(cx))?;
-                    return Poll::Ready(Ok(response.map(SkewBody::untouched)));
-                }
+            let (sent, request) = match this.state.as_mut().project() {
+                StateProject::Sent { sent, request } => (sent, request),
                 StateProject::Boxed { future } => return future.as_mut().poll(cx),
-                StateProject::First {
-                    sent,
-                    request,
-                    sent_at,
-                } => {
-                    let response = ready!(sent.poll(cx))?.map(SkewBody::untouched);
-                    // The request is taken only when this future completes, after which it
-                    // must not be polled.
-                    let Some(mut request) = request.take() else {
-                        return Poll::Pending;
-                    };
-                    let clock = request.wiring().clock.clone();
-                    let sent_at = *sent_at;
-                    if !request.wants(sent_at, &response) {
-                        return Poll::Ready(Ok(response));
-                    }
-                    let received = clock.reading();
-                    async move { recover(&mut request, &clock, sent_at, received, response).await }
-                }
             };
-            this.state.set(State::Boxed {
-                future: Box::pin(future),
-            });
+            let response = ready!(sent.poll(cx))?.map(SkewBody::untouched);
+            let future = match request.take() {
+                Some(request) if request.wants(&response) => Box::pin(request.recover(response)),
+                _ => return Poll::Ready(Ok(response)),
+            };
+            this.state.set(State::Boxed { future });
         }
     }
 }
@@ -206,7 +167,7 @@ pin_project! {
         R: Body,
     {
         Sent { #[pin] future: SkewFuture<S, B, R> },
-        /// The credentials or the body are not available at once.
+        /// The credentials or the body are not available at once, or cannot sign the request.
         Boxed { future: Boxed<Result<Response<SkewBody<R>>, BoxError>> },
     }
 }
@@ -235,12 +196,10 @@ where
 
 impl<S, B, R> Future for SigningFuture<S, B, R>
 where
-    S: Service<Request<B>, Response = Response<R>> + Send + 'static,
-    S::Future: Send + 'static,
+    S: Service<Request<B>, Response = Response<R>, Future: Send> + Send + 'static,
     S::Error: Into<BoxError> + Send,
     B: ReplayBody + Send + 'static,
-    R: Body + Send + 'static,
-    R::Error: Send,
+    R: Body<Error: Send> + Send + 'static,
 {
     type Output = Result<Response<SkewBody<R>>, BoxError>;
 

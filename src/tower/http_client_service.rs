@@ -57,9 +57,9 @@ use crate::sdk::default_http_client;
 /// The service is always ready. If its future is dropped, the request is cancelled.
 #[derive(Clone, Debug)]
 pub struct HttpClientService {
-    /// `None` under a [`LayeredHttpClient`](super::LayeredHttpClient), where each request
-    /// carries its connector.
-    connector: Option<SharedHttpConnector>,
+    /// `None` under a [`LayeredHttpClient`](super::LayeredHttpClient), where the connector of
+    /// an attempt is an extension of its request.
+    pub(super) connector: Option<SharedHttpConnector>,
 }
 
 impl HttpClientService {
@@ -104,10 +104,6 @@ impl HttpClientService {
             connector: Some(client.http_connector(settings, &components)),
         })
     }
-
-    pub(super) const fn of_each_request() -> Self {
-        Self { connector: None }
-    }
 }
 
 impl<B> Service<Request<B>> for HttpClientService
@@ -123,8 +119,8 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let own = request.extensions_mut().remove::<RequestConnector>();
-        let connector = own.map(|own| own.0).or_else(|| self.connector.clone());
+        let own = request.extensions_mut().remove::<SharedHttpConnector>();
+        let connector = own.or_else(|| self.connector.clone());
         Box::pin(async move {
             let connector = connector.ok_or_else(|| {
                 let lost = "a layer has dropped the extensions of the request";
@@ -137,10 +133,6 @@ where
         })
     }
 }
-
-/// The connector of one attempt, as an extension of its request.
-#[derive(Clone, Debug)]
-pub(super) struct RequestConnector(pub(super) SharedHttpConnector);
 
 /// The components that the SDK requires. An HTTP client uses only the time source and the
 /// sleep implementation.

@@ -1,7 +1,6 @@
 //! The layers: [`SkewLayer`] and [`SigningLayer`].
 
 use std::borrow::Cow;
-use std::fmt;
 use std::sync::Arc;
 
 use aws_credential_types::provider::ProvideCredentials;
@@ -11,6 +10,7 @@ use super::credentials::CachedCredentials;
 use super::service::{SkewService, Wiring};
 use super::sign::{Scope, SigningService};
 use crate::clock::SkewClock;
+use crate::report::FirstRequest;
 
 /// Layer that goes below a SigV4 signer, re-signs rejected requests and sends them once
 /// more.
@@ -29,7 +29,7 @@ use crate::clock::SkewClock;
 ///
 /// The layer's services panic if they receive an error response outside of a Tokio runtime
 /// with a timer.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct SkewLayer(pub(super) Arc<Wiring>);
 
 /// Layer that signs requests with the corrected time, and updates the clock from the
@@ -72,9 +72,9 @@ pub struct SkewLayer(pub(super) Arc<Wiring>);
 ///
 /// The layer's services panic if they receive an error response outside of a Tokio runtime
 /// with a timer.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct SigningLayer {
-    wiring: Arc<Wiring>,
+    skew: SkewLayer,
     scope: Arc<Scope>,
 }
 
@@ -101,10 +101,11 @@ impl SkewClock {
     /// # }
     /// ```
     pub fn layer(&self, credentials: impl ProvideCredentials + 'static) -> SkewLayer {
-        SkewLayer(Arc::new(Wiring::new(
-            self,
-            CachedCredentials::new(credentials),
-        )))
+        SkewLayer(Arc::new(Wiring {
+            clock: self.clone(),
+            credentials: CachedCredentials::new(credentials),
+            first_request: FirstRequest::default(),
+        }))
     }
 
     /// Returns a layer that signs requests for one region and service.
@@ -137,7 +138,7 @@ impl SkewClock {
         service: impl Into<Cow<'static, str>>,
     ) -> SigningLayer {
         SigningLayer {
-            wiring: Arc::new(Wiring::new(self, CachedCredentials::new(credentials))),
+            skew: self.layer(credentials),
             scope: Arc::new(Scope {
                 region: region.into(),
                 service: service.into(),
@@ -150,7 +151,8 @@ impl<S> Layer<S> for SkewLayer {
     type Service = SkewService<S>;
 
     fn layer(&self, inner: S) -> SkewService<S> {
-        SkewService::new(inner, self.0.clone())
+        let wiring = self.0.clone();
+        SkewService { inner, wiring }
     }
 }
 
@@ -158,23 +160,9 @@ impl<S> Layer<S> for SigningLayer {
     type Service = SigningService<S>;
 
     fn layer(&self, inner: S) -> SigningService<S> {
-        SigningService::new(
-            SkewService::new(inner, self.wiring.clone()),
-            self.scope.clone(),
-        )
-    }
-}
-
-impl fmt::Debug for SkewLayer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SkewLayer").finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for SigningLayer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SigningLayer")
-            .field("scope", &self.scope)
-            .finish_non_exhaustive()
+        SigningService {
+            skew: self.skew.layer(inner),
+            scope: self.scope.clone(),
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::iter;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_smithy_runtime_api::box_error::BoxError;
@@ -23,7 +24,7 @@ use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::http_client_service::{HttpClientService, RequestConnector};
+use super::http_client_service::HttpClientService;
 use super::sdk_body::{ReplaySdkBody, into_sdk_body};
 
 /// HTTP client with `tower` layers between the AWS SDK and another HTTP client: limits,
@@ -78,10 +79,8 @@ use super::sdk_body::{ReplaySdkBody, into_sdk_body};
 #[derive(Clone)]
 pub struct LayeredHttpClient {
     inner: SharedHttpClient,
-    stack: Arc<Stack>,
+    stack: Arc<dyn Fn(Request<ReplaySdkBody>) -> HttpConnectorFuture + Send + Sync>,
 }
-
-type Stack = dyn Fn(Request<ReplaySdkBody>) -> HttpConnectorFuture + Send + Sync;
 
 impl LayeredHttpClient {
     /// Returns an HTTP client that sends requests through `layers` to `inner`.
@@ -99,7 +98,7 @@ impl LayeredHttpClient {
         R: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
         // The lock is needed because many services are `Send` and not `Sync`.
-        let service = Mutex::new(layers.layer(HttpClientService::of_each_request()));
+        let service = Mutex::new(layers.layer(HttpClientService { connector: None }));
         let stack = move |request| {
             let mut service = service
                 .lock()
@@ -126,12 +125,9 @@ impl HttpClient for LayeredHttpClient {
         settings: &HttpConnectorSettings,
         components: &RuntimeComponents,
     ) -> SharedHttpConnector {
-        let inner = self.inner.http_connector(settings, components);
-        Connector {
-            inner: RequestConnector(inner),
-            stack: self.stack.clone(),
-        }
-        .into_shared()
+        let connector = self.inner.http_connector(settings, components);
+        let client = self.clone();
+        Connector { connector, client }.into_shared()
     }
 
     fn validate_base_client_config(
@@ -165,28 +161,21 @@ impl fmt::Debug for LayeredHttpClient {
 
 /// The connector of one attempt. The SDK requests a new one for each attempt, so it holds
 /// no state of the layers.
+#[derive(Debug)]
 struct Connector {
-    inner: RequestConnector,
-    stack: Arc<Stack>,
+    connector: SharedHttpConnector,
+    client: LayeredHttpClient,
 }
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         match request.try_into_http1x() {
             Ok(mut request) => {
-                request.extensions_mut().insert(self.inner.clone());
-                (self.stack)(request.map(ReplaySdkBody::from))
+                request.extensions_mut().insert(self.connector.clone());
+                (self.client.stack)(request.map(ReplaySdkBody::from))
             }
             Err(error) => HttpConnectorFuture::ready(Err(ConnectorError::user(error.into()))),
         }
-    }
-}
-
-impl fmt::Debug for Connector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connector")
-            .field("inner", &self.inner)
-            .finish_non_exhaustive()
     }
 }
 
@@ -197,21 +186,14 @@ fn connector_error(error: impl Into<BoxError>) -> ConnectorError {
         Ok(error) => return *error,
         Err(error) => error,
     };
-    let mut source = error.source();
-    while let Some(cause) = source {
-        if let Some(inner) = cause.downcast_ref::<ConnectorError>() {
-            return if inner.is_timeout() {
-                ConnectorError::timeout(error)
-            } else if inner.is_io() {
-                ConnectorError::io(error)
-            } else if inner.is_user() {
-                ConnectorError::user(error)
-            } else {
-                let kind = inner.as_other();
-                ConnectorError::other(error, kind)
-            };
+    let mut sources = iter::successors(error.source(), |cause| cause.source());
+    match sources.find_map(|cause| cause.downcast_ref::<ConnectorError>()) {
+        Some(inner) if inner.is_timeout() => ConnectorError::timeout(error),
+        Some(inner) if inner.is_io() => ConnectorError::io(error),
+        Some(inner) if inner.is_user() => ConnectorError::user(error),
+        inner => {
+            let kind = inner.and_then(ConnectorError::as_other);
+            ConnectorError::other(error, kind)
         }
-        source = cause.source();
     }
-    ConnectorError::other(error, None)
 }

@@ -1,7 +1,8 @@
-//! [`TowerRequest`]: a copy of one request that is sent through a service.
+//! [`TowerRequest`]: a request that is sent through a service and can be sent again.
 
 use std::borrow::Cow;
 use std::future::poll_fn;
+use std::mem;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -9,38 +10,38 @@ use aws_credential_types::Credentials;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, DATE};
 use http::uri::Scheme;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri};
 use http_body::Body;
 use tower_service::Service;
 
 use super::body::{ReplayBody, SkewBody, bytes_of};
 use super::service::Wiring;
-use crate::buffered::Buffered;
 use crate::clock::SentAt;
 use crate::event::Label;
 use crate::evidence::ResponseView;
 use crate::host::Host;
-use crate::resend::{LARGEST_READ, LONGEST_READ, ReplayRequest, has_to_prepare, prepare};
+use crate::resend::{ReplayRequest, has_to_prepare, prepare, recover};
 use crate::resign::{Head, NOT_TEXT, NewSignature, SignatureHeader, service_of};
 use crate::timestamp;
 
+/// A signed request that is sent through a service, so that it can be sent again.
 pub(super) struct TowerRequest<S, B> {
     /// The service that sends the request; for the resend it has to become ready again.
     pub(super) service: S,
     wiring: Arc<Wiring>,
     /// The copy of the request. It has no body if that cannot be sent twice.
     copy: Request<Option<B>>,
+    sent_at: SentAt,
 }
 
 impl<S, B: ReplayBody> TowerRequest<S, B> {
     /// Copies a signed request before it is sent through `service`.
     pub(super) fn of(service: S, wiring: Arc<Wiring>, request: &Request<B>) -> Self {
-        wiring
-            .clock
-            .note_request(&wiring.first_request, "tower", || {
-                let authorization = as_text(request.headers().get(AUTHORIZATION)?)?;
-                Label::of_service(service_of(authorization)?)
-            });
+        let clock = &wiring.clock;
+        clock.note_request(&wiring.first_request, "tower", || {
+            let authorization = as_text(request.headers().get(AUTHORIZATION)?)?;
+            Label::of_service(service_of(authorization)?)
+        });
         let mut copy = Request::new(request.body().try_clone());
         *copy.method_mut() = request.method().clone();
         *copy.uri_mut() = request.uri().clone();
@@ -49,46 +50,64 @@ impl<S, B: ReplayBody> TowerRequest<S, B> {
         *copy.extensions_mut() = request.extensions().clone();
         Self {
             service,
+            sent_at: SentAt::now(clock, || host_of(request.uri())),
             wiring,
             copy,
         }
     }
 
-    /// Re-signs the request before its first send, if its signature can be reproduced.
-    /// Returns the moment of that send.
-    pub(super) async fn prepare(&mut self, request: &mut Request<B>) -> SentAt
-    where
-        Self: ReplayRequest,
-    {
-        let clock = self.wiring.clock.clone();
-        if let Some(signature) = prepare(self, &clock).await {
-            self.put(&signature.headers);
-            put(&signature.headers, request.headers_mut());
-        }
-        SentAt::now(&clock, || host_of(request.uri()))
-    }
-
-    pub(super) fn wiring(&self) -> &Wiring {
-        &self.wiring
-    }
-
     /// Returns whether the request has to be re-signed before its first send.
-    pub(super) fn has_to_prepare(&self, sent: SentAt) -> bool {
+    pub(super) fn has_to_prepare(&self) -> bool {
         let date = self.copy.headers().get("x-amz-date");
         let signed_at = date.and_then(as_text).and_then(timestamp::sigv4);
-        has_to_prepare(&self.wiring.clock, sent, signed_at)
+        has_to_prepare(&self.wiring.clock, self.sent_at, signed_at)
     }
 
     /// Returns whether the clock has to observe a response.
-    pub(super) fn wants<R>(&self, sent_at: SentAt, response: &Response<R>) -> bool {
+    pub(super) fn wants<R>(&self, response: &Response<R>) -> bool {
         let date = || timestamp::http_date(as_text(response.headers().get(DATE)?)?);
-        let is_aws = || host_of(self.copy.uri()).as_ref().is_some_and(Host::is_aws);
-        let clock = &self.wiring.clock;
-        !response.status().is_success() || clock.wants_accepted(sent_at.reading, date, is_aws)
+        let is_aws = || host_of(self.copy.uri()).is_some_and(|host| host.is_aws());
+        let (clock, sent) = (&self.wiring.clock, self.sent_at.reading);
+        !response.status().is_success() || clock.wants_accepted(sent, date, is_aws)
+    }
+}
+
+impl<S, B, R> TowerRequest<S, B>
+where
+    S: Service<Request<B>, Response = Response<R>, Future: Send, Error: Send> + Send,
+    B: ReplayBody + Send,
+    R: Body<Error: Send> + Send,
+{
+    /// Sends the request, and recovers it if it is rejected. If it has to be re-signed
+    /// before its first send and its signature can be reproduced, it is.
+    pub(super) async fn call(
+        mut self,
+        mut request: Request<B>,
+    ) -> Result<Response<SkewBody<R>>, S::Error> {
+        if self.has_to_prepare() {
+            let clock = self.wiring.clock.clone();
+            if let Some(signature) = prepare(&mut self, &clock).await {
+                put(&signature.headers, self.copy.headers_mut());
+                put(&signature.headers, request.headers_mut());
+            }
+            self.sent_at = SentAt::now(&clock, || self.host());
+        }
+        let response = self.service.call(request).await?.map(SkewBody::untouched);
+        if !self.wants(&response) {
+            return Ok(response);
+        }
+        self.recover(response).await
     }
 
-    pub(super) fn put(&mut self, headers: &[SignatureHeader]) {
-        put(headers, self.copy.headers_mut());
+    /// Observes a response that was just received, and resends the request if that can
+    /// help.
+    pub(super) async fn recover(
+        mut self,
+        response: Response<SkewBody<R>>,
+    ) -> Result<Response<SkewBody<R>>, S::Error> {
+        let (clock, sent_at) = (self.wiring.clock.clone(), self.sent_at);
+        let received = clock.reading();
+        recover(&mut self, &clock, sent_at, received, response).await
     }
 }
 
@@ -102,11 +121,7 @@ where
     type Error = S::Error;
 
     fn head(&self) -> Head<'_> {
-        head_of(
-            self.copy.method(),
-            self.copy.uri().to_string(),
-            self.copy.headers(),
-        )
+        head_of(&self.copy)
     }
 
     fn host(&self) -> Option<Host> {
@@ -118,8 +133,7 @@ where
     }
 
     async fn body(&mut self) -> Option<Bytes> {
-        let body = self.copy.body().as_ref()?.try_clone()?;
-        bytes_of(body).await
+        bytes_of(self.copy.body().as_ref()?.try_clone()?).await
     }
 
     async fn credentials(&mut self, at: SystemTime) -> Option<Credentials> {
@@ -133,14 +147,7 @@ where
 
     async fn read(&mut self, response: Response<SkewBody<R>>) -> (Response<SkewBody<R>>, Bytes) {
         let (parts, body) = response.into_parts();
-        let (body, text) = match body.into_untouched() {
-            Ok(body) => {
-                let deadline = tokio::time::sleep(LONGEST_READ);
-                let (body, text) = Buffered::read(body, LARGEST_READ, deadline).await;
-                (SkewBody::read(body), text)
-            }
-            Err(body) => (body, Bytes::new()),
-        };
+        let (body, text) = body.read().await;
         (Response::from_parts(parts, body), text)
     }
 
@@ -157,30 +164,23 @@ where
     }
 
     async fn send(&mut self, signature: NewSignature) -> Result<Response<SkewBody<R>>, S::Error> {
-        self.put(&signature.headers);
-        let mut request = Request::new(None);
-        std::mem::swap(&mut request, &mut self.copy);
-        *self.copy.method_mut() = request.method().clone();
-        *self.copy.uri_mut() = request.uri().clone();
-        *self.copy.headers_mut() = request.headers().clone();
-        let (parts, body) = request.into_parts();
-        // The caller has checked `is_replayable`.
-        let Some(body) = body else {
-            unreachable!("a request without a copy of its body is not sent again")
-        };
-        let answer = self.service.call(Request::from_parts(parts, body)).await?;
-        Ok(answer.map(SkewBody::untouched))
+        put(&signature.headers, self.copy.headers_mut());
+        let request = mem::take(&mut self.copy).map(|body| {
+            // The caller has checked `is_replayable`.
+            body.unwrap_or_else(|| unreachable!("the body was copied"))
+        });
+        let response = self.service.call(request).await?;
+        Ok(response.map(SkewBody::untouched))
     }
 }
 
-pub(super) fn head_of<'a>(method: &'a Method, uri: String, headers: &'a HeaderMap) -> Head<'a> {
+pub(super) fn head_of<B>(request: &Request<B>) -> Head<'_> {
+    let headers = request.headers().iter();
+    let headers = headers.map(|(name, value)| (name.as_str(), as_text(value).unwrap_or(NOT_TEXT)));
     Head {
-        method: method.as_str(),
-        uri: Cow::Owned(uri),
-        headers: headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), as_text(value).unwrap_or(NOT_TEXT)))
-            .collect(),
+        method: request.method().as_str(),
+        uri: Cow::Owned(request.uri().to_string()),
+        headers: headers.collect(),
     }
 }
 

@@ -107,7 +107,7 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let frame = self.lock().as_mut().poll_frame(cx);
-        frame.map(|frame| frame.map(|frame| frame.map_err(Into::into)))
+        frame.map_err(Into::into)
     }
 
     fn is_end_stream(&self) -> bool {

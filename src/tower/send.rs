@@ -9,10 +9,8 @@ use tower_service::Service;
 
 use super::body::{ReplayBody, SkewBody};
 use super::layer::SkewLayer;
-use super::request::{TowerRequest, host_of};
+use super::request::TowerRequest;
 use super::service::is_signed;
-use crate::clock::SentAt;
-use crate::resend::recover;
 
 impl SkewLayer {
     /// Sends one request with a function, in the way in which the layer's service uses its
@@ -58,8 +56,8 @@ impl SkewLayer {
     /// ```
     pub async fn send<F, Sent, B, R, E>(
         &self,
-        mut request: Request<B>,
-        send: F,
+        request: Request<B>,
+        mut send: F,
     ) -> Result<Response<SkewBody<R>>, E>
     where
         F: FnMut(Request<B>) -> Sent + Send,
@@ -68,22 +66,11 @@ impl SkewLayer {
         R: Body<Error: Send> + Send,
         E: Send,
     {
-        let mut send = Function(send);
         if !is_signed(&request) {
-            return Ok(send.call(request).await?.map(SkewBody::untouched));
+            return Ok(send(request).await?.map(SkewBody::untouched));
         }
-        let clock = &self.0.clock;
-        let mut sent_at = SentAt::now(clock, || host_of(request.uri()));
-        let mut kept = TowerRequest::of(send, self.0.clone(), &request);
-        if kept.has_to_prepare(sent_at) {
-            sent_at = kept.prepare(&mut request).await;
-        }
-        let response = kept.service.call(request).await?.map(SkewBody::untouched);
-        if !kept.wants(sent_at, &response) {
-            return Ok(response);
-        }
-        let received = clock.reading();
-        recover(&mut kept, clock, sent_at, received, response).await
+        let kept = TowerRequest::of(Function(send), self.0.clone(), &request);
+        kept.call(request).await
     }
 }
 

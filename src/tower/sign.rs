@@ -14,7 +14,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::body::{ReplayBody, SkewBody, bytes_at_hand, bytes_of};
-use super::future::{BoxError, SigningFuture};
+use super::future::{BoxError, SigningFuture, SkewFuture};
 use super::request::{head_of, put};
 use super::service::SkewService;
 use crate::clock::SkewClock;
@@ -40,10 +40,10 @@ use crate::resign::sign_unsigned;
 /// let layer = SkewClock::new().signing_layer(credentials, "us-east-1", "execute-api");
 /// let service: SigningService<reqwest::Client> = layer.layer(client);
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct SigningService<S> {
-    skew: SkewService<S>,
-    scope: Arc<Scope>,
+    pub(super) skew: SkewService<S>,
+    pub(super) scope: Arc<Scope>,
 }
 
 /// The region and the service of a signature.
@@ -51,12 +51,6 @@ pub struct SigningService<S> {
 pub(super) struct Scope {
     pub(super) region: Cow<'static, str>,
     pub(super) service: Cow<'static, str>,
-}
-
-impl<S> SigningService<S> {
-    pub(super) const fn new(skew: SkewService<S>, scope: Arc<Scope>) -> Self {
-        Self { skew, scope }
-    }
 }
 
 impl Scope {
@@ -68,16 +62,14 @@ impl Scope {
         credentials: &Credentials,
         clock: &SkewClock,
     ) -> Result<(), SigningError> {
-        let uri = request.uri().to_string();
-        let head = head_of(request.method(), uri, request.headers());
         let signed = sign_unsigned(
-            &head,
+            &head_of(request),
             body,
             credentials,
             (&self.region, &self.service),
             clock.now(),
         );
-        let headers = signed.map_err(|_| SigningError(Kind::Request))?;
+        let headers = signed.ok_or(SigningError(Kind::Request))?;
         put(&headers, request.headers_mut());
         Ok(())
     }
@@ -85,12 +77,10 @@ impl Scope {
 
 impl<S, B, R> Service<Request<B>> for SigningService<S>
 where
-    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
-    S::Future: Send + 'static,
+    S: Service<Request<B>, Response = Response<R>, Future: Send> + Clone + Send + 'static,
     S::Error: Into<BoxError> + Send,
     B: ReplayBody + Send + 'static,
-    R: Body + Send + 'static,
-    R::Error: Send,
+    R: Body<Error: Send> + Send + 'static,
 {
     type Response = Response<SkewBody<R>>;
     type Error = BoxError;
@@ -101,38 +91,35 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let ready = self.skew.take_ready();
+        let mut ready = self.skew.take_ready();
         if is_signed(&request) {
-            return SigningFuture::sent(ready.send_unsigned(request));
+            return SigningFuture::sent(SkewFuture::sent(ready.inner.call(request), None));
         }
-        let wiring = ready.wiring();
-        let known = wiring.credentials.known(&wiring.clock);
-        if let Some(credentials) = known
+        let clock = &ready.wiring.clock;
+        if let Some(credentials) = ready.wiring.credentials.known(clock, clock.now())
             && let Some(body) =
                 copy_of_body(&request).map_or(Some(None), |body| bytes_at_hand(body).map(Some))
-        {
-            let clock = &wiring.clock;
-            let signed = self
+            && self
                 .scope
-                .sign(&mut request, body.as_deref(), &credentials, clock);
-            return match signed {
-                Ok(()) => SigningFuture::sent(ready.send_signed(request)),
-                Err(error) => SigningFuture::boxed(async { Err(error.into()) }),
-            };
+                .sign(&mut request, body.as_deref(), &credentials, clock)
+                .is_ok()
+        {
+            return SigningFuture::sent(ready.send_signed(request));
         }
+        // Something is not available at once, or the request cannot be signed.
         let scope = self.scope.clone();
         SigningFuture::boxed(async move {
-            let clock = ready.wiring().clock.clone();
             let body = match copy_of_body(&request) {
                 // If the body cannot be read, the request is not signed: it would lack the
                 // hash of its body.
                 Some(body) => Some(bytes_of(body).await.ok_or(SigningError(Kind::Request))?),
                 None => None,
             };
-            let credentials = ready.wiring().credentials.get(&clock, clock.now()).await;
+            let clock = &ready.wiring.clock;
+            let credentials = ready.wiring.credentials.get(clock, clock.now()).await;
             let credentials =
                 credentials.map_err(|error| SigningError(Kind::NoCredentials(error)))?;
-            scope.sign(&mut request, body.as_deref(), &credentials, &clock)?;
+            scope.sign(&mut request, body.as_deref(), &credentials, clock)?;
             ready.send_signed(request).await.map_err(Into::into)
         })
     }
@@ -152,15 +139,6 @@ fn is_signed<B>(request: &Request<B>) -> bool {
         || query
             .split('&')
             .any(|pair| pair.starts_with("X-Amz-Signature="))
-}
-
-impl<S: fmt::Debug> fmt::Debug for SigningService<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SigningService")
-            .field("skew", &self.skew)
-            .field("scope", &self.scope)
-            .finish()
-    }
 }
 
 /// Error of a [`SigningService`] that could not sign a request and did not send it.

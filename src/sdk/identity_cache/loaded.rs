@@ -57,7 +57,7 @@ impl Loaded {
     /// Keeps using the identity until the next generation.
     pub(super) fn settle(&self, partition: &IdentityCachePartition, generation: u64) {
         if let Some(last) = self.lock().get_mut(partition) {
-            last.lifetime.loaded.generation = generation;
+            last.lifetime.settle(generation);
         }
     }
 
