@@ -48,7 +48,10 @@ impl ClockOffset {
     pub(crate) fn between(from: SystemTime, to: SystemTime) -> Self {
         match to.duration_since(from) {
             Ok(ahead) => Self::from_duration(ahead),
-            Err(behind) => Self::from_duration_rounded_up(behind.duration()).negated(),
+            Err(behind) => {
+                let millis = behind.duration().as_nanos().div_ceil(1_000_000);
+                Self(-i64::try_from(millis).unwrap_or(i64::MAX))
+            }
         }
     }
 
@@ -64,19 +67,12 @@ impl ClockOffset {
     /// the monotonic clock shows `mono`. It is never before 1970, and is 1970 if the
     /// platform's `SystemTime` cannot hold the sum.
     pub(crate) fn at_monotonic(self, mono: Duration) -> SystemTime {
-        UNIX_EPOCH
-            .checked_add(self.since_1970(mono))
-            .unwrap_or(UNIX_EPOCH)
-    }
-
-    /// Returns the same time as a duration since 1970: zero if it is earlier, and
-    /// saturated.
-    pub(crate) const fn since_1970(self, mono: Duration) -> Duration {
-        if self.0 >= 0 {
+        let since_1970 = if self.0 >= 0 {
             mono.saturating_add(self.magnitude())
         } else {
             mono.saturating_sub(self.magnitude())
-        }
+        };
+        UNIX_EPOCH.checked_add(since_1970).unwrap_or(UNIX_EPOCH)
     }
 
     /// Returns `time` plus the offset. The result is never before 1970, and is `time`
@@ -99,20 +95,6 @@ impl ClockOffset {
     /// Returns a duration as an offset, saturated.
     pub(crate) fn from_duration(duration: Duration) -> Self {
         Self(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
-    }
-
-    fn from_duration_rounded_up(duration: Duration) -> Self {
-        let exact = duration.subsec_nanos().is_multiple_of(1_000_000);
-        let whole = Self::from_duration(duration);
-        if exact {
-            whole
-        } else {
-            Self(whole.0.saturating_add(1))
-        }
-    }
-
-    const fn negated(self) -> Self {
-        Self(self.0.saturating_neg())
     }
 
     /// Returns `self + duration`, saturated.
@@ -154,18 +136,9 @@ fn write_magnitude(f: &mut fmt::Formatter<'_>, millis: u64) -> fmt::Result {
     if millis < 1_000 {
         return write!(f, "{millis} ms");
     }
-    let smaller_of = |millis: u64| {
-        let largest = UNITS
-            .iter()
-            .position(|&(unit, ..)| millis >= unit)
-            .unwrap_or(0);
-        UNITS.get(largest + 1).map_or(1_000, |&(unit, ..)| unit)
-    };
-    let precision = smaller_of(millis);
-    let rounded = (millis.saturating_add(precision / 2) / precision) * precision;
-    // Rounding up may have reached the next unit.
-    let precision = smaller_of(rounded);
-    let mut rest = (rounded / precision) * precision;
+    let mut units = UNITS.iter().filter(|(unit, ..)| millis >= *unit);
+    let precision = units.nth(1).map_or(1_000, |(unit, ..)| *unit);
+    let mut rest = millis.saturating_add(precision / 2) / precision * precision;
     let mut separator = "";
     for (unit, one, many) in UNITS {
         let count = rest / unit;
