@@ -228,10 +228,11 @@ impl SkewClock {
     #[cold]
     #[inline(never)]
     fn corrected_now(&self) -> SystemTime {
+        let local = &self.0.local;
         if self.is_observe_only() {
-            return self.0.local.wall();
+            return local.wall();
         }
-        let mono = self.0.local.monotonic_by_one_clock();
+        let mono = local.is_system().then(|| local.monotonic());
         let mut state = self.lock();
         if let Some(mono) = mono
             && mono.abs_diff(state.wall_checked_at) < WALL_CHECK_PERIOD
