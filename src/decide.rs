@@ -86,22 +86,19 @@ impl Observation<'_> {
         if evidence.passed_timestamp_check() {
             self.note_passed();
         }
-        if self.rejects_host_time() {
-            self.reject_trial();
-        }
+        self.reject_trial();
         let decision = match judge(&exchange.trip, evidence, self.reading, self.judged_by()) {
             Verdict::Other => Decision::Pass,
             Verdict::NotClockSkew => {
                 let cause = evidence.other_cause();
-                let details = exchange.details(self.state, self.reading);
-                let event = SkewEvent::new(EventKind::NotClockSkew { cause }, details);
+                let event = SkewEvent::new(EventKind::NotClockSkew { cause }, self.details());
                 let event = event.counted_if(evidence.is_signature_code());
                 self.events.push(event);
                 Decision::Pass
             }
             Verdict::ExpiredInTransit => {
                 if !exchange.is_resend {
-                    self.report(EventKind::ExpiredInTransit);
+                    self.report(EventKind::ExpiredInTransit, self.details());
                 }
                 Decision::Resign
             }
@@ -116,7 +113,7 @@ impl Observation<'_> {
         }
         // The response to a resend updates the clock, and causes no further resend.
         if exchange.is_skew_error() {
-            self.report(EventKind::ResendRejected);
+            self.report(EventKind::ResendRejected, self.details());
         }
         Decision::Pass
     }
@@ -146,7 +143,7 @@ impl Observation<'_> {
         }
         let objection = self.state.objection_to(sample, exchange.host, self.reading);
         if objection == Some(Objection::Limit) {
-            self.report_sample(EventKind::OffsetLimitExceeded, sample);
+            self.report(EventKind::OffsetLimitExceeded, self.sample_details(sample));
             return Decision::Pass;
         }
         self.state
@@ -161,7 +158,9 @@ impl Observation<'_> {
         let objection = self.state.objection_to(sample, exchange.host, self.reading);
         match &objection {
             None => self.correct(sample),
-            Some(Objection::Limit) => self.report_sample(EventKind::OffsetLimitExceeded, sample),
+            Some(Objection::Limit) => {
+                self.report(EventKind::OffsetLimitExceeded, self.sample_details(sample));
+            }
             Some(Objection::Host(other)) => {
                 let (host, kind) = (exchange.host_name(), HostTimeKind::Conflicting);
                 if self.state.trust.keep_time(host, kind, *sample) {
@@ -169,8 +168,7 @@ impl Observation<'_> {
                         other_address: Label::new(other),
                         ..self.sample_details(sample)
                     };
-                    let event = SkewEvent::new(EventKind::HostsDisagree, details);
-                    self.events.push(event);
+                    self.report(EventKind::HostsDisagree, details);
                 }
             }
         }
@@ -213,9 +211,7 @@ impl Observation<'_> {
         }
         let received = exchange.trip.received;
         let interval = exchange.trip.interval_of_date(date);
-        if let Some(interval) = interval
-            && let Some(ended) = self.state.contradict(interval, Some(host), received)
-        {
+        if let Some(ended) = self.state.contradict(interval, Some(host), received) {
             let details = Details {
                 server_address: Label::new(host.name()),
                 ..cleared_details(&ended, self.reading)
@@ -225,21 +221,19 @@ impl Observation<'_> {
         }
     }
 
-    fn report(&mut self, kind: EventKind) {
-        let details = self.exchange.details(self.state, self.reading);
+    fn report(&mut self, kind: EventKind, details: Details) {
         self.events.push(SkewEvent::new(kind, details));
     }
 
-    fn report_sample(&mut self, kind: EventKind, sample: &OffsetSample) {
-        let details = self.sample_details(sample);
-        self.events.push(SkewEvent::new(kind, details));
+    fn details(&self) -> Details {
+        self.exchange.details(self.state, self.reading)
     }
 
     fn sample_details(&self, sample: &OffsetSample) -> Details {
         Details {
             time_source: Some(sample.stated.source()),
             server_time: Some(sample.stated.best),
-            ..self.exchange.details(self.state, self.reading)
+            ..self.details()
         }
     }
 }

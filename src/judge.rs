@@ -52,7 +52,7 @@ impl RoundTrip {
         earliest: SystemTime,
         latest: SystemTime,
         slack: Duration,
-    ) -> Option<Interval> {
+    ) -> Interval {
         let received = self.received.monotonic;
         Interval::new(
             ClockOffset::from_monotonic(earliest, received),
@@ -63,7 +63,7 @@ impl RoundTrip {
     }
 
     /// Returns the same range for the time in a `Date` header.
-    pub(crate) fn interval_of_date(&self, date: SystemTime) -> Option<Interval> {
+    pub(crate) fn interval_of_date(&self, date: SystemTime) -> Interval {
         self.interval_of(date, date, RESOLUTION + CACHED_DATE)
     }
 }
@@ -103,8 +103,8 @@ pub(crate) struct OffsetSample {
 }
 
 impl OffsetSample {
-    /// Returns the local time as if a server had stated it.
-    pub(crate) fn of_local_clock(reading: Reading) -> Self {
+    /// Returns the time of a clock as if a server had stated it.
+    pub(crate) fn of_clock(reading: Reading) -> Self {
         let point = ClockOffset::from_monotonic(reading.wall, reading.monotonic);
         Self {
             point,
@@ -213,19 +213,16 @@ fn error_of_our_clock(
         .plus(longest)
         .plus(trip.elapsed())
         .plus(GRACE);
-    // `low` cannot exceed `high` unless both saturate.
-    Interval::new(low, high).unwrap_or(Interval::exactly(high))
+    Interval::new(low, high)
 }
 
 fn offset_sample(sample: Sample, trip: &RoundTrip) -> OffsetSample {
     let received = trip.received.monotonic;
     // A server that rejects a request reads its clock at once, so the true offset is near
     // the low end. A time in whole seconds cuts off half a second on average.
-    let point = ClockOffset::from_monotonic(sample.best, received).plus(RESOLUTION / 2);
-    let interval = trip.interval_of(sample.earliest, sample.latest, slack(&sample));
     OffsetSample {
-        point,
-        interval: interval.unwrap_or(Interval::exactly(point)),
+        point: ClockOffset::from_monotonic(sample.best, received).plus(RESOLUTION / 2),
+        interval: trip.interval_of(sample.earliest, sample.latest, slack(&sample)),
         at: received,
         stated: sample,
     }

@@ -111,7 +111,6 @@ struct BackOff {
     host: Box<str>,
     since: Since,
     lasts: Duration,
-    failures: u32,
 }
 
 /// The start of a period, which ends earlier if somebody sets the wall clock.
@@ -246,7 +245,9 @@ impl Trust {
     pub(crate) fn back_off(&mut self, host: &str, reading: Reading) {
         let mut known = self.back_offs.iter();
         let known = known.find(|known| *known.host == *host);
-        let failures = known.map_or(0, |known| known.failures);
+        let lasts = known.map_or(FIRST_BACK_OFF, |known| {
+            (known.lasts * 2).min(LONGEST_BACK_OFF)
+        });
         self.end_back_off(host);
         if self.back_offs.len() >= MOST_HOSTS {
             self.back_offs.remove(0);
@@ -254,10 +255,7 @@ impl Trust {
         self.back_offs.push(BackOff {
             host: host.into(),
             since: Since::now(reading),
-            lasts: FIRST_BACK_OFF
-                .saturating_mul(1_u32.checked_shl(failures).unwrap_or(u32::MAX))
-                .min(LONGEST_BACK_OFF),
-            failures: failures.saturating_add(1).min(16),
+            lasts,
         });
     }
 

@@ -1,7 +1,7 @@
 //! Corrections that end or start without a response: repair, reset, and known offsets.
 
 use super::{cleared, cleared_details};
-use crate::correction::ClockState;
+use crate::correction::{ClockState, Correction};
 use crate::event::{ClearReason, Details, EventKind, SkewEvent};
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
@@ -13,24 +13,15 @@ pub(crate) fn clear_outdated(
     reading: Reading,
     events: &mut Vec<SkewEvent>,
 ) {
-    if let Some(ended) = state.follow_monotonic_clock(reading.monotonic) {
-        let details = cleared_details(&ended, reading);
-        events.push(cleared(ClearReason::Reset, details));
-    }
-    if let Some(ended) = state.clear_if_repaired(reading) {
-        let details = cleared_details(&ended, reading);
-        events.push(cleared(ClearReason::LocalClockRepaired, details));
-    }
+    let restored = state.follow_monotonic_clock(reading.monotonic);
+    report_end(restored, ClearReason::Reset, reading, events);
+    let repaired = state.clear_if_repaired(reading);
+    report_end(repaired, ClearReason::LocalClockRepaired, reading, events);
 }
 
 /// Clears the state, and reports the correction that ends, if there was one.
 pub(crate) fn reset(state: &mut ClockState, reading: Reading, events: &mut Vec<SkewEvent>) {
-    let ended = state.correction().cloned();
-    state.reset();
-    if let Some(ended) = ended {
-        let details = cleared_details(&ended, reading);
-        events.push(cleared(ClearReason::Reset, details));
-    }
+    report_end(state.reset(), ClearReason::Reset, reading, events);
 }
 
 /// Clears the state, starts with an offset that the program knows, and reports the change
@@ -42,11 +33,10 @@ pub(crate) fn set_offset(
     events: &mut Vec<SkewEvent>,
 ) {
     let previous = state.offset(reading);
-    let mut cleared = Vec::new();
-    reset(state, reading, &mut cleared);
+    let ended = state.reset();
     state.start_at(offset, reading);
     let Some(correction) = state.correction() else {
-        events.append(&mut cleared);
+        report_end(ended, ClearReason::Reset, reading, events);
         return;
     };
     let details = Details {
@@ -56,4 +46,14 @@ pub(crate) fn set_offset(
         ..Details::default()
     };
     events.push(SkewEvent::new(EventKind::SkewDetected, details));
+}
+
+/// Reports that a correction has ended, if there was one.
+fn report_end(
+    ended: Option<Correction>,
+    reason: ClearReason,
+    reading: Reading,
+    events: &mut Vec<SkewEvent>,
+) {
+    events.extend(ended.map(|ended| cleared(reason, cleared_details(&ended, reading))));
 }

@@ -21,8 +21,7 @@ impl Observation<'_> {
         let sample = host_time.sample;
         let contradicts = |date| {
             let interval = exchange.trip.interval_of_date(date);
-            interval
-                .is_some_and(|interval| interval.distance_to(sample.point) >= WORTH_A_CORRECTION)
+            interval.distance_to(sample.point) >= WORTH_A_CORRECTION
         };
         let date = exchange.credible_date();
         let is_forgotten = self.is_near(&sample)
@@ -73,7 +72,7 @@ impl Observation<'_> {
         if !is_about_time || !is_by_correction || self.state.trust.is_backing_off(name, reading) {
             return Decision::Pass;
         }
-        let local = OffsetSample::of_local_clock(reading);
+        let local = OffsetSample::of_clock(reading);
         self.state.trust.keep_time(name, HostTimeKind::Trial, local);
         Decision::Resign
     }
@@ -93,7 +92,7 @@ impl Observation<'_> {
     /// Returns whether the host rejected a request that was signed with its own time, and
     /// the signature had not expired in transit. A server that rejects such a signature at
     /// once judges by a clock other than the one that its `Date` shows.
-    pub(super) fn rejects_host_time(&self) -> bool {
+    fn rejects_host_time(&self) -> bool {
         let exchange = self.exchange;
         if exchange.trip.signed_by != SignedBy::HostTime || !exchange.is_skew_error() {
             return false;
@@ -104,11 +103,11 @@ impl Observation<'_> {
             || exchange.age().unwrap_or_default() < WORTH_A_CORRECTION
     }
 
-    /// Removes the trial of a host that rejected a request signed with its own time.
+    /// Removes the trial of a host that rejects a request signed with its own time.
     pub(super) fn reject_trial(&mut self) {
         let exchange = self.exchange;
         let host = exchange.host_name();
-        if !self.is_on_trial() {
+        if !self.is_on_trial() || !self.rejects_host_time() {
             return;
         }
         // A newer `Date` that contradicts the signature replaces the trial: the older one came
@@ -122,7 +121,7 @@ impl Observation<'_> {
         if !is_newer {
             self.state.trust.back_off(host, self.reading);
         }
-        self.report(EventKind::TrialRejected);
+        self.report(EventKind::TrialRejected, self.details());
     }
 
     /// Returns the time that a response is judged by, which is the time that requests to

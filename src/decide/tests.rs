@@ -589,7 +589,7 @@ fn a_trial_that_is_accepted_becomes_the_correction_if_it_differs_by_two_minutes(
         let mut machine = Machine::new();
         let mut reading = machine.reading;
         reading.wall += Duration::from_millis(millis);
-        let (kind, sample) = (HostTimeKind::Trial, OffsetSample::of_local_clock(reading));
+        let (kind, sample) = (HostTimeKind::Trial, OffsetSample::of_clock(reading));
         machine.state.trust.keep_time(MINIO, kind, sample);
         machine.sends(MINIO, Undated(200));
         assert_eq!(machine.kind(MINIO), None);
