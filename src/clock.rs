@@ -72,6 +72,7 @@ struct Shared {
 
 type Listener = Box<dyn Fn(&SkewEvent) + Send + Sync>;
 
+#[derive(Default)]
 struct State {
     clock: ClockState,
     /// When [`now`](SkewClock::now) last checked whether the wall clock was repaired, on

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::env;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -16,7 +15,6 @@ use crate::local_clock::{LocalClock, LocalClocks, Reading, SystemClock};
 use crate::offset::ClockOffset;
 use crate::report::{self, Origin};
 use crate::sync::{AtomicBool, AtomicU64, Mutex};
-use crate::throttle::Throttle;
 use crate::trust::Limits;
 
 /// Builds a [`SkewClock`] with other settings than the default.
@@ -164,11 +162,8 @@ impl SkewClockBuilder {
             on_event: self.on_event,
             is_refreshing: AtomicBool::new(false),
             state: Mutex::new(State {
-                wall_checked_at: Duration::ZERO,
                 clock: state,
-                throttle: Throttle::default(),
-                unreported: Vec::new(),
-                version: 0,
+                ..State::default()
             }),
             changes: watch::Sender::new(0),
             #[cfg(feature = "sdk")]

@@ -92,15 +92,9 @@ impl SkewClock {
         if self.is_correcting() {
             return self.corrected_signing_time(reading, host);
         }
-        // If an observe-only clock has a correction, requests are not signed with it.
-        let by = if self.0.is_corrected.load(Ordering::Relaxed) {
-            SignedBy::Other
-        } else {
-            SignedBy::Clock(self.generation())
-        };
         SigningTime {
             now: reading.wall,
-            by,
+            by: SignedBy::Clock(self.generation()),
         }
     }
 
@@ -182,11 +176,12 @@ impl SkewClock {
     }
 }
 
-/// When a request was sent, and the time for its host at that moment.
+/// The moment at which a request was sent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SentAt {
     pub(crate) reading: Reading,
-    signing: SigningTime,
+    /// The time that requests to the host were signed with at that moment.
+    pub(crate) signing: SigningTime,
 }
 
 impl SentAt {
@@ -201,11 +196,6 @@ impl SentAt {
             reading,
             signing: clock.signing_time_at(reading, host.as_ref()),
         }
-    }
-
-    /// Returns the time that requests to the host were signed with at that moment.
-    pub(crate) const fn signing(&self) -> SigningTime {
-        self.signing
     }
 
     /// Returns whether a request with this signing time has to be re-signed before it is
