@@ -146,7 +146,7 @@ pub(crate) fn judge(
     if is_skew_error && evidence.is_about_another_request(signed_at) {
         return Verdict::Other;
     }
-    let Some(sample) = sample_of(evidence) else {
+    let Some(sample) = evidence.sample() else {
         // A new signature helps only if the clock now reads a different time: it was
         // corrected in the meantime, or the request was in transit for long.
         let distance = ClockOffset::between(signed_at, signing.now).magnitude();
@@ -177,12 +177,6 @@ pub(crate) fn judge(
 fn worth_a_correction(evidence: &Evidence) -> Duration {
     let stated = evidence.tolerance().map(|tolerance| tolerance / 2);
     stated.map_or(WORTH_A_CORRECTION, |half| half.min(WORTH_A_CORRECTION))
-}
-
-/// Returns the sample of an error response.
-fn sample_of(evidence: &Evidence) -> Option<Sample> {
-    let sample = evidence.sample()?;
-    (sample.strength != Strength::Accepted).then_some(sample)
 }
 
 /// Returns by how much the server's time can have been later than stated.

@@ -205,7 +205,7 @@ fn count_skipped(by: u64, reason: SkipReason, origin: &Origin) {
 
 macro_rules! log_at {
     (($level:ident, $event:ident, $suppressed:ident)
-     $($(#[$doc:meta])* $field:ident: $type:ty => $($name:literal: $form:path),+;)*) => {
+     $($(#[$doc:meta])* $field:ident: $type:ty => $($name:literal: $form:expr),+;)*) => {
         tracing::event!(
             target: LOG,
             Level::$level,

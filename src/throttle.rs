@@ -10,9 +10,9 @@ use crate::event::{EventKind, Label, SkewEvent};
 pub(crate) struct Throttle {
     counts: [u64; EventKind::COUNT],
     windows: [Window; EventKind::COUNT],
-    /// The windows of events that are not counted. They are separate, so that such an event
+    /// The window of events that are not counted. It is separate, so that such an event
     /// does not suppress a counted one.
-    uncounted: [Window; EventKind::COUNT],
+    uncounted: Window,
     last: Option<SkewEvent>,
     services: Vec<Label>,
 }
@@ -41,21 +41,17 @@ impl Throttle {
         let kind = event.kind();
         let service = event.details().service.clone();
         let service = service.map(|name| self.admit_service(name));
-        let mut windows = &mut self.uncounted;
+        let mut window = &mut self.uncounted;
         if event.is_counted() {
-            windows = &mut self.windows;
-            if let Some(count) = self.counts.get_mut(kind.index()) {
-                *count += 1;
-            }
+            window = &mut self.windows[kind.index()];
+            self.counts[kind.index()] += 1;
             self.last = Some(event.clone());
         }
-        let log = if kind.is_change_of_state() {
+        let log = match kind {
             // These are always logged, so that the last line of the log shows the present
             // state.
-            Some(0)
-        } else {
-            let window = windows.get_mut(kind.index());
-            window.and_then(|window| window.admit(monotonic))
+            EventKind::SkewDetected | EventKind::CorrectionCleared { .. } => Some(0),
+            _ => window.admit(monotonic),
         };
         Notice {
             event,

@@ -235,18 +235,18 @@ mod serialize {
     use serde::ser::{Serialize, SerializeStruct, Serializer};
 
     use super::SkewStatus;
+    use crate::event::Details;
     use crate::timestamp::iso_8601;
 
     impl Serialize for SkewStatus {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            let uncertainty = u64::try_from(self.uncertainty.as_millis()).unwrap_or(u64::MAX);
             let mut map = serializer.serialize_struct("SkewStatus", 10)?;
             map.serialize_field("correcting", &self.is_correcting())?;
             map.serialize_field("mode", self.mode.as_str())?;
             map.serialize_field("clock", self.clock.as_str())?;
             map.serialize_field("offset", &self.offset.to_string())?;
             map.serialize_field("offset_ms", &self.offset.as_millis())?;
-            map.serialize_field("uncertainty_ms", &uncertainty)?;
+            map.serialize_field("uncertainty_ms", &Details::whole_millis(&self.uncertainty))?;
             map.serialize_field("since", &self.since.and_then(iso_8601).as_deref())?;
             map.serialize_field("events", &self.event_count())?;
             map.serialize_field("events_by_kind", &Counts(self))?;

@@ -89,11 +89,6 @@ impl EventKind {
         }
     }
 
-    /// Returns whether requests are signed with another time after this event.
-    pub(crate) const fn is_change_of_state(self) -> bool {
-        matches!(self, Self::SkewDetected | Self::CorrectionCleared { .. })
-    }
-
     /// Returns the `reason` field of the log event.
     pub(crate) const fn reason(self) -> Option<&'static str> {
         match self {
