@@ -56,7 +56,7 @@ struct Shared {
     generation: AtomicU64,
     has_host_times: AtomicBool,
     /// Whether each accepted response has to be observed: it could confirm or end
-    /// something, or an event that [`now`](SkewClock::now) left in `unreported` has to be
+    /// something, or an event that [`now`](SkewClock::now) left in the state has to be
     /// emitted.
     wants_accepted: AtomicBool,
     /// The second on the monotonic clock from which an accepted response from AWS has to be
@@ -79,7 +79,6 @@ struct State {
     /// the monotonic clock.
     wall_checked_at: Duration,
     throttle: Throttle,
-    unreported: Vec<SkewEvent>,
     /// Counts the changes that [`SkewWatcher`] reports.
     version: u64,
 }
@@ -133,9 +132,7 @@ impl SkewClock {
     /// ```
     pub fn reset(&self) {
         let reading = self.reading();
-        self.change(reading, |clock, events| {
-            decide::reset(clock, reading, events)
-        });
+        self.change(reading, |clock| decide::reset(clock, reading));
     }
 
     /// Sets a known offset, server time − local time.
@@ -162,9 +159,7 @@ impl SkewClock {
     /// ```
     pub fn set_offset(&self, offset: ClockOffset) {
         let reading = self.reading();
-        self.change(reading, |clock, events| {
-            decide::set_offset(clock, offset, reading, events)
-        });
+        self.change(reading, |clock| decide::set_offset(clock, offset, reading));
     }
 
     /// Returns whether the clock only observes: it reports clock skew and corrects nothing.
@@ -250,9 +245,9 @@ impl SkewClock {
     /// Ends a correction that no longer holds. Its event is emitted later: here, a
     /// subscriber could call this clock again, or delay a signature.
     fn clear_outdated(&self, state: &mut State, reading: Reading) {
-        let before = state.unreported.len();
-        decide::clear_outdated(&mut state.clock, reading, &mut state.unreported);
-        if state.unreported.len() != before {
+        let before = state.clock.events.len();
+        decide::clear_outdated(&mut state.clock, reading);
+        if state.clock.events.len() != before {
             self.publish(state);
         }
     }

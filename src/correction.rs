@@ -5,6 +5,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use crate::event::{Details, EventKind, SkewEvent};
 use crate::host::Host;
 use crate::interval::Interval;
 use crate::judge::{OffsetSample, SignedBy, SigningTime};
@@ -23,6 +24,8 @@ pub(crate) struct ClockState {
     /// The latest reading of the monotonic clock.
     seen: Duration,
     pub(crate) trust: Trust,
+    /// The events that were not emitted yet.
+    pub(crate) events: Vec<SkewEvent>,
 }
 
 /// The sample that the clock applies.
@@ -102,6 +105,11 @@ impl ClockState {
         self.correction
             .as_ref()
             .map_or(ClockOffset::ZERO, |correction| correction.offset(reading))
+    }
+
+    /// Records an event. It is emitted when the lock of the state is released.
+    pub(crate) fn report(&mut self, kind: EventKind, details: Details) {
+        self.events.push(SkewEvent::new(kind, details));
     }
 
     /// Returns why a sample may not become the correction, or `None` if it may.

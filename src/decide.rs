@@ -31,9 +31,8 @@ pub(crate) fn observe(
     exchange: &Exchange<'_>,
     mode: Mode,
     reading: Reading,
-    events: &mut Vec<SkewEvent>,
 ) -> Decision {
-    clear_outdated(state, reading, events);
+    clear_outdated(state, reading);
     if exchange.trip.signed_at.is_none() {
         return Decision::Pass;
     }
@@ -48,7 +47,6 @@ pub(crate) fn observe(
         state,
         exchange,
         reading,
-        events,
     }
     .decide(mode)
 }
@@ -60,23 +58,20 @@ pub(crate) fn adopt(
     exchange: &Exchange<'_>,
     sample: &OffsetSample,
     reading: Reading,
-    events: &mut Vec<SkewEvent>,
 ) -> Result<(), Objection> {
     Observation {
         state,
         exchange,
         reading,
-        events,
     }
     .adopt(sample)
 }
 
-/// An exchange, with the state and the list of events that it may change.
+/// An exchange, with the state that it may change.
 struct Observation<'a> {
     state: &'a mut ClockState,
     exchange: &'a Exchange<'a>,
     reading: Reading,
-    events: &'a mut Vec<SkewEvent>,
 }
 
 impl Observation<'_> {
@@ -93,12 +88,13 @@ impl Observation<'_> {
                 let cause = evidence.other_cause();
                 let event = SkewEvent::new(EventKind::NotClockSkew { cause }, self.details());
                 let event = event.counted_if(evidence.is_signature_code());
-                self.events.push(event);
+                self.state.events.push(event);
                 Decision::Pass
             }
             Verdict::ExpiredInTransit => {
                 if !exchange.is_resend {
-                    self.report(EventKind::ExpiredInTransit, self.details());
+                    self.state
+                        .report(EventKind::ExpiredInTransit, self.details());
                 }
                 Decision::Resign
             }
@@ -113,7 +109,7 @@ impl Observation<'_> {
         }
         // The response to a resend updates the clock, and causes no further resend.
         if exchange.is_skew_error() {
-            self.report(EventKind::ResendRejected, self.details());
+            self.state.report(EventKind::ResendRejected, self.details());
         }
         Decision::Pass
     }
@@ -143,7 +139,8 @@ impl Observation<'_> {
         }
         let objection = self.state.objection_to(sample, exchange.host, self.reading);
         if objection == Some(Objection::Limit) {
-            self.report(EventKind::OffsetLimitExceeded, self.sample_details(sample));
+            self.state
+                .report(EventKind::OffsetLimitExceeded, self.sample_details(sample));
             return Decision::Pass;
         }
         self.state
@@ -159,7 +156,8 @@ impl Observation<'_> {
         match &objection {
             None => self.correct(sample),
             Some(Objection::Limit) => {
-                self.report(EventKind::OffsetLimitExceeded, self.sample_details(sample));
+                self.state
+                    .report(EventKind::OffsetLimitExceeded, self.sample_details(sample));
             }
             Some(Objection::Host(other)) => {
                 let (host, kind) = (exchange.host_name(), HostTimeKind::Conflicting);
@@ -168,7 +166,7 @@ impl Observation<'_> {
                         other_address: Label::new(other),
                         ..self.sample_details(sample)
                     };
-                    self.report(EventKind::HostsDisagree, details);
+                    self.state.report(EventKind::HostsDisagree, details);
                 }
             }
         }
@@ -187,12 +185,13 @@ impl Observation<'_> {
             previous_offset: previous.or(Some(ClockOffset::ZERO)),
             ..self.sample_details(sample)
         };
-        self.events.push(if self.state.correction().is_some() {
-            SkewEvent::new(EventKind::SkewDetected, details)
+        let kind = if self.state.correction().is_some() {
+            EventKind::SkewDetected
         } else {
             details.age = ended.as_ref().map(|known| known.age(reading.monotonic));
-            cleared(ClearReason::Contradicted, details)
-        });
+            CONTRADICTED
+        };
+        self.state.report(kind, details);
     }
 
     /// Updates the state after a signed request passed the timestamp check of its server.
@@ -216,13 +215,8 @@ impl Observation<'_> {
                 server_address: Label::new(host.name()),
                 ..cleared_details(&ended, self.reading)
             };
-            self.events
-                .push(cleared(ClearReason::Contradicted, details));
+            self.state.report(CONTRADICTED, details);
         }
-    }
-
-    fn report(&mut self, kind: EventKind, details: Details) {
-        self.events.push(SkewEvent::new(kind, details));
     }
 
     fn details(&self) -> Details {
@@ -238,10 +232,6 @@ impl Observation<'_> {
     }
 }
 
-fn cleared(reason: ClearReason, details: Details) -> SkewEvent {
-    SkewEvent::new(EventKind::CorrectionCleared { reason }, details)
-}
-
 fn cleared_details(ended: &Correction, reading: Reading) -> Details {
     Details {
         offset: Some(ClockOffset::ZERO),
@@ -250,6 +240,10 @@ fn cleared_details(ended: &Correction, reading: Reading) -> Details {
         ..Details::default()
     }
 }
+
+const CONTRADICTED: EventKind = EventKind::CorrectionCleared {
+    reason: ClearReason::Contradicted,
+};
 
 #[cfg(test)]
 mod tests;

@@ -54,13 +54,13 @@ impl SkewClock {
             operation: None,
             is_resend: false,
         };
-        self.change(received, |clock, events| {
-            decide::clear_outdated(clock, received, events);
+        self.change(received, |clock| {
+            decide::clear_outdated(clock, received);
             let ours = ClockOffset::from_monotonic(clock.now(received), received.monotonic);
             if sample.interval.distance_to(ours) < WORTH_A_CORRECTION {
                 return Ok(());
             }
-            let adopted = decide::adopt(clock, &exchange, &sample, received, events);
+            let adopted = decide::adopt(clock, &exchange, &sample, received);
             adopted.map_err(|objection| match objection {
                 Objection::Limit => SynchronizeError::LimitExceeded,
                 Objection::Host(_) => SynchronizeError::HostsDisagree,

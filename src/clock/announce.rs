@@ -16,13 +16,13 @@ impl SkewClock {
     pub(crate) fn change<R>(
         &self,
         reading: Reading,
-        change: impl FnOnce(&mut ClockState, &mut Vec<SkewEvent>) -> R,
+        change: impl FnOnce(&mut ClockState) -> R,
     ) -> R {
         let mut state = self.lock();
         let generation = state.clock.generation();
-        let mut events = std::mem::take(&mut state.unreported);
-        let was_unreported = !events.is_empty();
-        let result = change(&mut state.clock, &mut events);
+        let was_unreported = !state.clock.events.is_empty();
+        let result = change(&mut state.clock);
+        let events = std::mem::take(&mut state.clock.events);
         self.publish(&state);
         let has_changed = was_unreported || state.clock.generation() != generation;
         // Watchers are not notified of an event that is not counted.
@@ -61,7 +61,7 @@ impl SkewClock {
         let wants_accepted = clock.is_contradicted()
             || (is_corrected && self.is_observe_only())
             || has_host_times
-            || !state.unreported.is_empty();
+            || !clock.events.is_empty();
         shared
             .wants_accepted
             .store(wants_accepted, Ordering::Relaxed);

@@ -28,7 +28,7 @@ impl SkewClock {
     pub(crate) fn observe(&self, exchange: &Exchange<'_>) -> Decision {
         let reading = self.reading();
         let mode = self.0.origin.mode;
-        let decision = self.change(reading, |clock, events| {
+        let decision = self.change(reading, |clock| {
             let signed_by = exchange.trip.signed_by;
             // This runs under the lock. Otherwise the generation could change between the
             // comparison and the store, and the new one would wait a minute for its
@@ -42,7 +42,7 @@ impl SkewClock {
                 let next_confirmation = &self.0.next_confirmation;
                 next_confirmation.store(next.as_secs(), Ordering::Relaxed);
             }
-            decide::observe(clock, exchange, mode, reading, events)
+            decide::observe(clock, exchange, mode, reading)
         });
         if exchange.is_resend {
             report::resend(ResendOutcome::of(exchange.evidence), &self.0.origin);
@@ -143,7 +143,7 @@ impl SkewClock {
     /// Records an event that has no response.
     #[cfg(feature = "sdk")]
     pub(crate) fn record(&self, event: SkewEvent) {
-        self.change(self.reading(), |_, events| events.push(event));
+        self.change(self.reading(), |clock| clock.events.push(event));
     }
 
     /// Logs the first signed request of an integration.
@@ -164,9 +164,9 @@ impl SkewClock {
     #[cfg(any(feature = "sdk", feature = "tower"))]
     pub(crate) fn resend_skipped(&self, exchange: &Exchange<'_>, reason: SkipReason) {
         let reading = self.reading();
-        self.change(reading, |clock, events| {
+        self.change(reading, |clock| {
             let details = exchange.details(clock, reading);
-            events.push(SkewEvent::new(EventKind::ResendSkipped { reason }, details));
+            clock.report(EventKind::ResendSkipped { reason }, details);
         });
     }
 

@@ -48,9 +48,9 @@ impl SkewClock {
     pub fn status(&self) -> SkewStatus {
         let reading = self.reading();
         // A change refreshes the gauges as well.
-        let has_changed = self.change(reading, |clock, events| {
-            decide::clear_outdated(clock, reading, events);
-            !events.is_empty()
+        let has_changed = self.change(reading, |clock| {
+            decide::clear_outdated(clock, reading);
+            !clock.events.is_empty()
         });
         let status = self.status_of(&self.lock(), reading);
         // A subscriber that calls `status` when it receives the gauges would otherwise
