@@ -175,23 +175,18 @@ impl Observation<'_> {
 
     fn correct(&mut self, sample: &OffsetSample) {
         let reading = self.reading;
+        let previous = self.state.offset(reading);
         let ended = self.state.update(sample, self.exchange.host, reading);
-        if ended.is_none() && self.state.correction().is_none() {
-            // The host agrees with the local clock, and there was no correction.
-            return;
-        }
-        let previous = ended.as_ref().map(|known| known.offset(reading));
-        let mut details = Details {
-            previous_offset: previous.or(Some(ClockOffset::ZERO)),
+        let details = Details {
+            previous_offset: Some(previous),
             ..self.sample_details(sample)
         };
-        let kind = if self.state.correction().is_some() {
-            EventKind::SkewDetected
-        } else {
-            details.age = ended.as_ref().map(|known| known.age(reading.monotonic));
-            CONTRADICTED
-        };
-        self.state.report(kind, details);
+        if self.state.correction().is_some() {
+            self.state.report(EventKind::SkewDetected, details);
+        } else if let Some(ended) = ended {
+            let age = Some(ended.age(reading.monotonic));
+            self.state.report(CONTRADICTED, Details { age, ..details });
+        }
     }
 
     /// Updates the state after a signed request passed the timestamp check of its server.

@@ -47,13 +47,8 @@ impl Interval {
     /// Returns the distance from `offset` to the nearest bound, or zero if the range
     /// contains it.
     pub(crate) fn distance_to(self, offset: ClockOffset) -> Duration {
-        if offset < self.earliest {
-            self.earliest.since(offset).magnitude()
-        } else if offset > self.latest {
-            offset.since(self.latest).magnitude()
-        } else {
-            Duration::ZERO
-        }
+        let nearest = offset.clamp(self.earliest, self.latest);
+        offset.since(nearest).magnitude()
     }
 
     /// Returns the distance from `offset` to the farther bound, which is the largest

@@ -103,6 +103,20 @@ pub(crate) struct OffsetSample {
 }
 
 impl OffsetSample {
+    /// Returns the sample in the response of a round trip.
+    pub(crate) fn of(stated: Sample, trip: &RoundTrip) -> Self {
+        let received = trip.received.monotonic;
+        // A server that rejects a request reads its clock at once, so the true offset is near
+        // the low end. A time in whole seconds cuts off half a second on average.
+        let point = ClockOffset::from_monotonic(stated.best, received).plus(RESOLUTION / 2);
+        Self {
+            point,
+            interval: trip.interval_of(stated.earliest, stated.latest, slack(&stated)),
+            at: received,
+            stated,
+        }
+    }
+
     /// Returns the time of a clock as if a server had stated it.
     pub(crate) fn of_clock(reading: Reading) -> Self {
         let point = ClockOffset::from_monotonic(reading.wall, reading.monotonic);
@@ -166,7 +180,7 @@ pub(crate) fn judge(
         };
     }
     if error.distance_to(ClockOffset::ZERO) >= worth_a_correction(evidence) {
-        Verdict::ClockSkew(offset_sample(sample, trip))
+        Verdict::ClockSkew(OffsetSample::of(sample, trip))
     } else {
         Verdict::Inconclusive
     }
@@ -208,24 +222,6 @@ fn error_of_our_clock(
         .plus(trip.elapsed())
         .plus(GRACE);
     Interval::new(low, high)
-}
-
-fn offset_sample(sample: Sample, trip: &RoundTrip) -> OffsetSample {
-    let received = trip.received.monotonic;
-    // A server that rejects a request reads its clock at once, so the true offset is near
-    // the low end. A time in whole seconds cuts off half a second on average.
-    OffsetSample {
-        point: ClockOffset::from_monotonic(sample.best, received).plus(RESOLUTION / 2),
-        interval: trip.interval_of(sample.earliest, sample.latest, slack(&sample)),
-        at: received,
-        stated: sample,
-    }
-}
-
-/// Returns the sample in the `Date` of the response to an unsigned request.
-#[cfg(any(test, feature = "aws-config", feature = "tower"))]
-pub(crate) fn sample_of_date(date: SystemTime, trip: &RoundTrip) -> OffsetSample {
-    offset_sample(Sample::from_date(date, Strength::Date), trip)
 }
 
 fn distance_to(sample: &Sample, time: SystemTime) -> Duration {

@@ -232,15 +232,16 @@ pub(crate) struct Reading {
 }
 
 /// The local clocks. Those of the operating system are read without dynamic dispatch.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) enum LocalClocks {
-    System(SystemClock),
+    #[default]
+    System,
     Other(Box<dyn LocalClock>),
 }
 
 impl LocalClocks {
     pub(crate) const fn is_system(&self) -> bool {
-        matches!(self, Self::System(_))
+        matches!(self, Self::System)
     }
 }
 
@@ -248,7 +249,7 @@ impl LocalClock for LocalClocks {
     #[inline]
     fn wall(&self) -> SystemTime {
         match self {
-            Self::System(clock) => clock.wall(),
+            Self::System => SystemClock.wall(),
             // The SDK's adaptive rate limiter panics before 1970. The system clocks never
             // show such a time.
             Self::Other(clock) => clock.wall().max(SystemTime::UNIX_EPOCH),
@@ -257,7 +258,7 @@ impl LocalClock for LocalClocks {
 
     fn monotonic(&self) -> Duration {
         match self {
-            Self::System(clock) => clock.monotonic(),
+            Self::System => SystemClock.monotonic(),
             Self::Other(clock) => clock.monotonic(),
         }
     }

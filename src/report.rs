@@ -186,20 +186,18 @@ fn count_events(by: u64, event: &str, service: Option<&str>, origin: &Origin) {
 }
 
 fn count_resends(by: u64, outcome: ResendOutcome, origin: &Origin) {
-    let outcome = outcome.as_str();
     metric!(
         origin,
         monotonic_counter.aws_clock_skew.resends = by,
-        outcome
+        outcome = outcome.as_str()
     );
 }
 
 fn count_skipped(by: u64, reason: SkipReason, origin: &Origin) {
-    let reason = reason.as_str();
     metric!(
         origin,
         monotonic_counter.aws_clock_skew.resends_skipped = by,
-        reason
+        reason = reason.as_str()
     );
 }
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 use crate::clock::{SkewClock, SkewStatus};
 use crate::correction::Objection;
 use crate::decide::{self, Exchange};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Sample, Strength};
 use crate::host::Host;
-use crate::judge::{RoundTrip, SignedBy, WORTH_A_CORRECTION, sample_of_date};
+use crate::judge::{OffsetSample, RoundTrip, SignedBy, WORTH_A_CORRECTION};
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
 
@@ -45,7 +45,7 @@ impl SkewClock {
             received,
         };
         let date = evidence.date().ok_or(SynchronizeError::NoDate)?;
-        let sample = sample_of_date(date, &trip);
+        let sample = OffsetSample::of(Sample::from_date(date, Strength::Date), &trip);
         let exchange = Exchange {
             trip,
             evidence,

@@ -11,7 +11,7 @@ use super::announce::gauges_of;
 use super::{Listener, Shared, SkewClock, State};
 use crate::correction::ClockState;
 use crate::event::{Label, Mode, SkewEvent};
-use crate::local_clock::{LocalClock, LocalClocks, Reading, SystemClock};
+use crate::local_clock::{LocalClock, LocalClocks, Reading};
 use crate::offset::ClockOffset;
 use crate::report::{self, Origin};
 use crate::sync::{AtomicBool, AtomicU64, Mutex};
@@ -29,6 +29,7 @@ use crate::trust::Limits;
 /// assert!(clock.status().is_correcting());
 /// assert_eq!(clock.status().offset().to_string(), "20 min behind");
 /// ```
+#[derive(Default)]
 pub struct SkewClockBuilder {
     local: LocalClocks,
     limits: Limits,
@@ -39,8 +40,8 @@ pub struct SkewClockBuilder {
 }
 
 impl SkewClockBuilder {
-    /// Sets the local clock; the default is [`SystemClock`]. Tests use a `ManualClock`
-    /// (feature `test-util`).
+    /// Sets the local clock; the default is [`SystemClock`](crate::SystemClock). Tests use a
+    /// `ManualClock` (feature `test-util`).
     ///
     /// ```
     /// # #[cfg(feature = "test-util")] {
@@ -173,19 +174,6 @@ impl SkewClockBuilder {
         report::start(&clock.0.origin, observed_by);
         report::gauges(offset, uncertainty, &clock.0.origin);
         clock
-    }
-}
-
-impl Default for SkewClockBuilder {
-    fn default() -> Self {
-        Self {
-            local: LocalClocks::System(SystemClock::new()),
-            limits: Limits::default(),
-            initial_offset: None,
-            observe_only: false,
-            name: None,
-            on_event: None,
-        }
     }
 }
 

@@ -3,9 +3,9 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::*;
-use crate::evidence::{Evidence, ResponseView, Source};
+use crate::evidence::{Evidence, ResponseView, Sample, Source};
 use crate::host::Host;
-use crate::judge::{RoundTrip, SigningTime, sample_of_date};
+use crate::judge::{RoundTrip, SigningTime};
 use crate::trust::{Limits, RELEASED};
 
 const MINUTE: i64 = 60;
@@ -860,7 +860,7 @@ fn a_sample_that_the_program_asked_for_becomes_the_correction_unless_there_is_an
             operation: None,
             is_resend: false,
         };
-        let sample = sample_of_date(machine.at(ahead), &trip);
+        let sample = OffsetSample::of(Sample::from_date(machine.at(ahead), Strength::Date), &trip);
         let adopted = adopt(&mut machine.state, &exchange, &sample, machine.reading);
         (adopted, machine.ahead(KMS), machine.ahead(name))
     };
