@@ -9,7 +9,7 @@ use crate::correction::{REPAIRED, agrees};
 use crate::decide::{self, Decision, Exchange};
 use crate::event::Mode;
 #[cfg(any(feature = "sdk", feature = "tower"))]
-use crate::event::{EventKind, Label, SkewEvent, SkipReason};
+use crate::event::{EventKind, Label, SkipReason};
 use crate::host::Host;
 use crate::judge::{RoundTrip, SignedBy, SigningTime, WORTH_A_CORRECTION};
 #[cfg(any(feature = "sdk", feature = "tower"))]
@@ -142,7 +142,7 @@ impl SkewClock {
 
     /// Records an event that has no response.
     #[cfg(feature = "sdk")]
-    pub(crate) fn record(&self, event: SkewEvent) {
+    pub(crate) fn record(&self, event: crate::event::SkewEvent) {
         self.change(self.reading(), |clock| clock.events.push(event));
     }
 
