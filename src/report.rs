@@ -203,22 +203,23 @@ fn count_skipped(by: u64, reason: SkipReason, origin: &Origin) {
 
 macro_rules! log_at {
     (($level:ident, $event:ident, $suppressed:ident)
-     $($(#[$doc:meta])* $field:ident: $type:ty => $($name:literal: $form:expr),+;)*) => {
+     $($(#[$doc:meta])* $field:ident: $type:ty => $($name:literal: $form:expr),+;)*) => {{
+        let [reason, cause, missing] = $event.kind().fields();
         tracing::event!(
             target: LOG,
             Level::$level,
             {
                 event = $event.name(),
-                reason = $event.kind().reason(),
-                cause = $event.kind().cause(),
-                missing = $event.kind().missing(),
+                reason,
+                cause,
+                missing,
                 $($($name = $event.details().$field.as_ref().map($form),)+)*
                 suppressed = $suppressed
             },
             "{}",
             $event.message()
         )
-    };
+    }};
 }
 
 fn log(event: &SkewEvent, suppressed: u64) {

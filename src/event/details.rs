@@ -136,9 +136,10 @@ mod serialize {
             let (kind, details) = (self.kind(), self.details());
             let mut map = serializer.serialize_map(None)?;
             map.serialize_entry("event", kind.name())?;
-            entry(&mut map, "reason", kind.reason())?;
-            entry(&mut map, "cause", kind.cause())?;
-            entry(&mut map, "missing", kind.missing())?;
+            let [reason, cause, missing] = kind.fields();
+            entry(&mut map, "reason", reason)?;
+            entry(&mut map, "cause", cause)?;
+            entry(&mut map, "missing", missing)?;
             each_detail!(entries!(map, details));
             map.end()
         }
