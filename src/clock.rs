@@ -59,9 +59,9 @@ struct Shared {
     /// something, or an event that [`now`](SkewClock::now) left in the state has to be
     /// emitted.
     wants_accepted: AtomicBool,
-    /// The second on the monotonic clock from which an accepted response from AWS has to be
-    /// observed again, as a confirmation.
-    next_confirmation: AtomicU64,
+    /// The second on the monotonic clock at which a response from AWS was last checked for a
+    /// confirmation, or `u64::MAX`.
+    checked_at: AtomicU64,
     /// Whether a call of [`status`](SkewClock::status) is refreshing the gauges.
     is_refreshing: AtomicBool,
     state: Mutex<State>,

@@ -193,17 +193,21 @@ impl Observation<'_> {
     fn note_passed(&mut self) {
         self.note_host_time();
         let exchange = self.exchange;
-        let (Some(host), Some(date)) = (exchange.host, exchange.credible_date()) else {
+        let received = exchange.trip.received;
+        let Some(host) = exchange.host.filter(|_| exchange.evidence.accepted()) else {
             return;
         };
-        if !exchange.evidence.accepted() {
-            return;
-        }
         let is_signed_now = exchange.trip.signed_by == SignedBy::Clock(self.state.generation());
-        if is_signed_now && host.is_aws() && self.agrees_with_clock(date) {
+        let may_confirm = is_signed_now && host.is_aws();
+        if may_confirm {
+            self.state.trust.checked_at = Some(received.monotonic);
+        }
+        let Some(date) = exchange.credible_date() else {
+            return;
+        };
+        if may_confirm && self.agrees_with_clock(date) {
             self.state.trust.confirm(host, self.reading);
         }
-        let received = exchange.trip.received;
         let interval = exchange.trip.interval_of_date(date);
         if let Some(ended) = self.state.contradict(interval, Some(host), received) {
             let details = Details {

@@ -88,6 +88,9 @@ impl Default for Limits {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trust {
     confirmation: Option<Confirmation>,
+    /// When AWS last accepted a request signed by the current generation, whether its `Date`
+    /// agreed or not.
+    pub(crate) checked_at: Option<Duration>,
     /// When a host that is not AWS last changed the correction.
     last_change: Option<(Duration, Box<str>)>,
     back_offs: Vec<BackOff>,
@@ -184,6 +187,7 @@ impl Trust {
     /// Drops the confirmation, because the correction has changed.
     pub(crate) fn changed(&mut self, by: Option<&Host>, mono: Duration) {
         self.confirmation = None;
+        self.checked_at = None;
         self.last_change = by
             .filter(|host| !host.is_aws())
             .map(|host| (mono, host.name().into()));

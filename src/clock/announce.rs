@@ -54,10 +54,9 @@ impl SkewClock {
             .has_host_times
             .store(has_host_times, Ordering::Release);
         let generation = clock.generation();
-        if shared.generation.swap(generation, Ordering::AcqRel) != generation {
-            // No host has confirmed this generation.
-            shared.next_confirmation.store(0, Ordering::Relaxed);
-        }
+        shared.generation.store(generation, Ordering::Release);
+        let checked_at = clock.trust.checked_at.map_or(u64::MAX, |at| at.as_secs());
+        shared.checked_at.store(checked_at, Ordering::Relaxed);
         let wants_accepted = clock.is_contradicted()
             || (is_corrected && self.is_observe_only())
             || has_host_times

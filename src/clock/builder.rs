@@ -151,7 +151,7 @@ impl SkewClockBuilder {
             generation: AtomicU64::new(0),
             has_host_times: AtomicBool::new(false),
             wants_accepted: AtomicBool::new(false),
-            next_confirmation: AtomicU64::new(0),
+            checked_at: AtomicU64::new(u64::MAX),
             origin: Origin {
                 clock: self.name.unwrap_or_else(Label::unnamed_clock),
                 mode: if observed_by.is_some() {

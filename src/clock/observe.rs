@@ -29,19 +29,6 @@ impl SkewClock {
         let reading = self.reading();
         let mode = self.0.origin.mode;
         let decision = self.change(reading, |clock| {
-            let signed_by = exchange.trip.signed_by;
-            // This runs under the lock. Otherwise the generation could change between the
-            // comparison and the store, and the new one would wait a minute for its
-            // confirmation.
-            if signed_by == SignedBy::Clock(clock.generation())
-                && exchange.evidence.accepted()
-                && exchange.host.is_some_and(Host::is_aws)
-            {
-                let received = exchange.trip.received.monotonic;
-                let next = received.saturating_add(CONFIRMATION_PERIOD);
-                let next_confirmation = &self.0.next_confirmation;
-                next_confirmation.store(next.as_secs(), Ordering::Relaxed);
-            }
             decide::observe(clock, exchange, mode, reading)
         });
         if exchange.is_resend {
@@ -76,9 +63,8 @@ impl SkewClock {
     /// Returns whether a minute has passed since a response from AWS was last checked for a
     /// confirmation. It also returns true if the monotonic clock has gone back.
     fn wants_confirmation(&self, sent: Reading) -> bool {
-        let next = self.0.next_confirmation.load(Ordering::Relaxed);
-        let wait = next.saturating_sub(sent.monotonic.as_secs());
-        wait == 0 || wait > CONFIRMATION_PERIOD.as_secs()
+        let checked_at = self.0.checked_at.load(Ordering::Relaxed);
+        checked_at.abs_diff(sent.monotonic.as_secs()) >= CONFIRMATION_PERIOD.as_secs()
     }
 
     /// Returns the time to sign a request to a host with.
