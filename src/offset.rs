@@ -115,18 +115,16 @@ impl ClockOffset {
 
 impl fmt::Display for ClockOffset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if f.sign_plus() && self.0 != 0 {
-            f.write_str(if self.0 > 0 { "+" } else { "-" })?;
-        }
+        let (before, after) = match (f.sign_plus(), self.0) {
+            (_, 0) => ("", ""),
+            (true, 1..) => ("+", ""),
+            (true, _) => ("-", ""),
+            (false, 1..) => ("", " behind"),
+            (false, _) => ("", " ahead"),
+        };
+        f.write_str(before)?;
         write_magnitude(f, self.0.unsigned_abs())?;
-        if f.sign_plus() {
-            return Ok(());
-        }
-        match self.0 {
-            0 => Ok(()),
-            1.. => f.write_str(" behind"),
-            _ => f.write_str(" ahead"),
-        }
+        f.write_str(after)
     }
 }
 

@@ -88,15 +88,13 @@ impl Window {
         // If the monotonic clock goes back, because a checkpoint was restored, the window
         // restarts.
         let last = self.last_logged.map(|last| last.min(monotonic));
-        self.last_logged = last;
-        let is_open = last.is_none_or(|last| monotonic.saturating_sub(last) >= BETWEEN_EVENTS);
-        if is_open {
-            self.last_logged = Some(monotonic);
-            Some(std::mem::take(&mut self.suppressed))
-        } else {
+        if last.is_some_and(|last| monotonic.saturating_sub(last) < BETWEEN_EVENTS) {
+            self.last_logged = last;
             self.suppressed += 1;
-            None
+            return None;
         }
+        self.last_logged = Some(monotonic);
+        Some(std::mem::take(&mut self.suppressed))
     }
 }
 
