@@ -102,9 +102,8 @@ impl ClockState {
 
     /// Returns server time − local time, or zero if there is no correction.
     pub(crate) fn offset(&self, reading: Reading) -> ClockOffset {
-        self.correction
-            .as_ref()
-            .map_or(ClockOffset::ZERO, |correction| correction.offset(reading))
+        let correction = self.correction.as_ref();
+        correction.map_or(ClockOffset::ZERO, |known| known.offset(reading))
     }
 
     /// Records an event. It is emitted when the lock of the state is released.

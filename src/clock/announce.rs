@@ -1,6 +1,6 @@
 //! Changes of the state, and the events and gauges that they emit.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::time::Duration;
 
 use super::{SkewClock, State};
@@ -49,21 +49,16 @@ impl SkewClock {
         let shared = &self.0;
         let is_corrected = clock.correction().is_some();
         let has_host_times = clock.trust.has_host_times();
-        shared.is_corrected.store(is_corrected, Ordering::Release);
-        shared
-            .has_host_times
-            .store(has_host_times, Ordering::Release);
-        let generation = clock.generation();
-        shared.generation.store(generation, Ordering::Release);
+        shared.is_corrected.store(is_corrected, Release);
+        shared.has_host_times.store(has_host_times, Release);
+        shared.generation.store(clock.generation(), Release);
         let checked_at = clock.trust.checked_at.map_or(u64::MAX, |at| at.as_secs());
-        shared.checked_at.store(checked_at, Ordering::Relaxed);
+        shared.checked_at.store(checked_at, Relaxed);
         let wants_accepted = clock.is_contradicted()
             || (is_corrected && self.is_observe_only())
             || has_host_times
             || !clock.events.is_empty();
-        shared
-            .wants_accepted
-            .store(wants_accepted, Ordering::Relaxed);
+        shared.wants_accepted.store(wants_accepted, Relaxed);
     }
 
     fn announce(&self, version: u64, notices: &[Notice], gauges: Option<(ClockOffset, Duration)>) {
@@ -88,8 +83,7 @@ impl SkewClock {
 }
 
 pub(super) fn gauges_of(clock: &ClockState, reading: Reading) -> (ClockOffset, Duration) {
-    let uncertainty = clock.correction().map_or(Duration::ZERO, |correction| {
-        correction.uncertainty(reading.monotonic)
-    });
-    (clock.offset(reading), uncertainty)
+    let correction = clock.correction();
+    let uncertainty = correction.map(|known| known.uncertainty(reading.monotonic));
+    (clock.offset(reading), uncertainty.unwrap_or_default())
 }
