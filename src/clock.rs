@@ -192,9 +192,8 @@ impl SkewClock {
     /// Returns whether requests to any host are signed with a time other than the local
     /// time.
     pub(crate) fn is_correcting(&self) -> bool {
-        (self.0.is_corrected.load(Ordering::Acquire)
-            || self.0.has_host_times.load(Ordering::Acquire))
-            && !self.is_observe_only()
+        let is_corrected = self.0.is_corrected.load(Ordering::Acquire);
+        (is_corrected || self.has_host_times()) && !self.is_observe_only()
     }
 
     /// Returns whether a time is kept for any single host.

@@ -61,7 +61,7 @@ impl SkewClock {
     }
 
     /// Returns whether a minute has passed since a response from AWS was last checked for a
-    /// confirmation. It also returns true if the monotonic clock has gone back.
+    /// confirmation. It also returns true if the monotonic clock has gone back by a minute.
     fn wants_confirmation(&self, sent: Reading) -> bool {
         let checked_at = self.0.checked_at.load(Ordering::Relaxed);
         checked_at.abs_diff(sent.monotonic.as_secs()) >= CONFIRMATION_PERIOD.as_secs()
