@@ -3,6 +3,7 @@
 mod auth_scheme;
 #[cfg(feature = "aws-config")]
 mod configure;
+mod credentials;
 mod default_http_client;
 mod diagnose;
 mod http_client;

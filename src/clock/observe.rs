@@ -191,9 +191,11 @@ impl SentAt {
     /// corrected one.
     pub(crate) fn is_far_from(&self, signed_at: SystemTime) -> bool {
         let distance = ClockOffset::between(signed_at, self.signing.now).magnitude();
-        let corrected = ClockOffset::between(self.reading.wall, self.signing.now).magnitude();
-        let is_by_local_clock = corrected > REPAIRED && distance > corrected / 2;
-        distance >= WORTH_A_CORRECTION || is_by_local_clock
+        let is_by_local_clock = || {
+            let corrected = ClockOffset::between(self.reading.wall, self.signing.now).magnitude();
+            corrected > REPAIRED && distance > corrected / 2
+        };
+        distance >= WORTH_A_CORRECTION || (distance > REPAIRED / 2 && is_by_local_clock())
     }
 
     pub(crate) fn round_trip(self, signed_at: Option<SystemTime>, received: Reading) -> RoundTrip {

@@ -111,16 +111,19 @@ pub(crate) fn service_of(authorization: &str) -> Option<&str> {
 /// Returns whether a header shows that only the request's own signer can re-sign it: each
 /// frame of an event stream is signed, or the key belongs to an S3 Express session.
 #[cfg(feature = "sdk")]
+#[inline]
 pub(crate) fn is_signed_elsewhere(name: &str, value: &[u8]) -> bool {
-    let is_sigv4a = || name == AUTHORIZATION && value.starts_with(SIGV4A.as_bytes());
-    name == EXPRESS_TOKEN
-        || is_framed(name, value)
-        || (cfg!(not(feature = "sigv4a")) && is_sigv4a())
+    match name {
+        EXPRESS_TOKEN => true,
+        AUTHORIZATION => cfg!(not(feature = "sigv4a")) && value.starts_with(SIGV4A.as_bytes()),
+        _ => is_framed(name, value),
+    }
 }
 
 /// Returns whether a header shows that the body is signed in pieces other than SigV4
 /// chunks. The content type is needed because the SDK for Rust states no hash for an event
 /// stream.
+#[inline]
 pub(super) fn is_framed(name: &str, value: &[u8]) -> bool {
     match name {
         CONTENT_SHA256 => value.starts_with(b"STREAMING-AWS4-") && !is_chunked(value),

@@ -1,7 +1,7 @@
 //! [`SkewAuthScheme`]: the SDK's own signer, with the corrected time.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use aws_runtime::auth::sigv4::SigV4AuthScheme;
@@ -24,9 +24,9 @@ use crate::judge::SigningTime;
 use crate::offset::ClockOffset;
 use crate::report::FirstRequest;
 use crate::resign::WRITTEN;
-use crate::sdk::http_client::{self, SigningContext};
 use crate::sdk::operation::{OperationState, Signed, X_AMZ_DATE, first_header, service_of};
 use crate::sdk::sdk_correction::SdkCorrection;
+use crate::sdk::{credentials, http_client};
 use crate::timestamp;
 
 /// Auth scheme that replaces the SDK's SigV4 or SigV4a scheme, and signs with the corrected
@@ -55,6 +55,9 @@ struct SkewSigner {
     /// has another time source, and it is wrong.
     ignores_time_source: AtomicBool,
     first_request: FirstRequest,
+    /// The URI of the first request. Many clients send all requests to one URI, and sharing
+    /// it saves each of them an allocation.
+    first_uri: OnceLock<Arc<str>>,
 }
 
 impl SkewClock {
@@ -101,6 +104,7 @@ impl SkewAuthScheme {
                 corrected: OnceLock::new(),
                 ignores_time_source: AtomicBool::new(false),
                 first_request: FirstRequest::default(),
+                first_uri: OnceLock::new(),
             },
             inner,
         }
@@ -164,7 +168,13 @@ impl Sign for SkewSigner {
             is_never_shifted && is_local_time(sent.reading.wall, components)
         };
         if let Some(state) = state {
-            state.note_signed(Signed::of(request, is_local, sent, clock));
+            state.note_signed(Signed::of(
+                request,
+                self.shared(request.uri()),
+                is_local,
+                sent,
+                clock,
+            ));
             clock.note_request(&self.first_request, "install", || {
                 service_of(cfg).and_then(Label::of_service)
             });
@@ -178,6 +188,15 @@ impl Sign for SkewSigner {
 }
 
 impl SkewSigner {
+    fn shared(&self, uri: &str) -> Arc<str> {
+        let first = self.first_uri.get_or_init(|| uri.into());
+        if **first == *uri {
+            first.clone()
+        } else {
+            uri.into()
+        }
+    }
+
     fn ignores_time_source(&self, state: Option<&OperationState>) -> bool {
         if state.is_some_and(OperationState::has_resent) {
             self.ignores_time_source.store(true, Ordering::Relaxed);
@@ -208,7 +227,7 @@ impl SkewSigner {
                 .build()
         };
         let corrected = || {
-            let make = || SigningContext::of(components).components(self.clock.clone());
+            let make = || credentials::components(self.clock.clone(), components.sleep_impl());
             self.corrected.get_or_init(make).as_ref()
         };
         match host.is_none().then(corrected).flatten() {

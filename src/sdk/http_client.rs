@@ -30,11 +30,11 @@ use crate::report::FirstRequest;
 use crate::resend::{ReplayRequest, has_to_prepare, prepare, recover};
 use crate::resign::service_of;
 use crate::sdk::auth_scheme::ResignedBySdk;
+use crate::sdk::credentials::ClientCredentials;
 use crate::sdk::operation::{date_of, first_header};
 
-use copy::RequestCopy;
+use copy::{LastDate, RequestCopy};
 use request::SdkRequest;
-pub(super) use request::SigningContext;
 
 /// HTTP client that wraps another one. It re-signs and resends a request once after a clock
 /// skew error.
@@ -74,6 +74,7 @@ struct Shared {
     /// Whether at least one SDK client that uses this one has the SDK's own correction on.
     adds_age: AtomicBool,
     first_request: FirstRequest,
+    last_date: LastDate,
 }
 
 impl SkewClock {
@@ -101,6 +102,7 @@ impl SkewClock {
                 clock: self.clone(),
                 adds_age: AtomicBool::new(false),
                 first_request: FirstRequest::default(),
+                last_date: LastDate::default(),
             }),
             inner: inner.into_shared(),
         }
@@ -113,12 +115,11 @@ impl HttpClient for SkewHttpClient {
         settings: &HttpConnectorSettings,
         components: &RuntimeComponents,
     ) -> SharedHttpConnector {
-        Connector(Arc::new(Wiring {
+        SharedHttpConnector::new(Connector {
             shared: self.shared.clone(),
             inner: self.inner.http_connector(settings, components),
-            signing: SigningContext::of(components),
-        }))
-        .into_shared()
+            credentials: ClientCredentials::of(components),
+        })
     }
 
     fn validate_base_client_config(
@@ -158,77 +159,71 @@ static IS_IN_USE: AtomicBool = AtomicBool::new(false);
 
 /// The connector of one attempt of one client.
 #[derive(Clone, Debug)]
-struct Connector(Arc<Wiring>);
-
-#[derive(Debug)]
-struct Wiring {
+struct Connector {
     shared: Arc<Shared>,
     inner: SharedHttpConnector,
-    signing: SigningContext,
+    credentials: ClientCredentials,
 }
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let wiring = self.0.clone();
-        let clock = &wiring.shared.clock;
         if request.extension::<ResignedBySdk>().is_some() {
-            return wiring.inner.call(request);
+            return self.inner.call(request);
         }
-        let Some(copy) = RequestCopy::of(&request) else {
+        let connector = self.clone();
+        let clock = &connector.shared.clock;
+        let Some(copy) = RequestCopy::of(&request, &connector.shared.last_date) else {
             // The request has no signature, so a rejection cannot be due to its time.
-            let sent = wiring.inner.call(request);
-            return HttpConnectorFuture::new(
-                async move { Ok(wiring.shared.mark_cached(sent.await?)) },
-            );
+            let sent = connector.inner.call(request);
+            return HttpConnectorFuture::new(async move {
+                let mut response = sent.await?;
+                connector.shared.mark_cached(&mut response);
+                Ok(response)
+            });
         };
-        clock.note_request(&wiring.shared.first_request, "http_client", || {
+        clock.note_request(&connector.shared.first_request, "http_client", || {
             let authorization = first_header(request.headers(), &AUTHORIZATION)?;
             Label::of_service(service_of(str::from_utf8(authorization).ok()?)?)
         });
         let sent_at = SentAt::now(clock, || Host::of_uri(request.uri()));
         if copy.is_ours_to_sign() && has_to_prepare(clock, sent_at, copy.signed_at()) {
-            return HttpConnectorFuture::new(prepare_and_send(wiring, copy, request));
+            return HttpConnectorFuture::new(prepare_and_send(connector, copy, request));
         }
-        let sent = wiring.inner.call(request);
-        HttpConnectorFuture::new(first(wiring, copy, sent_at, sent))
+        let sent = connector.inner.call(request);
+        HttpConnectorFuture::new(async move {
+            let mut response = sent.await?;
+            let Shared { clock, .. } = &*connector.shared;
+            if must_observe(clock, sent_at, &response, || Host::of_uri(copy.uri())) {
+                // Few responses come this far, so this future is on the heap.
+                let copy = SdkRequest::new(connector, copy);
+                return Box::pin(observe(copy, sent_at, response)).await;
+            }
+            connector
+                .shared
+                .finish(copy.is_ours_to_sign(), &mut response);
+            Ok(response)
+        })
     }
 }
 
 /// Re-signs a request before its first send, and sends it.
 async fn prepare_and_send(
-    wiring: Arc<Wiring>,
+    connector: Connector,
     copy: RequestCopy,
     mut request: HttpRequest,
 ) -> Result<HttpResponse, ConnectorError> {
-    let mut copy = SdkRequest::new(wiring.clone(), copy);
-    let clock = &wiring.shared.clock;
+    let mut copy = SdkRequest::new(connector.clone(), copy);
+    let clock = &connector.shared.clock;
     if let Some(signature) = prepare(&mut copy, clock).await {
         copy.sign(signature, &mut request);
     }
     let sent_at = SentAt::now(clock, || Host::of_uri(request.uri()));
-    let response = wiring.inner.call(request).await?;
+    let mut response = connector.inner.call(request).await?;
     if !must_observe(clock, sent_at, &response, || copy.host()) {
-        return Ok(wiring.shared.mark_cached(response));
+        connector.shared.mark_cached(&mut response);
+        return Ok(response);
     }
     observe(copy, sent_at, response).await
-}
-
-/// Waits for the response to the first send, which is usually the only one.
-async fn first(
-    wiring: Arc<Wiring>,
-    copy: RequestCopy,
-    sent_at: SentAt,
-    sent: HttpConnectorFuture,
-) -> Result<HttpResponse, ConnectorError> {
-    let response = sent.await?;
-    let clock = &wiring.shared.clock;
-    if must_observe(clock, sent_at, &response, || Host::of_uri(copy.uri())) {
-        // Few responses come this far, so this future is on the heap.
-        return Box::pin(observe(SdkRequest::new(wiring, copy), sent_at, response)).await;
-    }
-    Ok(wiring
-        .shared
-        .mark_cached_if(copy.is_ours_to_sign(), response))
 }
 
 async fn observe(
@@ -236,13 +231,14 @@ async fn observe(
     sent_at: SentAt,
     response: HttpResponse,
 ) -> Result<HttpResponse, ConnectorError> {
-    let wiring = request.wiring().clone();
-    let clock = &wiring.shared.clock;
+    let connector = request.connector().clone();
+    let clock = &connector.shared.clock;
     let received = clock.reading();
-    let response = recover(&mut request, clock, sent_at, received, response).await?;
-    Ok(wiring
+    let mut response = recover(&mut request, clock, sent_at, received, response).await?;
+    connector
         .shared
-        .mark_cached_if(request.is_ours_to_sign(), response))
+        .finish(request.is_ours_to_sign(), &mut response);
+    Ok(response)
 }
 
 /// Mark on a response that an HTTP client of this clock has observed. It is an extension,
@@ -275,22 +271,19 @@ fn must_observe(
 impl Shared {
     /// Marks a response as one from a cache, unless only the SDK can re-sign its request:
     /// such a response is left to the SDK's own correction.
-    fn mark_cached_if(&self, is_ours_to_sign: bool, response: HttpResponse) -> HttpResponse {
+    fn finish(&self, is_ours_to_sign: bool, response: &mut HttpResponse) {
         if is_ours_to_sign {
-            self.mark_cached(response)
-        } else {
-            response
+            self.mark_cached(response);
         }
     }
 
     /// Marks a response as one from a cache. The SDK's own correction then ignores its
     /// `Date` (aws-runtime, `service_clock_skew.rs`); otherwise it would correct a second
     /// time.
-    fn mark_cached(&self, mut response: HttpResponse) -> HttpResponse {
+    fn mark_cached(&self, response: &mut HttpResponse) {
         let adds_age = self.adds_age.load(Ordering::Relaxed) && !self.clock.is_observe_only();
         if adds_age && first_header(response.headers(), &AGE).is_none() {
             response.headers_mut().insert("age", "0");
         }
-        response
     }
 }

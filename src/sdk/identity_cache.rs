@@ -3,6 +3,7 @@
 mod fallback;
 mod loaded;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::SystemTime;
 
@@ -17,11 +18,12 @@ use aws_smithy_runtime_api::client::runtime_components::{
     RuntimeComponents, RuntimeComponentsBuilder,
 };
 use aws_smithy_runtime_api::shared::IntoShared;
-use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
+use aws_smithy_types::config_bag::ConfigBag;
 
 use crate::clock::SkewClock;
 use crate::event::{Details, EventKind, Missing, SkewEvent};
 use crate::lifetime::Clocks;
+use crate::sdk::credentials::{ONLY_PROVIDER, ValidAt};
 use crate::sdk::interceptor;
 use crate::sdk::operation::OperationState;
 use fallback::WithFallback;
@@ -47,6 +49,8 @@ pub struct SkewIdentityCache {
     /// The first resolver, wrapped for the caches. Most clients have only one, and look it
     /// up at every call.
     wrapped: OnceLock<SharedIdentityResolver>,
+    /// Whether there are other resolvers.
+    has_others: AtomicBool,
 }
 
 impl SkewClock {
@@ -71,6 +75,7 @@ impl SkewClock {
             current: RwLock::new(first),
             loaded: Arc::default(),
             wrapped: OnceLock::new(),
+            has_others: AtomicBool::new(false),
         }
     }
 }
@@ -97,18 +102,24 @@ impl SkewIdentityCache {
     /// returned.
     fn with_fallback(&self, resolver: SharedIdentityResolver) -> SharedIdentityResolver {
         let partition = resolver.cache_partition();
-        let wrapped = || {
-            SharedIdentityResolver::new(WithFallback {
-                inner: resolver,
-                clock: self.clock.clone(),
-                loaded: self.loaded.clone(),
-            })
-        };
-        match self.wrapped.get() {
-            Some(first) if first.cache_partition() == partition => first.clone(),
-            Some(_) => wrapped(),
-            None => self.wrapped.get_or_init(wrapped).clone(),
+        let first = self.wrapped.get();
+        if let Some(first) = first.filter(|first| first.cache_partition() == partition) {
+            return first.clone();
         }
+        if partition == ONLY_PROVIDER.cache_partition() {
+            let only = first.filter(|_| !self.has_others.load(Ordering::Relaxed));
+            return only.cloned().unwrap_or(resolver);
+        }
+        let wrapped = SharedIdentityResolver::new(WithFallback {
+            inner: resolver,
+            clock: self.clock.clone(),
+            loaded: self.loaded.clone(),
+        });
+        let first = self.wrapped.get_or_init(|| wrapped.clone());
+        if first.cache_partition() != partition {
+            self.has_others.store(true, Ordering::Relaxed);
+        }
+        wrapped
     }
 
     /// Reports a client that has this cache and nothing that corrects its signatures. This
@@ -216,13 +227,4 @@ impl ResolveCachedIdentity for SkewIdentityCache {
         let (_, first) = &self.first;
         first.validate_final_config(runtime_components, cfg)
     }
-}
-
-/// In the config of a request for credentials: the time at which they have to be valid, which
-/// may be that of a single host.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ValidAt(pub(super) SystemTime);
-
-impl Storable for ValidAt {
-    type Storer = StoreReplace<Self>;
 }

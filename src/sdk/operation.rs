@@ -1,6 +1,6 @@
 //! [`OperationState`]: the state that the integration keeps during one operation.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use aws_smithy_runtime::client::retries::TokenBucket;
@@ -174,7 +174,7 @@ pub(super) struct Signed {
     pub(super) sent: SentAt,
     /// The signing time. `None` if it is the second of the local clock in `sent`.
     amz_date: Option<[u8; AMZ_DATE]>,
-    uri: Box<str>,
+    uri: Arc<str>,
     pub(super) is_replayable: bool,
 }
 
@@ -185,6 +185,7 @@ impl Signed {
     #[inline]
     pub(super) fn of(
         request: &HttpRequest,
+        uri: Arc<str>,
         is_local: bool,
         sent: SentAt,
         clock: &SkewClock,
@@ -199,7 +200,7 @@ impl Signed {
             clock: clock.id(),
             sent,
             amz_date: (!is_local).then(|| date().unwrap_or_default()),
-            uri: request.uri().into(),
+            uri,
             // A body in memory can always be sent again. For others `try_clone` tells.
             is_replayable: body.bytes().is_some() || body.try_clone().is_some(),
         }

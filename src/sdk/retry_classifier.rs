@@ -72,6 +72,13 @@ impl ClassifyRetry for SkewRetryClassifier {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ResendMark;
 
+/// Returns whether the first classifier of a client is this one, which usually is so if the
+/// client has it.
+pub(super) fn is_classifier_first(components: &RuntimeComponents) -> bool {
+    let first = components.retry_classifiers().next();
+    first.is_some_and(|classifier| classifier.name() == NAME)
+}
+
 /// Returns whether a client has this classifier.
 #[inline]
 pub(super) fn has_classifier(components: &RuntimeComponents) -> bool {

@@ -133,3 +133,64 @@ async fn keys_that_rotate_at_every_load_lose_no_more_calls_than_with_the_sdk_alo
         }
     }
 }
+
+/// How a call gets credentials of its own.
+#[derive(Clone, Copy, Debug)]
+enum Own {
+    OfOperation,
+    OfClient,
+    /// Of a client with an identity cache of the user.
+    OfClientWithCache,
+}
+
+#[tokio::test]
+async fn a_request_is_re_signed_with_the_credentials_of_its_own_provider() {
+    for own in [Own::OfOperation, Own::OfClient, Own::OfClientWithCache] {
+        // The call is rejected with its first session, or with one that has expired. The HTTP
+        // client does not know an expired one from an identity cache of the user.
+        let in_use = [false, true].into_iter();
+        for is_in_use in
+            in_use.filter(|is_in_use| !is_in_use || !matches!(own, Own::OfClientWithCache))
+        {
+            let world = World::with_skew(0);
+            let wire = Wire::new(&world, minutes(5));
+            let clock = world.skew_clock();
+            let config = Integration::HttpClient.config(&base(&world, &wire), &clock);
+            let config = config.into_builder();
+            let config = config
+                .credentials_provider(role(&world, "ASIAfirst".to_owned()))
+                .build();
+            let first = aws_sdk_sqs::Client::new(&config);
+            assert_eq!(receive(&first, QUEUE).await, Ok(()));
+            let second = role(&world, "ASIAsecond".to_owned());
+            let builder = Builder::from(&config).credentials_provider(second.clone());
+            let client = aws_sdk_sqs::Client::from_conf(match own {
+                Own::OfClientWithCache => builder
+                    .identity_cache(IdentityCache::lazy().build())
+                    .build(),
+                _ => builder.build(),
+            });
+            let call = async || match own {
+                Own::OfOperation => {
+                    let call = first.receive_message().queue_url(QUEUE).customize();
+                    let own = Builder::new().credentials_provider(second.clone());
+                    let sent = call.config_override(own).send().await;
+                    assert!(sent.is_ok(), "{sent:?}, {is_in_use}");
+                }
+                _ => assert_eq!(receive(&client, QUEUE).await, Ok(())),
+            };
+            if is_in_use {
+                call().await;
+            }
+            world.advance(minutes(120));
+            world.set_skew(-2 * HOUR);
+            let accepted = wire.seen().len();
+            call().await;
+            let seen = &wire.seen()[accepted..];
+            assert_eq!(seen, [false, true], "{own:?}, {is_in_use}");
+            let keys = &wire.keys()[accepted..];
+            let is_own = keys.iter().all(|key| key.starts_with("ASIAsecond"));
+            assert!(is_own, "{keys:?}, {own:?}, {is_in_use}");
+        }
+    }
+}

@@ -146,6 +146,7 @@ struct Inner {
     fates: Mutex<VecDeque<Fate>>,
     sent: AtomicUsize,
     seen: Mutex<Vec<bool>>,
+    keys: Mutex<Vec<String>>,
     /// `x-amz-date` of the last request.
     signed_at: Mutex<Option<SystemTime>>,
 }
@@ -170,6 +171,7 @@ impl Wire {
             fates: Mutex::default(),
             sent: AtomicUsize::default(),
             seen: Mutex::default(),
+            keys: Mutex::default(),
             signed_at: Mutex::default(),
         }))
     }
@@ -223,6 +225,11 @@ impl Wire {
     /// How many requests the service has rejected.
     pub(crate) fn rejected(&self) -> usize {
         self.seen().iter().filter(|accepted| !**accepted).count()
+    }
+
+    /// The access keys of the requests that reached the service.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        self.0.keys.lock().expect("is not poisoned").clone()
     }
 
     /// Plans what happens to the next requests. The service answers those after them.
@@ -279,6 +286,11 @@ impl Wire {
         let denied = *self.0.denied.lock().expect("is not poisoned");
         let key = request.headers().get("authorization").unwrap_or_default();
         let is_denied = denied.is_some_and(|it| request.uri().contains(it) || key.contains(it));
+        let key = key
+            .split_once("Credential=")
+            .and_then(|(_, key)| key.split_once('/'));
+        let key = key.map_or_else(String::new, |(key, _)| key.to_owned());
+        self.0.keys.lock().expect("is not poisoned").push(key);
         let verdict = self.verdict(signed_at, now);
         let verdict = verdict.or_else(|| is_denied.then(String::new));
         let has_expired = verdict.is_none() && has_expired(request, now);

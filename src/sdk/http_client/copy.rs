@@ -1,6 +1,7 @@
 //! [`RequestCopy`]: a copy of a request that was sent, so that it can be sent again.
 
 use std::str;
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use aws_smithy_runtime_api::client::connection::CaptureSmithyConnection;
@@ -13,11 +14,10 @@ use crate::timestamp;
 /// A request in one piece of memory, which is parsed only when it is needed. That is far
 /// cheaper than a clone, which needs one or two allocations for each header.
 pub(super) struct RequestCopy {
-    /// The method, the URI, each [`Header`], and a small body.
+    /// The head as HTTP/1.1 writes it, `METHOD URI` and the headers in lines of their own,
+    /// and a small body. No part of a head contains a line feed.
     text: Vec<u8>,
-    method_ends: usize,
-    uri_ends: usize,
-    headers_end: usize,
+    head_ends: usize,
     body: Body,
     /// Lets the SDK close a broken connection. Other extensions are not copied: the
     /// telemetry of the attempt belongs to the first send.
@@ -36,27 +36,30 @@ enum Body {
 
 impl RequestCopy {
     /// Copies a request. Returns `None` if the request is not signed.
-    pub(super) fn of(request: &HttpRequest) -> Option<Self> {
+    pub(super) fn of(request: &HttpRequest, last_date: &LastDate) -> Option<Self> {
         let mut text = Vec::with_capacity(USUAL);
         text.extend_from_slice(request.method().as_bytes());
-        let method_ends = text.len();
+        text.push(b' ');
         text.extend_from_slice(request.uri().as_bytes());
-        let uri_ends = text.len();
         let mut is_signed = false;
         let mut is_ours_to_sign = true;
         let mut signed_at = None;
         for (name, value) in request.headers().iter_bytes() {
-            is_signed |= name == "authorization" && is_signature(value);
-            is_ours_to_sign &= !is_signed_elsewhere(name, value);
-            if name == "x-amz-date" {
-                signed_at = str::from_utf8(value).ok().and_then(timestamp::sigv4);
+            match name {
+                "authorization" => is_signed |= is_signature(value),
+                "x-amz-date" => signed_at = last_date.read(value),
+                _ => {}
             }
-            Header::write(name.as_bytes(), value, &mut text)?;
+            is_ours_to_sign &= !is_signed_elsewhere(name, value);
+            text.push(b'\n');
+            text.extend_from_slice(name.as_bytes());
+            text.push(b':');
+            text.extend_from_slice(value);
         }
         if !is_signed {
             return None;
         }
-        let headers_end = text.len();
+        let head_ends = text.len();
         let body = match request.body().bytes() {
             Some(bytes) if bytes.len() <= SMALL => {
                 text.extend_from_slice(bytes);
@@ -69,9 +72,7 @@ impl RequestCopy {
         };
         Some(Self {
             text,
-            method_ends,
-            uri_ends,
-            headers_end,
+            head_ends,
             body,
             connection: request.extension::<CaptureSmithyConnection>().cloned(),
             is_ours_to_sign,
@@ -90,31 +91,24 @@ impl RequestCopy {
     }
 
     pub(super) fn uri(&self) -> &str {
-        self.part(self.method_ends, self.uri_ends)
+        self.parts().1
     }
 
     /// Returns the request, and whether it is whole and can be sent.
     pub(super) fn into_request(self) -> (HttpRequest, bool) {
+        let (method, uri, headers) = self.parts();
         let mut request = HttpRequest::new(SdkBody::taken());
-        let mut is_whole = request.set_method(self.part(0, self.method_ends)).is_ok()
-            && request.set_uri(self.uri()).is_ok();
-        let mut headers = self
-            .text
-            .get(self.uri_ends..self.headers_end)
-            .unwrap_or(&[]);
-        while let Some((name, value)) = Header::read(&mut headers) {
-            // The SDK cannot make a header that is not UTF-8.
-            let added = str::from_utf8(name).ok().zip(str::from_utf8(value).ok());
-            is_whole &= added.is_some_and(|(name, value)| {
-                let added = request
-                    .headers_mut()
-                    .try_append(name.to_owned(), value.to_owned());
-                added.is_ok()
-            });
+        let mut is_whole = request.set_method(method).is_ok() && request.set_uri(uri).is_ok();
+        for header in headers.lines() {
+            let (name, value) = header.split_once(':').unwrap_or_default();
+            let added = request
+                .headers_mut()
+                .try_append(name.to_owned(), value.to_owned());
+            is_whole &= added.is_ok();
         }
         match self.body {
             Body::Small => {
-                let bytes = self.text.get(self.headers_end..).unwrap_or_default();
+                let bytes = self.text.get(self.head_ends..).unwrap_or_default();
                 *request.body_mut() = SdkBody::from(bytes.to_vec());
             }
             Body::Large(body) => *request.body_mut() = *body,
@@ -126,40 +120,31 @@ impl RequestCopy {
         (request, is_whole)
     }
 
-    fn part(&self, from: usize, to: usize) -> &str {
-        let bytes = self.text.get(from..to).unwrap_or_default();
-        // The method and the URI were text.
-        str::from_utf8(bytes).unwrap_or_default()
+    /// Returns the method, the URI, and the lines with the headers.
+    fn parts(&self) -> (&str, &str, &str) {
+        let head = self.text.get(..self.head_ends).unwrap_or_default();
+        // The SDK cannot make a header that is not UTF-8.
+        let head = str::from_utf8(head).unwrap_or_default();
+        let (line, headers) = head.split_once('\n').unwrap_or_default();
+        let (method, uri) = line.split_once(' ').unwrap_or_default();
+        (method, uri, headers)
     }
 }
 
-/// A header as two lengths, followed by the name and the value.
-struct Header;
+/// The last signing time that was read. Requests of the same second have the same one, and
+/// reading it costs as much as half of a copy.
+#[derive(Debug, Default)]
+pub(super) struct LastDate(Mutex<Option<([u8; 16], SystemTime)>>);
 
-impl Header {
-    /// Appends a header. Returns `None` for one of 4 GiB or more, which no HTTP client
-    /// sends.
-    #[inline]
-    fn write(name: &[u8], value: &[u8], text: &mut Vec<u8>) -> Option<()> {
-        let name_length = u64::from(u32::try_from(name.len()).ok()?);
-        let value_length = u64::from(u32::try_from(value.len()).ok()?);
-        let lengths = name_length << u32::BITS | value_length;
-        text.reserve(size_of::<u64>() + name.len() + value.len());
-        text.extend_from_slice(&lengths.to_ne_bytes());
-        text.extend_from_slice(name);
-        text.extend_from_slice(value);
-        Some(())
-    }
-
-    fn read<'a>(text: &mut &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
-        let (lengths, rest) = text.split_first_chunk()?;
-        let lengths = u64::from_ne_bytes(*lengths);
-        let name = usize::try_from(lengths >> u32::BITS).ok()?;
-        let value = usize::try_from(lengths & u64::from(u32::MAX)).ok()?;
-        let (name, rest) = rest.split_at_checked(name)?;
-        let (value, rest) = rest.split_at_checked(value)?;
-        *text = rest;
-        Some((name, value))
+impl LastDate {
+    fn read(&self, date: &[u8]) -> Option<SystemTime> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, time)) = last.filter(|(known, _)| known == date) {
+            return Some(time);
+        }
+        let time = timestamp::sigv4(str::from_utf8(date).ok()?)?;
+        *last = Some((date.try_into().ok()?, time));
+        Some(time)
     }
 }
 
@@ -190,7 +175,9 @@ mod tests {
     fn a_request_comes_back_as_it_was() {
         for length in [0, 1, SMALL, SMALL + 1, 100_000] {
             let given = request(SdkBody::from(vec![7; length]));
-            let (copy, is_whole) = RequestCopy::of(&given).unwrap().into_request();
+            let (copy, is_whole) = RequestCopy::of(&given, &LastDate::default())
+                .unwrap()
+                .into_request();
             assert!(is_whole, "{length}");
             assert_eq!((copy.method(), copy.uri()), (given.method(), given.uri()));
             let pairs = |request: &HttpRequest| {
@@ -208,7 +195,9 @@ mod tests {
     fn a_stream_is_gone_and_the_head_of_its_request_is_not() {
         let stream = SdkBody::from_body_1_x(SdkBody::from("once"));
         let given = request(stream);
-        let (copy, is_whole) = RequestCopy::of(&given).unwrap().into_request();
+        let (copy, is_whole) = RequestCopy::of(&given, &LastDate::default())
+            .unwrap()
+            .into_request();
         assert!(!is_whole);
         assert_eq!(copy.uri(), given.uri());
         assert_eq!(copy.headers().len(), given.headers().len());
@@ -218,8 +207,8 @@ mod tests {
     fn a_request_without_a_signature_is_not_kept() {
         let mut given = request(SdkBody::empty());
         given.headers_mut().insert("authorization", "Bearer x");
-        assert!(RequestCopy::of(&given).is_none());
+        assert!(RequestCopy::of(&given, &LastDate::default()).is_none());
         given.headers_mut().remove("authorization");
-        assert!(RequestCopy::of(&given).is_none());
+        assert!(RequestCopy::of(&given, &LastDate::default()).is_none());
     }
 }
