@@ -72,8 +72,9 @@ impl SkewClock {
 /// [`auth_scheme`](SkewClock::auth_scheme),
 /// [`retry_classifier`](SkewClock::retry_classifier),
 /// [`identity_cache`](SkewClock::identity_cache), [`interceptor`](SkewClock::interceptor)
-/// and [`local_time`](SkewClock::local_time). It is a macro because the builders of the
-/// services have no trait in common.
+/// and [`local_time`](SkewClock::local_time). It also wraps the builder's sleep
+/// implementation, so that a resend does not wait a millisecond for a timer. It is a macro
+/// because the builders of the services have no trait in common.
 ///
 /// If a retry classifier of the client forbids the retry of a clock skew error, that call
 /// fails, and the next one succeeds. See
@@ -89,6 +90,9 @@ macro_rules! install {
             .identity_cache(clock.identity_cache())
             .time_source(clock.local_time());
         builder.push_interceptor($crate::__private::permanent(clock.interceptor()));
+        // Only a config shows the sleep implementation of its builder.
+        let sleep_impl = builder.clone().build().sleep_impl();
+        builder.set_sleep_impl($crate::__private::without_idle_timers(sleep_impl));
         builder
     }};
     ($($other:tt)*) => {
@@ -134,6 +138,10 @@ macro_rules! __push_auth_schemes {
 /// Items that the macro needs from crates that its user may not depend on.
 #[doc(hidden)]
 pub mod private {
+    use std::future::ready;
+    use std::time::Duration;
+
+    use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep, Sleep, default_async_sleep};
     use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
     #[cfg(feature = "sigv4a")]
     use aws_types::region::SigningRegionSet;
@@ -144,6 +152,27 @@ pub mod private {
     /// whether the operation's config disables it.
     pub fn permanent(interceptor: SkewInterceptor) -> SharedInterceptor {
         SharedInterceptor::permanent(interceptor)
+    }
+
+    /// Wraps a client's sleep implementation, or the SDK's default if the client has none.
+    pub fn without_idle_timers(sleep: Option<SharedAsyncSleep>) -> Option<SharedAsyncSleep> {
+        let sleep = sleep.or_else(default_async_sleep)?;
+        Some(SharedAsyncSleep::new(WithoutIdleTimers(sleep)))
+    }
+
+    /// A sleep implementation that is ready at once for a duration of zero, which the SDK
+    /// requests before our resend. Tokio's timer takes a millisecond for it.
+    #[derive(Debug)]
+    struct WithoutIdleTimers(SharedAsyncSleep);
+
+    impl AsyncSleep for WithoutIdleTimers {
+        fn sleep(&self, duration: Duration) -> Sleep {
+            if duration.is_zero() {
+                Sleep::new(ready(()))
+            } else {
+                self.0.sleep(duration)
+            }
+        }
     }
 
     /// Provides a method that only the config builders of services with SigV4a have.

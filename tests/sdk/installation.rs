@@ -1,6 +1,6 @@
 //! Clients that have all parts of the crate, some of them, or some of them twice.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_clock_skew::event::EventKind;
@@ -10,6 +10,7 @@ use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_sdk_sqs::config::Builder;
 use aws_sdk_sqs::config::retry::RetryPartition;
+use aws_smithy_async::rt::sleep::{AsyncSleep, Sleep};
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::retries::classifiers::{
     ClassifyRetry, RetryAction, SharedRetryClassifier,
@@ -17,7 +18,7 @@ use aws_smithy_runtime_api::client::retries::classifiers::{
 use tokio::task::JoinSet;
 
 use crate::clients::{
-    Integration, SDK_AND_ALL, config, config_in, receive, send, sqs, without_retries,
+    Integration, SDK_AND_ALL, config, config_in, receive, send, sqs, sqs_of, without_retries,
 };
 use crate::log::Log;
 use crate::observer::observer;
@@ -503,5 +504,35 @@ async fn a_time_source_that_is_set_after_the_installation_costs_no_more_than_wit
                 assert!(rejected <= alone, "{local} {own:?}: {rejected} and {alone}");
             }
         }
+    }
+}
+
+/// A sleep implementation that lets virtual time pass, and records what it is asked for.
+#[derive(Clone, Debug)]
+struct RecordedSleep(World, Arc<Mutex<Vec<Duration>>>);
+
+impl AsyncSleep for RecordedSleep {
+    fn sleep(&self, duration: Duration) -> Sleep {
+        self.1.lock().expect("is not poisoned").push(duration);
+        self.0.sleep(duration)
+    }
+}
+
+/// Tokio's timer takes a millisecond even for a duration of zero, which the SDK requests before a
+/// resend.
+#[tokio::test]
+async fn a_resend_waits_for_no_timer_and_other_waits_use_that_of_the_builder() {
+    for integration in SDK_AND_ALL {
+        let world = World::with_skew(-20 * MINUTE);
+        let wire = Wire::new(&world, minutes(5));
+        let sleep = RecordedSleep(world.clone(), Arc::default());
+        let config = config_in(&world, wire.clone(), URL).into_builder();
+        let config = config.sleep_impl(sleep.clone()).build();
+        let sqs = sqs_of(integration, &config, &world.skew_clock());
+        assert_eq!(receive(&sqs, QUEUE).await, Ok(()), "{integration:?}");
+        assert_eq!(wire.rejected(), 1, "{integration:?}");
+        let durations = sleep.1.lock().expect("is not poisoned");
+        assert!(!durations.is_empty(), "{integration:?}");
+        assert!(!durations.contains(&Duration::ZERO), "{integration:?}");
     }
 }
