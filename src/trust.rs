@@ -88,8 +88,7 @@ impl Default for Limits {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trust {
     confirmation: Option<Confirmation>,
-    /// When AWS last accepted a request signed by the current generation, whether its `Date`
-    /// agreed or not.
+    /// When AWS last accepted a request of the current generation, with whatever `Date`.
     pub(crate) checked_at: Option<Duration>,
     /// When a host that is not AWS last changed the correction.
     last_change: Option<(Duration, Box<str>)>,
@@ -244,8 +243,7 @@ impl Trust {
     /// minute, then for two, four, and at most for an hour. It ends earlier if the local
     /// clock is set, because the trial may have been of that clock.
     pub(crate) fn back_off(&mut self, host: &str, reading: Reading) {
-        let mut known = self.back_offs.iter();
-        let known = known.find(|known| *known.host == *host);
+        let known = self.back_offs.iter().find(|known| *known.host == *host);
         let lasts = known.map_or(FIRST_BACK_OFF, |known| {
             (known.lasts * 2).min(LONGEST_BACK_OFF)
         });
