@@ -123,7 +123,7 @@ impl Attempt {
     /// signed with this time.
     pub fn signing_time(&mut self) -> SystemTime {
         self.sent = SentAt::now(&self.clock, || self.host.clone());
-        self.sent.signing().now
+        self.sent.signing.now
     }
 
     /// Observes the response to the request, updates the clock, and returns what to do
@@ -146,7 +146,7 @@ impl Attempt {
         if !must_observe {
             return NextStep::Finish;
         }
-        let signed_at = whole_seconds(sent.signing().now);
+        let signed_at = whole_seconds(sent.signing.now);
         let exchange = Exchange {
             trip: sent.round_trip(Some(signed_at), self.clock.reading()),
             evidence: &evidence,

@@ -56,12 +56,12 @@ struct Shared {
     generation: AtomicU64,
     has_host_times: AtomicBool,
     /// Whether each accepted response has to be observed: it could confirm or end
-    /// something, or an event that [`now`](SkewClock::now) left in `unreported` has to be
+    /// something, or an event that [`now`](SkewClock::now) left in the state has to be
     /// emitted.
     wants_accepted: AtomicBool,
-    /// The second on the monotonic clock from which an accepted response from AWS has to be
-    /// observed again, as a confirmation.
-    next_confirmation: AtomicU64,
+    /// The second on the monotonic clock at which a response from AWS was last checked for a
+    /// confirmation, or `u64::MAX`.
+    checked_at: AtomicU64,
     /// Whether a call of [`status`](SkewClock::status) is refreshing the gauges.
     is_refreshing: AtomicBool,
     state: Mutex<State>,
@@ -72,13 +72,13 @@ struct Shared {
 
 type Listener = Box<dyn Fn(&SkewEvent) + Send + Sync>;
 
+#[derive(Default)]
 struct State {
     clock: ClockState,
     /// When [`now`](SkewClock::now) last checked whether the wall clock was repaired, on
     /// the monotonic clock.
     wall_checked_at: Duration,
     throttle: Throttle,
-    unreported: Vec<SkewEvent>,
     /// Counts the changes that [`SkewWatcher`] reports.
     version: u64,
 }
@@ -132,9 +132,7 @@ impl SkewClock {
     /// ```
     pub fn reset(&self) {
         let reading = self.reading();
-        self.change(reading, |clock, events| {
-            decide::reset(clock, reading, events)
-        });
+        self.change(reading, |clock| decide::reset(clock, reading));
     }
 
     /// Sets a known offset, server time − local time.
@@ -161,9 +159,7 @@ impl SkewClock {
     /// ```
     pub fn set_offset(&self, offset: ClockOffset) {
         let reading = self.reading();
-        self.change(reading, |clock, events| {
-            decide::set_offset(clock, offset, reading, events)
-        });
+        self.change(reading, |clock| decide::set_offset(clock, offset, reading));
     }
 
     /// Returns whether the clock only observes: it reports clock skew and corrects nothing.
@@ -196,9 +192,8 @@ impl SkewClock {
     /// Returns whether requests to any host are signed with a time other than the local
     /// time.
     pub(crate) fn is_correcting(&self) -> bool {
-        (self.0.is_corrected.load(Ordering::Acquire)
-            || self.0.has_host_times.load(Ordering::Acquire))
-            && !self.is_observe_only()
+        let is_corrected = self.0.is_corrected.load(Ordering::Acquire);
+        (is_corrected || self.has_host_times()) && !self.is_observe_only()
     }
 
     /// Returns whether a time is kept for any single host.
@@ -228,10 +223,11 @@ impl SkewClock {
     #[cold]
     #[inline(never)]
     fn corrected_now(&self) -> SystemTime {
+        let local = &self.0.local;
         if self.is_observe_only() {
-            return self.0.local.wall();
+            return local.wall();
         }
-        let mono = self.0.local.monotonic_by_one_clock();
+        let mono = local.is_system().then(|| local.monotonic());
         let mut state = self.lock();
         if let Some(mono) = mono
             && mono.abs_diff(state.wall_checked_at) < WALL_CHECK_PERIOD
@@ -248,9 +244,9 @@ impl SkewClock {
     /// Ends a correction that no longer holds. Its event is emitted later: here, a
     /// subscriber could call this clock again, or delay a signature.
     fn clear_outdated(&self, state: &mut State, reading: Reading) {
-        let before = state.unreported.len();
-        decide::clear_outdated(&mut state.clock, reading, &mut state.unreported);
-        if state.unreported.len() != before {
+        let before = state.clock.events.len();
+        decide::clear_outdated(&mut state.clock, reading);
+        if state.clock.events.len() != before {
             self.publish(state);
         }
     }

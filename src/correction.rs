@@ -5,6 +5,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use crate::event::{Details, EventKind, SkewEvent};
 use crate::host::Host;
 use crate::interval::Interval;
 use crate::judge::{OffsetSample, SignedBy, SigningTime};
@@ -13,7 +14,7 @@ use crate::offset::ClockOffset;
 use crate::trust::{Limits, Trust, wall_on_monotonic};
 
 /// The correction, and what decides whether a sample may change it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct ClockState {
     limits: Limits,
     /// `None` while the local wall clock is trusted.
@@ -23,16 +24,14 @@ pub(crate) struct ClockState {
     /// The latest reading of the monotonic clock.
     seen: Duration,
     pub(crate) trust: Trust,
+    /// The events that were not emitted yet.
+    pub(crate) events: Vec<SkewEvent>,
 }
 
-/// The offset that the clock applies, with its uncertainty.
+/// The sample that the clock applies.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Correction {
-    /// Server time − monotonic clock; signatures carry this time.
-    point: ClockOffset,
-    /// The range of server time − monotonic clock, as of `updated_at`.
-    interval: Interval,
-    updated_at: Duration,
+    sample: OffsetSample,
     /// When the local clock was found to be wrong; a replaced correction passes it on.
     since: Duration,
     host: Option<Host>,
@@ -51,27 +50,15 @@ impl ClockState {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
             limits,
-            correction: None,
-            generation: 0,
-            contradictions: 0,
-            seen: Duration::ZERO,
-            trust: Trust::default(),
+            ..Self::default()
         }
     }
 
     /// Starts with a known offset. An offset of 30 s or less is ignored.
     pub(crate) fn start_at(&mut self, offset: ClockOffset, reading: Reading) {
-        let point = ClockOffset::from_monotonic(offset.shift(reading.wall), reading.monotonic);
-        let correction = Correction {
-            point,
-            interval: Interval::exactly(point),
-            updated_at: reading.monotonic,
-            since: reading.monotonic,
-            host: None,
-        };
-        if !correction.agrees_with_wall(reading) {
-            self.replace(Some(correction));
-        }
+        let wall = offset.shift(reading.wall);
+        let sample = OffsetSample::of_clock(Reading { wall, ..reading });
+        self.update(&sample, None, reading);
     }
 
     pub(crate) const fn correction(&self) -> Option<&Correction> {
@@ -85,15 +72,14 @@ impl ClockState {
 
     /// Returns the time to sign with.
     pub(crate) fn now(&self, reading: Reading) -> SystemTime {
-        self.correction.as_ref().map_or(reading.wall, |correction| {
-            correction.point.at_monotonic(reading.monotonic)
-        })
+        self.corrected_at(reading.monotonic).unwrap_or(reading.wall)
     }
 
     /// Returns the corrected time when the monotonic clock reads `mono`, if there is a
     /// correction.
     pub(crate) fn corrected_at(&self, mono: Duration) -> Option<SystemTime> {
-        Some(self.correction.as_ref()?.point.at_monotonic(mono))
+        let correction = self.correction.as_ref()?;
+        Some(correction.sample.point.at_monotonic(mono))
     }
 
     /// Returns the time to sign requests to a host with: the time that is kept for this
@@ -116,9 +102,13 @@ impl ClockState {
 
     /// Returns server time − local time, or zero if there is no correction.
     pub(crate) fn offset(&self, reading: Reading) -> ClockOffset {
-        self.correction
-            .as_ref()
-            .map_or(ClockOffset::ZERO, |correction| correction.offset(reading))
+        let correction = self.correction.as_ref();
+        correction.map_or(ClockOffset::ZERO, |known| known.offset(reading))
+    }
+
+    /// Records an event. It is emitted when the lock of the state is released.
+    pub(crate) fn report(&mut self, kind: EventKind, details: Details) {
+        self.events.push(SkewEvent::new(kind, details));
     }
 
     /// Returns why a sample may not become the correction, or `None` if it may.
@@ -146,9 +136,7 @@ impl ClockState {
     ) -> Option<Correction> {
         let previous = self.correction.take();
         let correction = Correction {
-            point: sample.point,
-            interval: sample.interval,
-            updated_at: sample.at,
+            sample: *sample,
             since: previous.as_ref().map_or(sample.at, |known| known.since),
             host: host.cloned(),
         };
@@ -164,11 +152,8 @@ impl ClockState {
 
     /// Ends the correction if the wall clock is correct again, and returns it.
     pub(crate) fn clear_if_repaired(&mut self, reading: Reading) -> Option<Correction> {
-        self.correction
-            .as_ref()?
-            .agrees_with_wall(reading)
-            .then_some(())?;
-        self.replace(None)
+        let is_repaired = self.correction.as_ref()?.agrees_with_wall(reading);
+        is_repaired.then(|| self.replace(None))?
     }
 
     /// Records a reading of the monotonic clock. If that clock has gone back, as it does
@@ -187,10 +172,11 @@ impl ClockState {
         self.correction.is_some().then(|| self.replace(None))?
     }
 
-    /// Drops the correction and everything that is known about hosts.
-    pub(crate) fn reset(&mut self) {
-        self.replace(None);
+    /// Drops everything that is known about hosts and the correction, and returns the
+    /// latter.
+    pub(crate) fn reset(&mut self) -> Option<Correction> {
         self.trust = Trust::default();
+        self.replace(None)
     }
 
     /// Returns whether the last accepted response contradicted the correction.
@@ -212,14 +198,13 @@ impl ClockState {
             return None;
         }
         let contradicts = interval.contains(wall_on_monotonic(reading))
-            && !interval.widened(GRACE).contains(correction.point);
+            && !interval.widened(GRACE).contains(correction.sample.point);
         if !contradicts {
             self.contradictions = 0;
             return None;
         }
         self.contradictions += 1;
-        (self.contradictions >= ENOUGH_CONTRADICTIONS).then_some(())?;
-        self.replace(None)
+        (self.contradictions >= ENOUGH_CONTRADICTIONS).then(|| self.replace(None))?
     }
 
     fn replace(&mut self, with: Option<Correction>) -> Option<Correction> {
@@ -231,29 +216,29 @@ impl ClockState {
 }
 
 impl Correction {
-    /// Returns how far `point` can be from the true offset.
+    /// Returns how far the offset can be from the true one.
     pub(crate) fn uncertainty(&self, mono: Duration) -> Duration {
-        self.interval_at(mono).worst_error_of(self.point)
+        self.interval_at(mono).worst_error_of(self.sample.point)
     }
 
     /// Returns when the local clock was found to be wrong, in corrected time.
     pub(crate) fn since(&self) -> SystemTime {
-        self.point.at_monotonic(self.since)
+        self.sample.point.at_monotonic(self.since)
     }
 
     /// Returns how long ago the correction was last updated.
     pub(crate) const fn age(&self, mono: Duration) -> Duration {
-        mono.saturating_sub(self.updated_at)
+        mono.saturating_sub(self.sample.at)
     }
 
     pub(crate) fn offset(&self, reading: Reading) -> ClockOffset {
-        self.point.since(wall_on_monotonic(reading))
+        self.sample.point.since(wall_on_monotonic(reading))
     }
 
     fn interval_at(&self, mono: Duration) -> Interval {
         // Clocks drift by 200 ppm at most; the millisecond is for rounding.
         let drift = self.age(mono) / 5_000 + Duration::from_millis(1);
-        self.interval.widened(drift)
+        self.sample.interval.widened(drift)
     }
 
     fn agrees_with_wall(&self, reading: Reading) -> bool {

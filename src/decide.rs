@@ -31,9 +31,8 @@ pub(crate) fn observe(
     exchange: &Exchange<'_>,
     mode: Mode,
     reading: Reading,
-    events: &mut Vec<SkewEvent>,
 ) -> Decision {
-    clear_outdated(state, reading, events);
+    clear_outdated(state, reading);
     if exchange.trip.signed_at.is_none() {
         return Decision::Pass;
     }
@@ -48,7 +47,6 @@ pub(crate) fn observe(
         state,
         exchange,
         reading,
-        events,
     }
     .decide(mode)
 }
@@ -60,23 +58,20 @@ pub(crate) fn adopt(
     exchange: &Exchange<'_>,
     sample: &OffsetSample,
     reading: Reading,
-    events: &mut Vec<SkewEvent>,
 ) -> Result<(), Objection> {
     Observation {
         state,
         exchange,
         reading,
-        events,
     }
     .adopt(sample)
 }
 
-/// An exchange, with the state and the list of events that it may change.
+/// An exchange, with the state that it may change.
 struct Observation<'a> {
     state: &'a mut ClockState,
     exchange: &'a Exchange<'a>,
     reading: Reading,
-    events: &'a mut Vec<SkewEvent>,
 }
 
 impl Observation<'_> {
@@ -86,22 +81,20 @@ impl Observation<'_> {
         if evidence.passed_timestamp_check() {
             self.note_passed();
         }
-        if self.rejects_host_time() {
-            self.reject_trial();
-        }
+        self.reject_trial();
         let decision = match judge(&exchange.trip, evidence, self.reading, self.judged_by()) {
             Verdict::Other => Decision::Pass,
             Verdict::NotClockSkew => {
                 let cause = evidence.other_cause();
-                let details = exchange.details(self.state, self.reading);
-                let event = SkewEvent::new(EventKind::NotClockSkew { cause }, details);
+                let event = SkewEvent::new(EventKind::NotClockSkew { cause }, self.details());
                 let event = event.counted_if(evidence.is_signature_code());
-                self.events.push(event);
+                self.state.events.push(event);
                 Decision::Pass
             }
             Verdict::ExpiredInTransit => {
                 if !exchange.is_resend {
-                    self.report(EventKind::ExpiredInTransit);
+                    self.state
+                        .report(EventKind::ExpiredInTransit, self.details());
                 }
                 Decision::Resign
             }
@@ -116,7 +109,7 @@ impl Observation<'_> {
         }
         // The response to a resend updates the clock, and causes no further resend.
         if exchange.is_skew_error() {
-            self.report(EventKind::ResendRejected);
+            self.state.report(EventKind::ResendRejected, self.details());
         }
         Decision::Pass
     }
@@ -146,7 +139,8 @@ impl Observation<'_> {
         }
         let objection = self.state.objection_to(sample, exchange.host, self.reading);
         if objection == Some(Objection::Limit) {
-            self.report_sample(EventKind::OffsetLimitExceeded, sample);
+            self.state
+                .report(EventKind::OffsetLimitExceeded, self.sample_details(sample));
             return Decision::Pass;
         }
         self.state
@@ -161,7 +155,10 @@ impl Observation<'_> {
         let objection = self.state.objection_to(sample, exchange.host, self.reading);
         match &objection {
             None => self.correct(sample),
-            Some(Objection::Limit) => self.report_sample(EventKind::OffsetLimitExceeded, sample),
+            Some(Objection::Limit) => {
+                self.state
+                    .report(EventKind::OffsetLimitExceeded, self.sample_details(sample));
+            }
             Some(Objection::Host(other)) => {
                 let (host, kind) = (exchange.host_name(), HostTimeKind::Conflicting);
                 if self.state.trust.keep_time(host, kind, *sample) {
@@ -169,8 +166,7 @@ impl Observation<'_> {
                         other_address: Label::new(other),
                         ..self.sample_details(sample)
                     };
-                    let event = SkewEvent::new(EventKind::HostsDisagree, details);
-                    self.events.push(event);
+                    self.state.report(EventKind::HostsDisagree, details);
                 }
             }
         }
@@ -179,73 +175,60 @@ impl Observation<'_> {
 
     fn correct(&mut self, sample: &OffsetSample) {
         let reading = self.reading;
+        let previous = self.state.offset(reading);
         let ended = self.state.update(sample, self.exchange.host, reading);
-        if ended.is_none() && self.state.correction().is_none() {
-            // The host agrees with the local clock, and there was no correction.
-            return;
-        }
-        let previous = ended.as_ref().map(|known| known.offset(reading));
-        let mut details = Details {
-            previous_offset: previous.or(Some(ClockOffset::ZERO)),
+        let details = Details {
+            previous_offset: Some(previous),
             ..self.sample_details(sample)
         };
-        self.events.push(if self.state.correction().is_some() {
-            SkewEvent::new(EventKind::SkewDetected, details)
-        } else {
-            details.age = ended.as_ref().map(|known| known.age(reading.monotonic));
-            cleared(ClearReason::Contradicted, details)
-        });
+        if self.state.correction().is_some() {
+            self.state.report(EventKind::SkewDetected, details);
+        } else if let Some(ended) = ended {
+            let age = Some(ended.age(reading.monotonic));
+            self.state.report(CONTRADICTED, Details { age, ..details });
+        }
     }
 
     /// Updates the state after a signed request passed the timestamp check of its server.
     fn note_passed(&mut self) {
         self.note_host_time();
         let exchange = self.exchange;
-        let (Some(host), Some(date)) = (exchange.host, exchange.credible_date()) else {
+        let received = exchange.trip.received;
+        let Some(host) = exchange.host.filter(|_| exchange.evidence.accepted()) else {
             return;
         };
-        if !exchange.evidence.accepted() {
-            return;
-        }
         let is_signed_now = exchange.trip.signed_by == SignedBy::Clock(self.state.generation());
-        if is_signed_now && host.is_aws() && self.agrees_with_clock(date) {
+        let may_confirm = is_signed_now && host.is_aws();
+        if may_confirm {
+            self.state.trust.checked_at = Some(received.monotonic);
+        }
+        let Some(date) = exchange.credible_date() else {
+            return;
+        };
+        if may_confirm && self.agrees_with_clock(date) {
             self.state.trust.confirm(host, self.reading);
         }
-        let received = exchange.trip.received;
         let interval = exchange.trip.interval_of_date(date);
-        if let Some(interval) = interval
-            && let Some(ended) = self.state.contradict(interval, Some(host), received)
-        {
+        if let Some(ended) = self.state.contradict(interval, Some(host), received) {
             let details = Details {
                 server_address: Label::new(host.name()),
                 ..cleared_details(&ended, self.reading)
             };
-            self.events
-                .push(cleared(ClearReason::Contradicted, details));
+            self.state.report(CONTRADICTED, details);
         }
     }
 
-    fn report(&mut self, kind: EventKind) {
-        let details = self.exchange.details(self.state, self.reading);
-        self.events.push(SkewEvent::new(kind, details));
-    }
-
-    fn report_sample(&mut self, kind: EventKind, sample: &OffsetSample) {
-        let details = self.sample_details(sample);
-        self.events.push(SkewEvent::new(kind, details));
+    fn details(&self) -> Details {
+        self.exchange.details(self.state, self.reading)
     }
 
     fn sample_details(&self, sample: &OffsetSample) -> Details {
         Details {
             time_source: Some(sample.stated.source()),
             server_time: Some(sample.stated.best),
-            ..self.exchange.details(self.state, self.reading)
+            ..self.details()
         }
     }
-}
-
-fn cleared(reason: ClearReason, details: Details) -> SkewEvent {
-    SkewEvent::new(EventKind::CorrectionCleared { reason }, details)
 }
 
 fn cleared_details(ended: &Correction, reading: Reading) -> Details {
@@ -256,6 +239,10 @@ fn cleared_details(ended: &Correction, reading: Reading) -> Details {
         ..Details::default()
     }
 }
+
+const CONTRADICTED: EventKind = EventKind::CorrectionCleared {
+    reason: ClearReason::Contradicted,
+};
 
 #[cfg(test)]
 mod tests;

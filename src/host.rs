@@ -90,21 +90,20 @@ pub(crate) fn dns_suffix_of(region: &str) -> &'static str {
 /// label it is the service's own API (`es.us-east-1.amazonaws.com`), or the name of a
 /// bucket.
 fn is_customers_name(name: &str) -> bool {
-    let is_instance = |label: &str| {
+    // An EC2 instance, or an endpoint service.
+    let is_resource = |label: &str| {
         let address = label.strip_prefix("ec2-");
-        address.is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+        label.starts_with(ENDPOINT_SERVICE)
+            || address.is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+    };
+    let is_listed = |label: &str| {
+        let label = label.strip_suffix("-fips").unwrap_or(label);
+        LABELS.contains(&label) || label.starts_with(WEBSITE)
     };
     let (first, behind) = name.split_once('.').unwrap_or((name, ""));
-    is_instance(first)
-        || first.starts_with(ENDPOINT_SERVICE)
-        || first.ends_with(OBJECT_LAMBDA_ALIAS)
-        || behind.split('.').any(|label| {
-            is_instance(label)
-                || LABELS.contains(&label.strip_suffix("-fips").unwrap_or(label))
-                || [ENDPOINT_SERVICE, WEBSITE]
-                    .iter()
-                    .any(|prefix| label.starts_with(prefix))
-        })
+    first.ends_with(OBJECT_LAMBDA_ALIAS)
+        || name.split('.').any(is_resource)
+        || behind.split('.').any(is_listed)
 }
 
 /// The DNS suffixes of all partitions, for IPv4 and for dual stack, from the endpoint rules

@@ -6,7 +6,8 @@ use crate::offset::ClockOffset;
 
 /// A closed, non-empty range of offsets that contains the true one.
 ///
-/// [`Interval::new`] checks that the range is not empty, so no other code has to.
+/// [`Interval::new`] orders its bounds, so no other code has to check that the range is not
+/// empty.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Interval {
     earliest: ClockOffset,
@@ -14,9 +15,12 @@ pub(crate) struct Interval {
 }
 
 impl Interval {
-    /// Returns `None` if `latest` precedes `earliest`.
-    pub(crate) fn new(earliest: ClockOffset, latest: ClockOffset) -> Option<Self> {
-        (earliest <= latest).then_some(Self { earliest, latest })
+    /// Returns the range between two offsets, in any order.
+    pub(crate) fn new(one: ClockOffset, other: ClockOffset) -> Self {
+        Self {
+            earliest: one.min(other),
+            latest: one.max(other),
+        }
     }
 
     /// Returns the range that contains one offset.
@@ -43,13 +47,8 @@ impl Interval {
     /// Returns the distance from `offset` to the nearest bound, or zero if the range
     /// contains it.
     pub(crate) fn distance_to(self, offset: ClockOffset) -> Duration {
-        if offset < self.earliest {
-            self.earliest.since(offset).magnitude()
-        } else if offset > self.latest {
-            offset.since(self.latest).magnitude()
-        } else {
-            Duration::ZERO
-        }
+        let nearest = offset.clamp(self.earliest, self.latest);
+        offset.since(nearest).magnitude()
     }
 
     /// Returns the distance from `offset` to the farther bound, which is the largest
@@ -70,14 +69,14 @@ mod tests {
     }
 
     #[test]
-    fn an_inverted_range_is_none() {
-        assert_eq!(Interval::new(at(2), at(1)), None);
-        assert_eq!(Interval::new(at(1), at(1)), Some(Interval::exactly(at(1))));
+    fn a_range_is_never_inverted() {
+        assert_eq!(Interval::new(at(2), at(1)), Interval::new(at(1), at(2)));
+        assert_eq!(Interval::new(at(1), at(1)), Interval::exactly(at(1)));
     }
 
     #[test]
     fn distances_are_to_the_nearest_and_the_farther_bound() {
-        let range = Interval::new(at(-1_000), at(3_000)).unwrap();
+        let range = Interval::new(at(-1_000), at(3_000));
         assert_eq!(range.distance_to(at(0)), Duration::ZERO);
         assert_eq!(range.distance_to(at(-1_250)), Duration::from_millis(250));
         assert_eq!(range.distance_to(at(4_000)), Duration::from_secs(1));

@@ -52,7 +52,7 @@ impl RoundTrip {
         earliest: SystemTime,
         latest: SystemTime,
         slack: Duration,
-    ) -> Option<Interval> {
+    ) -> Interval {
         let received = self.received.monotonic;
         Interval::new(
             ClockOffset::from_monotonic(earliest, received),
@@ -63,7 +63,7 @@ impl RoundTrip {
     }
 
     /// Returns the same range for the time in a `Date` header.
-    pub(crate) fn interval_of_date(&self, date: SystemTime) -> Option<Interval> {
+    pub(crate) fn interval_of_date(&self, date: SystemTime) -> Interval {
         self.interval_of(date, date, RESOLUTION + CACHED_DATE)
     }
 }
@@ -103,8 +103,22 @@ pub(crate) struct OffsetSample {
 }
 
 impl OffsetSample {
-    /// Returns the local time as if a server had stated it.
-    pub(crate) fn of_local_clock(reading: Reading) -> Self {
+    /// Returns the sample in the response of a round trip.
+    pub(crate) fn of(stated: Sample, trip: &RoundTrip) -> Self {
+        let received = trip.received.monotonic;
+        // A server that rejects a request reads its clock at once, so the true offset is near
+        // the low end. A time in whole seconds cuts off half a second on average.
+        let point = ClockOffset::from_monotonic(stated.best, received).plus(RESOLUTION / 2);
+        Self {
+            point,
+            interval: trip.interval_of(stated.earliest, stated.latest, slack(&stated)),
+            at: received,
+            stated,
+        }
+    }
+
+    /// Returns the time of a clock as if a server had stated it.
+    pub(crate) fn of_clock(reading: Reading) -> Self {
         let point = ClockOffset::from_monotonic(reading.wall, reading.monotonic);
         Self {
             point,
@@ -146,7 +160,7 @@ pub(crate) fn judge(
     if is_skew_error && evidence.is_about_another_request(signed_at) {
         return Verdict::Other;
     }
-    let Some(sample) = sample_of(evidence) else {
+    let Some(sample) = evidence.sample() else {
         // A new signature helps only if the clock now reads a different time: it was
         // corrected in the meantime, or the request was in transit for long.
         let distance = ClockOffset::between(signed_at, signing.now).magnitude();
@@ -166,7 +180,7 @@ pub(crate) fn judge(
         };
     }
     if error.distance_to(ClockOffset::ZERO) >= worth_a_correction(evidence) {
-        Verdict::ClockSkew(offset_sample(sample, trip))
+        Verdict::ClockSkew(OffsetSample::of(sample, trip))
     } else {
         Verdict::Inconclusive
     }
@@ -177,12 +191,6 @@ pub(crate) fn judge(
 fn worth_a_correction(evidence: &Evidence) -> Duration {
     let stated = evidence.tolerance().map(|tolerance| tolerance / 2);
     stated.map_or(WORTH_A_CORRECTION, |half| half.min(WORTH_A_CORRECTION))
-}
-
-/// Returns the sample of an error response.
-fn sample_of(evidence: &Evidence) -> Option<Sample> {
-    let sample = evidence.sample()?;
-    (sample.strength != Strength::Accepted).then_some(sample)
 }
 
 /// Returns by how much the server's time can have been later than stated.
@@ -213,28 +221,7 @@ fn error_of_our_clock(
         .plus(longest)
         .plus(trip.elapsed())
         .plus(GRACE);
-    // `low` cannot exceed `high` unless both saturate.
-    Interval::new(low, high).unwrap_or(Interval::exactly(high))
-}
-
-fn offset_sample(sample: Sample, trip: &RoundTrip) -> OffsetSample {
-    let received = trip.received.monotonic;
-    // A server that rejects a request reads its clock at once, so the true offset is near
-    // the low end. A time in whole seconds cuts off half a second on average.
-    let point = ClockOffset::from_monotonic(sample.best, received).plus(RESOLUTION / 2);
-    let interval = trip.interval_of(sample.earliest, sample.latest, slack(&sample));
-    OffsetSample {
-        point,
-        interval: interval.unwrap_or(Interval::exactly(point)),
-        at: received,
-        stated: sample,
-    }
-}
-
-/// Returns the sample in the `Date` of the response to an unsigned request.
-#[cfg(any(test, feature = "aws-config", feature = "tower"))]
-pub(crate) fn sample_of_date(date: SystemTime, trip: &RoundTrip) -> OffsetSample {
-    offset_sample(Sample::from_date(date, Strength::Date), trip)
+    Interval::new(low, high)
 }
 
 fn distance_to(sample: &Sample, time: SystemTime) -> Duration {

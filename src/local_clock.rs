@@ -113,21 +113,19 @@ mod unslewed {
     /// Returns a monotonic clock that counts suspend and is not slewed. NTP slews
     /// `CLOCK_BOOTTIME` and `CLOCK_MONOTONIC` together with the wall clock (chrony: by up
     /// to 8.3 %). It does not slew `CLOCK_MONOTONIC_RAW`, which does not count suspend. The
-    /// difference between the last two is the effect of slewing.
-    pub(super) fn monotonic() -> Duration {
-        fresh().unwrap_or_else(measured)
-    }
-
-    /// Returns the same with a reading of one clock, if the effect of slewing was measured
-    /// within the last 16 ms.
+    /// difference between the last two is the effect of slewing. It is measured again after
+    /// 16 ms; until then, a reading of one clock suffices.
     #[inline]
-    pub(super) fn fresh() -> Option<Duration> {
+    pub(super) fn monotonic() -> Duration {
         let total = total_time();
         let age = total.wrapping_sub(MEASURED_AT.load(Ordering::Relaxed));
+        if age >= FRESH {
+            return measured();
+        }
         // Another thread may be between its two stores. The previous lead is accurate
         // enough.
         let lead = LEAD.load(Ordering::Relaxed);
-        (age < FRESH).then(|| Duration::from_nanos(total.wrapping_add(lead)))
+        Duration::from_nanos(total.wrapping_add(lead))
     }
 
     #[cold]
@@ -199,10 +197,7 @@ mod continuous {
 
     pub(super) fn monotonic() -> Duration {
         let time = clock_gettime(ClockId::Monotonic);
-        Duration::new(
-            u64::try_from(time.tv_sec).unwrap_or(0),
-            u32::try_from(time.tv_nsec).unwrap_or(0),
-        )
+        time.try_into().unwrap_or_default()
     }
 }
 
@@ -237,26 +232,16 @@ pub(crate) struct Reading {
 }
 
 /// The local clocks. Those of the operating system are read without dynamic dispatch.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) enum LocalClocks {
-    System(SystemClock),
+    #[default]
+    System,
     Other(Box<dyn LocalClock>),
 }
 
 impl LocalClocks {
-    #[cfg(feature = "sdk")]
     pub(crate) const fn is_system(&self) -> bool {
-        matches!(self, Self::System(_))
-    }
-
-    /// Returns the monotonic clock if a reading of one system clock suffices for it.
-    #[inline]
-    pub(crate) fn monotonic_by_one_clock(&self) -> Option<Duration> {
-        match self {
-            #[cfg(any(target_os = "linux", target_os = "android"))]
-            Self::System(_) => platform::fresh(),
-            _ => None,
-        }
+        matches!(self, Self::System)
     }
 }
 
@@ -264,7 +249,7 @@ impl LocalClock for LocalClocks {
     #[inline]
     fn wall(&self) -> SystemTime {
         match self {
-            Self::System(clock) => clock.wall(),
+            Self::System => SystemClock.wall(),
             // The SDK's adaptive rate limiter panics before 1970. The system clocks never
             // show such a time.
             Self::Other(clock) => clock.wall().max(SystemTime::UNIX_EPOCH),
@@ -273,7 +258,7 @@ impl LocalClock for LocalClocks {
 
     fn monotonic(&self) -> Duration {
         match self {
-            Self::System(clock) => clock.monotonic(),
+            Self::System => SystemClock.monotonic(),
             Self::Other(clock) => clock.monotonic(),
         }
     }

@@ -48,7 +48,10 @@ impl ClockOffset {
     pub(crate) fn between(from: SystemTime, to: SystemTime) -> Self {
         match to.duration_since(from) {
             Ok(ahead) => Self::from_duration(ahead),
-            Err(behind) => Self::from_duration_rounded_up(behind.duration()).negated(),
+            Err(behind) => {
+                let millis = behind.duration().as_nanos().div_ceil(1_000_000);
+                Self(-i64::try_from(millis).unwrap_or(i64::MAX))
+            }
         }
     }
 
@@ -64,19 +67,12 @@ impl ClockOffset {
     /// the monotonic clock shows `mono`. It is never before 1970, and is 1970 if the
     /// platform's `SystemTime` cannot hold the sum.
     pub(crate) fn at_monotonic(self, mono: Duration) -> SystemTime {
-        UNIX_EPOCH
-            .checked_add(self.since_1970(mono))
-            .unwrap_or(UNIX_EPOCH)
-    }
-
-    /// Returns the same time as a duration since 1970: zero if it is earlier, and
-    /// saturated.
-    pub(crate) const fn since_1970(self, mono: Duration) -> Duration {
-        if self.0 >= 0 {
+        let since_1970 = if self.0 >= 0 {
             mono.saturating_add(self.magnitude())
         } else {
             mono.saturating_sub(self.magnitude())
-        }
+        };
+        UNIX_EPOCH.checked_add(since_1970).unwrap_or(UNIX_EPOCH)
     }
 
     /// Returns `time` plus the offset. The result is never before 1970, and is `time`
@@ -101,20 +97,6 @@ impl ClockOffset {
         Self(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
     }
 
-    fn from_duration_rounded_up(duration: Duration) -> Self {
-        let exact = duration.subsec_nanos().is_multiple_of(1_000_000);
-        let whole = Self::from_duration(duration);
-        if exact {
-            whole
-        } else {
-            Self(whole.0.saturating_add(1))
-        }
-    }
-
-    const fn negated(self) -> Self {
-        Self(self.0.saturating_neg())
-    }
-
     /// Returns `self + duration`, saturated.
     pub(crate) fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(Self::from_duration(duration).0))
@@ -133,18 +115,16 @@ impl ClockOffset {
 
 impl fmt::Display for ClockOffset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if f.sign_plus() && self.0 != 0 {
-            f.write_str(if self.0 > 0 { "+" } else { "-" })?;
-        }
+        let (before, after) = match (f.sign_plus(), self.0) {
+            (_, 0) => ("", ""),
+            (true, 1..) => ("+", ""),
+            (true, _) => ("-", ""),
+            (false, 1..) => ("", " behind"),
+            (false, _) => ("", " ahead"),
+        };
+        f.write_str(before)?;
         write_magnitude(f, self.0.unsigned_abs())?;
-        if f.sign_plus() {
-            return Ok(());
-        }
-        match self.0 {
-            0 => Ok(()),
-            1.. => f.write_str(" behind"),
-            _ => f.write_str(" ahead"),
-        }
+        f.write_str(after)
     }
 }
 
@@ -154,18 +134,9 @@ fn write_magnitude(f: &mut fmt::Formatter<'_>, millis: u64) -> fmt::Result {
     if millis < 1_000 {
         return write!(f, "{millis} ms");
     }
-    let smaller_of = |millis: u64| {
-        let largest = UNITS
-            .iter()
-            .position(|&(unit, ..)| millis >= unit)
-            .unwrap_or(0);
-        UNITS.get(largest + 1).map_or(1_000, |&(unit, ..)| unit)
-    };
-    let precision = smaller_of(millis);
-    let rounded = (millis.saturating_add(precision / 2) / precision) * precision;
-    // Rounding up may have reached the next unit.
-    let precision = smaller_of(rounded);
-    let mut rest = (rounded / precision) * precision;
+    let mut units = UNITS.iter().filter(|(unit, ..)| millis >= *unit);
+    let precision = units.nth(1).map_or(1_000, |(unit, ..)| *unit);
+    let mut rest = millis.saturating_add(precision / 2) / precision * precision;
     let mut separator = "";
     for (unit, one, many) in UNITS {
         let count = rest / unit;

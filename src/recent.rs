@@ -12,14 +12,7 @@ use aws_credential_types::Credentials;
 
 /// Credentials by their access key, kept for as long as a request can be in flight.
 #[derive(Debug, Default)]
-pub(crate) struct RecentCredentials(Mutex<Known>);
-
-#[derive(Debug, Default)]
-struct Known {
-    by_access_key: HashMap<Box<str>, Entry>,
-    /// The number of entries at which entries that are no longer in use are removed.
-    room: usize,
-}
+pub(crate) struct RecentCredentials(Mutex<HashMap<Box<str>, Entry>>);
 
 #[derive(Debug)]
 struct Entry {
@@ -32,35 +25,31 @@ impl RecentCredentials {
     /// Keeps credentials that are in use now.
     pub(crate) fn remember(&self, credentials: &Credentials, mono: Duration) {
         let mut known = self.lock();
-        if let Some(entry) = known.by_access_key.get_mut(credentials.access_key_id()) {
+        if let Some(entry) = known.get_mut(credentials.access_key_id()) {
             entry.used = mono;
             entry.credentials = credentials.clone();
             return;
         }
-        if known.by_access_key.len() >= known.room {
-            known.by_access_key.retain(|_, entry| {
-                // A monotonic clock that goes back restarts the period.
-                entry.used = entry.used.min(mono);
-                mono.saturating_sub(entry.used) < IN_FLIGHT
-            });
-            known.room = (known.by_access_key.len() * 2).max(LEAST_ROOM);
-        }
+        // This takes no time in comparison with the load of the new credentials.
+        known.retain(|_, entry| {
+            // A monotonic clock that goes back restarts the period.
+            entry.used = entry.used.min(mono);
+            mono.saturating_sub(entry.used) < IN_FLIGHT
+        });
         let entry = Entry {
             credentials: credentials.clone(),
             used: mono,
         };
-        let access_key = credentials.access_key_id().into();
-        known.by_access_key.insert(access_key, entry);
+        known.insert(credentials.access_key_id().into(), entry);
     }
 
     /// Returns the credentials that were last used with this access key.
     pub(crate) fn find(&self, access_key: &str) -> Option<Credentials> {
         let known = self.lock();
-        let entry = known.by_access_key.get(access_key)?;
-        Some(entry.credentials.clone())
+        Some(known.get(access_key)?.credentials.clone())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -68,7 +57,6 @@ impl RecentCredentials {
 /// No service accepts a signature for longer than 15 minutes. The rest of the hour allows
 /// for a slow response.
 const IN_FLIGHT: Duration = Duration::from_secs(3_600);
-const LEAST_ROOM: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -97,7 +85,7 @@ mod tests {
             for tenant in 400..900 {
                 recent.remember(&credentials(tenant), later);
             }
-            let known = recent.lock().by_access_key.len();
+            let known = recent.lock().len();
             assert!(known <= 512, "{known}");
         }
     }

@@ -186,41 +186,40 @@ fn count_events(by: u64, event: &str, service: Option<&str>, origin: &Origin) {
 }
 
 fn count_resends(by: u64, outcome: ResendOutcome, origin: &Origin) {
-    let outcome = outcome.as_str();
     metric!(
         origin,
         monotonic_counter.aws_clock_skew.resends = by,
-        outcome
+        outcome = outcome.as_str()
     );
 }
 
 fn count_skipped(by: u64, reason: SkipReason, origin: &Origin) {
-    let reason = reason.as_str();
     metric!(
         origin,
         monotonic_counter.aws_clock_skew.resends_skipped = by,
-        reason
+        reason = reason.as_str()
     );
 }
 
 macro_rules! log_at {
     (($level:ident, $event:ident, $suppressed:ident)
-     $($(#[$doc:meta])* $field:ident: $type:ty => $($name:literal: $form:path),+;)*) => {
+     $($(#[$doc:meta])* $field:ident: $type:ty => $($name:literal: $form:expr),+;)*) => {{
+        let [reason, cause, missing] = $event.kind().fields();
         tracing::event!(
             target: LOG,
             Level::$level,
             {
                 event = $event.name(),
-                reason = $event.kind().reason(),
-                cause = $event.kind().cause(),
-                missing = $event.kind().missing(),
+                reason,
+                cause,
+                missing,
                 $($($name = $event.details().$field.as_ref().map($form),)+)*
                 suppressed = $suppressed
             },
             "{}",
             $event.message()
         )
-    };
+    }};
 }
 
 fn log(event: &SkewEvent, suppressed: u64) {

@@ -8,9 +8,9 @@ use std::time::Duration;
 use crate::clock::{SkewClock, SkewStatus};
 use crate::correction::Objection;
 use crate::decide::{self, Exchange};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Sample, Strength};
 use crate::host::Host;
-use crate::judge::{RoundTrip, SignedBy, WORTH_A_CORRECTION, sample_of_date};
+use crate::judge::{OffsetSample, RoundTrip, SignedBy, WORTH_A_CORRECTION};
 use crate::offset::ClockOffset;
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -34,7 +34,7 @@ impl SkewClock {
             received,
         };
         let date = evidence.date().ok_or(SynchronizeError::NoDate)?;
-        let sample = sample_of_date(date, &trip);
+        let sample = OffsetSample::of(Sample::from_date(date, Strength::Date), &trip);
         let exchange = Exchange {
             trip,
             evidence: &evidence,
@@ -43,13 +43,13 @@ impl SkewClock {
             operation: None,
             is_resend: false,
         };
-        self.change(received, |clock, events| {
-            decide::clear_outdated(clock, received, events);
+        self.change(received, |clock| {
+            decide::clear_outdated(clock, received);
             let ours = ClockOffset::from_monotonic(clock.now(received), received.monotonic);
             if sample.interval.distance_to(ours) < WORTH_A_CORRECTION {
                 return Ok(());
             }
-            let adopted = decide::adopt(clock, &exchange, &sample, received, events);
+            let adopted = decide::adopt(clock, &exchange, &sample, received);
             adopted.map_err(|objection| match objection {
                 Objection::Limit => SynchronizeError::LimitExceeded,
                 Objection::Host(_) => SynchronizeError::HostsDisagree,

@@ -10,9 +10,9 @@ use crate::event::{EventKind, Label, SkewEvent};
 pub(crate) struct Throttle {
     counts: [u64; EventKind::COUNT],
     windows: [Window; EventKind::COUNT],
-    /// The windows of events that are not counted. They are separate, so that such an event
+    /// The window of events that are not counted. It is separate, so that such an event
     /// does not suppress a counted one.
-    uncounted: [Window; EventKind::COUNT],
+    uncounted: Window,
     last: Option<SkewEvent>,
     services: Vec<Label>,
 }
@@ -41,21 +41,17 @@ impl Throttle {
         let kind = event.kind();
         let service = event.details().service.clone();
         let service = service.map(|name| self.admit_service(name));
-        let mut windows = &mut self.uncounted;
+        let mut window = &mut self.uncounted;
         if event.is_counted() {
-            windows = &mut self.windows;
-            if let Some(count) = self.counts.get_mut(kind.index()) {
-                *count += 1;
-            }
+            window = &mut self.windows[kind.index()];
+            self.counts[kind.index()] += 1;
             self.last = Some(event.clone());
         }
-        let log = if kind.is_change_of_state() {
+        let log = match kind {
             // These are always logged, so that the last line of the log shows the present
             // state.
-            Some(0)
-        } else {
-            let window = windows.get_mut(kind.index());
-            window.and_then(|window| window.admit(monotonic))
+            EventKind::SkewDetected | EventKind::CorrectionCleared { .. } => Some(0),
+            _ => window.admit(monotonic),
         };
         Notice {
             event,
@@ -92,15 +88,13 @@ impl Window {
         // If the monotonic clock goes back, because a checkpoint was restored, the window
         // restarts.
         let last = self.last_logged.map(|last| last.min(monotonic));
-        self.last_logged = last;
-        let is_open = last.is_none_or(|last| monotonic.saturating_sub(last) >= BETWEEN_EVENTS);
-        if is_open {
-            self.last_logged = Some(monotonic);
-            Some(std::mem::take(&mut self.suppressed))
-        } else {
+        if last.is_some_and(|last| monotonic.saturating_sub(last) < BETWEEN_EVENTS) {
+            self.last_logged = last;
             self.suppressed += 1;
-            None
+            return None;
         }
+        self.last_logged = Some(monotonic);
+        Some(std::mem::take(&mut self.suppressed))
     }
 }
 

@@ -67,10 +67,7 @@ impl Limits {
             self.forward
         };
         let from = wall.max(UNIX_EPOCH + RELEASED);
-        server_time
-            .duration_since(from)
-            .is_ok_and(|ahead| ahead <= limit)
-            || server_time <= from
+        server_time.duration_since(from).unwrap_or_default() <= limit
     }
 }
 
@@ -91,6 +88,8 @@ impl Default for Limits {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trust {
     confirmation: Option<Confirmation>,
+    /// When AWS last accepted a request of the current generation, with whatever `Date`.
+    pub(crate) checked_at: Option<Duration>,
     /// When a host that is not AWS last changed the correction.
     last_change: Option<(Duration, Box<str>)>,
     back_offs: Vec<BackOff>,
@@ -111,7 +110,6 @@ struct BackOff {
     host: Box<str>,
     since: Since,
     lasts: Duration,
-    failures: u32,
 }
 
 /// The start of a period, which ends earlier if somebody sets the wall clock.
@@ -188,6 +186,7 @@ impl Trust {
     /// Drops the confirmation, because the correction has changed.
     pub(crate) fn changed(&mut self, by: Option<&Host>, mono: Duration) {
         self.confirmation = None;
+        self.checked_at = None;
         self.last_change = by
             .filter(|host| !host.is_aws())
             .map(|host| (mono, host.name().into()));
@@ -244,9 +243,10 @@ impl Trust {
     /// minute, then for two, four, and at most for an hour. It ends earlier if the local
     /// clock is set, because the trial may have been of that clock.
     pub(crate) fn back_off(&mut self, host: &str, reading: Reading) {
-        let mut known = self.back_offs.iter();
-        let known = known.find(|known| *known.host == *host);
-        let failures = known.map_or(0, |known| known.failures);
+        let known = self.back_offs.iter().find(|known| *known.host == *host);
+        let lasts = known.map_or(FIRST_BACK_OFF, |known| {
+            (known.lasts * 2).min(LONGEST_BACK_OFF)
+        });
         self.end_back_off(host);
         if self.back_offs.len() >= MOST_HOSTS {
             self.back_offs.remove(0);
@@ -254,10 +254,7 @@ impl Trust {
         self.back_offs.push(BackOff {
             host: host.into(),
             since: Since::now(reading),
-            lasts: FIRST_BACK_OFF
-                .saturating_mul(1_u32.checked_shl(failures).unwrap_or(u32::MAX))
-                .min(LONGEST_BACK_OFF),
-            failures: failures.saturating_add(1).min(16),
+            lasts,
         });
     }
 

@@ -1,6 +1,6 @@
-//! [`Announcement`]: the events and gauges that a change of the state emits.
+//! Changes of the state, and the events and gauges that they emit.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::time::Duration;
 
 use super::{SkewClock, State};
@@ -16,10 +16,31 @@ impl SkewClock {
     pub(crate) fn change<R>(
         &self,
         reading: Reading,
-        change: impl FnOnce(&mut ClockState, &mut Vec<SkewEvent>) -> R,
+        change: impl FnOnce(&mut ClockState) -> R,
     ) -> R {
-        let (result, announcement) = self.update(&mut self.lock(), reading, change);
-        self.announce(&announcement);
+        let mut state = self.lock();
+        let generation = state.clock.generation();
+        let was_unreported = !state.clock.events.is_empty();
+        let result = change(&mut state.clock);
+        let events = std::mem::take(&mut state.clock.events);
+        self.publish(&state);
+        let has_changed = was_unreported || state.clock.generation() != generation;
+        // Watchers are not notified of an event that is not counted.
+        if has_changed || events.iter().any(SkewEvent::is_counted) {
+            state.version += 1;
+        }
+        let version = state.version;
+        let notices: Vec<_> = events
+            .into_iter()
+            .map(|event| event.of_clock(self.0.origin.mode, &self.0.origin.clock))
+            .map(|event| state.throttle.admit(event, reading.monotonic))
+            .collect();
+        let gauges = has_changed.then(|| gauges_of(&state.clock, reading));
+        drop(state);
+        // Avoids the channel's lock; usually there is nothing to emit.
+        if !notices.is_empty() || gauges.is_some() {
+            self.announce(version, &notices, gauges);
+        }
         result
     }
 
@@ -28,64 +49,26 @@ impl SkewClock {
         let shared = &self.0;
         let is_corrected = clock.correction().is_some();
         let has_host_times = clock.trust.has_host_times();
-        shared.is_corrected.store(is_corrected, Ordering::Release);
-        shared
-            .has_host_times
-            .store(has_host_times, Ordering::Release);
-        let generation = clock.generation();
-        if shared.generation.swap(generation, Ordering::AcqRel) != generation {
-            // No host has confirmed this generation.
-            shared.next_confirmation.store(0, Ordering::Relaxed);
-        }
+        shared.is_corrected.store(is_corrected, Release);
+        shared.has_host_times.store(has_host_times, Release);
+        shared.generation.store(clock.generation(), Release);
+        let checked_at = clock.trust.checked_at.map_or(u64::MAX, |at| at.as_secs());
+        shared.checked_at.store(checked_at, Relaxed);
         let wants_accepted = clock.is_contradicted()
             || (is_corrected && self.is_observe_only())
             || has_host_times
-            || !state.unreported.is_empty();
-        shared
-            .wants_accepted
-            .store(wants_accepted, Ordering::Relaxed);
+            || !clock.events.is_empty();
+        shared.wants_accepted.store(wants_accepted, Relaxed);
     }
 
-    pub(super) fn update<R>(
-        &self,
-        state: &mut State,
-        reading: Reading,
-        change: impl FnOnce(&mut ClockState, &mut Vec<SkewEvent>) -> R,
-    ) -> (R, Announcement) {
-        let generation = state.clock.generation();
-        let mut events = std::mem::take(&mut state.unreported);
-        let was_unreported = !events.is_empty();
-        let result = change(&mut state.clock, &mut events);
-        self.publish(state);
-        let has_changed = was_unreported || state.clock.generation() != generation;
-        // Watchers are not notified of an event that is not counted.
-        if has_changed || events.iter().any(SkewEvent::is_counted) {
-            state.version += 1;
-        }
-        let announcement = Announcement {
-            notices: events
-                .into_iter()
-                .map(|event| event.of_clock(self.0.origin.mode, &self.0.origin.clock))
-                .map(|event| state.throttle.admit(event, reading.monotonic))
-                .collect(),
-            gauges: has_changed.then(|| gauges_of(&state.clock, reading)),
-            version: state.version,
-        };
-        (result, announcement)
-    }
-
-    pub(super) fn announce(&self, announcement: &Announcement) {
-        // Avoids the channel's lock; usually there is nothing to emit.
-        if announcement.notices.is_empty() && announcement.gauges.is_none() {
-            return;
-        }
+    fn announce(&self, version: u64, notices: &[Notice], gauges: Option<(ClockOffset, Duration)>) {
         // Watchers are notified first, since a `tracing` subscriber may be slow.
-        self.0.changes.send_if_modified(|version| {
-            let is_newer = announcement.version > *version;
-            *version = announcement.version.max(*version);
+        self.0.changes.send_if_modified(|known| {
+            let is_newer = version > *known;
+            *known = version.max(*known);
             is_newer
         });
-        for notice in &announcement.notices {
+        for notice in notices {
             report::event(notice, &self.0.origin);
             if let Some(on_event) = &self.0.on_event
                 && notice.event.is_counted()
@@ -93,22 +76,14 @@ impl SkewClock {
                 report::guarded(|| on_event(&notice.event));
             }
         }
-        if let Some((offset, uncertainty)) = announcement.gauges {
+        if let Some((offset, uncertainty)) = gauges {
             report::gauges(offset, uncertainty, &self.0.origin);
         }
     }
 }
 
-/// Events and gauges to emit after the lock is released.
-pub(super) struct Announcement {
-    notices: Vec<Notice>,
-    pub(super) gauges: Option<(ClockOffset, Duration)>,
-    version: u64,
-}
-
 pub(super) fn gauges_of(clock: &ClockState, reading: Reading) -> (ClockOffset, Duration) {
-    let uncertainty = clock.correction().map_or(Duration::ZERO, |correction| {
-        correction.uncertainty(reading.monotonic)
-    });
-    (clock.offset(reading), uncertainty)
+    let correction = clock.correction();
+    let uncertainty = correction.map(|known| known.uncertainty(reading.monotonic));
+    (clock.offset(reading), uncertainty.unwrap_or_default())
 }

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::env;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -12,11 +11,10 @@ use super::announce::gauges_of;
 use super::{Listener, Shared, SkewClock, State};
 use crate::correction::ClockState;
 use crate::event::{Label, Mode, SkewEvent};
-use crate::local_clock::{LocalClock, LocalClocks, Reading, SystemClock};
+use crate::local_clock::{LocalClock, LocalClocks, Reading};
 use crate::offset::ClockOffset;
 use crate::report::{self, Origin};
 use crate::sync::{AtomicBool, AtomicU64, Mutex};
-use crate::throttle::Throttle;
 use crate::trust::Limits;
 
 /// Builds a [`SkewClock`] with other settings than the default.
@@ -31,6 +29,7 @@ use crate::trust::Limits;
 /// assert!(clock.status().is_correcting());
 /// assert_eq!(clock.status().offset().to_string(), "20 min behind");
 /// ```
+#[derive(Default)]
 pub struct SkewClockBuilder {
     local: LocalClocks,
     limits: Limits,
@@ -41,8 +40,8 @@ pub struct SkewClockBuilder {
 }
 
 impl SkewClockBuilder {
-    /// Sets the local clock; the default is [`SystemClock`]. Tests use a `ManualClock`
-    /// (feature `test-util`).
+    /// Sets the local clock; the default is [`SystemClock`](crate::SystemClock). Tests use a
+    /// `ManualClock` (feature `test-util`).
     ///
     /// ```
     /// # #[cfg(feature = "test-util")] {
@@ -152,7 +151,7 @@ impl SkewClockBuilder {
             generation: AtomicU64::new(0),
             has_host_times: AtomicBool::new(false),
             wants_accepted: AtomicBool::new(false),
-            next_confirmation: AtomicU64::new(0),
+            checked_at: AtomicU64::new(u64::MAX),
             origin: Origin {
                 clock: self.name.unwrap_or_else(Label::unnamed_clock),
                 mode: if observed_by.is_some() {
@@ -164,11 +163,8 @@ impl SkewClockBuilder {
             on_event: self.on_event,
             is_refreshing: AtomicBool::new(false),
             state: Mutex::new(State {
-                wall_checked_at: Duration::ZERO,
                 clock: state,
-                throttle: Throttle::default(),
-                unreported: Vec::new(),
-                version: 0,
+                ..State::default()
             }),
             changes: watch::Sender::new(0),
             #[cfg(feature = "sdk")]
@@ -178,19 +174,6 @@ impl SkewClockBuilder {
         report::start(&clock.0.origin, observed_by);
         report::gauges(offset, uncertainty, &clock.0.origin);
         clock
-    }
-}
-
-impl Default for SkewClockBuilder {
-    fn default() -> Self {
-        Self {
-            local: LocalClocks::System(SystemClock::new()),
-            limits: Limits::default(),
-            initial_offset: None,
-            observe_only: false,
-            name: None,
-            on_event: None,
-        }
     }
 }
 

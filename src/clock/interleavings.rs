@@ -197,7 +197,7 @@ fn a_repair_that_many_notice_is_one_event() {
         }
         let status = machine.clock.status();
         assert_eq!((status.is_correcting(), status.event_count()), (false, 2));
-        assert!(machine.clock.lock().unreported.is_empty());
+        assert!(machine.clock.lock().clock.events.is_empty());
         assert!(!machine.clock.is_correcting());
     });
 }

@@ -9,7 +9,7 @@ use crate::correction::{REPAIRED, agrees};
 use crate::decide::{self, Decision, Exchange};
 use crate::event::Mode;
 #[cfg(any(feature = "sdk", feature = "tower"))]
-use crate::event::{EventKind, Label, SkewEvent, SkipReason};
+use crate::event::{EventKind, Label, SkipReason};
 use crate::host::Host;
 use crate::judge::{RoundTrip, SignedBy, SigningTime, WORTH_A_CORRECTION};
 #[cfg(any(feature = "sdk", feature = "tower"))]
@@ -28,21 +28,8 @@ impl SkewClock {
     pub(crate) fn observe(&self, exchange: &Exchange<'_>) -> Decision {
         let reading = self.reading();
         let mode = self.0.origin.mode;
-        let decision = self.change(reading, |clock, events| {
-            let signed_by = exchange.trip.signed_by;
-            // This runs under the lock. Otherwise the generation could change between the
-            // comparison and the store, and the new one would wait a minute for its
-            // confirmation.
-            if signed_by == SignedBy::Clock(clock.generation())
-                && exchange.evidence.accepted()
-                && exchange.host.is_some_and(Host::is_aws)
-            {
-                let received = exchange.trip.received.monotonic;
-                let next = received.saturating_add(CONFIRMATION_PERIOD);
-                let next_confirmation = &self.0.next_confirmation;
-                next_confirmation.store(next.as_secs(), Ordering::Relaxed);
-            }
-            decide::observe(clock, exchange, mode, reading, events)
+        let decision = self.change(reading, |clock| {
+            decide::observe(clock, exchange, mode, reading)
         });
         if exchange.is_resend {
             report::resend(ResendOutcome::of(exchange.evidence), &self.0.origin);
@@ -74,11 +61,10 @@ impl SkewClock {
     }
 
     /// Returns whether a minute has passed since a response from AWS was last checked for a
-    /// confirmation. It also returns true if the monotonic clock has gone back.
+    /// confirmation. It also returns true if the monotonic clock has gone back by a minute.
     fn wants_confirmation(&self, sent: Reading) -> bool {
-        let next = self.0.next_confirmation.load(Ordering::Relaxed);
-        let wait = next.saturating_sub(sent.monotonic.as_secs());
-        wait == 0 || wait > CONFIRMATION_PERIOD.as_secs()
+        let checked_at = self.0.checked_at.load(Ordering::Relaxed);
+        checked_at.abs_diff(sent.monotonic.as_secs()) >= CONFIRMATION_PERIOD.as_secs()
     }
 
     /// Returns the time to sign a request to a host with.
@@ -92,15 +78,9 @@ impl SkewClock {
         if self.is_correcting() {
             return self.corrected_signing_time(reading, host);
         }
-        // If an observe-only clock has a correction, requests are not signed with it.
-        let by = if self.0.is_corrected.load(Ordering::Relaxed) {
-            SignedBy::Other
-        } else {
-            SignedBy::Clock(self.generation())
-        };
         SigningTime {
             now: reading.wall,
-            by,
+            by: SignedBy::Clock(self.generation()),
         }
     }
 
@@ -148,8 +128,8 @@ impl SkewClock {
 
     /// Records an event that has no response.
     #[cfg(feature = "sdk")]
-    pub(crate) fn record(&self, event: SkewEvent) {
-        self.change(self.reading(), |_, events| events.push(event));
+    pub(crate) fn record(&self, event: crate::event::SkewEvent) {
+        self.change(self.reading(), |clock| clock.events.push(event));
     }
 
     /// Logs the first signed request of an integration.
@@ -170,9 +150,9 @@ impl SkewClock {
     #[cfg(any(feature = "sdk", feature = "tower"))]
     pub(crate) fn resend_skipped(&self, exchange: &Exchange<'_>, reason: SkipReason) {
         let reading = self.reading();
-        self.change(reading, |clock, events| {
+        self.change(reading, |clock| {
             let details = exchange.details(clock, reading);
-            events.push(SkewEvent::new(EventKind::ResendSkipped { reason }, details));
+            clock.report(EventKind::ResendSkipped { reason }, details);
         });
     }
 
@@ -182,11 +162,12 @@ impl SkewClock {
     }
 }
 
-/// When a request was sent, and the time for its host at that moment.
+/// The moment at which a request was sent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SentAt {
     pub(crate) reading: Reading,
-    signing: SigningTime,
+    /// The time that requests to the host were signed with at that moment.
+    pub(crate) signing: SigningTime,
 }
 
 impl SentAt {
@@ -201,11 +182,6 @@ impl SentAt {
             reading,
             signing: clock.signing_time_at(reading, host.as_ref()),
         }
-    }
-
-    /// Returns the time that requests to the host were signed with at that moment.
-    pub(crate) const fn signing(&self) -> SigningTime {
-        self.signing
     }
 
     /// Returns whether a request with this signing time has to be re-signed before it is

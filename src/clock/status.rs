@@ -15,6 +15,7 @@ use crate::event::{EventKind, Label, Mode, SkewEvent};
 use crate::evidence::{Evidence, ResponseView};
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
+use crate::report;
 
 /// The offset that a [`SkewClock`] applies, and its events so far.
 ///
@@ -31,7 +32,6 @@ use crate::offset::ClockOffset;
 pub struct SkewStatus {
     mode: Mode,
     clock: Label,
-    is_skewed: bool,
     offset: ClockOffset,
     uncertainty: Duration,
     since: Option<SystemTime>,
@@ -47,21 +47,16 @@ impl SkewClock {
     /// handler of a metrics scrape.
     pub fn status(&self) -> SkewStatus {
         let reading = self.reading();
+        // A change refreshes the gauges as well.
+        let has_changed = self.change(reading, |clock| {
+            decide::clear_outdated(clock, reading);
+            !clock.events.is_empty()
+        });
+        let status = self.status_of(&self.lock(), reading);
         // A subscriber that calls `status` when it receives the gauges would otherwise
         // cause an endless recursion.
-        let refreshes = !self.0.is_refreshing.swap(true, Ordering::Acquire);
-        let (status, announcement) = {
-            let mut state = self.lock();
-            let ((), mut announcement) = self.update(&mut state, reading, |clock, events| {
-                decide::clear_outdated(clock, reading, events);
-            });
-            if refreshes {
-                announcement.gauges = Some(gauges_of(&state.clock, reading));
-            }
-            (self.status_of(&state, reading), announcement)
-        };
-        self.announce(&announcement);
-        if refreshes {
+        if !has_changed && !self.0.is_refreshing.swap(true, Ordering::Acquire) {
+            report::gauges(status.offset, status.uncertainty, &self.0.origin);
             self.0.is_refreshing.store(false, Ordering::Release);
         }
         status
@@ -114,13 +109,12 @@ impl SkewClock {
         Diagnosis::of(evidence, reading.wall, offset, observes, last_event)
     }
 
-    pub(super) fn status_of(&self, state: &State, reading: Reading) -> SkewStatus {
+    fn status_of(&self, state: &State, reading: Reading) -> SkewStatus {
         let (offset, uncertainty) = gauges_of(&state.clock, reading);
         let correction = state.clock.correction();
         SkewStatus {
             mode: self.0.origin.mode,
             clock: self.0.origin.clock.clone(),
-            is_skewed: correction.is_some(),
             offset,
             uncertainty,
             since: correction.map(Correction::since),
@@ -134,7 +128,7 @@ impl SkewStatus {
     /// Returns whether the clock corrects signatures: the local clock is known to be wrong,
     /// and this clock is not observe-only.
     pub const fn is_correcting(&self) -> bool {
-        self.is_skewed && !self.is_observe_only()
+        self.since.is_some() && !self.is_observe_only()
     }
 
     /// Returns whether the clock only observes: it reports clock skew, and corrects nothing.
@@ -219,7 +213,7 @@ impl SkewWatcher {
 
 impl fmt::Display for SkewStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.is_skewed {
+        if self.since.is_none() {
             return f.write_str("the local clock is taken to be correct");
         }
         let effect = if self.is_observe_only() {
@@ -241,18 +235,18 @@ mod serialize {
     use serde::ser::{Serialize, SerializeStruct, Serializer};
 
     use super::SkewStatus;
+    use crate::event::Details;
     use crate::timestamp::iso_8601;
 
     impl Serialize for SkewStatus {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            let uncertainty = u64::try_from(self.uncertainty.as_millis()).unwrap_or(u64::MAX);
             let mut map = serializer.serialize_struct("SkewStatus", 10)?;
             map.serialize_field("correcting", &self.is_correcting())?;
             map.serialize_field("mode", self.mode.as_str())?;
             map.serialize_field("clock", self.clock.as_str())?;
             map.serialize_field("offset", &self.offset.to_string())?;
             map.serialize_field("offset_ms", &self.offset.as_millis())?;
-            map.serialize_field("uncertainty_ms", &uncertainty)?;
+            map.serialize_field("uncertainty_ms", &Details::whole_millis(&self.uncertainty))?;
             map.serialize_field("since", &self.since.and_then(iso_8601).as_deref())?;
             map.serialize_field("events", &self.event_count())?;
             map.serialize_field("events_by_kind", &Counts(self))?;

@@ -109,7 +109,7 @@ proptest! {
     fn the_truth_is_inside_what_an_accepted_date_says(known in exchanges()) {
         let known = Known { manner: Manner::Silently, ..known };
         let date = known.evidence().date().unwrap();
-        let interval = known.trip().interval_of_date(date).unwrap();
+        let interval = known.trip().interval_of_date(date);
         let truth = true_offset(&known, known.there + known.back);
         prop_assert!(interval.contains(truth), "{interval:?} {truth:?}");
     }

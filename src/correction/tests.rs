@@ -128,7 +128,7 @@ fn each_input_does_in_each_state_what_the_table_says() {
                         state.contradict(wall, Some(&aws()), at);
                     }
                 }
-                Input::Reset => state.reset(),
+                Input::Reset => drop(state.reset()),
             }
             let what = format!("{input:?}, {is_some}");
             assert_eq!(state.correction().is_some(), expected, "{what}");
@@ -267,7 +267,7 @@ fn a_response_that_fits_both_clocks_or_neither_contradicts_nothing() {
     let at = reading(0, 200);
     let wall = wall_on_monotonic(at);
     let seconds = |seconds: i64| ClockOffset::from_millis(wall.as_millis() + seconds * 1_000);
-    let interval = |low, high| Interval::new(seconds(low), seconds(high)).unwrap();
+    let interval = |low, high| Interval::new(seconds(low), seconds(high));
     for (interval, point, is_contradicted) in [
         (interval(-10, 10), 5, false),
         (interval(-10, 10), 12, false),
@@ -277,9 +277,11 @@ fn a_response_that_fits_both_clocks_or_neither_contradicts_nothing() {
     ] {
         let mut state = ClockState::new(Limits::default());
         state.correction = Some(Correction {
-            point: seconds(point),
-            interval: Interval::exactly(seconds(point)),
-            updated_at: at.monotonic,
+            sample: OffsetSample {
+                point: seconds(point),
+                interval: Interval::exactly(seconds(point)),
+                ..sample(0, 200)
+            },
             since: at.monotonic,
             host: Some(aws()),
         });

@@ -1,52 +1,34 @@
 //! Corrections that end or start without a response: repair, reset, and known offsets.
 
-use super::{cleared, cleared_details};
-use crate::correction::ClockState;
-use crate::event::{ClearReason, Details, EventKind, SkewEvent};
+use super::cleared_details;
+use crate::correction::{ClockState, Correction};
+use crate::event::{ClearReason, Details, EventKind};
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
 
 /// Ends a correction that no longer holds, because the local clock was repaired or the
 /// monotonic clock went back.
-pub(crate) fn clear_outdated(
-    state: &mut ClockState,
-    reading: Reading,
-    events: &mut Vec<SkewEvent>,
-) {
-    if let Some(ended) = state.follow_monotonic_clock(reading.monotonic) {
-        let details = cleared_details(&ended, reading);
-        events.push(cleared(ClearReason::Reset, details));
-    }
-    if let Some(ended) = state.clear_if_repaired(reading) {
-        let details = cleared_details(&ended, reading);
-        events.push(cleared(ClearReason::LocalClockRepaired, details));
-    }
+pub(crate) fn clear_outdated(state: &mut ClockState, reading: Reading) {
+    let ended = state.follow_monotonic_clock(reading.monotonic);
+    report_end(state, ended, ClearReason::Reset, reading);
+    let ended = state.clear_if_repaired(reading);
+    report_end(state, ended, ClearReason::LocalClockRepaired, reading);
 }
 
 /// Clears the state, and reports the correction that ends, if there was one.
-pub(crate) fn reset(state: &mut ClockState, reading: Reading, events: &mut Vec<SkewEvent>) {
-    let ended = state.correction().cloned();
-    state.reset();
-    if let Some(ended) = ended {
-        let details = cleared_details(&ended, reading);
-        events.push(cleared(ClearReason::Reset, details));
-    }
+pub(crate) fn reset(state: &mut ClockState, reading: Reading) {
+    let ended = state.reset();
+    report_end(state, ended, ClearReason::Reset, reading);
 }
 
 /// Clears the state, starts with an offset that the program knows, and reports the change
 /// of the correction, if there is one.
-pub(crate) fn set_offset(
-    state: &mut ClockState,
-    offset: ClockOffset,
-    reading: Reading,
-    events: &mut Vec<SkewEvent>,
-) {
+pub(crate) fn set_offset(state: &mut ClockState, offset: ClockOffset, reading: Reading) {
     let previous = state.offset(reading);
-    let mut cleared = Vec::new();
-    reset(state, reading, &mut cleared);
+    let ended = state.reset();
     state.start_at(offset, reading);
     let Some(correction) = state.correction() else {
-        events.append(&mut cleared);
+        report_end(state, ended, ClearReason::Reset, reading);
         return;
     };
     let details = Details {
@@ -55,5 +37,18 @@ pub(crate) fn set_offset(
         uncertainty: Some(correction.uncertainty(reading.monotonic)),
         ..Details::default()
     };
-    events.push(SkewEvent::new(EventKind::SkewDetected, details));
+    state.report(EventKind::SkewDetected, details);
+}
+
+/// Reports that a correction has ended, if there was one.
+fn report_end(
+    state: &mut ClockState,
+    ended: Option<Correction>,
+    reason: ClearReason,
+    reading: Reading,
+) {
+    if let Some(ended) = ended {
+        let kind = EventKind::CorrectionCleared { reason };
+        state.report(kind, cleared_details(&ended, reading));
+    }
 }

@@ -32,7 +32,6 @@ impl Exchange<'_> {
     /// correction.
     pub(crate) fn details(&self, state: &ClockState, reading: Reading) -> Details {
         let evidence = self.evidence;
-        let server_time = self.server_time();
         Details {
             offset: Some(state.offset(reading)),
             uncertainty: state
@@ -41,7 +40,7 @@ impl Exchange<'_> {
             age: self.age(),
             time_source: evidence.sample().map(|sample| sample.source()),
             signed_at: self.trip.signed_at,
-            server_time,
+            server_time: self.server_time(),
             service: self.service.and_then(Label::of_service),
             method: self.operation.and_then(Label::new),
             server_address: self.host.and_then(|host| Label::new(host.name())),

@@ -21,8 +21,7 @@ impl Observation<'_> {
         let sample = host_time.sample;
         let contradicts = |date| {
             let interval = exchange.trip.interval_of_date(date);
-            interval
-                .is_some_and(|interval| interval.distance_to(sample.point) >= WORTH_A_CORRECTION)
+            interval.distance_to(sample.point) >= WORTH_A_CORRECTION
         };
         let date = exchange.credible_date();
         let is_forgotten = self.is_near(&sample)
@@ -46,22 +45,17 @@ impl Observation<'_> {
     /// whose time may come from a cache, this is the shared clock; after the correction, it
     /// is the local clock.
     pub(super) fn try_other_time(&mut self) -> Decision {
-        let exchange = self.exchange;
+        let (exchange, reading) = (self.exchange, self.reading);
+        let name = exchange.host_name();
         // Another request in flight may have removed the trial already.
         let is_tried = exchange.trip.signed_by == SignedBy::HostTime
             && self.kind_of_host_time() != Some(HostTimeKind::Conflicting);
         if is_tried && !exchange.is_resend {
             // No back-off: nothing shows that the host's `Date` differs from the clock it
             // judges by.
-            self.state.trust.forget_time(exchange.host_name());
+            self.state.trust.forget_time(name);
             return Decision::Resign;
         }
-        self.try_local_clock()
-    }
-
-    fn try_local_clock(&mut self) -> Decision {
-        let (exchange, reading) = (self.exchange, self.reading);
-        let name = exchange.host_name();
         let is_by_correction = self.state.correction().is_some()
             && exchange.trip.signed_by == SignedBy::Clock(self.state.generation());
         // A denial looks like a possible clock skew error. It may be one if AWS did not confirm
@@ -73,7 +67,7 @@ impl Observation<'_> {
         if !is_about_time || !is_by_correction || self.state.trust.is_backing_off(name, reading) {
             return Decision::Pass;
         }
-        let local = OffsetSample::of_local_clock(reading);
+        let local = OffsetSample::of_clock(reading);
         self.state.trust.keep_time(name, HostTimeKind::Trial, local);
         Decision::Resign
     }
@@ -90,25 +84,21 @@ impl Observation<'_> {
         ClockOffset::between(now, sampled).magnitude() < WORTH_A_CORRECTION
     }
 
-    /// Returns whether the host rejected a request that was signed with its own time, and
-    /// the signature had not expired in transit. A server that rejects such a signature at
-    /// once judges by a clock other than the one that its `Date` shows.
-    pub(super) fn rejects_host_time(&self) -> bool {
-        let exchange = self.exchange;
-        if exchange.trip.signed_by != SignedBy::HostTime || !exchange.is_skew_error() {
-            return false;
-        }
-        let signing = self.state.signing_time(exchange.host_name(), self.reading);
-        let verdict = judge(&exchange.trip, exchange.evidence, self.reading, signing);
-        verdict != Verdict::ExpiredInTransit
-            || exchange.age().unwrap_or_default() < WORTH_A_CORRECTION
-    }
-
-    /// Removes the trial of a host that rejected a request signed with its own time.
+    /// Removes the trial of a host that rejects a request signed with its own time, unless
+    /// the signature has expired in transit.
     pub(super) fn reject_trial(&mut self) {
         let exchange = self.exchange;
         let host = exchange.host_name();
-        if !self.is_on_trial() {
+        let is_tried = exchange.trip.signed_by == SignedBy::HostTime && self.is_on_trial();
+        if !is_tried || !exchange.is_skew_error() {
+            return;
+        }
+        // A server that rejects such a signature at once judges by a clock other than the one
+        // that its `Date` shows.
+        let is_old = exchange.age().unwrap_or_default() >= WORTH_A_CORRECTION;
+        let signing = self.state.signing_time(host, self.reading);
+        let verdict = judge(&exchange.trip, exchange.evidence, self.reading, signing);
+        if is_old && verdict == Verdict::ExpiredInTransit {
             return;
         }
         // A newer `Date` that contradicts the signature replaces the trial: the older one came
@@ -122,7 +112,7 @@ impl Observation<'_> {
         if !is_newer {
             self.state.trust.back_off(host, self.reading);
         }
-        self.report(EventKind::TrialRejected);
+        self.state.report(EventKind::TrialRejected, self.details());
     }
 
     /// Returns the time that a response is judged by, which is the time that requests to

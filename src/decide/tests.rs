@@ -3,9 +3,9 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::*;
-use crate::evidence::{Evidence, ResponseView, Source};
+use crate::evidence::{Evidence, ResponseView, Sample, Source};
 use crate::host::Host;
-use crate::judge::{RoundTrip, SigningTime, sample_of_date};
+use crate::judge::{RoundTrip, SigningTime};
 use crate::trust::{Limits, RELEASED};
 
 const MINUTE: i64 = 60;
@@ -22,7 +22,6 @@ struct Machine {
     state: ClockState,
     reading: Reading,
     mode: Mode,
-    events: Vec<SkewEvent>,
 }
 
 /// The response of a server.
@@ -55,7 +54,6 @@ impl Machine {
                 monotonic: Duration::from_secs(100_000),
             },
             mode: Mode::Correct,
-            events: Vec::new(),
         }
     }
 
@@ -135,8 +133,7 @@ impl Machine {
             is_resend: false,
         };
         alter(&mut exchange);
-        let events = &mut self.events;
-        observe(&mut self.state, &exchange, self.mode, self.reading, events)
+        observe(&mut self.state, &exchange, self.mode, self.reading)
     }
 
     fn signing(&self, host: &str) -> SigningTime {
@@ -164,12 +161,12 @@ impl Machine {
     /// Returns the last event.
     #[track_caller]
     fn event(&self) -> &SkewEvent {
-        self.events.last().unwrap()
+        self.state.events.last().unwrap()
     }
 
     #[track_caller]
     fn says(&self, expected: &[&str]) {
-        let names: Vec<_> = self.events.iter().map(SkewEvent::name).collect();
+        let names: Vec<_> = self.state.events.iter().map(SkewEvent::name).collect();
         assert_eq!(names, expected);
     }
 }
@@ -335,7 +332,7 @@ fn each_response_does_in_each_state_of_a_host_what_the_table_says() {
             });
             assert_eq!(now, host_time, "{what}");
             let is_for_trials = |event: &&SkewEvent| event.name() != "not_clock_skew";
-            let events: Vec<_> = machine.events.iter().filter(is_for_trials).collect();
+            let events: Vec<_> = machine.state.events.iter().filter(is_for_trials).collect();
             let names: Vec<_> = events.iter().map(|event| event.name()).collect();
             assert_eq!(names, event.into_iter().collect::<Vec<_>>(), "{what}");
             let is_backing_off = machine.state.trust.is_backing_off(MINIO, machine.reading);
@@ -403,7 +400,7 @@ fn a_rejected_trial_is_removed_and_the_hosts_date_ignored_for_a_minute_then_two(
         // Its `Date` states the time of the signature that it rejects.
         assert_eq!(machine.resends(MINIO, Code(20 * MINUTE)), Decision::Pass);
         assert_eq!(machine.kind(MINIO), None);
-        let names = machine.events.drain(..).map(|event| event.name());
+        let names = machine.state.events.drain(..).map(|event| event.name());
         assert!(names.eq(["trial_rejected", "resend_rejected"]));
         machine.passes(period - 1);
         assert_eq!(machine.sends(MINIO, Code(20 * MINUTE)), Decision::Pass);
@@ -514,7 +511,7 @@ fn a_trial_that_is_behind_is_rejected_as_well() {
     for answer in [Message(0), Code(0), CodeAlone] {
         for back in [-20 * MINUTE, -DAY] {
             let mut machine = Machine::trying(AWS, back);
-            machine.events.clear();
+            machine.state.events.clear();
             assert_eq!(machine.sends(AWS, answer), Decision::Resign);
             assert_eq!(machine.ahead(AWS), 0, "{answer:?}");
             machine.says(&["trial_rejected"]);
@@ -589,7 +586,7 @@ fn a_trial_that_is_accepted_becomes_the_correction_if_it_differs_by_two_minutes(
         let mut machine = Machine::new();
         let mut reading = machine.reading;
         reading.wall += Duration::from_millis(millis);
-        let (kind, sample) = (HostTimeKind::Trial, OffsetSample::of_local_clock(reading));
+        let (kind, sample) = (HostTimeKind::Trial, OffsetSample::of_clock(reading));
         machine.state.trust.keep_time(MINIO, kind, sample);
         machine.sends(MINIO, Undated(200));
         assert_eq!(machine.kind(MINIO), None);
@@ -630,7 +627,7 @@ fn requests_to_a_conflicting_host_are_signed_with_its_own_time() {
     assert_eq!((machine.ahead(MINIO), machine.ahead(KMS)), (20 * MINUTE, 0));
     assert_eq!(machine.state.generation(), 0);
     machine.says(&["hosts_disagree"]);
-    let details = machine.events[0].details();
+    let details = machine.state.events[0].details();
     let name = |label: &Option<Label>| label.as_ref().unwrap().as_str().to_owned();
     assert_eq!(name(&details.server_address), MINIO);
     assert_eq!(name(&details.other_address), AWS);
@@ -672,7 +669,7 @@ fn a_conflicting_host_that_agrees_again_is_no_longer_conflicting() {
     for is_confirmed in [true, false] {
         let mut machine = Machine::confirmed();
         machine.sends(MINIO, Message(20 * MINUTE));
-        machine.events.clear();
+        machine.state.events.clear();
         if !is_confirmed {
             machine.passes(3_600);
         }
@@ -798,8 +795,7 @@ fn a_monotonic_clock_that_goes_back_restarts_all_periods() {
     assert_eq!(machine.sends(MINIO, Code(20 * MINUTE)), Decision::Resign);
     assert!(machine.is_confirmed());
     machine.passes(3_600);
-    let events = &mut machine.events;
-    clear_outdated(&mut machine.state, machine.reading, events);
+    clear_outdated(&mut machine.state, machine.reading);
     assert!(!machine.is_confirmed());
 }
 
@@ -811,7 +807,7 @@ fn a_repaired_local_clock_ends_the_correction_with_the_next_response() {
     machine.sends(AWS, Status(503, 0));
     assert_eq!(machine.state.correction(), None);
     machine.says(&["skew_detected", "correction_cleared"]);
-    let kind = machine.events[1].kind();
+    let kind = machine.state.events[1].kind();
     let reason = ClearReason::LocalClockRepaired;
     assert_eq!(kind, EventKind::CorrectionCleared { reason });
 }
@@ -864,9 +860,8 @@ fn a_sample_that_the_program_asked_for_becomes_the_correction_unless_there_is_an
             operation: None,
             is_resend: false,
         };
-        let sample = sample_of_date(machine.at(ahead), &trip);
-        let (state, events) = (&mut machine.state, &mut machine.events);
-        let adopted = adopt(state, &exchange, &sample, machine.reading, events);
+        let sample = OffsetSample::of(Sample::from_date(machine.at(ahead), Strength::Date), &trip);
+        let adopted = adopt(&mut machine.state, &exchange, &sample, machine.reading);
         (adopted, machine.ahead(KMS), machine.ahead(name))
     };
     let (day, limit) = (Ok(()), Err(Objection::Limit));
@@ -996,8 +991,7 @@ fn a_correction_that_starts_or_ends_without_an_error_states_its_numbers() {
     let known = ClockOffset::from_millis(20 * 60_000);
     let mut machine = Machine::new();
     let change = |machine: &mut Machine, offset| {
-        let (state, events) = (&mut machine.state, &mut machine.events);
-        set_offset(state, offset, machine.reading, events);
+        set_offset(&mut machine.state, offset, machine.reading);
         machine.event().clone()
     };
     let event = change(&mut machine, known);
@@ -1028,19 +1022,20 @@ fn a_correction_that_starts_or_ends_without_an_error_states_its_numbers() {
         ..Details::default()
     };
     let is_end = |event: &SkewEvent, reason, details| {
-        assert_eq!(*event, cleared(reason, details));
+        let kind = EventKind::CorrectionCleared { reason };
+        assert_eq!(*event, SkewEvent::new(kind, details));
     };
     machine.passes(7);
     let event = change(&mut machine, ClockOffset::ZERO);
     is_end(&event, ClearReason::Reset, ended(minutes(5), 7));
     change(&mut machine, known);
     machine.passes(8);
-    reset(&mut machine.state, machine.reading, &mut machine.events);
+    reset(&mut machine.state, machine.reading);
     is_end(machine.event(), ClearReason::Reset, ended(minutes(20), 8));
     change(&mut machine, known);
     machine.passes(9);
     machine.reading.wall += Duration::from_secs(20 * 60);
-    clear_outdated(&mut machine.state, machine.reading, &mut machine.events);
+    clear_outdated(&mut machine.state, machine.reading);
     let repaired = ClearReason::LocalClockRepaired;
     is_end(machine.event(), repaired, ended(minutes(0), 9));
     // And one more: accepted responses contradict a correction.

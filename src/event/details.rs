@@ -2,8 +2,6 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::evidence::Source;
-use crate::offset::ClockOffset;
 use crate::timestamp::iso_8601;
 
 /// Calls another macro with the list of all details: the type of each, and its names and
@@ -14,11 +12,11 @@ macro_rules! each_detail {
             ($($context)*)
             /// Server time − local time, after the event. Positive: the local clock is behind.
             offset: $crate::offset::ClockOffset =>
-                "offset": $crate::event::Details::text,
-                "offset_ms": $crate::event::Details::millis;
+                "offset": |offset| offset.to_string(),
+                "offset_ms": |offset| offset.as_millis();
             /// Server time − local time, before the event.
             previous_offset: $crate::offset::ClockOffset =>
-                "previous_offset_ms": $crate::event::Details::millis;
+                "previous_offset_ms": |offset| offset.as_millis();
             /// How far `offset` can be from the true offset.
             uncertainty: std::time::Duration =>
                 "uncertainty_ms": $crate::event::Details::whole_millis;
@@ -28,7 +26,7 @@ macro_rules! each_detail {
                 "age_ms": $crate::event::Details::whole_millis;
             /// The part of the response that states the server's time.
             time_source: $crate::evidence::Source =>
-                "time_source": $crate::event::Details::time_source;
+                "time_source": |source| source.as_str();
             /// The time that the request was signed with.
             signed_at: std::time::SystemTime =>
                 "signed_at": $crate::event::Details::time;
@@ -65,7 +63,7 @@ macro_rules! each_detail {
 pub(crate) use each_detail;
 
 macro_rules! define {
-    (() $($(#[$doc:meta])* $field:ident: $type:ty => $($name:literal: $form:path),+;)*) => {
+    (() $($(#[$doc:meta])* $field:ident: $type:ty => $($name:literal: $form:expr),+;)*) => {
         /// The numbers and names of an event. A detail that is not known is `None`.
         ///
         /// ```
@@ -90,24 +88,12 @@ each_detail!(define!());
 
 /// The formats of details in logs and JSON.
 impl Details {
-    pub(crate) fn text(offset: &ClockOffset) -> String {
-        offset.to_string()
-    }
-
-    pub(crate) const fn millis(offset: &ClockOffset) -> i64 {
-        offset.as_millis()
-    }
-
     pub(crate) fn whole_millis(duration: &Duration) -> u64 {
         u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
     }
 
     pub(crate) fn time(time: &SystemTime) -> String {
         iso_8601(*time).unwrap_or_else(|| "before 1970".to_owned())
-    }
-
-    pub(crate) const fn time_source(source: &Source) -> &'static str {
-        source.as_str()
     }
 }
 
@@ -140,7 +126,7 @@ mod serialize {
 
     macro_rules! entries {
         (($map:ident, $details:ident)
-         $($(#[$doc:meta])* $field:ident: $type:ty => $($name:literal: $form:path),+;)*) => {
+         $($(#[$doc:meta])* $field:ident: $type:ty => $($name:literal: $form:expr),+;)*) => {
             $($(entry(&mut $map, $name, $details.$field.as_ref().map($form))?;)+)*
         };
     }
@@ -150,9 +136,10 @@ mod serialize {
             let (kind, details) = (self.kind(), self.details());
             let mut map = serializer.serialize_map(None)?;
             map.serialize_entry("event", kind.name())?;
-            entry(&mut map, "reason", kind.reason())?;
-            entry(&mut map, "cause", kind.cause())?;
-            entry(&mut map, "missing", kind.missing())?;
+            let [reason, cause, missing] = kind.fields();
+            entry(&mut map, "reason", reason)?;
+            entry(&mut map, "cause", cause)?;
+            entry(&mut map, "missing", missing)?;
             each_detail!(entries!(map, details));
             map.end()
         }

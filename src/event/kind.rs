@@ -89,33 +89,15 @@ impl EventKind {
         }
     }
 
-    /// Returns whether requests are signed with another time after this event.
-    pub(crate) const fn is_change_of_state(self) -> bool {
-        matches!(self, Self::SkewDetected | Self::CorrectionCleared { .. })
-    }
-
-    /// Returns the `reason` field of the log event.
-    pub(crate) const fn reason(self) -> Option<&'static str> {
+    /// Returns the fields `reason`, `cause` and `missing` of the log event, of which a kind
+    /// has one at most.
+    pub(crate) fn fields(self) -> [Option<&'static str>; 3] {
         match self {
-            Self::CorrectionCleared { reason } => Some(reason.as_str()),
-            Self::ResendSkipped { reason } => Some(reason.as_str()),
-            _ => None,
-        }
-    }
-
-    /// Returns the `cause` field of the log event.
-    pub(crate) fn cause(self) -> Option<&'static str> {
-        match self {
-            Self::NotClockSkew { cause } => cause.map(OtherCause::as_str),
-            _ => None,
-        }
-    }
-
-    /// Returns the `missing` field of the log event.
-    pub(crate) const fn missing(self) -> Option<&'static str> {
-        match self {
-            Self::IncompleteInstallation { missing } => Some(missing.as_str()),
-            _ => None,
+            Self::CorrectionCleared { reason } => [Some(reason.as_str()), None, None],
+            Self::ResendSkipped { reason } => [Some(reason.as_str()), None, None],
+            Self::NotClockSkew { cause } => [None, cause.map(OtherCause::as_str), None],
+            Self::IncompleteInstallation { missing } => [None, None, Some(missing.as_str())],
+            _ => [None; 3],
         }
     }
 }

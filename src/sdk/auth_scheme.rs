@@ -159,7 +159,7 @@ impl Sign for SkewSigner {
             let sign = |request: &mut HttpRequest, components: &RuntimeComponents| {
                 signer.sign_http_request(request, identity, endpoint.clone(), components, cfg)
             };
-            let signing = sent.signing();
+            let signing = sent.signing;
             self.sign_by(signing, host, !is_never_shifted, request, sign)?;
             false
         } else {
