@@ -168,13 +168,10 @@ impl Sign for SkewSigner {
             is_never_shifted && is_local_time(sent.reading.wall, components)
         };
         if let Some(state) = state {
-            state.note_signed(Signed::of(
-                request,
-                self.first_uri.shared(request.uri()),
-                is_local,
-                sent,
-                clock,
-            ));
+            state.note_signed(|| {
+                let uri = self.first_uri.shared(request.uri());
+                Signed::of(request, uri, is_local, sent, clock)
+            });
             clock.note_request(&self.first_request, "install", || {
                 service_of(cfg).and_then(Label::of_service)
             });

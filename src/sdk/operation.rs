@@ -61,9 +61,9 @@ impl OperationState {
     }
 
     #[inline]
-    pub(super) fn note_signed(&self, signed: Signed) {
+    pub(super) fn note_signed(&self, signed: impl FnOnce() -> Signed) {
         let mut place = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
-        *place = Some(signed);
+        *place = Some(signed());
     }
 
     pub(super) fn signed(&mut self) -> Option<&Signed> {
