@@ -22,7 +22,6 @@ use crate::event::Label;
 use crate::host::Host;
 use crate::judge::SigningTime;
 use crate::offset::ClockOffset;
-use crate::report::FirstRequest;
 use crate::resign::WRITTEN;
 use crate::sdk::operation::{
     FirstUri, OperationState, Signed, X_AMZ_DATE, first_header, service_of,
@@ -56,7 +55,8 @@ struct SkewSigner {
     /// Whether a request had to be re-signed although the clock is not corrected: the client
     /// has another time source, and it is wrong.
     ignores_time_source: AtomicBool,
-    first_request: FirstRequest,
+    /// Whether the first signed request was logged.
+    is_noted: AtomicBool,
     first_uri: FirstUri,
 }
 
@@ -103,7 +103,7 @@ impl SkewAuthScheme {
                 inner: inner.clone(),
                 corrected: OnceLock::new(),
                 ignores_time_source: AtomicBool::new(false),
-                first_request: FirstRequest::default(),
+                is_noted: AtomicBool::new(false),
                 first_uri: FirstUri::default(),
             },
             inner,
@@ -175,7 +175,7 @@ impl Sign for SkewSigner {
                 sent,
                 clock,
             ));
-            clock.note_request(&self.first_request, "install", || {
+            clock.note_request(&self.is_noted, "install", || {
                 service_of(cfg).and_then(Label::of_service)
             });
             // The mark tells our HTTP client that it need not keep a copy of this request.

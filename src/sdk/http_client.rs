@@ -26,7 +26,6 @@ use http::header::{AGE, AUTHORIZATION};
 use crate::clock::{SentAt, SkewClock};
 use crate::event::Label;
 use crate::host::Host;
-use crate::report::FirstRequest;
 use crate::resend::{ReplayRequest, has_to_prepare, prepare, recover};
 use crate::resign::service_of;
 use crate::sdk::auth_scheme::ResignedBySdk;
@@ -73,7 +72,8 @@ struct Shared {
     clock: SkewClock,
     /// Whether at least one SDK client that uses this one has the SDK's own correction on.
     adds_age: AtomicBool,
-    first_request: FirstRequest,
+    /// Whether the first signed request was logged.
+    is_noted: AtomicBool,
     last_date: LastDate,
 }
 
@@ -101,7 +101,7 @@ impl SkewClock {
             shared: Arc::new(Shared {
                 clock: self.clone(),
                 adds_age: AtomicBool::new(false),
-                first_request: FirstRequest::default(),
+                is_noted: AtomicBool::new(false),
                 last_date: LastDate::default(),
             }),
             inner: inner.into_shared(),
@@ -181,7 +181,7 @@ impl HttpConnector for Connector {
                 Ok(response)
             });
         };
-        clock.note_request(&connector.shared.first_request, "http_client", || {
+        clock.note_request(&connector.shared.is_noted, "http_client", || {
             let authorization = first_header(request.headers(), &AUTHORIZATION)?;
             Label::of_service(service_of(str::from_utf8(authorization).ok()?)?)
         });
@@ -233,8 +233,7 @@ async fn observe(
 ) -> Result<HttpResponse, ConnectorError> {
     let connector = request.connector().clone();
     let clock = &connector.shared.clock;
-    let received = clock.reading();
-    let mut response = recover(&mut request, clock, sent_at, received, response).await?;
+    let mut response = recover(&mut request, clock, sent_at, response).await?;
     connector
         .shared
         .finish(request.is_ours_to_sign(), &mut response);
@@ -261,11 +260,10 @@ fn must_observe(
     response: &HttpResponse,
     host: impl FnOnce() -> Option<Host>,
 ) -> bool {
-    let is_aws = || host().as_ref().is_some_and(Host::is_aws);
-    let is_new = !response.status().is_success()
-        || clock.wants_accepted(sent_at.reading, || date_of(response), is_aws);
-    // Another HTTP client of this clock may be inside this one.
-    is_new && !Observed::by(clock, response)
+    let is_success = response.status().is_success();
+    clock.must_observe(sent_at, is_success, || date_of(response), host)
+        // Another HTTP client of this clock may be inside this one.
+        && !Observed::by(clock, response)
 }
 
 impl Shared {

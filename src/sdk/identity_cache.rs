@@ -21,7 +21,7 @@ use aws_smithy_runtime_api::shared::IntoShared;
 use aws_smithy_types::config_bag::ConfigBag;
 
 use crate::clock::SkewClock;
-use crate::event::{Details, EventKind, Missing, SkewEvent};
+use crate::event::{Details, Missing};
 use crate::lifetime::Clocks;
 use crate::sdk::credentials::{ONLY_PROVIDER, ValidAt};
 use crate::sdk::interceptor;
@@ -130,9 +130,8 @@ impl SkewIdentityCache {
         let is_installed = interceptors.any(|known| known.name() == interceptor::NAME);
         let is_behind = || format!("{:?}", components.http_client()).contains("SkewHttpClient");
         if !is_installed && !self.clock.is_observe_only() && !is_behind() {
-            let missing = Missing::HttpClient;
-            let kind = EventKind::IncompleteInstallation { missing };
-            self.clock.record(SkewEvent::new(kind, Details::default()));
+            self.clock
+                .report_missing(Missing::HttpClient, Details::default());
         }
     }
 

@@ -17,7 +17,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 
 use crate::clock::SkewClock;
 use crate::decide::{Decision, Exchange};
-use crate::event::{Details, EventKind, Label, Missing, SkewEvent, SkipReason};
+use crate::event::{Details, Label, Missing, SkipReason};
 use crate::evidence::Evidence;
 use crate::host::Host;
 use crate::sdk::http_client::Observed;
@@ -289,8 +289,7 @@ impl SkewInterceptor {
             method: operation.and_then(Label::new),
             ..Details::default()
         };
-        let kind = EventKind::IncompleteInstallation { missing };
-        self.clock.record(SkewEvent::new(kind, details));
+        self.clock.report_missing(missing, details);
     }
 }
 

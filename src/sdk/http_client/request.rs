@@ -19,7 +19,7 @@ use super::{Connector, Observed};
 use crate::buffered::Buffered;
 use crate::evidence::ResponseView;
 use crate::host::Host;
-use crate::resend::{LARGEST_READ, LONGEST_READ, ReplayRequest};
+use crate::resend::{LONGEST_READ, ReplayRequest};
 use crate::resign::{Head, NewSignature, SignatureHeader};
 use crate::sdk::operation::view;
 
@@ -98,16 +98,12 @@ impl ReplayRequest for SdkRequest {
     async fn read(&mut self, mut response: HttpResponse) -> (HttpResponse, Bytes) {
         let deadline = deadline(self.connector.credentials.sleep.clone());
         let body = std::mem::replace(response.body_mut(), SdkBody::taken());
-        let (body, text) = Buffered::read(body, LARGEST_READ, deadline).await;
+        let (body, text) = Buffered::read(body, deadline).await;
         *response.body_mut() = match body.whole() {
             Some(whole) => SdkBody::from(whole),
             None => SdkBody::from_body_1_x(body),
         };
         (response, text)
-    }
-
-    fn is_success(response: &HttpResponse) -> bool {
-        response.status().is_success()
     }
 
     fn view<'a>(response: &'a HttpResponse, text: &'a [u8]) -> ResponseView<'a> {
