@@ -33,7 +33,7 @@ use crate::sdk::credentials::ClientCredentials;
 use crate::sdk::operation::{date_of, first_header};
 
 use copy::{LastDate, RequestCopy};
-use request::SdkRequest;
+use request::{SdkRequest, put};
 
 /// HTTP client that wraps another one. It re-signs and resends a request once after a clock
 /// skew error.
@@ -186,7 +186,7 @@ impl HttpConnector for Connector {
             Label::of_service(service_of(str::from_utf8(authorization).ok()?)?)
         });
         let sent_at = SentAt::now(clock, || Host::of_uri(request.uri()));
-        if copy.is_ours_to_sign() && has_to_prepare(clock, sent_at, copy.signed_at()) {
+        if copy.is_ours_to_sign && has_to_prepare(clock, sent_at, copy.signed_at) {
             return HttpConnectorFuture::new(prepare_and_send(connector, copy, request));
         }
         let sent = connector.inner.call(request);
@@ -198,9 +198,7 @@ impl HttpConnector for Connector {
                 let copy = SdkRequest::new(connector, copy);
                 return Box::pin(observe(copy, sent_at, response)).await;
             }
-            connector
-                .shared
-                .finish(copy.is_ours_to_sign(), &mut response);
+            connector.shared.finish(copy.is_ours_to_sign, &mut response);
             Ok(response)
         })
     }
@@ -215,7 +213,8 @@ async fn prepare_and_send(
     let mut copy = SdkRequest::new(connector.clone(), copy);
     let clock = &connector.shared.clock;
     if let Some(signature) = prepare(&mut copy, clock).await {
-        copy.sign(signature, &mut request);
+        copy.sign(&signature);
+        put(signature, &mut request);
     }
     let sent_at = SentAt::now(clock, || Host::of_uri(request.uri()));
     let mut response = connector.inner.call(request).await?;
@@ -231,25 +230,24 @@ async fn observe(
     sent_at: SentAt,
     response: HttpResponse,
 ) -> Result<HttpResponse, ConnectorError> {
-    let connector = request.connector().clone();
-    let clock = &connector.shared.clock;
-    let mut response = recover(&mut request, clock, sent_at, response).await?;
-    connector
-        .shared
-        .finish(request.is_ours_to_sign(), &mut response);
+    let shared = request.connector.shared.clone();
+    let mut response = recover(&mut request, &shared.clock, sent_at, response).await?;
+    shared.finish(request.is_ours_to_sign, &mut response);
     Ok(response)
 }
 
-/// Mark on a response that an HTTP client of this clock has observed. It is an extension,
-/// since a server could set a header.
-#[derive(Clone, Debug)]
-pub(super) struct Observed(SkewClock);
+/// Mark on a response that an HTTP client has observed: the [`id`](SkewClock::id) of its
+/// clock. It is an extension, since a server could set a header.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Observed(usize);
 
 impl Observed {
-    pub(super) fn by(clock: &SkewClock, response: &HttpResponse) -> bool {
-        response
-            .extension::<Self>()
-            .is_some_and(|Self(observer)| observer.is(clock))
+    fn by(clock: &SkewClock) -> Self {
+        Self(clock.id())
+    }
+
+    pub(super) fn is_on(response: &HttpResponse, clock: &SkewClock) -> bool {
+        response.extension() == Some(&Self::by(clock))
     }
 }
 
@@ -263,7 +261,7 @@ fn must_observe(
     let is_success = response.status().is_success();
     clock.must_observe(sent_at, is_success, || date_of(response), host)
         // Another HTTP client of this clock may be inside this one.
-        && !Observed::by(clock, response)
+        && !Observed::is_on(response, clock)
 }
 
 impl Shared {

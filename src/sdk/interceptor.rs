@@ -216,7 +216,7 @@ impl SkewInterceptor {
     fn must_observe(&self, signed: &Signed, response: &HttpResponse) -> bool {
         if !response.status().is_success() {
             // The HTTP client of this clock may have observed the response already.
-            return !Observed::by(&self.clock, response);
+            return !Observed::is_on(response, &self.clock);
         }
         let sent = signed.sent.reading;
         let is_aws = || {
