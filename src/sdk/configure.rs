@@ -175,14 +175,19 @@ impl SkewClock {
         if let Some(sleep) = config.sleep_impl() {
             head = head.sleep_impl(sleep);
         }
-        let head = head.serializer(|(): ()| {
-            let mut request = HttpRequest::new(SdkBody::empty());
-            request.set_method("HEAD")?;
-            request.set_uri("/")?;
-            Ok(request)
-        });
-        let head = head.deserializer(|response: &HttpResponse| Ok::<_, Failure>(read(response)));
-        let head = head.build();
+        let head = head
+            .serializer(|(): ()| {
+                let mut request = HttpRequest::new(SdkBody::empty());
+                request.set_method("HEAD")?;
+                request.set_uri("/")?;
+                Ok(request)
+            })
+            .deserializer(|response: &HttpResponse| {
+                // Our own HTTP client adds `Age: 0` to every response.
+                let view = view_of(response, &[], true);
+                Ok::<_, OrchestratorError<Infallible>>(Evidence::read(&view))
+            })
+            .build();
         let answer = async { head.invoke(()).await.map_err(Into::into) };
         self.ask(&url, answer).await
     }
@@ -193,11 +198,4 @@ impl SkewClock {
         }
         loader.identity_cache(self.identity_cache())
     }
-}
-
-type Failure = OrchestratorError<Infallible>;
-
-/// Reads a response. Ignores `Age: 0`, which our own HTTP client adds to every response.
-fn read(response: &HttpResponse) -> Evidence {
-    Evidence::read(&view_of(response, &[], true))
 }

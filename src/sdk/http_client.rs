@@ -198,7 +198,9 @@ impl HttpConnector for Connector {
                 let copy = SdkRequest::new(connector, copy);
                 return Box::pin(observe(copy, sent_at, response)).await;
             }
-            connector.shared.finish(copy.is_ours_to_sign, &mut response);
+            if copy.is_ours_to_sign {
+                connector.shared.mark_cached(&mut response);
+            }
             Ok(response)
         })
     }
@@ -232,7 +234,9 @@ async fn observe(
 ) -> Result<HttpResponse, ConnectorError> {
     let shared = request.connector.shared.clone();
     let mut response = recover(&mut request, &shared.clock, sent_at, response).await?;
-    shared.finish(request.is_ours_to_sign, &mut response);
+    if request.is_ours_to_sign {
+        shared.mark_cached(&mut response);
+    }
     Ok(response)
 }
 
@@ -265,17 +269,10 @@ fn must_observe(
 }
 
 impl Shared {
-    /// Marks a response as one from a cache, unless only the SDK can re-sign its request:
-    /// such a response is left to the SDK's own correction.
-    fn finish(&self, is_ours_to_sign: bool, response: &mut HttpResponse) {
-        if is_ours_to_sign {
-            self.mark_cached(response);
-        }
-    }
-
     /// Marks a response as one from a cache. The SDK's own correction then ignores its
     /// `Date` (aws-runtime, `service_clock_skew.rs`); otherwise it would correct a second
-    /// time.
+    /// time. If only the SDK can re-sign a request, its response is left to the SDK's own
+    /// correction.
     fn mark_cached(&self, response: &mut HttpResponse) {
         let adds_age = self.adds_age.load(Ordering::Relaxed) && !self.clock.is_observe_only();
         if adds_age && first_header(response.headers(), &AGE).is_none() {

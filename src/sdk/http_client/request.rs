@@ -1,7 +1,7 @@
 //! [`SdkRequest`]: a request of an SDK client that can be sent again.
 
 use std::borrow::Cow;
-use std::future::{Future, pending};
+use std::future::pending;
 use std::mem;
 use std::time::SystemTime;
 
@@ -72,9 +72,8 @@ impl ReplayRequest for SdkRequest {
         self.is_replayable
     }
 
-    fn body(&mut self) -> impl Future<Output = Option<Bytes>> + Send {
-        let body = self.copy.body().bytes().map(Bytes::copy_from_slice);
-        std::future::ready(body.filter(|_| self.is_replayable))
+    async fn body(&mut self) -> Option<Bytes> {
+        self.copy.body().bytes().map(Bytes::copy_from_slice)
     }
 
     async fn credentials(&mut self, at: SystemTime) -> Option<Credentials> {
@@ -101,17 +100,14 @@ impl ReplayRequest for SdkRequest {
         view(response, text)
     }
 
-    fn ready(&mut self) -> impl Future<Output = Result<(), ConnectorError>> + Send {
-        std::future::ready(Ok(()))
+    async fn ready(&mut self) -> Result<(), ConnectorError> {
+        Ok(())
     }
 
-    fn send(
-        &mut self,
-        signature: NewSignature,
-    ) -> impl Future<Output = Result<HttpResponse, ConnectorError>> + Send {
+    async fn send(&mut self, signature: NewSignature) -> Result<HttpResponse, ConnectorError> {
         let mut request = mem::replace(&mut self.copy, HttpRequest::new(SdkBody::taken()));
         put(signature, &mut request);
-        self.connector.inner.call(request)
+        self.connector.inner.call(request).await
     }
 
     /// Leaves the response to the SDK, which can sign the request with the credentials of
