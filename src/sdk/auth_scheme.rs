@@ -144,18 +144,18 @@ impl Sign for SkewSigner {
         let is_never_shifted =
             state.is_some_and(|state| state.sdk_correction == SdkCorrection::NeverOn);
         let signer = self.inner.signer();
-        let sign = |request: &mut HttpRequest, components: &RuntimeComponents| {
-            signer.sign_http_request(request, identity, endpoint.clone(), components, cfg)
-        };
         let is_local = if may_differ && !is_presigned(cfg) {
             // If the body is a stream, a correction that starts during the upload applies
             // to the later chunks and frames.
             let is_named = is_stream || clock.has_host_times();
             let host = is_named.then(host).flatten();
+            let sign = |request: &mut HttpRequest, components: &RuntimeComponents| {
+                signer.sign_http_request(request, identity, endpoint.clone(), components, cfg)
+            };
             self.sign_by(sent.signing.now, host, !is_never_shifted, request, sign)?;
             false
         } else {
-            sign(request, components)?;
+            signer.sign_http_request(request, identity, endpoint, components, cfg)?;
             is_never_shifted && is_local_time(sent.reading.wall, components)
         };
         if let Some(state) = state {

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use aws_smithy_async::time::{SharedTimeSource, TimeSource};
+use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource, TimeSource};
 
 use crate::clock::SkewClock;
 use crate::local_clock::LocalClock;
@@ -46,6 +46,9 @@ impl SkewClock {
     /// # }
     /// ```
     pub fn local_time(&self) -> SharedTimeSource {
+        if self.local().is_system() {
+            return SharedTimeSource::new(SystemTimeSource::new());
+        }
         SharedTimeSource::new(LocalTime(self.clone()))
     }
 }
