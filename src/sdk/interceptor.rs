@@ -201,7 +201,7 @@ impl SkewInterceptor {
         }
     }
 
-    /// Returns whether the clock has to observe the response. It has not if another signer
+    /// Returns whether the clock has to observe the response. It does not if another signer
     /// has signed the request.
     fn must_observe(&self, signed: Option<&Signed>, response: Option<&HttpResponse>) -> bool {
         let (Some(signed), Some(response)) = (signed, response) else {
