@@ -138,11 +138,10 @@ impl Attempt {
         let evidence = Evidence::read(response);
         self.is_pending = false;
         let host = self.host.as_ref();
-        let is_aws = || host.is_some_and(Host::is_aws);
         let sent = self.sent;
-        let must_observe = self.is_resend
-            || !evidence.accepted()
-            || (self.clock).wants_accepted(sent.reading, || evidence.date(), is_aws);
+        let (date, accepted) = (|| evidence.date(), evidence.accepted());
+        let must_observe =
+            self.is_resend || (self.clock).must_observe(sent, accepted, date, || host.cloned());
         if !must_observe {
             return NextStep::Finish;
         }

@@ -17,14 +17,10 @@ pub(crate) struct Buffered<B: Body> {
 }
 
 impl<B: Body> Buffered<B> {
-    /// Reads until the body ends, `most` bytes or [`MOST_FRAMES`] frames are read, or
+    /// Reads until the body ends, [`LARGEST_READ`] bytes or [`MOST_FRAMES`] frames are read, or
     /// `deadline` completes. Other tasks can run after every [`FRAMES_AT_ONCE`] frames.
     /// Returns the whole body, and the bytes of its beginning.
-    pub(crate) async fn read(
-        body: B,
-        most: usize,
-        deadline: impl Future<Output = ()>,
-    ) -> (Self, Bytes) {
+    pub(crate) async fn read(body: B, deadline: impl Future<Output = ()>) -> (Self, Bytes) {
         let mut rest = Box::pin(body);
         let mut deadline = pin!(deadline);
         let mut frames = VecDeque::new();
@@ -39,12 +35,12 @@ impl<B: Body> Buffered<B> {
                 };
                 let frame = frame.map(whole_frame);
                 if let Some(data) = frame.as_ref().ok().and_then(Frame::data_ref) {
-                    let room = most.saturating_sub(text.len());
+                    let room = LARGEST_READ.saturating_sub(text.len());
                     text.put(data.as_ref().take(room));
                 }
                 let has_failed = frame.is_err();
                 frames.push_back(frame);
-                if has_failed || text.len() >= most || frames.len() >= MOST_FRAMES {
+                if has_failed || text.len() >= LARGEST_READ || frames.len() >= MOST_FRAMES {
                     return Poll::Ready(false);
                 }
             }
@@ -120,6 +116,7 @@ pub(crate) fn whole_frame<D: Buf>(frame: Frame<D>) -> Frame<Bytes> {
     frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))
 }
 
+const LARGEST_READ: usize = 64 * 1_024;
 /// A body can yield empty frames without end, and all of them would be kept. The error body
 /// of a service comes in one or two frames.
 const MOST_FRAMES: usize = 1_024;

@@ -183,12 +183,6 @@ impl SkewClock {
         Arc::as_ptr(&self.0).addr()
     }
 
-    /// Returns whether `self` and `other` are clones of one clock.
-    #[cfg(feature = "sdk")]
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        self.id() == other.id()
-    }
-
     /// Returns whether requests to any host are signed with a time other than the local
     /// time.
     pub(crate) fn is_correcting(&self) -> bool {

@@ -4,8 +4,6 @@
 //! emitted: no body, no credentials and no signature.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-#[cfg(any(feature = "sdk", feature = "tower"))]
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tracing::Level;
@@ -124,37 +122,24 @@ pub(crate) fn start(origin: &Origin, observed_by: Option<&'static str>) {
     });
 }
 
-/// Whether the first signed request of a client, an HTTP client or a layer was logged.
+/// Logs a line that shows that an integration is installed.
 #[cfg(any(feature = "sdk", feature = "tower"))]
-#[derive(Debug, Default)]
-pub(crate) struct FirstRequest(AtomicBool);
-
-#[cfg(any(feature = "sdk", feature = "tower"))]
-impl FirstRequest {
-    /// Returns `true` at the first call only.
-    #[inline]
-    pub(crate) fn is_next(&self) -> bool {
-        !self.0.load(Ordering::Relaxed) && !self.0.swap(true, Ordering::Relaxed)
-    }
-
-    /// Logs a line that shows that the integration is installed.
-    #[cold]
-    pub(crate) fn log(&self, integration: &'static str, service: Option<&Label>, origin: &Origin) {
-        guarded(|| {
-            tracing::event!(
-                target: LOG,
-                Level::DEBUG,
-                {
-                    event = "installed",
-                    integration,
-                    "rpc.service" = service.map(Label::as_str),
-                    mode = origin.mode.as_str(),
-                    clock = origin.clock.as_str()
-                },
-                "first signed request through this integration of aws-clock-skew"
-            );
-        });
-    }
+#[cold]
+pub(crate) fn installed(integration: &'static str, service: Option<&Label>, origin: &Origin) {
+    guarded(|| {
+        tracing::event!(
+            target: LOG,
+            Level::DEBUG,
+            {
+                event = "installed",
+                integration,
+                "rpc.service" = service.map(Label::as_str),
+                mode = origin.mode.as_str(),
+                clock = origin.clock.as_str()
+            },
+            "first signed request through this integration of aws-clock-skew"
+        );
+    });
 }
 
 /// Emits the offset and its uncertainty.

@@ -14,7 +14,6 @@ use crate::decide::{Decision, Exchange};
 use crate::event::SkipReason;
 use crate::evidence::{Evidence, ResponseView};
 use crate::host::Host;
-use crate::local_clock::Reading;
 use crate::offset::whole_seconds;
 use crate::resign::{Head, NewSignature, Proof};
 
@@ -52,9 +51,6 @@ pub(crate) trait ReplayRequest: Send {
         &mut self,
         response: Self::Response,
     ) -> impl Future<Output = (Self::Response, Bytes)> + Send;
-
-    /// Returns whether the status is a success. The body of a success is not read.
-    fn is_success(response: &Self::Response) -> bool;
 
     /// Returns the parts of a response that can be evidence; `text` is the beginning of its
     /// body.
@@ -100,7 +96,7 @@ pub(crate) async fn prepare<R: ReplayRequest>(
     proof.sign(&request.head(), now()).ok()
 }
 
-/// Observes the response to a request, and re-signs and resends the request once if the
+/// Observes the response to a request that was just received, and re-signs and resends the request once if the
 /// decision says so. Returns the response for the caller.
 ///
 /// # Errors
@@ -110,7 +106,6 @@ pub(crate) async fn recover<R: ReplayRequest>(
     request: &mut R,
     clock: &SkewClock,
     mut sent: SentAt,
-    mut received: Reading,
     mut response: R::Response,
 ) -> Result<R::Response, R::Error> {
     let host = request.host();
@@ -123,6 +118,7 @@ pub(crate) async fn recover<R: ReplayRequest>(
     };
     let mut is_resend = false;
     loop {
+        let received = clock.reading();
         let (mut answer, text) = read(request, response).await;
         let evidence = Evidence::read(&R::view(&answer, &text));
         let exchange = Exchange {
@@ -163,12 +159,12 @@ pub(crate) async fn recover<R: ReplayRequest>(
         is_resend = true;
         let resent = request.send(signature).await;
         response = resent.inspect_err(|_| clock.resend_failed())?;
-        received = clock.reading();
     }
 }
 
+/// Reads the beginning of a response's body, unless the response is a success.
 async fn read<R: ReplayRequest>(request: &mut R, response: R::Response) -> (R::Response, Bytes) {
-    if R::is_success(&response) {
+    if matches!(R::view(&response, &[]).status, 200..=299) {
         (response, Bytes::new())
     } else {
         request.read(response).await
@@ -215,4 +211,3 @@ fn prove_with_recent<R: ReplayRequest>(request: &R, body: Option<Bytes>) -> Opti
 /// How long to wait for the beginning of an error body. A server that rejects a signature
 /// sends a few hundred bytes at once.
 pub(crate) const LONGEST_READ: Duration = Duration::from_secs(5);
-pub(crate) const LARGEST_READ: usize = 64 * 1_024;

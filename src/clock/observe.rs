@@ -1,6 +1,8 @@
 //! The methods that integrations call to observe a response, to get the time to sign with,
 //! and to judge the expiry of credentials.
 
+#[cfg(any(feature = "sdk", feature = "tower"))]
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
@@ -8,6 +10,8 @@ use super::SkewClock;
 use crate::correction::{REPAIRED, agrees};
 use crate::decide::{self, Decision, Exchange};
 use crate::event::Mode;
+#[cfg(feature = "sdk")]
+use crate::event::{Details, Missing};
 #[cfg(any(feature = "sdk", feature = "tower"))]
 use crate::event::{EventKind, Label, SkipReason};
 use crate::host::Host;
@@ -18,8 +22,6 @@ use crate::lifetime::{Clocks, corrected_expiry};
 use crate::local_clock::LocalClock;
 use crate::local_clock::Reading;
 use crate::offset::ClockOffset;
-#[cfg(any(feature = "sdk", feature = "tower"))]
-use crate::report::FirstRequest;
 use crate::report::{self, ResendOutcome};
 
 impl SkewClock {
@@ -38,6 +40,20 @@ impl SkewClock {
             return Decision::Pass;
         }
         decision
+    }
+
+    /// Returns whether a response has to be observed. `date` and `host` are called only if
+    /// they are needed.
+    #[inline]
+    pub(crate) fn must_observe(
+        &self,
+        sent: SentAt,
+        is_success: bool,
+        date: impl FnOnce() -> Option<SystemTime>,
+        host: impl FnOnce() -> Option<Host>,
+    ) -> bool {
+        let is_aws = || host().as_ref().is_some_and(Host::is_aws);
+        !is_success || self.wants_accepted(sent.reading, date, is_aws)
     }
 
     /// Returns whether an accepted response has to be observed. `date` returns the
@@ -126,23 +142,24 @@ impl SkewClock {
         corrected_expiry(expiry?, self.0.local.wall(), self.now())
     }
 
-    /// Records an event that has no response.
+    /// Reports a client that lacks a part of the installation.
     #[cfg(feature = "sdk")]
-    pub(crate) fn record(&self, event: crate::event::SkewEvent) {
-        self.change(self.reading(), |clock| clock.events.push(event));
+    pub(crate) fn report_missing(&self, missing: Missing, details: Details) {
+        let kind = EventKind::IncompleteInstallation { missing };
+        self.change(self.reading(), |clock| clock.report(kind, details));
     }
 
-    /// Logs the first signed request of an integration.
+    /// Logs the first signed request of an integration. `is_noted` is whether it was logged.
     #[cfg(any(feature = "sdk", feature = "tower"))]
     #[inline]
     pub(crate) fn note_request(
         &self,
-        first: &FirstRequest,
+        is_noted: &AtomicBool,
         integration: &'static str,
         service: impl FnOnce() -> Option<Label>,
     ) {
-        if first.is_next() {
-            first.log(integration, service().as_ref(), &self.0.origin);
+        if !is_noted.load(Ordering::Relaxed) && !is_noted.swap(true, Ordering::Relaxed) {
+            report::installed(integration, service().as_ref(), &self.0.origin);
         }
     }
 

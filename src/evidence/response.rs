@@ -18,7 +18,7 @@ use std::time::SystemTime;
 #[must_use]
 #[derive(Clone, Copy)]
 pub struct ResponseView<'a> {
-    pub(super) status: u16,
+    pub(crate) status: u16,
     pub(super) body: &'a [u8],
     date: Option<&'a str>,
     is_date_doubled: bool,

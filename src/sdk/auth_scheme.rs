@@ -20,9 +20,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 use crate::clock::{SentAt, SkewClock};
 use crate::event::Label;
 use crate::host::Host;
-use crate::judge::SigningTime;
 use crate::offset::ClockOffset;
-use crate::report::FirstRequest;
 use crate::resign::WRITTEN;
 use crate::sdk::operation::{
     FirstUri, OperationState, Signed, X_AMZ_DATE, first_header, service_of,
@@ -41,10 +39,7 @@ use crate::timestamp;
 ///
 /// [`SkewClock::auth_scheme`] returns it, and [`install!`](crate::install) pushes it.
 #[derive(Debug)]
-pub struct SkewAuthScheme {
-    inner: SharedAuthScheme,
-    signer: SkewSigner,
-}
+pub struct SkewAuthScheme(SkewSigner);
 
 #[derive(Debug)]
 struct SkewSigner {
@@ -56,7 +51,8 @@ struct SkewSigner {
     /// Whether a request had to be re-signed although the clock is not corrected: the client
     /// has another time source, and it is wrong.
     ignores_time_source: AtomicBool,
-    first_request: FirstRequest,
+    /// Whether the first signed request was logged.
+    is_noted: AtomicBool,
     first_uri: FirstUri,
 }
 
@@ -97,34 +93,31 @@ impl SkewClock {
 
 impl SkewAuthScheme {
     fn new(clock: &SkewClock, inner: SharedAuthScheme) -> Self {
-        Self {
-            signer: SkewSigner {
-                clock: clock.clone(),
-                inner: inner.clone(),
-                corrected: OnceLock::new(),
-                ignores_time_source: AtomicBool::new(false),
-                first_request: FirstRequest::default(),
-                first_uri: FirstUri::default(),
-            },
+        Self(SkewSigner {
+            clock: clock.clone(),
             inner,
-        }
+            corrected: OnceLock::new(),
+            ignores_time_source: AtomicBool::new(false),
+            is_noted: AtomicBool::new(false),
+            first_uri: FirstUri::default(),
+        })
     }
 }
 
 impl AuthScheme for SkewAuthScheme {
     fn scheme_id(&self) -> AuthSchemeId {
-        self.inner.scheme_id()
+        self.0.inner.scheme_id()
     }
 
     fn identity_resolver(
         &self,
         identity_resolvers: &dyn GetIdentityResolver,
     ) -> Option<SharedIdentityResolver> {
-        self.inner.identity_resolver(identity_resolvers)
+        self.0.inner.identity_resolver(identity_resolvers)
     }
 
     fn signer(&self) -> &dyn Sign {
-        &self.signer
+        &self.0
     }
 }
 
@@ -150,20 +143,18 @@ impl Sign for SkewSigner {
         let may_differ = is_corrected || (is_stream && !clock.is_observe_only());
         let is_never_shifted =
             state.is_some_and(|state| state.sdk_correction == SdkCorrection::NeverOn);
+        let signer = self.inner.signer();
         let is_local = if may_differ && !is_presigned(cfg) {
             // If the body is a stream, a correction that starts during the upload applies
             // to the later chunks and frames.
             let is_named = is_stream || clock.has_host_times();
             let host = is_named.then(host).flatten();
-            let signer = self.inner.signer();
             let sign = |request: &mut HttpRequest, components: &RuntimeComponents| {
                 signer.sign_http_request(request, identity, endpoint.clone(), components, cfg)
             };
-            let signing = sent.signing;
-            self.sign_by(signing, host, !is_never_shifted, request, sign)?;
+            self.sign_by(sent.signing.now, host, !is_never_shifted, request, sign)?;
             false
         } else {
-            let signer = self.inner.signer();
             signer.sign_http_request(request, identity, endpoint, components, cfg)?;
             is_never_shifted && is_local_time(sent.reading.wall, components)
         };
@@ -172,7 +163,7 @@ impl Sign for SkewSigner {
                 let uri = self.first_uri.shared(request.uri());
                 Signed::of(request, uri, is_local, sent, clock)
             });
-            clock.note_request(&self.first_request, "install", || {
+            clock.note_request(&self.is_noted, "install", || {
                 service_of(cfg).and_then(Label::of_service)
             });
             // The mark tells our HTTP client that it need not keep a copy of this request.
@@ -196,7 +187,7 @@ impl SkewSigner {
     #[inline(never)]
     fn sign_by(
         &self,
-        signing: SigningTime,
+        now: SystemTime,
         host: Option<Host>,
         may_be_shifted: bool,
         request: &mut HttpRequest,
@@ -221,7 +212,7 @@ impl SkewSigner {
         // requests that our scheme does not sign (S3 Express). Sign again without that
         // shift.
         let signed_at = signed_at(request);
-        let added = signed_at.map(|signed_at| ClockOffset::between(signing.now, signed_at));
+        let added = signed_at.map(|signed_at| ClockOffset::between(now, signed_at));
         match added.filter(|added| added.magnitude() >= LEAST_SDK_SHIFT) {
             None => Ok(()),
             Some(added) => {

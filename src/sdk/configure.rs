@@ -13,7 +13,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use super::default_http_client::default_http_client;
 use super::operation::view_of;
 use crate::clock::{SkewClock, SkewStatus};
-use crate::event::{Details, EventKind, Missing, SkewEvent};
+use crate::event::{Details, Missing};
 use crate::evidence::Evidence;
 use crate::host::dns_suffix_of;
 use crate::synchronize::{LONGEST_WAIT, SynchronizeError};
@@ -49,7 +49,7 @@ impl SkewClock {
         match default_http_client() {
             Some(client) => self.configure_with_http_client(loader, client),
             None => {
-                self.report_no_http_client();
+                self.report_missing(Missing::HttpClient, Details::default());
                 self.with_identity_cache(loader)
             }
         }
@@ -102,7 +102,7 @@ impl SkewClock {
         if let Some(inner) = config.http_client().or_else(default_http_client) {
             builder = builder.http_client(self.wrap_http_client(inner));
         } else {
-            self.report_no_http_client();
+            self.report_missing(Missing::HttpClient, Details::default());
         }
         if !self.is_observe_only() {
             builder = builder.identity_cache(self.identity_cache());
@@ -175,14 +175,19 @@ impl SkewClock {
         if let Some(sleep) = config.sleep_impl() {
             head = head.sleep_impl(sleep);
         }
-        let head = head.serializer(|(): ()| {
-            let mut request = HttpRequest::new(SdkBody::empty());
-            request.set_method("HEAD")?;
-            request.set_uri("/")?;
-            Ok(request)
-        });
-        let head = head.deserializer(|response: &HttpResponse| Ok::<_, Failure>(read(response)));
-        let head = head.build();
+        let head = head
+            .serializer(|(): ()| {
+                let mut request = HttpRequest::new(SdkBody::empty());
+                request.set_method("HEAD")?;
+                request.set_uri("/")?;
+                Ok(request)
+            })
+            .deserializer(|response: &HttpResponse| {
+                // Our own HTTP client adds `Age: 0` to every response.
+                let view = view_of(response, &[], true);
+                Ok::<_, OrchestratorError<Infallible>>(Evidence::read(&view))
+            })
+            .build();
         let answer = async { head.invoke(()).await.map_err(Into::into) };
         self.ask(&url, answer).await
     }
@@ -193,17 +198,4 @@ impl SkewClock {
         }
         loader.identity_cache(self.identity_cache())
     }
-
-    fn report_no_http_client(&self) {
-        let missing = Missing::HttpClient;
-        let kind = EventKind::IncompleteInstallation { missing };
-        self.record(SkewEvent::new(kind, Details::default()));
-    }
-}
-
-type Failure = OrchestratorError<Infallible>;
-
-/// Reads a response. Ignores `Age: 0`, which our own HTTP client adds to every response.
-fn read(response: &HttpResponse) -> Evidence {
-    Evidence::read(&view_of(response, &[], true))
 }

@@ -26,7 +26,6 @@ use http::header::{AGE, AUTHORIZATION};
 use crate::clock::{SentAt, SkewClock};
 use crate::event::Label;
 use crate::host::Host;
-use crate::report::FirstRequest;
 use crate::resend::{ReplayRequest, has_to_prepare, prepare, recover};
 use crate::resign::service_of;
 use crate::sdk::auth_scheme::ResignedBySdk;
@@ -34,7 +33,7 @@ use crate::sdk::credentials::ClientCredentials;
 use crate::sdk::operation::{date_of, first_header};
 
 use copy::{LastDate, RequestCopy};
-use request::SdkRequest;
+use request::{SdkRequest, put};
 
 /// HTTP client that wraps another one. It re-signs and resends a request once after a clock
 /// skew error.
@@ -73,7 +72,8 @@ struct Shared {
     clock: SkewClock,
     /// Whether at least one SDK client that uses this one has the SDK's own correction on.
     adds_age: AtomicBool,
-    first_request: FirstRequest,
+    /// Whether the first signed request was logged.
+    is_noted: AtomicBool,
     last_date: LastDate,
 }
 
@@ -101,7 +101,7 @@ impl SkewClock {
             shared: Arc::new(Shared {
                 clock: self.clone(),
                 adds_age: AtomicBool::new(false),
-                first_request: FirstRequest::default(),
+                is_noted: AtomicBool::new(false),
                 last_date: LastDate::default(),
             }),
             inner: inner.into_shared(),
@@ -181,12 +181,12 @@ impl HttpConnector for Connector {
                 Ok(response)
             });
         };
-        clock.note_request(&connector.shared.first_request, "http_client", || {
+        clock.note_request(&connector.shared.is_noted, "http_client", || {
             let authorization = first_header(request.headers(), &AUTHORIZATION)?;
             Label::of_service(service_of(str::from_utf8(authorization).ok()?)?)
         });
         let sent_at = SentAt::now(clock, || Host::of_uri(request.uri()));
-        if copy.is_ours_to_sign() && has_to_prepare(clock, sent_at, copy.signed_at()) {
+        if copy.is_ours_to_sign && has_to_prepare(clock, sent_at, copy.signed_at) {
             return HttpConnectorFuture::new(prepare_and_send(connector, copy, request));
         }
         let sent = connector.inner.call(request);
@@ -198,9 +198,9 @@ impl HttpConnector for Connector {
                 let copy = SdkRequest::new(connector, copy);
                 return Box::pin(observe(copy, sent_at, response)).await;
             }
-            connector
-                .shared
-                .finish(copy.is_ours_to_sign(), &mut response);
+            if copy.is_ours_to_sign {
+                connector.shared.mark_cached(&mut response);
+            }
             Ok(response)
         })
     }
@@ -215,7 +215,8 @@ async fn prepare_and_send(
     let mut copy = SdkRequest::new(connector.clone(), copy);
     let clock = &connector.shared.clock;
     if let Some(signature) = prepare(&mut copy, clock).await {
-        copy.sign(signature, &mut request);
+        copy.sign(&signature);
+        put(signature, &mut request);
     }
     let sent_at = SentAt::now(clock, || Host::of_uri(request.uri()));
     let mut response = connector.inner.call(request).await?;
@@ -231,26 +232,26 @@ async fn observe(
     sent_at: SentAt,
     response: HttpResponse,
 ) -> Result<HttpResponse, ConnectorError> {
-    let connector = request.connector().clone();
-    let clock = &connector.shared.clock;
-    let received = clock.reading();
-    let mut response = recover(&mut request, clock, sent_at, received, response).await?;
-    connector
-        .shared
-        .finish(request.is_ours_to_sign(), &mut response);
+    let shared = request.connector.shared.clone();
+    let mut response = recover(&mut request, &shared.clock, sent_at, response).await?;
+    if request.is_ours_to_sign {
+        shared.mark_cached(&mut response);
+    }
     Ok(response)
 }
 
-/// Mark on a response that an HTTP client of this clock has observed. It is an extension,
-/// since a server could set a header.
-#[derive(Clone, Debug)]
-pub(super) struct Observed(SkewClock);
+/// Mark on a response that an HTTP client has observed: the [`id`](SkewClock::id) of its
+/// clock. It is an extension, since a server could set a header.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Observed(usize);
 
 impl Observed {
-    pub(super) fn by(clock: &SkewClock, response: &HttpResponse) -> bool {
-        response
-            .extension::<Self>()
-            .is_some_and(|Self(observer)| observer.is(clock))
+    fn by(clock: &SkewClock) -> Self {
+        Self(clock.id())
+    }
+
+    pub(super) fn is_on(response: &HttpResponse, clock: &SkewClock) -> bool {
+        response.extension() == Some(&Self::by(clock))
     }
 }
 
@@ -261,25 +262,17 @@ fn must_observe(
     response: &HttpResponse,
     host: impl FnOnce() -> Option<Host>,
 ) -> bool {
-    let is_aws = || host().as_ref().is_some_and(Host::is_aws);
-    let is_new = !response.status().is_success()
-        || clock.wants_accepted(sent_at.reading, || date_of(response), is_aws);
-    // Another HTTP client of this clock may be inside this one.
-    is_new && !Observed::by(clock, response)
+    let is_success = response.status().is_success();
+    clock.must_observe(sent_at, is_success, || date_of(response), host)
+        // Another HTTP client of this clock may be inside this one.
+        && !Observed::is_on(response, clock)
 }
 
 impl Shared {
-    /// Marks a response as one from a cache, unless only the SDK can re-sign its request:
-    /// such a response is left to the SDK's own correction.
-    fn finish(&self, is_ours_to_sign: bool, response: &mut HttpResponse) {
-        if is_ours_to_sign {
-            self.mark_cached(response);
-        }
-    }
-
     /// Marks a response as one from a cache. The SDK's own correction then ignores its
     /// `Date` (aws-runtime, `service_clock_skew.rs`); otherwise it would correct a second
-    /// time.
+    /// time. If only the SDK can re-sign a request, its response is left to the SDK's own
+    /// correction.
     fn mark_cached(&self, response: &mut HttpResponse) {
         let adds_age = self.adds_age.load(Ordering::Relaxed) && !self.clock.is_observe_only();
         if adds_age && first_header(response.headers(), &AGE).is_none() {

@@ -4,7 +4,7 @@ mod fallback;
 mod loaded;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use aws_smithy_async::time::{SharedTimeSource, StaticTimeSource};
@@ -21,7 +21,7 @@ use aws_smithy_runtime_api::shared::IntoShared;
 use aws_smithy_types::config_bag::ConfigBag;
 
 use crate::clock::SkewClock;
-use crate::event::{Details, EventKind, Missing, SkewEvent};
+use crate::event::{Details, Missing};
 use crate::lifetime::Clocks;
 use crate::sdk::credentials::{ONLY_PROVIDER, ValidAt};
 use crate::sdk::interceptor;
@@ -44,7 +44,7 @@ pub struct SkewIdentityCache {
     /// The cache in use until the clock changes for the first time. On most machines it
     /// never does.
     first: (u64, SharedIdentityCache),
-    current: RwLock<(u64, SharedIdentityCache)>,
+    current: Mutex<(u64, SharedIdentityCache)>,
     loaded: Arc<Loaded>,
     /// The first resolver, wrapped for the caches. Most clients have only one, and look it
     /// up at every call.
@@ -72,7 +72,7 @@ impl SkewClock {
         SkewIdentityCache {
             clock: self.clone(),
             first: first.clone(),
-            current: RwLock::new(first),
+            current: Mutex::new(first),
             loaded: Arc::default(),
             wrapped: OnceLock::new(),
             has_others: AtomicBool::new(false),
@@ -82,15 +82,8 @@ impl SkewClock {
 
 impl SkewIdentityCache {
     fn of_generation(&self, generation: u64) -> SharedIdentityCache {
-        {
-            let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-            if current.0 >= generation {
-                return current.1.clone();
-            }
-        }
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        // Another thread may have stored the cache of a later generation in the meantime;
-        // keep that one.
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another thread may have stored the cache of a later generation; keep that one.
         if current.0 < generation {
             let cache = IdentityCache::lazy().buffer_time(EXPIRES_SOON).build();
             *current = (generation, cache.into_shared());
@@ -130,9 +123,8 @@ impl SkewIdentityCache {
         let is_installed = interceptors.any(|known| known.name() == interceptor::NAME);
         let is_behind = || format!("{:?}", components.http_client()).contains("SkewHttpClient");
         if !is_installed && !self.clock.is_observe_only() && !is_behind() {
-            let missing = Missing::HttpClient;
-            let kind = EventKind::IncompleteInstallation { missing };
-            self.clock.record(SkewEvent::new(kind, Details::default()));
+            self.clock
+                .report_missing(Missing::HttpClient, Details::default());
         }
     }
 
@@ -150,7 +142,7 @@ impl SkewIdentityCache {
         // into the config costs more than the rest of this function.
         if clock.has_host_times() {
             let asked_for = cfg.load::<ValidAt>().map(|ValidAt(time)| *time);
-            let of_resend = || cfg.load::<OperationState>()?.resend_time();
+            let of_resend = || cfg.load::<OperationState>()?.resend_time(clock);
             if let Some(time) = asked_for.or_else(of_resend) {
                 return Some((time, true));
             }

@@ -89,7 +89,11 @@ macro_rules! install {
             .retry_classifier(clock.retry_classifier())
             .identity_cache(clock.identity_cache())
             .time_source(clock.local_time());
-        builder.push_interceptor($crate::__private::permanent(clock.interceptor()));
+        // The SDK does not check before each hook of a permanent interceptor whether the
+        // operation's config disables it.
+        builder.push_interceptor($crate::__private::SharedInterceptor::permanent(
+            clock.interceptor(),
+        ));
         // Only a config shows the sleep implementation of its builder.
         let sleep_impl = builder.clone().build().sleep_impl();
         builder.set_sleep_impl($crate::__private::without_idle_timers(sleep_impl));
@@ -142,17 +146,9 @@ pub mod private {
     use std::time::Duration;
 
     use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep, Sleep, default_async_sleep};
-    use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
+    pub use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
     #[cfg(feature = "sigv4a")]
     use aws_types::region::SigningRegionSet;
-
-    use crate::sdk::SkewInterceptor;
-
-    /// Makes the interceptor permanent: the SDK then does not check before each hook
-    /// whether the operation's config disables it.
-    pub fn permanent(interceptor: SkewInterceptor) -> SharedInterceptor {
-        SharedInterceptor::permanent(interceptor)
-    }
 
     /// Wraps a client's sleep implementation, or the SDK's default if the client has none.
     pub fn without_idle_timers(sleep: Option<SharedAsyncSleep>) -> Option<SharedAsyncSleep> {
@@ -178,40 +174,17 @@ pub mod private {
     /// Provides a method that only the config builders of services with SigV4a have.
     #[cfg(feature = "sigv4a")]
     pub trait WithoutSigv4a {
-        /// Returns a value that shows that the builder has no such method.
-        fn set_sigv4a_signing_region_set(&mut self, _: Option<SigningRegionSet>) -> NoMethod {
-            NoMethod(())
-        }
+        /// Returns nothing, where the builder's own method returns the builder.
+        fn set_sigv4a_signing_region_set(&mut self, _: Option<SigningRegionSet>) {}
     }
 
     #[cfg(feature = "sigv4a")]
     impl<B> WithoutSigv4a for B {}
 
-    /// The return value of [`WithoutSigv4a`], in place of the builder.
+    /// Returns whether the value comes from the builder's own method: it is a reference, and
+    /// not `()`, which has no size.
     #[cfg(feature = "sigv4a")]
-    #[derive(Debug)]
-    pub struct NoMethod(());
-
-    /// Tells by the type of a return value whether a builder has the method.
-    #[cfg(feature = "sigv4a")]
-    pub trait Returned {
-        /// Whether the builder's own method was called.
-        const IS_BUILDER: bool;
-    }
-
-    #[cfg(feature = "sigv4a")]
-    impl Returned for NoMethod {
-        const IS_BUILDER: bool = false;
-    }
-
-    #[cfg(feature = "sigv4a")]
-    impl<B> Returned for &mut B {
-        const IS_BUILDER: bool = true;
-    }
-
-    /// Returns whether the value comes from the builder's own method.
-    #[cfg(feature = "sigv4a")]
-    pub fn has_sigv4a<R: Returned>(_: R) -> bool {
-        R::IS_BUILDER
+    pub fn has_sigv4a<R>(_: R) -> bool {
+        size_of::<R>() > 0
     }
 }

@@ -17,7 +17,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 
 use crate::clock::SkewClock;
 use crate::decide::{Decision, Exchange};
-use crate::event::{Details, EventKind, Label, Missing, SkewEvent, SkipReason};
+use crate::event::{Details, Label, Missing, SkipReason};
 use crate::evidence::Evidence;
 use crate::host::Host;
 use crate::sdk::http_client::Observed;
@@ -115,8 +115,9 @@ impl Intercept for SkewInterceptor {
         let Some(state) = cfg.get_mut_from_interceptor_state::<OperationState>() else {
             return Ok(());
         };
-        if !state.is_signed_by(&self.clock) {
-            let is_unsigned = state.signed().is_none();
+        let signed = state.signed();
+        if !signed.is_some_and(|signed| signed.is_by(&self.clock)) {
+            let is_unsigned = signed.is_none();
             if state.sdk_correction != SdkCorrection::On {
                 state.sdk_correction = SdkCorrection::On;
                 self.sdk_correction.on(cfg);
@@ -137,7 +138,7 @@ impl Intercept for SkewInterceptor {
         } else {
             // This client is left to the SDK's own correction. If its responses updated the
             // clock as well, both would correct the same offset.
-            state.forget_signed();
+            drop(state.take_signed_by(&self.clock));
             self.report_missing(Missing::RetryClassifier, cfg);
         }
         Ok(())
@@ -153,7 +154,7 @@ impl Intercept for SkewInterceptor {
             return Ok(());
         };
         // Most responses hold nothing that the clock has to observe.
-        let must_observe = self.must_observe_attempt(state.signed(), context.response());
+        let must_observe = self.must_observe(state.signed(), context.response());
         if must_observe || state.has_resent() {
             self.complete_attempt(must_observe, context, cfg);
         }
@@ -162,19 +163,6 @@ impl Intercept for SkewInterceptor {
 }
 
 impl SkewInterceptor {
-    /// Returns whether the clock has to observe the response, if our signer signed the
-    /// request.
-    fn must_observe_attempt(
-        &self,
-        signed: Option<&Signed>,
-        response: Option<&HttpResponse>,
-    ) -> bool {
-        let (Some(signed), Some(response)) = (signed, response) else {
-            return false;
-        };
-        signed.is_by(&self.clock) && self.must_observe(signed, response)
-    }
-
     #[cold]
     #[inline(never)]
     fn complete_attempt(
@@ -183,7 +171,8 @@ impl SkewInterceptor {
         context: &mut FinalizerInterceptorContextMut<'_>,
         cfg: &mut ConfigBag,
     ) {
-        let attempt = cfg.load::<RequestAttempts>().map(RequestAttempts::attempts);
+        let attempt = cfg.load::<RequestAttempts>();
+        let attempt = attempt.map_or(1, RequestAttempts::attempts);
         let Some(state) = cfg.get_mut_from_interceptor_state::<OperationState>() else {
             return;
         };
@@ -191,8 +180,7 @@ impl SkewInterceptor {
         let has_resent = state.has_resent();
         let client_bucket = state.take_client_bucket(attempt);
         // If a client has two interceptors of one clock, only the first observes.
-        let is_ours = state.is_signed_by(&self.clock);
-        let signed = if is_ours { state.take_signed() } else { None };
+        let signed = state.take_signed_by(&self.clock);
         if let Some(client_bucket) = client_bucket {
             cfg.interceptor_state().store_put(client_bucket);
         }
@@ -209,14 +197,22 @@ impl SkewInterceptor {
             return;
         }
         if self.observe(&signed, is_resend, response, cfg) && !has_resent {
-            request_resend(&self.clock, &signed, attempt, context, cfg);
+            request_resend(&signed, attempt, context, cfg);
         }
     }
 
-    fn must_observe(&self, signed: &Signed, response: &HttpResponse) -> bool {
+    /// Returns whether the clock has to observe the response. It does not if another signer
+    /// has signed the request.
+    fn must_observe(&self, signed: Option<&Signed>, response: Option<&HttpResponse>) -> bool {
+        let (Some(signed), Some(response)) = (signed, response) else {
+            return false;
+        };
+        if !signed.is_by(&self.clock) {
+            return false;
+        }
         if !response.status().is_success() {
             // The HTTP client of this clock may have observed the response already.
-            return !Observed::by(&self.clock, response);
+            return !Observed::is_on(response, &self.clock);
         }
         let sent = signed.sent.reading;
         let is_aws = || {
@@ -289,8 +285,7 @@ impl SkewInterceptor {
             method: operation.and_then(Label::new),
             ..Details::default()
         };
-        let kind = EventKind::IncompleteInstallation { missing };
-        self.clock.record(SkewEvent::new(kind, details));
+        self.clock.report_missing(missing, details);
     }
 }
 

@@ -42,10 +42,9 @@ impl Storable for OperationState {
 /// The one resend of an operation.
 #[derive(Debug)]
 struct Resend {
-    clock: SkewClock,
     host: Option<Host>,
-    /// The number of the attempt before the resend.
-    after: Option<u32>,
+    /// The number of its attempt.
+    attempt: u32,
     /// The client's token bucket, while an unlimited one replaces it.
     client_bucket: Option<TokenBucket>,
 }
@@ -70,17 +69,8 @@ impl OperationState {
         self.signed_mut().as_ref()
     }
 
-    pub(super) fn is_signed_by(&mut self, clock: &SkewClock) -> bool {
-        self.signed().is_some_and(|signed| signed.is_by(clock))
-    }
-
-    /// Drops the signed request, because its response is not needed.
-    pub(super) fn forget_signed(&mut self) {
-        *self.signed_mut() = None;
-    }
-
-    pub(super) fn take_signed(&mut self) -> Option<Signed> {
-        self.signed_mut().take()
+    pub(super) fn take_signed_by(&mut self, clock: &SkewClock) -> Option<Signed> {
+        self.signed_mut().take_if(|signed| signed.is_by(clock))
     }
 
     fn signed_mut(&mut self) -> &mut Option<Signed> {
@@ -89,45 +79,26 @@ impl OperationState {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records that the request is re-signed and resent after this attempt.
-    fn begin_resend(
-        &mut self,
-        clock: &SkewClock,
-        signed: &Signed,
-        after: Option<u32>,
-        client_bucket: Option<TokenBucket>,
-    ) {
-        self.resend = Some(Box::new(Resend {
-            clock: clock.clone(),
-            host: signed.host(),
-            after,
-            client_bucket,
-        }));
-    }
-
     pub(super) const fn has_resent(&self) -> bool {
         self.resend.is_some()
     }
 
     /// Returns whether this attempt is the resend.
-    pub(super) fn is_resend(&self, attempt: Option<u32>) -> bool {
+    pub(super) fn is_resend(&self, attempt: u32) -> bool {
         let resend = self.resend.as_ref();
-        resend.is_some_and(|resend| resend.after.map(|after| after + 1) == attempt)
+        resend.is_some_and(|resend| resend.attempt == attempt)
     }
 
     /// Returns the client's token bucket if it has to be restored after this attempt.
-    pub(super) fn take_client_bucket(&mut self, attempt: Option<u32>) -> Option<TokenBucket> {
+    pub(super) fn take_client_bucket(&mut self, attempt: u32) -> Option<TokenBucket> {
         let resend = self.resend.as_mut()?;
-        if resend.after == attempt {
-            return None;
-        }
-        resend.client_bucket.take()
+        resend.client_bucket.take_if(|_| resend.attempt <= attempt)
     }
 
     /// Returns the time to sign the resend with, if there is one.
-    pub(super) fn resend_time(&self) -> Option<SystemTime> {
+    pub(super) fn resend_time(&self, clock: &SkewClock) -> Option<SystemTime> {
         let resend = self.resend.as_ref()?;
-        Some(resend.clock.signing_time(resend.host.as_ref()).now)
+        Some(clock.signing_time(resend.host.as_ref()).now)
     }
 }
 
@@ -137,9 +108,8 @@ impl OperationState {
 /// If the operation is already in an ordinary retry, the tokens of that retry are not
 /// returned, as after any second retry of the SDK.
 pub(super) fn request_resend(
-    clock: &SkewClock,
     signed: &Signed,
-    attempt: Option<u32>,
+    attempt: u32,
     context: &mut FinalizerInterceptorContextMut<'_>,
     cfg: &mut ConfigBag,
 ) {
@@ -162,7 +132,11 @@ pub(super) fn request_resend(
         bag.store_put(TokenBucket::unlimited());
     }
     if let Some(state) = cfg.get_mut_from_interceptor_state::<OperationState>() {
-        state.begin_resend(clock, signed, attempt, client_bucket);
+        state.resend = Some(Box::new(Resend {
+            host: signed.host(),
+            attempt: attempt.saturating_add(1),
+            client_bucket,
+        }));
     }
 }
 

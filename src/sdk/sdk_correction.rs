@@ -26,20 +26,11 @@ pub(super) enum SdkCorrection {
 /// Switches the SDK's own correction off for operations of one client.
 #[derive(Debug, Default)]
 pub(super) struct Switch {
-    /// How to switch it off; set when our signer has signed for the first time.
-    way: OnceLock<Way>,
-    /// Whether another signer has signed an operation of this client.
-    has_others: AtomicBool,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Way {
-    /// Disable its interceptor before it acts.
-    Early,
-    /// Disable its interceptor after each signature.
-    Late,
-    /// Use its own setting, after each signature.
-    Setting,
+    /// Whether its interceptor can be disabled; set when our signer has signed for the first
+    /// time. If it cannot, the SDK's own setting is used, after each signature.
+    can_disable: OnceLock<bool>,
+    /// Whether it is disabled only after each signature, because another signer may need it.
+    is_late: AtomicBool,
 }
 
 impl Switch {
@@ -53,7 +44,7 @@ impl Switch {
     /// correction.
     pub(super) fn off_early(&self, cfg: &mut ConfigBag) -> bool {
         let is_early =
-            self.way.get() == Some(&Way::Early) && !self.has_others.load(Ordering::Relaxed);
+            self.can_disable.get() == Some(&true) && !self.is_late.load(Ordering::Relaxed);
         if is_early {
             disable(cfg);
         }
@@ -62,17 +53,23 @@ impl Switch {
 
     /// Switches it off for the rest of the operation.
     pub(super) fn off(&self, components: &RuntimeComponents, cfg: &mut ConfigBag) {
-        if *self.way.get_or_init(|| Way::of(components, cfg)) == Way::Setting {
+        let can_disable = *self.can_disable.get_or_init(|| {
+            if cfg.load::<Metadata>().map(Metadata::service) == Some("S3") {
+                self.is_late.store(true, Ordering::Relaxed);
+            }
+            can_disable(components)
+        });
+        if can_disable {
+            disable(cfg);
+        } else {
             let bag = cfg.interceptor_state();
             bag.store_put(DisableClockSkewCorrection::from(true));
-        } else {
-            disable(cfg);
         }
     }
 
     /// Switches it on again, because another signer has signed.
     pub(super) fn on(&self, cfg: &mut ConfigBag) {
-        self.has_others.store(true, Ordering::Relaxed);
+        self.is_late.store(true, Ordering::Relaxed);
         let bag = cfg.interceptor_state();
         bag.unset::<DisableInterceptor<ServiceClockSkewInterceptor>>();
     }
@@ -85,18 +82,10 @@ fn disable(cfg: &mut ConfigBag) {
     cfg.interceptor_state().store_put(disabled);
 }
 
-impl Way {
-    fn of(components: &RuntimeComponents, cfg: &ConfigBag) -> Self {
-        let name = ServiceClockSkewInterceptor::new().name();
-        let own = components.interceptors().find(|known| known.name() == name);
-        // A permanent interceptor panics if it is disabled, and only its `Debug` text shows
-        // whether it is permanent.
-        let can_disable =
-            own.is_some_and(|known| format!("{known:?}").contains("permanent: false"));
-        match cfg.load::<Metadata>().map(Metadata::service) {
-            _ if !can_disable => Self::Setting,
-            Some("S3") => Self::Late,
-            _ => Self::Early,
-        }
-    }
+/// A permanent interceptor panics if it is disabled, and only its `Debug` text shows whether
+/// it is permanent.
+fn can_disable(components: &RuntimeComponents) -> bool {
+    let name = ServiceClockSkewInterceptor::new().name();
+    let own = components.interceptors().find(|known| known.name() == name);
+    own.is_some_and(|known| format!("{known:?}").contains("permanent: false"))
 }

@@ -11,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use crate::buffered::{Buffered, whole_frame};
-use crate::resend::{LARGEST_READ, LONGEST_READ};
+use crate::resend::LONGEST_READ;
 
 /// A request body that can be copied for a second send, if that is possible.
 ///
@@ -155,7 +155,7 @@ impl<B: Body> SkewBody<B> {
             return (self, Bytes::new());
         };
         let deadline = tokio::time::sleep(LONGEST_READ);
-        let (body, text) = Buffered::read(body, LARGEST_READ, deadline).await;
+        let (body, text) = Buffered::read(body, deadline).await;
         let state = State::Read { body };
         (Self { state }, text)
     }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use aws_credential_types::provider::ProvideCredentials;
 use tower_layer::Layer;
@@ -10,7 +11,6 @@ use super::credentials::CachedCredentials;
 use super::service::{SkewService, Wiring};
 use super::sign::{Scope, SigningService};
 use crate::clock::SkewClock;
-use crate::report::FirstRequest;
 
 /// Layer that goes below a SigV4 signer, re-signs rejected requests and sends them once
 /// more.
@@ -104,7 +104,7 @@ impl SkewClock {
         SkewLayer(Arc::new(Wiring {
             clock: self.clone(),
             credentials: CachedCredentials::new(credentials),
-            first_request: FirstRequest::default(),
+            is_noted: AtomicBool::new(false),
         }))
     }
 

@@ -38,7 +38,7 @@ impl<S, B: ReplayBody> TowerRequest<S, B> {
     /// Copies a signed request before it is sent through `service`.
     pub(super) fn of(service: S, wiring: Arc<Wiring>, request: &Request<B>) -> Self {
         let clock = &wiring.clock;
-        clock.note_request(&wiring.first_request, "tower", || {
+        clock.note_request(&wiring.is_noted, "tower", || {
             let authorization = as_text(request.headers().get(AUTHORIZATION)?)?;
             Label::of_service(service_of(authorization)?)
         });
@@ -66,9 +66,9 @@ impl<S, B: ReplayBody> TowerRequest<S, B> {
     /// Returns whether the clock has to observe a response.
     pub(super) fn wants<R>(&self, response: &Response<R>) -> bool {
         let date = || timestamp::http_date(as_text(response.headers().get(DATE)?)?);
-        let is_aws = || host_of(self.copy.uri()).is_some_and(|host| host.is_aws());
-        let (clock, sent) = (&self.wiring.clock, self.sent_at.reading);
-        !response.status().is_success() || clock.wants_accepted(sent, date, is_aws)
+        let host = || host_of(self.copy.uri());
+        let is_success = response.status().is_success();
+        (self.wiring.clock).must_observe(self.sent_at, is_success, date, host)
     }
 }
 
@@ -106,8 +106,7 @@ where
         response: Response<SkewBody<R>>,
     ) -> Result<Response<SkewBody<R>>, S::Error> {
         let (clock, sent_at) = (self.wiring.clock.clone(), self.sent_at);
-        let received = clock.reading();
-        recover(&mut self, &clock, sent_at, received, response).await
+        recover(&mut self, &clock, sent_at, response).await
     }
 }
 
@@ -149,10 +148,6 @@ where
         let (parts, body) = response.into_parts();
         let (body, text) = body.read().await;
         (Response::from_parts(parts, body), text)
-    }
-
-    fn is_success(response: &Response<SkewBody<R>>) -> bool {
-        response.status().is_success()
     }
 
     fn view<'a>(response: &'a Response<SkewBody<R>>, text: &'a [u8]) -> ResponseView<'a> {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::mem;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll};
 
 use http::header::AUTHORIZATION;
@@ -15,7 +16,6 @@ use super::credentials::CachedCredentials;
 use super::future::SkewFuture;
 use super::request::TowerRequest;
 use crate::clock::SkewClock;
-use crate::report::FirstRequest;
 use crate::resign::is_signature;
 
 /// Service that re-signs a rejected request and sends it once more.
@@ -41,7 +41,8 @@ pub struct SkewService<S> {
 pub(super) struct Wiring {
     pub(super) clock: SkewClock,
     pub(super) credentials: CachedCredentials,
-    pub(super) first_request: FirstRequest,
+    /// Whether the first signed request was logged.
+    pub(super) is_noted: AtomicBool,
 }
 
 /// Shows no credentials.

@@ -22,8 +22,10 @@ pub(super) struct RequestCopy {
     /// Lets the SDK close a broken connection. Other extensions are not copied: the
     /// telemetry of the attempt belongs to the first send.
     connection: Option<CaptureSmithyConnection>,
-    is_ours_to_sign: bool,
-    signed_at: Option<SystemTime>,
+    /// Whether the request can be re-signed without the SDK.
+    pub(super) is_ours_to_sign: bool,
+    /// The time that the request is signed for.
+    pub(super) signed_at: Option<SystemTime>,
 }
 
 enum Body {
@@ -78,16 +80,6 @@ impl RequestCopy {
             is_ours_to_sign,
             signed_at,
         })
-    }
-
-    /// Returns whether the request can be re-signed without the SDK.
-    pub(super) const fn is_ours_to_sign(&self) -> bool {
-        self.is_ours_to_sign
-    }
-
-    /// Returns the time that the request is signed for.
-    pub(super) const fn signed_at(&self) -> Option<SystemTime> {
-        self.signed_at
     }
 
     pub(super) fn uri(&self) -> &str {

@@ -1,12 +1,12 @@
 //! [`SdkRequest`]: a request of an SDK client that can be sent again.
 
 use std::borrow::Cow;
-use std::future::{Future, pending};
+use std::future::pending;
+use std::mem;
 use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
 use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep};
-use aws_smithy_runtime_api::client::connection::CaptureSmithyConnection;
 use aws_smithy_runtime_api::client::http::HttpConnector;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
@@ -19,22 +19,22 @@ use super::{Connector, Observed};
 use crate::buffered::Buffered;
 use crate::evidence::ResponseView;
 use crate::host::Host;
-use crate::resend::{LARGEST_READ, LONGEST_READ, ReplayRequest};
+use crate::resend::{LONGEST_READ, ReplayRequest};
 use crate::resign::{Head, NewSignature, SignatureHeader};
 use crate::sdk::operation::view;
 
 /// A request that is being sent, and its copy. If the body cannot be sent twice, the copy
 /// has none.
 pub(super) struct SdkRequest {
-    connector: Connector,
+    pub(super) connector: Connector,
     copy: HttpRequest,
     is_replayable: bool,
-    is_ours_to_sign: bool,
+    pub(super) is_ours_to_sign: bool,
 }
 
 impl SdkRequest {
     pub(super) fn new(connector: Connector, copy: RequestCopy) -> Self {
-        let is_ours_to_sign = copy.is_ours_to_sign();
+        let is_ours_to_sign = copy.is_ours_to_sign;
         let (copy, is_replayable) = copy.into_request();
         Self {
             connector,
@@ -44,18 +44,9 @@ impl SdkRequest {
         }
     }
 
-    pub(super) const fn connector(&self) -> &Connector {
-        &self.connector
-    }
-
-    pub(super) const fn is_ours_to_sign(&self) -> bool {
-        self.is_ours_to_sign
-    }
-
-    /// Puts a new signature on the request and on this copy.
-    pub(super) fn sign(&mut self, signature: NewSignature, request: &mut HttpRequest) {
+    /// Puts the headers of a new signature on the copy.
+    pub(super) fn sign(&mut self, signature: &NewSignature) {
         put_headers(&signature.headers, &mut self.copy);
-        put(signature, request);
     }
 }
 
@@ -81,9 +72,8 @@ impl ReplayRequest for SdkRequest {
         self.is_replayable
     }
 
-    fn body(&mut self) -> impl Future<Output = Option<Bytes>> + Send {
-        let body = self.copy.body().bytes().map(Bytes::copy_from_slice);
-        std::future::ready(body.filter(|_| self.is_replayable))
+    async fn body(&mut self) -> Option<Bytes> {
+        self.copy.body().bytes().map(Bytes::copy_from_slice)
     }
 
     async fn credentials(&mut self, at: SystemTime) -> Option<Credentials> {
@@ -97,8 +87,8 @@ impl ReplayRequest for SdkRequest {
 
     async fn read(&mut self, mut response: HttpResponse) -> (HttpResponse, Bytes) {
         let deadline = deadline(self.connector.credentials.sleep.clone());
-        let body = std::mem::replace(response.body_mut(), SdkBody::taken());
-        let (body, text) = Buffered::read(body, LARGEST_READ, deadline).await;
+        let body = mem::replace(response.body_mut(), SdkBody::taken());
+        let (body, text) = Buffered::read(body, deadline).await;
         *response.body_mut() = match body.whole() {
             Some(whole) => SdkBody::from(whole),
             None => SdkBody::from_body_1_x(body),
@@ -106,29 +96,18 @@ impl ReplayRequest for SdkRequest {
         (response, text)
     }
 
-    fn is_success(response: &HttpResponse) -> bool {
-        response.status().is_success()
-    }
-
     fn view<'a>(response: &'a HttpResponse, text: &'a [u8]) -> ResponseView<'a> {
         view(response, text)
     }
 
-    fn ready(&mut self) -> impl Future<Output = Result<(), ConnectorError>> + Send {
-        std::future::ready(Ok(()))
+    async fn ready(&mut self) -> Result<(), ConnectorError> {
+        Ok(())
     }
 
-    fn send(
-        &mut self,
-        signature: NewSignature,
-    ) -> impl Future<Output = Result<HttpResponse, ConnectorError>> + Send {
-        let mut request = head_of(&self.copy);
-        *request.body_mut() = std::mem::replace(self.copy.body_mut(), SdkBody::taken());
-        self.sign(signature, &mut request);
-        if let Some(connection) = self.copy.extension::<CaptureSmithyConnection>() {
-            request.add_extension(connection.clone());
-        }
-        self.connector.inner.call(request)
+    async fn send(&mut self, signature: NewSignature) -> Result<HttpResponse, ConnectorError> {
+        let mut request = mem::replace(&mut self.copy, HttpRequest::new(SdkBody::taken()));
+        put(signature, &mut request);
+        self.connector.inner.call(request).await
     }
 
     /// Leaves the response to the SDK, which can sign the request with the credentials of
@@ -138,7 +117,7 @@ impl ReplayRequest for SdkRequest {
     }
 
     fn mark(&self, response: &mut HttpResponse) {
-        response.add_extension(Observed(self.connector.shared.clock.clone()));
+        response.add_extension(Observed::by(&self.connector.shared.clock));
     }
 }
 
@@ -150,20 +129,11 @@ async fn deadline(sleep: Option<SharedAsyncSleep>) {
     }
 }
 
-/// Returns the request without its body and extensions.
-fn head_of(request: &HttpRequest) -> HttpRequest {
-    let mut head = HttpRequest::new(SdkBody::taken());
-    // The method and the URI come from a request, so neither call can fail.
-    drop(head.set_method(request.method()));
-    drop(head.set_uri(request.uri()));
-    *head.headers_mut() = request.headers().clone();
-    head
-}
-
-fn put(signature: NewSignature, request: &mut HttpRequest) {
+/// Puts a new signature on a request.
+pub(super) fn put(signature: NewSignature, request: &mut HttpRequest) {
     put_headers(&signature.headers, request);
     if let Some(signer) = signature.chunks {
-        let body = std::mem::replace(request.body_mut(), SdkBody::taken());
+        let body = mem::replace(request.body_mut(), SdkBody::taken());
         *request.body_mut() = SdkBody::from_body_1_x(Chunks::new(body, signer));
     }
 }

@@ -77,13 +77,10 @@ impl WithFallback {
             identity = credentials.into();
         }
         let partition = self.inner.cache_partition();
-        let previous = self
-            .loaded
-            .replace(partition, identity.clone(), stated, clocks);
-        let previous = previous
-            .as_ref()
-            .and_then(|previous| previous.data::<Credentials>());
-        if let Some(previous) = previous {
+        let loaded = &self.loaded;
+        if let Some(previous) = loaded.replace(partition, identity.clone(), stated, clocks)
+            && let Some(previous) = previous.data::<Credentials>()
+        {
             let mono = self.clock.reading().monotonic;
             self.clock.recent_credentials().remember(previous, mono);
         }
