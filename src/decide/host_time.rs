@@ -47,6 +47,11 @@ impl Observation<'_> {
     pub(super) fn try_other_time(&mut self) -> Decision {
         let (exchange, reading) = (self.exchange, self.reading);
         let name = exchange.host_name();
+        let is_skew_error = exchange.is_skew_error();
+        if !is_skew_error && exchange.evidence.request_id().is_none() {
+            // A proxy's page says nothing about the time of the service.
+            return Decision::Pass;
+        }
         // Another request in flight may have removed the trial already.
         let is_tried = exchange.trip.signed_by == SignedBy::HostTime
             && self.kind_of_host_time() != Some(HostTimeKind::Conflicting);
@@ -59,11 +64,9 @@ impl Observation<'_> {
         let is_by_correction = self.state.correction().is_some()
             && exchange.trip.signed_by == SignedBy::Clock(self.state.generation());
         // A denial looks like a possible clock skew error. It may be one if AWS did not confirm
-        // the correction. A proxy's page has no request id.
-        let is_about_time = exchange.is_skew_error()
-            || !exchange.is_resend
-                && exchange.evidence.request_id().is_some()
-                && self.state.trust.confirmed_by(reading).is_none();
+        // the correction.
+        let is_about_time = is_skew_error
+            || !exchange.is_resend && self.state.trust.confirmed_by(reading).is_none();
         if !is_about_time || !is_by_correction || self.state.trust.is_backing_off(name, reading) {
             return Decision::Pass;
         }

@@ -203,6 +203,20 @@ async fn a_trial_whose_answer_is_lost_is_accepted_by_another_call() {
 }
 
 #[tokio::test]
+async fn a_proxys_page_does_not_end_a_trial() {
+    let scenario = Scenario::new(-20 * MINUTE, Manner::Silently);
+    scenario.wire.plan([Fate::default(), Fate::lost()]);
+    assert!(head(&scenario.s3).await.is_err(), "the connection broke");
+    let page = Answer::new(403, "<html>blocked</html>");
+    let page = page.dated(scenario.world.true_time());
+    scenario.wire.plan([Fate::answered(page)]);
+    assert_eq!(scenario.cost().await, 1);
+    assert_eq!(head(&scenario.s3).await, Ok(()));
+    assert_eq!(scenario.wire.rejected(), 1);
+    scenario.assert_true_time();
+}
+
+#[tokio::test]
 async fn an_answer_that_passed_the_timestamp_check_accepts_a_trial() {
     let wrong_key = "<Error><Code>SignatureDoesNotMatch</Code><Message>The request signature we \
         calculated does not match the signature you provided.</Message></Error>";

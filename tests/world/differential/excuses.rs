@@ -78,13 +78,14 @@ impl<'a> Case<'a> {
     /// Returns why the call may be lost that the SDK alone keeps, if it may.
     pub(super) fn excuse(&self, correction: Correction) -> Option<Excuse> {
         // The first that applies is counted.
-        let of_call: [Rule<'a>; 11] = [
+        let of_call: [Rule<'a>; 12] = [
             (Self::meets_both_servers, SERVERS),
             (Self::follows_a_tried_date, SERVERS),
             (Self::is_suspended_with_ended_credentials, SUSPENDED),
             (Self::follows_a_slow_resend, EXPIRED),
             (Self::is_paused_without_a_time, UNCOUNTED),
             (Self::is_cancelled_after_polls, CANCELLED),
+            (Self::needs_a_session_that_an_earlier_call_has_lost, SESSION),
             (Self::has_no_time_to_load, ONE_LOAD),
             (Self::waits_for_the_rate_limiter, ADAPTIVE),
             (Self::is_signed_by_an_old_time, OLD),
@@ -143,6 +144,12 @@ impl<'a> Case<'a> {
 
     fn is_cancelled_after_polls(&self) -> bool {
         matches!(self.line().cancel, Some(Cancel::AfterPolls(_))) && self.is_cancelled()
+    }
+
+    /// The SDK signed the request for a session by the `Date` of another response, in vain.
+    fn needs_a_session_that_an_earlier_call_has_lost(&self) -> bool {
+        let is_lost = |sent: &Sent| sent.is_for_session && sent.is_rejected();
+        self.sends(|sent| sent.is_for_session) && self.earlier_requests().any(is_lost)
     }
 
     /// Its time-out is shorter than loads of credentials take, or a new session.

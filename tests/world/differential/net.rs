@@ -381,9 +381,20 @@ impl fmt::Display for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:?}, signed {} ms off, local clock {} ms, {} ms after",
-            self.verdict, self.error, self.local_error, self.local_error_after
-        )
+            "{:?} after {:?}, signed {} ms off, local clock {} ms, {} ms after",
+            self.verdict, self.took, self.error, self.local_error, self.local_error_after
+        )?;
+        let marks = [
+            (self.is_for_session, ", for a session"),
+            (self.has_session, ", with a session"),
+            (self.has_date_only, ", states only a `Date`"),
+            (self.date != DateFault::None, ", without a correct `Date`"),
+            (self.is_odd, ", the odd server"),
+        ];
+        let marks = marks.iter().filter(|(applies, _)| *applies);
+        marks
+            .into_iter()
+            .try_for_each(|(_, mark)| f.write_str(mark))
     }
 }
 
