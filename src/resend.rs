@@ -96,8 +96,8 @@ pub(crate) async fn prepare<R: ReplayRequest>(
     proof.sign(&request.head(), now()).ok()
 }
 
-/// Observes the response to a request that was just received, and re-signs and resends the request once if the
-/// decision says so. Returns the response for the caller.
+/// Observes a response that has just arrived, and re-signs and resends its request once if
+/// the decision says so. Returns the response for the caller.
 ///
 /// # Errors
 ///

@@ -1,6 +1,7 @@
 //! The integrations for the AWS SDK for Rust.
 
 mod auth_scheme;
+mod components;
 #[cfg(feature = "aws-config")]
 mod configure;
 mod credentials;
@@ -15,6 +16,7 @@ mod retry_classifier;
 mod sdk_correction;
 
 pub use auth_scheme::SkewAuthScheme;
+pub(crate) use components::minimal_components;
 pub use default_http_client::default_http_client;
 pub use http_client::SkewHttpClient;
 pub use identity_cache::SkewIdentityCache;

@@ -212,6 +212,8 @@ impl SentAt {
             let corrected = ClockOffset::between(self.reading.wall, self.signing.now).magnitude();
             corrected > REPAIRED && distance > corrected / 2
         };
+        // Half of a correction is more than half of `REPAIRED`, so most requests need only the
+        // first comparison.
         distance >= WORTH_A_CORRECTION || (distance > REPAIRED / 2 && is_by_local_clock())
     }
 

@@ -26,7 +26,7 @@ use crate::sdk::operation::{
     FirstUri, OperationState, Signed, X_AMZ_DATE, first_header, service_of,
 };
 use crate::sdk::sdk_correction::SdkCorrection;
-use crate::sdk::{credentials, http_client};
+use crate::sdk::{http_client, minimal_components};
 use crate::timestamp;
 
 /// Auth scheme that replaces the SDK's SigV4 or SigV4a scheme, and signs with the corrected
@@ -195,10 +195,10 @@ impl SkewSigner {
     ) -> Result<(), BoxError> {
         let by = |ahead: ClockOffset| {
             let (clock, host) = (self.clock.clone(), host.clone());
-            credentials::components(HostClock { clock, host, ahead }, None)
+            minimal_components(HostClock { clock, host, ahead }, None)
         };
         let corrected = || {
-            let make = || credentials::components(self.clock.clone(), None).ok();
+            let make = || minimal_components(self.clock.clone(), None).ok();
             self.corrected.get_or_init(make).as_ref()
         };
         match host.is_none().then(corrected).flatten() {

@@ -5,22 +5,17 @@ use std::sync::LazyLock;
 use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
-use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
+use aws_runtime::auth::sigv4::SCHEME_ID;
 use aws_smithy_async::rt::sleep::SharedAsyncSleep;
-use aws_smithy_async::time::{SharedTimeSource, StaticTimeSource, TimeSource};
-use aws_smithy_runtime::client::identity::IdentityCache;
+use aws_smithy_async::time::StaticTimeSource;
 use aws_smithy_runtime::client::identity::no_auth::NoAuthIdentityResolver;
-use aws_smithy_runtime::client::orchestrator::endpoints::StaticUriEndpointResolver;
-use aws_smithy_runtime::client::retries::strategy::NeverRetryStrategy;
-use aws_smithy_runtime_api::client::auth::static_resolver::StaticAuthSchemeOptionResolver;
 use aws_smithy_runtime_api::client::identity::{
     ResolveCachedIdentity, SharedIdentityCache, SharedIdentityResolver,
 };
-use aws_smithy_runtime_api::client::runtime_components::{
-    BuildError, GetIdentityResolver, RuntimeComponents, RuntimeComponentsBuilder,
-};
+use aws_smithy_runtime_api::client::runtime_components::{GetIdentityResolver, RuntimeComponents};
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 
+use super::components::minimal_components;
 use super::retry_classifier::is_classifier_first;
 
 /// The components of one client that return its credentials.
@@ -52,7 +47,7 @@ impl ClientCredentials {
     /// Returns credentials that are valid at the time `at`.
     pub(super) async fn valid_at(&self, at: SystemTime) -> Option<Credentials> {
         let resolver = self.resolver.as_ref().unwrap_or(&ONLY_PROVIDER).clone();
-        let components = components(StaticTimeSource::new(at), self.sleep.clone()).ok()?;
+        let components = minimal_components(StaticTimeSource::new(at), self.sleep.clone()).ok()?;
         let mut cfg = ConfigBag::base();
         // Our identity cache needs it: it judges by the clock, whatever the time source is.
         cfg.interceptor_state().store_put(ValidAt(at));
@@ -69,24 +64,6 @@ impl ClientCredentials {
 /// other identity caches find no credentials with it.
 pub(super) static ONLY_PROVIDER: LazyLock<SharedIdentityResolver> =
     LazyLock::new(|| SharedIdentityResolver::new(NoAuthIdentityResolver::new()));
-
-/// Returns components for a call of the SDK's identity cache or signer, which use only
-/// these two.
-pub(super) fn components(
-    time_source: impl TimeSource + 'static,
-    sleep: Option<SharedAsyncSleep>,
-) -> Result<RuntimeComponents, BuildError> {
-    RuntimeComponentsBuilder::new("aws-clock-skew")
-        .with_time_source(Some(SharedTimeSource::new(time_source)))
-        .with_sleep_impl(sleep)
-        .with_auth_scheme(SigV4AuthScheme::new())
-        .with_auth_scheme_option_resolver(Some(StaticAuthSchemeOptionResolver::new(Vec::new())))
-        .with_endpoint_resolver(Some(StaticUriEndpointResolver::http_localhost(0)))
-        .with_identity_cache(Some(IdentityCache::no_cache()))
-        .with_identity_resolver(SCHEME_ID, NoAuthIdentityResolver::new())
-        .with_retry_strategy(Some(NeverRetryStrategy::new()))
-        .build()
-}
 
 /// In the config of a request for credentials: the time at which they have to be valid, which
 /// may be that of a single host.

@@ -5,20 +5,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use aws_smithy_async::rt::sleep::default_async_sleep;
-use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
-use aws_smithy_runtime::client::auth::no_auth::{NO_AUTH_SCHEME_ID, NoAuthScheme};
-use aws_smithy_runtime::client::identity::IdentityCache;
-use aws_smithy_runtime::client::identity::no_auth::NoAuthIdentityResolver;
-use aws_smithy_runtime::client::orchestrator::endpoints::StaticUriEndpointResolver;
-use aws_smithy_runtime::client::retries::strategy::NeverRetryStrategy;
+use aws_smithy_async::time::SystemTimeSource;
 use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_runtime_api::client::auth::static_resolver::StaticAuthSchemeOptionResolver;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorSettings, SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use aws_smithy_runtime_api::client::runtime_components::{BuildError, RuntimeComponentsBuilder};
+use aws_smithy_runtime_api::client::runtime_components::BuildError;
 use aws_smithy_types::body::SdkBody;
 use aws_types::SdkConfig;
 use bytes::Bytes;
@@ -27,7 +21,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::sdk_body::into_sdk_body;
-use crate::sdk::default_http_client;
+use crate::sdk::{default_http_client, minimal_components};
 
 /// Service that sends requests with an HTTP client of the AWS SDK, to use its connections,
 /// TLS and proxy settings under a `tower` stack.
@@ -99,7 +93,7 @@ impl HttpClientService {
         client: impl HttpClient + 'static,
         settings: &HttpConnectorSettings,
     ) -> Result<Self, BuildError> {
-        let components = components().build()?;
+        let components = minimal_components(SystemTimeSource::new(), default_async_sleep())?;
         Ok(Self {
             connector: Some(client.http_connector(settings, &components)),
         })
@@ -132,20 +126,4 @@ where
             response.map_err(|error| ConnectorError::other(error.into(), None))
         })
     }
-}
-
-/// The components that the SDK requires. An HTTP client uses only the time source and the
-/// sleep implementation.
-fn components() -> RuntimeComponentsBuilder {
-    RuntimeComponentsBuilder::new("aws-clock-skew")
-        .with_auth_scheme(NoAuthScheme::default())
-        .with_auth_scheme_option_resolver(Some(StaticAuthSchemeOptionResolver::new(vec![
-            NO_AUTH_SCHEME_ID,
-        ])))
-        .with_identity_cache(Some(IdentityCache::no_cache()))
-        .with_identity_resolver(NO_AUTH_SCHEME_ID, NoAuthIdentityResolver::new())
-        .with_endpoint_resolver(Some(StaticUriEndpointResolver::uri("http://localhost")))
-        .with_retry_strategy(Some(NeverRetryStrategy::new()))
-        .with_time_source(Some(SharedTimeSource::new(SystemTimeSource::new())))
-        .with_sleep_impl(default_async_sleep())
 }
