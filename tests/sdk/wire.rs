@@ -284,16 +284,14 @@ impl Wire {
         let now = shifted(self.0.world.true_time(), ahead);
         let signed_at = request.headers().get("x-amz-date").expect("is signed");
         let denied = *self.0.denied.lock().expect("is not poisoned");
-        let key = request.headers().get("authorization").unwrap_or_default();
-        let is_denied = denied.is_some_and(|it| request.uri().contains(it) || key.contains(it));
-        let key = key
-            .split_once("Credential=")
-            .and_then(|(_, key)| key.split_once('/'));
-        let key = key.map_or_else(String::new, |(key, _)| key.to_owned());
-        self.0.keys.lock().expect("is not poisoned").push(key);
+        let is_denied =
+            denied.is_some_and(|it| request.uri().contains(it) || signature(request).contains(it));
+        let key = access_key(request);
+        let mut keys = self.0.keys.lock().expect("is not poisoned");
+        keys.push(key.to_owned());
         let verdict = self.verdict(signed_at, now);
         let verdict = verdict.or_else(|| is_denied.then(String::new));
-        let has_expired = verdict.is_none() && has_expired(request, now);
+        let has_expired = verdict.is_none() && has_expired(key, now);
         self.0
             .seen
             .lock()
@@ -370,12 +368,19 @@ const EC2: &str = "<Response><Errors><Error><Code>AuthFailure</Code><Message>AWS
     validate the provided access credentials</Message></Error></Errors></Response>";
 const EXPIRED: &str = r#"{"__type":"com.amazon.coral.service#ExpiredTokenException","message":"The security token included in the request is expired"}"#;
 
-fn has_expired(request: &HttpRequest, now: SystemTime) -> bool {
-    let credential = request
-        .headers()
-        .get("authorization")
-        .and_then(|header| header.split_once("Credential=EXP"));
-    let expiry = credential.and_then(|(_, rest)| rest.split('/').next()?.parse().ok());
+fn signature(request: &HttpRequest) -> &str {
+    request.headers().get("authorization").unwrap_or_default()
+}
+
+fn access_key(request: &HttpRequest) -> &str {
+    let credential = signature(request).split_once("Credential=");
+    let key = credential.and_then(|(_, credential)| credential.split('/').next());
+    key.unwrap_or_default()
+}
+
+fn has_expired(access_key: &str, now: SystemTime) -> bool {
+    let expiry = access_key.strip_prefix("EXP");
+    let expiry = expiry.and_then(|expiry| expiry.parse().ok());
     expiry.is_some_and(|expiry: i64| expiry <= DateTime::from(now).secs())
 }
 

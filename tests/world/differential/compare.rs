@@ -77,6 +77,7 @@ pub(super) fn worse(
 ) -> Option<Failure> {
     let mut pairs = ours.iter().zip(theirs).enumerate();
     pairs.find_map(|(call, (our, their))| {
+        let case = Case::of(scenario, ours, call);
         let mut excused = |excuse: Option<Excuse>| excuse.map(|excuse| excuses.insert(excuse));
         let excuse = |excuse| {
             met_other_events(&ours[..=call], &theirs[..=call])
@@ -88,15 +89,9 @@ pub(super) fn worse(
         let is_lost = our.lost() > their.lost();
         let is_wrong =
             || !has_wrong_key && is_worse(our.wrong_signatures(), their.wrong_signatures());
-        let paused = || {
-            Case::of(scenario, ours, call)
-                .is_paused()
-                .then_some(UNCOUNTED)
-        };
+        let paused = || case.is_paused().then_some(UNCOUNTED);
         let by_time = || worse_times(scenario, correction, ours, call);
-        let worse = if is_lost
-            && excused(excuse(Case::of(scenario, ours, call).excuse(correction))).is_none()
-        {
+        let worse = if is_lost && excused(excuse(case.excuse(correction))).is_none() {
             Worse::Lost
         } else if is_worse(our.rejected(correction), their.rejected(correction))
             && excused(excuse(paused())).is_none()
@@ -136,7 +131,8 @@ fn worse_times(
     call: usize,
 ) -> Option<Option<Excuse>> {
     let our = &ours[call];
-    let is_cached = Case::of(scenario, ours, call).follows_cached();
+    let case = Case::of(scenario, ours, call);
+    let is_cached = case.follows_cached();
     let excuse = |index: usize| {
         let sent = &our.sent[index];
         let earlier = our.sent[..index].iter();
@@ -148,7 +144,7 @@ fn worse_times(
             Some(SUSPENDED)
         } else if sent.is_rejected() && !sent.states_the_time() && !sent.is_misdated() {
             Some(NO_TIME)
-        } else if Case::of(scenario, ours, call).is_paused() {
+        } else if case.is_paused() {
             Some(UNCOUNTED)
         } else if sent.is_misdated() {
             Some(MISDATED)

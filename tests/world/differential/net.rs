@@ -391,10 +391,10 @@ impl fmt::Display for Sent {
             (self.date != DateFault::None, ", without a correct `Date`"),
             (self.is_odd, ", the odd server"),
         ];
-        let marks = marks.iter().filter(|(applies, _)| *applies);
-        marks
-            .into_iter()
-            .try_for_each(|(_, mark)| f.write_str(mark))
+        for (_, mark) in marks.iter().filter(|(applies, _)| *applies) {
+            f.write_str(mark)?;
+        }
+        Ok(())
     }
 }
 
