@@ -4,6 +4,8 @@
 //! Accepted responses bypass this module, unless the clock has to observe them.
 
 use std::future::Future;
+use std::str;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
@@ -16,6 +18,7 @@ use crate::evidence::{Evidence, ResponseView};
 use crate::host::Host;
 use crate::offset::whole_seconds;
 use crate::resign::{Head, NewSignature, Proof};
+use crate::timestamp;
 
 /// A request that is kept so that it can be sent again.
 pub(crate) trait ReplayRequest: Send {
@@ -82,6 +85,25 @@ pub(crate) fn has_to_prepare(
     signed_at: Option<SystemTime>,
 ) -> bool {
     !clock.is_observe_only() && signed_at.is_some_and(|signed_at| sent.is_far_from(signed_at))
+}
+
+/// The last signing time that was read. Requests of the same second have the same one, and
+/// reading it costs as much as half of a copy.
+#[derive(Debug, Default)]
+pub(crate) struct LastDate(Mutex<Option<([u8; 16], SystemTime)>>);
+
+impl LastDate {
+    /// Returns the time in an `x-amz-date`.
+    #[inline]
+    pub(crate) fn read(&self, date: &[u8]) -> Option<SystemTime> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, time)) = last.filter(|(known, _)| known == date) {
+            return Some(time);
+        }
+        let time = timestamp::sigv4(str::from_utf8(date).ok()?)?;
+        *last = Some((date.try_into().ok()?, time));
+        Some(time)
+    }
 }
 
 /// Returns a new signature for a request that was not sent yet, if the old one can be

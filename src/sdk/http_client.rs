@@ -26,13 +26,13 @@ use http::header::{AGE, AUTHORIZATION};
 use crate::clock::{SentAt, SkewClock};
 use crate::event::Label;
 use crate::host::Host;
-use crate::resend::{ReplayRequest, has_to_prepare, prepare, recover};
+use crate::resend::{LastDate, ReplayRequest, has_to_prepare, prepare, recover};
 use crate::resign::service_of;
 use crate::sdk::auth_scheme::ResignedBySdk;
 use crate::sdk::credentials::ClientCredentials;
 use crate::sdk::operation::{date_of, first_header};
 
-use copy::{LastDate, RequestCopy};
+use copy::RequestCopy;
 use request::{SdkRequest, put};
 
 /// HTTP client that wraps another one. It re-signs and resends a request once after a clock

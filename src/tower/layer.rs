@@ -11,6 +11,7 @@ use super::credentials::CachedCredentials;
 use super::service::{SkewService, Wiring};
 use super::sign::{Scope, SigningService};
 use crate::clock::SkewClock;
+use crate::resend::LastDate;
 
 /// Layer that goes below a SigV4 signer, re-signs rejected requests and sends them once
 /// more.
@@ -104,6 +105,7 @@ impl SkewClock {
         SkewLayer(Arc::new(Wiring {
             clock: self.clone(),
             credentials: CachedCredentials::new(credentials),
+            last_date: LastDate::default(),
             is_noted: AtomicBool::new(false),
         }))
     }

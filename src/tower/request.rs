@@ -59,7 +59,7 @@ impl<S, B: ReplayBody> TowerRequest<S, B> {
     /// Returns whether the request has to be re-signed before its first send.
     pub(super) fn has_to_prepare(&self) -> bool {
         let date = self.copy.headers().get("x-amz-date");
-        let signed_at = date.and_then(as_text).and_then(timestamp::sigv4);
+        let signed_at = date.and_then(|date| self.wiring.last_date.read(date.as_bytes()));
         has_to_prepare(&self.wiring.clock, self.sent_at, signed_at)
     }
 

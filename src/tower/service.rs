@@ -16,6 +16,7 @@ use super::credentials::CachedCredentials;
 use super::future::SkewFuture;
 use super::request::TowerRequest;
 use crate::clock::SkewClock;
+use crate::resend::LastDate;
 use crate::resign::is_signature;
 
 /// Service that re-signs a rejected request and sends it once more.
@@ -41,6 +42,7 @@ pub struct SkewService<S> {
 pub(super) struct Wiring {
     pub(super) clock: SkewClock,
     pub(super) credentials: CachedCredentials,
+    pub(super) last_date: LastDate,
     /// Whether the first signed request was logged.
     pub(super) is_noted: AtomicBool,
 }

@@ -1,15 +1,14 @@
 //! [`RequestCopy`]: a copy of a request that was sent, so that it can be sent again.
 
 use std::str;
-use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use aws_smithy_runtime_api::client::connection::CaptureSmithyConnection;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 
+use crate::resend::LastDate;
 use crate::resign::{is_signature, is_signed_elsewhere};
-use crate::timestamp;
 
 /// A request in one piece of memory, which is parsed only when it is needed. That is far
 /// cheaper than a clone, which needs one or two allocations for each header.
@@ -120,23 +119,6 @@ impl RequestCopy {
         let (line, headers) = head.split_once('\n').unwrap_or_default();
         let (method, uri) = line.split_once(' ').unwrap_or_default();
         (method, uri, headers)
-    }
-}
-
-/// The last signing time that was read. Requests of the same second have the same one, and
-/// reading it costs as much as half of a copy.
-#[derive(Debug, Default)]
-pub(super) struct LastDate(Mutex<Option<([u8; 16], SystemTime)>>);
-
-impl LastDate {
-    fn read(&self, date: &[u8]) -> Option<SystemTime> {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, time)) = last.filter(|(known, _)| known == date) {
-            return Some(time);
-        }
-        let time = timestamp::sigv4(str::from_utf8(date).ok()?)?;
-        *last = Some((date.try_into().ok()?, time));
-        Some(time)
     }
 }
 
