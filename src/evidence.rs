@@ -198,7 +198,7 @@ impl Evidence {
     pub(crate) fn sample(&self) -> Option<Sample> {
         let strength = match self.clock_skew_error() {
             Some(kind) => match Sample::from_message(kind, &self.message.times) {
-                Some(sample) => return Some(sample),
+                Some(sample) => return Some(sample.with_date(self.date)),
                 // Otherwise this may be the error page of a proxy, which quotes a service
                 // and has its own `Date`.
                 None if self.rejects() => Strength::Date,

@@ -2,6 +2,7 @@
 
 use super::SkewDirection;
 use super::message::Times;
+use crate::offset::ClockOffset;
 use std::time::{Duration, SystemTime};
 
 /// The server's time as one response states it, from the best source in that response.
@@ -40,6 +41,20 @@ impl Sample {
             strength: Strength::Message,
         };
         is_plausible(sample.earliest).then_some(sample)
+    }
+
+    /// Takes the `Date` of the same response as the best time, if the message leaves room
+    /// for it: a bound alone leaves ten minutes.
+    pub(super) fn with_date(self, date: Option<SystemTime>) -> Self {
+        let within = |date: SystemTime| {
+            let within = date.clamp(self.earliest, self.latest);
+            let distance = ClockOffset::between(date, within).magnitude();
+            (distance <= DATE_ERROR).then_some(within)
+        };
+        Self {
+            best: date.and_then(within).unwrap_or(self.best),
+            ..self
+        }
     }
 
     /// Returns the part of the response that the sample comes from.
@@ -99,5 +114,7 @@ pub(crate) fn is_plausible(time: SystemTime) -> bool {
     time >= SystemTime::UNIX_EPOCH + YEAR_2020
 }
 
+/// How far the `Date` of a response can be from the time at which it was made.
+const DATE_ERROR: Duration = Duration::from_secs(2);
 /// 2020-01-01T00:00:00Z.
 const YEAR_2020: Duration = Duration::from_secs(1_577_836_800);

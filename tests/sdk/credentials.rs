@@ -98,6 +98,8 @@ enum Client {
     Whole,
     /// The clock is installed, with the SDK's identity cache.
     OwnCache,
+    /// The HTTP client re-signs.
+    Configured,
     /// The SDK alone.
     SdkAlone,
 }
@@ -128,14 +130,14 @@ impl Site {
             .sleep_impl(world.clone())
             .build();
         let builder = Builder::from(&config);
+        let own_cache = || IdentityCache::lazy().build();
         let builder = match client {
-            Client::SdkAlone => builder,
-            Client::Whole | Client::OwnCache => install!(builder, &clock),
-        };
-        let builder = if client == Client::Whole {
-            builder
-        } else {
-            builder.identity_cache(IdentityCache::lazy().build())
+            Client::SdkAlone => builder.identity_cache(own_cache()),
+            Client::OwnCache => install!(builder, &clock).identity_cache(own_cache()),
+            Client::Whole => install!(builder, &clock),
+            Client::Configured => builder
+                .http_client(clock.wrap_http_client(wire.clone()))
+                .identity_cache(clock.identity_cache()),
         };
         Self {
             sqs: aws_sdk_sqs::Client::from_conf(builder.build()),
@@ -254,6 +256,15 @@ async fn an_observe_only_clock_does_not_empty_the_identity_cache() {
     }
     assert!(!site.clock.status().offset().is_zero());
     assert_eq!(site.issuer.loads(), 1);
+}
+
+/// On a machine two hours behind, the provider's sessions have not expired by the local clock.
+#[tokio::test]
+async fn credentials_that_are_loaded_for_a_resend_and_have_expired_are_not_loaded_once_more() {
+    let expired = |world: &World, _: &SkewClock| Issuer::new(world, 0, StatedExpiry::Truth);
+    let site = Site::new(Client::Configured, -2 * HOUR, expired);
+    drop(receive(&site.sqs, QUEUE).await);
+    assert_eq!(site.issuer.loads(), 2, "for the SDK, and for the resend");
 }
 
 #[tokio::test]

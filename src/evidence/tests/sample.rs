@@ -133,3 +133,26 @@ fn a_bound_gives_ten_minutes() {
         (None, Some(Duration::from_secs(900)))
     );
 }
+
+#[test]
+fn a_bound_and_a_date_give_the_time_to_sign_with() {
+    let best = |date: &str| {
+        let view = ResponseView::new(403, SENTENCE.as_bytes());
+        let date = format!("Thu, 01 Jan 2026 {date} GMT");
+        let evidence = Evidence::read(&view.with_date(&date));
+        let range = evidence.server_time_range();
+        assert_eq!(range, Some((at("101000"), at("102000"))), "{date}");
+        evidence.sample().map(|sample| sample.best)
+    };
+    // Services tolerate 5 or 15 minutes, or something between.
+    for (date, expected) in [
+        ("10:10:00", "101000"),
+        ("10:15:20", "101520"),
+        ("10:20:02", "102000"),
+        // No service tolerates so little, or so much.
+        ("10:09:57", "101230"),
+        ("10:20:03", "101230"),
+    ] {
+        assert_eq!(best(date), Some(at(expected)), "{date}");
+    }
+}
