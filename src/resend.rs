@@ -204,26 +204,27 @@ async fn prove<R: ReplayRequest>(request: &mut R, now: SystemTime) -> Result<Pro
     } else {
         None
     };
-    let mut loaded = None;
-    let mut proof = match prove_with_recent(request, body.clone()) {
+    // A clock that was behind may have signed with credentials that had already expired.
+    let has_expired = |proof: &Proof| {
+        let expiry = proof.credentials.expiry();
+        expiry.is_some_and(|expiry| expiry <= now)
+    };
+    let recent = match prove_with_recent(request, body.clone()) {
+        Some(proof) if !has_expired(&proof) => return Ok(proof),
+        recent => recent,
+    };
+    let present = request.credentials(now).await;
+    let present = present.ok_or(SkipReason::Identity)?;
+    let mut proof = match recent {
         Some(proof) => proof,
         None => {
-            let present = request.credentials(now).await;
-            let present = loaded.insert(present.ok_or(SkipReason::Identity)?).clone();
-            let proof = Proof::of(&request.head(), body.clone(), present);
+            let proof = Proof::of(&request.head(), body.clone(), present.clone());
             // The identity cache may have replaced the credentials in the meantime.
             proof.or_else(|reason| prove_with_recent(request, body).ok_or(reason))?
         }
     };
-    // A clock that was behind may have signed with credentials that had already expired.
-    let expiry = proof.credentials.expiry();
-    if expiry.is_some_and(|expiry| expiry <= now) {
-        let present = match loaded {
-            // To load them again would give no better ones.
-            Some(loaded) => Some(loaded),
-            None => request.credentials(now).await,
-        };
-        proof.credentials = present.ok_or(SkipReason::Identity)?;
+    if has_expired(&proof) {
+        proof.credentials = present;
     }
     Ok(proof)
 }

@@ -263,7 +263,11 @@ async fn an_observe_only_clock_does_not_empty_the_identity_cache() {
 async fn credentials_that_are_loaded_for_a_resend_and_have_expired_are_not_loaded_once_more() {
     let expired = |world: &World, _: &SkewClock| Issuer::new(world, 0, StatedExpiry::Truth);
     let site = Site::new(Client::Configured, -2 * HOUR, expired);
-    drop(receive(&site.sqs, QUEUE).await);
+    let error = receive(&site.sqs, QUEUE)
+        .await
+        .expect_err("they have ended");
+    assert!(error.contains("ExpiredToken"), "{error}");
+    assert_eq!(site.wire.sent(), 2);
     assert_eq!(site.issuer.loads(), 2, "for the SDK, and for the resend");
 }
 
