@@ -168,7 +168,7 @@ pub(crate) fn judge(
             resign: is_skew_error && distance >= WORTH_A_CORRECTION,
         };
     };
-    if !is_skew_error && distance_to(&sample, signed_at) <= CREDIBLE_SIGNATURE {
+    if !is_skew_error && sample.distance_to(signed_at) <= CREDIBLE_SIGNATURE {
         return Verdict::NotClockSkew;
     }
     let error = error_of_our_clock(&sample, trip, judged, signing.now);
@@ -222,13 +222,6 @@ fn error_of_our_clock(
         .plus(trip.elapsed())
         .plus(GRACE);
     Interval::new(low, high)
-}
-
-fn distance_to(sample: &Sample, time: SystemTime) -> Duration {
-    let before = sample.earliest.duration_since(time);
-    before
-        .or_else(|_| time.duration_since(sample.latest))
-        .unwrap_or_default()
 }
 
 /// Times in error messages and in `Date` are cut to whole seconds.

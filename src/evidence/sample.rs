@@ -2,7 +2,6 @@
 
 use super::SkewDirection;
 use super::message::Times;
-use crate::offset::ClockOffset;
 use std::time::{Duration, SystemTime};
 
 /// The server's time as one response states it, from the best source in that response.
@@ -46,15 +45,19 @@ impl Sample {
     /// Takes the `Date` of the same response as the best time, if the message leaves room
     /// for it: a bound alone leaves ten minutes.
     pub(super) fn with_date(self, date: Option<SystemTime>) -> Self {
-        let within = |date: SystemTime| {
-            let within = date.clamp(self.earliest, self.latest);
-            let distance = ClockOffset::between(date, within).magnitude();
-            (distance <= DATE_ERROR).then_some(within)
-        };
+        let date = date.filter(|date| self.distance_to(*date) <= DATE_ERROR);
         Self {
-            best: date.and_then(within).unwrap_or(self.best),
+            best: date.map_or(self.best, |date| date.clamp(self.earliest, self.latest)),
             ..self
         }
+    }
+
+    /// Returns how far a time is outside of `earliest` and `latest`.
+    pub(crate) fn distance_to(&self, time: SystemTime) -> Duration {
+        let before = self.earliest.duration_since(time);
+        before
+            .or_else(|_| time.duration_since(self.latest))
+            .unwrap_or_default()
     }
 
     /// Returns the part of the response that the sample comes from.

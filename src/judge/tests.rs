@@ -330,7 +330,7 @@ fn the_distance_to_a_range_is_that_to_its_nearer_end() {
     };
     for (signed, distance) in [(40, 60), (100, 0), (150, 0), (200, 0), (260, 60)] {
         assert_eq!(
-            distance_to(&sample, at(signed)),
+            sample.distance_to(at(signed)),
             Duration::from_secs(distance)
         );
     }
