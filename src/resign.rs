@@ -18,6 +18,7 @@ use std::time::SystemTime;
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{PayloadChecksumKind, SessionTokenMode, SignableBody};
 use bytes::Bytes;
+use http::HeaderName;
 
 #[cfg(feature = "sdk")]
 pub(crate) use self::chunks::ChunkSigner;
@@ -235,6 +236,8 @@ fn authorization_in(headers: &[SignatureHeader]) -> Option<Authorization<'_>> {
 
 const AUTHORIZATION: &str = "authorization";
 const DATE: &str = "x-amz-date";
+/// The same, for a look-up that does not parse the name.
+pub(crate) static X_AMZ_DATE: HeaderName = HeaderName::from_static(DATE);
 const TOKEN: &str = "x-amz-security-token";
 const CONTENT_SHA256: &str = "x-amz-content-sha256";
 /// The regions of a SigV4a signature; the signer writes this header.

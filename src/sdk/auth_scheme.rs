@@ -21,10 +21,8 @@ use crate::clock::{SentAt, SkewClock};
 use crate::event::Label;
 use crate::host::Host;
 use crate::offset::ClockOffset;
-use crate::resign::WRITTEN;
-use crate::sdk::operation::{
-    FirstUri, OperationState, Signed, X_AMZ_DATE, first_header, service_of,
-};
+use crate::resign::{WRITTEN, X_AMZ_DATE};
+use crate::sdk::operation::{FirstUri, OperationState, Signed, first_header, service_of};
 use crate::sdk::sdk_correction::SdkCorrection;
 use crate::sdk::{http_client, minimal_components};
 use crate::timestamp;

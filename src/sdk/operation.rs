@@ -18,6 +18,7 @@ use crate::host::Host;
 use crate::judge::RoundTrip;
 use crate::local_clock::Reading;
 use crate::offset::whole_seconds;
+use crate::resign::X_AMZ_DATE;
 use crate::sdk::retry_classifier::ResendMark;
 use crate::sdk::sdk_correction::SdkCorrection;
 use crate::timestamp;
@@ -251,8 +252,6 @@ pub(super) fn date_of(response: &HttpResponse) -> Option<SystemTime> {
 pub(super) fn first_header<'a>(headers: &'a Headers, name: &HeaderName) -> Option<&'a [u8]> {
     headers.get_all_bytes_by_name(name).next()
 }
-
-pub(super) static X_AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
 
 /// The length of `20240522T115159Z`.
 const AMZ_DATE: usize = 16;

@@ -21,7 +21,7 @@ use crate::event::Label;
 use crate::evidence::ResponseView;
 use crate::host::Host;
 use crate::resend::{ReplayRequest, has_to_prepare, prepare, recover};
-use crate::resign::{Head, NOT_TEXT, NewSignature, SignatureHeader, service_of};
+use crate::resign::{Head, NOT_TEXT, NewSignature, SignatureHeader, X_AMZ_DATE, service_of};
 use crate::timestamp;
 
 /// A signed request that is sent through a service, so that it can be sent again.
@@ -58,7 +58,7 @@ impl<S, B: ReplayBody> TowerRequest<S, B> {
 
     /// Returns whether the request has to be re-signed before its first send.
     pub(super) fn has_to_prepare(&self) -> bool {
-        let date = self.copy.headers().get("x-amz-date");
+        let date = self.copy.headers().get(&X_AMZ_DATE);
         let signed_at = date.and_then(|date| self.wiring.last_date.read(date.as_bytes()));
         has_to_prepare(&self.wiring.clock, self.sent_at, signed_at)
     }
