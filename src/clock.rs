@@ -68,6 +68,10 @@ struct Shared {
     changes: watch::Sender<u64>,
     #[cfg(feature = "sdk")]
     recent: crate::recent::RecentCredentials,
+    /// Whether a client with a part of this clock has sent a request that the SDK cannot
+    /// re-sign with this clock's time.
+    #[cfg(feature = "sdk")]
+    has_other_signers: AtomicBool,
 }
 
 type Listener = Box<dyn Fn(&SkewEvent) + Send + Sync>;
@@ -211,6 +215,20 @@ impl SkewClock {
     #[cfg(feature = "sdk")]
     pub(crate) fn recent_credentials(&self) -> &crate::recent::RecentCredentials {
         &self.0.recent
+    }
+
+    /// Returns whether some requests of clients in which this clock is installed have to be
+    /// corrected by the HTTP client: they have another signer, or no interceptor of this
+    /// clock.
+    #[cfg(feature = "sdk")]
+    pub(crate) fn has_other_signers(&self) -> bool {
+        self.0.has_other_signers.load(Ordering::Relaxed)
+    }
+
+    /// Notes a request of that kind. Call it before the request gets its connector.
+    #[cfg(feature = "sdk")]
+    pub(crate) fn note_other_signer(&self) {
+        self.0.has_other_signers.store(true, Ordering::Relaxed);
     }
 
     /// The rare path of [`now`](Self::now), separate so that the common path is inlined.

@@ -10,7 +10,7 @@ use crate::host::Host;
 use crate::interval::Interval;
 use crate::judge::{OffsetSample, SignedBy, SigningTime};
 use crate::local_clock::Reading;
-use crate::offset::ClockOffset;
+use crate::offset::{ClockOffset, distance};
 use crate::trust::{Limits, Trust, wall_on_monotonic};
 
 /// The correction, and what decides whether a sample may change it.
@@ -88,7 +88,7 @@ impl ClockState {
         let now = self.now(reading);
         let own = self.trust.host_time(host);
         let own = own.map(|own| own.sample.point.at_monotonic(reading.monotonic));
-        match own.filter(|own| ClockOffset::between(now, *own).magnitude() > REPAIRED) {
+        match own.filter(|own| distance(now, *own) > REPAIRED) {
             Some(now) => SigningTime {
                 now,
                 by: SignedBy::HostTime,
@@ -264,7 +264,7 @@ impl Correction {
 /// trip was.
 pub(crate) fn agrees(date: SystemTime, now: SystemTime) -> bool {
     // The two bounds of `contradict` differ; this is the nearer one.
-    ClockOffset::between(date, now).magnitude() < GRACE
+    distance(date, now) < GRACE
 }
 
 /// If the wall clock is this close to the correction, it has been repaired. NTP comes

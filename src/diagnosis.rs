@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use crate::event::{EventKind, SkewEvent, SkipReason};
 use crate::evidence::{Evidence, OtherCause, SkewDirection};
 use crate::judge::{CREDIBLE_SIGNATURE, WORTH_A_CORRECTION};
-use crate::offset::ClockOffset;
+use crate::offset::{ClockOffset, distance};
 
 use advice::text_of;
 pub use origin::Origin;
@@ -190,8 +190,7 @@ impl Cause {
         let signed_at = evidence.request_time();
         // A time that cannot become a sample can still explain the error: for example that
         // of an old report, or one that agrees with the local clock.
-        let agrees =
-            |time: &SystemTime| ClockOffset::between(wall, *time).magnitude() < WORTH_A_CORRECTION;
+        let agrees = |time: &SystemTime| distance(wall, *time) < WORTH_A_CORRECTION;
         let stated = evidence
             .server_time()
             .filter(|time| signed_at < Some(*time) || agrees(time));

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use crate::evidence::{Evidence, Sample, Strength};
 use crate::interval::Interval;
 use crate::local_clock::Reading;
-use crate::offset::ClockOffset;
+use crate::offset::{ClockOffset, distance};
 
 /// When a request was signed and sent, and when its response was received.
 #[derive(Clone, Copy, Debug)]
@@ -163,9 +163,9 @@ pub(crate) fn judge(
     let Some(sample) = evidence.sample() else {
         // A new signature helps only if the clock now reads a different time: it was
         // corrected in the meantime, or the request was in transit for long.
-        let distance = ClockOffset::between(signed_at, signing.now).magnitude();
+        let is_wrong = distance(signed_at, signing.now) >= WORTH_A_CORRECTION;
         return Verdict::NoTime {
-            resign: is_skew_error && distance >= WORTH_A_CORRECTION,
+            resign: is_skew_error && is_wrong,
         };
     };
     if !is_skew_error && sample.distance_to(signed_at) <= CREDIBLE_SIGNATURE {

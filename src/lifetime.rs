@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::offset::ClockOffset;
+use crate::offset::distance;
 
 /// The expiry of credentials, and the clocks when they were requested.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +35,7 @@ impl Lifetime {
     pub(crate) fn left(&mut self, clocks: Clocks) -> Option<Duration> {
         if self.loaded.generation != clocks.generation {
             let continued = self.continued(clocks.mono);
-            if ClockOffset::between(continued, clocks.now).magnitude() >= CHANGED {
+            if distance(continued, clocks.now) >= CHANGED {
                 return None;
             }
             self.settle(clocks.generation);

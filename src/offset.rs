@@ -128,6 +128,12 @@ impl fmt::Display for ClockOffset {
     }
 }
 
+/// Returns how far two times are apart.
+pub(crate) fn distance(one: SystemTime, other: SystemTime) -> Duration {
+    let since = one.duration_since(other);
+    since.unwrap_or_else(|before| before.duration())
+}
+
 /// Writes the largest unit that is not zero and the next one, rounded. For example, half a
 /// second less than two days is written as two days.
 fn write_magnitude(f: &mut fmt::Formatter<'_>, millis: u64) -> fmt::Result {

@@ -169,6 +169,8 @@ impl SkewClockBuilder {
             changes: watch::Sender::new(0),
             #[cfg(feature = "sdk")]
             recent: crate::recent::RecentCredentials::default(),
+            #[cfg(feature = "sdk")]
+            has_other_signers: AtomicBool::new(false),
         }));
         clock.publish(&clock.lock());
         report::start(&clock.0.origin, observed_by);

@@ -21,7 +21,7 @@ use crate::lifetime::{Clocks, corrected_expiry};
 #[cfg(any(feature = "sdk", feature = "tower"))]
 use crate::local_clock::LocalClock;
 use crate::local_clock::Reading;
-use crate::offset::ClockOffset;
+use crate::offset::distance;
 use crate::report::{self, ResendOutcome};
 
 impl SkewClock {
@@ -207,14 +207,14 @@ impl SentAt {
     /// caused it), it has to be if the signing time is nearer to the local time than to the
     /// corrected one.
     pub(crate) fn is_far_from(&self, signed_at: SystemTime) -> bool {
-        let distance = ClockOffset::between(signed_at, self.signing.now).magnitude();
+        let apart = distance(signed_at, self.signing.now);
         let is_by_local_clock = || {
-            let corrected = ClockOffset::between(self.reading.wall, self.signing.now).magnitude();
-            corrected > REPAIRED && distance > corrected / 2
+            let corrected = distance(self.reading.wall, self.signing.now);
+            corrected > REPAIRED && apart > corrected / 2
         };
         // Half of a correction is more than half of `REPAIRED`, so most requests need only the
         // first comparison.
-        distance >= WORTH_A_CORRECTION || (distance > REPAIRED / 2 && is_by_local_clock())
+        apart >= WORTH_A_CORRECTION || (apart > REPAIRED / 2 && is_by_local_clock())
     }
 
     pub(crate) fn round_trip(self, signed_at: Option<SystemTime>, received: Reading) -> RoundTrip {

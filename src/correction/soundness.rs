@@ -83,7 +83,7 @@ fn the_truth_is_inside_the_correction_and_stays_there() {
         if let Some(correction) = state.correction() {
             corrections.set(corrections.get() + 1);
             let at = known.reading(head + age);
-            let error = ClockOffset::between(state.now(at), known.truth(head + age)).magnitude();
+            let error = distance(state.now(at), known.truth(head + age));
             prop_assert!(
                 error <= correction.uncertainty(at.monotonic),
                 "{error:?} {correction:?}"

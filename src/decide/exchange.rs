@@ -8,7 +8,7 @@ use crate::evidence::Evidence;
 use crate::host::Host;
 use crate::judge::RoundTrip;
 use crate::local_clock::Reading;
-use crate::offset::ClockOffset;
+use crate::offset::distance;
 
 /// One signed request and its response.
 #[derive(Clone, Copy, Debug)]
@@ -76,8 +76,8 @@ impl Exchange<'_> {
     pub(super) fn credible_date(&self) -> Option<SystemTime> {
         let date = self.evidence.date()?;
         let signed_at = self.trip.signed_at?;
-        let is_credible = !self.evidence.accepted()
-            || ClockOffset::between(signed_at, date).magnitude() <= WIDEST_TOLERANCE;
+        let is_credible =
+            !self.evidence.accepted() || distance(signed_at, date) <= WIDEST_TOLERANCE;
         is_credible.then_some(date)
     }
 }

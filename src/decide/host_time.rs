@@ -6,7 +6,7 @@ use super::{Decision, Observation};
 use crate::event::EventKind;
 use crate::evidence::Strength;
 use crate::judge::{OffsetSample, SignedBy, SigningTime, Verdict, WORTH_A_CORRECTION, judge};
-use crate::offset::ClockOffset;
+use crate::offset::distance;
 use crate::trust::HostTimeKind;
 
 impl Observation<'_> {
@@ -77,14 +77,14 @@ impl Observation<'_> {
 
     pub(super) fn agrees_with_clock(&self, date: SystemTime) -> bool {
         let now = self.state.now(self.reading);
-        ClockOffset::between(date, now).magnitude() <= WORTH_A_CORRECTION
+        distance(date, now) <= WORTH_A_CORRECTION
     }
 
     /// Returns whether a sample differs from the clock by less than is worth a correction.
     pub(super) fn is_near(&self, sample: &OffsetSample) -> bool {
         let sampled = sample.point.at_monotonic(self.reading.monotonic);
         let now = self.state.now(self.reading);
-        ClockOffset::between(now, sampled).magnitude() < WORTH_A_CORRECTION
+        distance(now, sampled) < WORTH_A_CORRECTION
     }
 
     /// Removes the trial of a host that rejects a request signed with its own time, unless
@@ -108,9 +108,8 @@ impl Observation<'_> {
         // from a cache, or from another server of the host. A host that rejects a signature
         // by the time that its `Date` still states judges by another clock.
         let dates = exchange.trip.signed_at.zip(exchange.evidence.date());
-        let is_newer = dates.is_some_and(|(signed, date)| {
-            ClockOffset::between(signed, date).magnitude() >= WORTH_A_CORRECTION
-        });
+        let is_newer =
+            dates.is_some_and(|(signed, date)| distance(signed, date) >= WORTH_A_CORRECTION);
         self.state.trust.forget_time(host);
         if !is_newer {
             self.state.trust.back_off(host, self.reading);

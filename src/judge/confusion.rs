@@ -110,7 +110,7 @@ impl Row {
             _ => received.wall,
         };
         let truth = known.truth(known.there + known.back);
-        let off = ClockOffset::between(signed, truth).magnitude();
+        let off = distance(signed, truth);
         // Half a minute is for the time in transit of the resend, and for the cut to whole
         // seconds.
         let is_in_time = off + Duration::from_secs(30) <= Duration::from_millis(known.tolerance);

@@ -22,9 +22,9 @@ use crate::event::Label;
 use crate::host::Host;
 use crate::offset::ClockOffset;
 use crate::resign::{WRITTEN, X_AMZ_DATE};
+use crate::sdk::minimal_components;
 use crate::sdk::operation::{FirstUri, OperationState, Signed, first_header, service_of};
 use crate::sdk::sdk_correction::SdkCorrection;
-use crate::sdk::{http_client, minimal_components};
 use crate::timestamp;
 
 /// Auth scheme that replaces the SDK's SigV4 or SigV4a scheme, and signs with the corrected
@@ -164,10 +164,11 @@ impl Sign for SkewSigner {
             clock.note_request(&self.is_noted, "install", || {
                 service_of(cfg).and_then(Label::of_service)
             });
-            // The mark tells our HTTP client that it need not keep a copy of this request.
-            if http_client::is_in_use() && state.has_classifier {
+            if clock.has_other_signers() && state.has_classifier {
                 request.add_extension(ResignedBySdk);
             }
+        } else {
+            clock.note_other_signer();
         }
         Ok(())
     }
@@ -223,7 +224,8 @@ impl SkewSigner {
     }
 }
 
-/// Mark on a request that the SDK re-signs if necessary.
+/// Mark on a request that the SDK re-signs if necessary. Without it, our HTTP client does.
+/// It is needed only if the clock [has other signers](SkewClock::has_other_signers).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ResignedBySdk;
 

@@ -4,10 +4,14 @@ mod chunks;
 mod copy;
 mod request;
 
-use std::sync::Arc;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 
 use aws_runtime::service_clock_skew::DisableClockSkewCorrection;
+use aws_smithy_async::rt::sleep::SharedAsyncSleep;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
 use aws_smithy_runtime_api::client::http::{
@@ -31,6 +35,7 @@ use crate::resign::service_of;
 use crate::sdk::auth_scheme::ResignedBySdk;
 use crate::sdk::credentials::ClientCredentials;
 use crate::sdk::operation::{date_of, first_header};
+use crate::sdk::retry_classifier::is_classifier_first;
 
 use copy::RequestCopy;
 use request::{SdkRequest, put};
@@ -75,6 +80,8 @@ struct Shared {
     /// Whether the first signed request was logged.
     is_noted: AtomicBool,
     last_date: LastDate,
+    /// The sleep implementation of the first client that has one.
+    sleep: OnceLock<SharedAsyncSleep>,
 }
 
 impl SkewClock {
@@ -96,13 +103,13 @@ impl SkewClock {
     /// # }
     /// ```
     pub fn wrap_http_client(&self, inner: impl HttpClient + 'static) -> SkewHttpClient {
-        IS_IN_USE.store(true, Ordering::Relaxed);
         SkewHttpClient {
             shared: Arc::new(Shared {
                 clock: self.clone(),
                 adds_age: AtomicBool::new(false),
                 is_noted: AtomicBool::new(false),
                 last_date: LastDate::default(),
+                sleep: OnceLock::new(),
             }),
             inner: inner.into_shared(),
         }
@@ -115,9 +122,20 @@ impl HttpClient for SkewHttpClient {
         settings: &HttpConnectorSettings,
         components: &RuntimeComponents,
     ) -> SharedHttpConnector {
+        let inner = self.inner.http_connector(settings, components);
+        // A client in which the clock is installed re-signs its requests itself.
+        if is_classifier_first(components) && !self.shared.clock.has_other_signers() {
+            return inner;
+        }
+        if self.shared.sleep.get().is_none()
+            && let Some(sleep) = components.sleep_impl()
+        {
+            // Another client may have been first.
+            drop(self.shared.sleep.set(sleep));
+        }
         SharedHttpConnector::new(Connector {
             shared: self.shared.clone(),
-            inner: self.inner.http_connector(settings, components),
+            inner,
             credentials: ClientCredentials::of(components),
         })
     }
@@ -146,16 +164,6 @@ impl HttpClient for SkewHttpClient {
         self.inner.connector_metadata()
     }
 }
-
-/// Returns whether the program has created an HTTP client of this kind. Only then do
-/// requests need the mark for it.
-pub(super) fn is_in_use() -> bool {
-    IS_IN_USE.load(Ordering::Relaxed)
-}
-
-/// A mark costs more than all other work on an accepted request, and most programs that use
-/// `install!` have no such HTTP client.
-static IS_IN_USE: AtomicBool = AtomicBool::new(false);
 
 /// The connector of one attempt of one client.
 #[derive(Clone, Debug)]
@@ -189,20 +197,29 @@ impl HttpConnector for Connector {
         if copy.is_ours_to_sign && has_to_prepare(clock, sent_at, copy.signed_at) {
             return HttpConnectorFuture::new(prepare_and_send(connector, copy, request));
         }
-        let sent = connector.inner.call(request);
-        HttpConnectorFuture::new(async move {
-            let mut response = sent.await?;
-            let Shared { clock, .. } = &*connector.shared;
-            if must_observe(clock, sent_at, &response, || Host::of_uri(copy.uri())) {
-                // Few responses come this far, so this future is on the heap.
+        let mut sent = connector.inner.call(request);
+        // Emptied when the response is observed; `sent` is then that.
+        let mut kept = Some((connector, copy));
+        HttpConnectorFuture::new(poll_fn(move |context| {
+            let mut polled = Pin::new(&mut sent).poll(context);
+            let (Poll::Ready(Ok(response)), Some((connector, copy))) = (&mut polled, &kept) else {
+                return polled;
+            };
+            let shared = &connector.shared;
+            if !must_observe(&shared.clock, sent_at, response, || {
+                Host::of_uri(copy.uri())
+            }) {
+                if copy.is_ours_to_sign {
+                    shared.mark_cached(response);
+                }
+                return polled;
+            }
+            if let (Poll::Ready(Ok(response)), Some((connector, copy))) = (polled, kept.take()) {
                 let copy = SdkRequest::new(connector, copy);
-                return Box::pin(observe(copy, sent_at, response)).await;
+                sent = HttpConnectorFuture::new(observe(copy, sent_at, response));
             }
-            if copy.is_ours_to_sign {
-                connector.shared.mark_cached(&mut response);
-            }
-            Ok(response)
-        })
+            Pin::new(&mut sent).poll(context)
+        }))
     }
 }
 

@@ -3,7 +3,6 @@
 mod fallback;
 mod loaded;
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
 
@@ -23,7 +22,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 use crate::clock::SkewClock;
 use crate::event::{Details, Missing};
 use crate::lifetime::Clocks;
-use crate::sdk::credentials::{ONLY_PROVIDER, ValidAt};
+use crate::sdk::credentials::ValidAt;
 use crate::sdk::interceptor;
 use crate::sdk::operation::OperationState;
 use fallback::WithFallback;
@@ -49,8 +48,6 @@ pub struct SkewIdentityCache {
     /// The first resolver, wrapped for the caches. Most clients have only one, and look it
     /// up at every call.
     wrapped: OnceLock<SharedIdentityResolver>,
-    /// Whether there are other resolvers.
-    has_others: AtomicBool,
 }
 
 impl SkewClock {
@@ -75,7 +72,6 @@ impl SkewClock {
             current: Mutex::new(first),
             loaded: Arc::default(),
             wrapped: OnceLock::new(),
-            has_others: AtomicBool::new(false),
         }
     }
 }
@@ -94,25 +90,19 @@ impl SkewIdentityCache {
     /// Returns a resolver that falls back to the last valid identity that `resolver` has
     /// returned.
     fn with_fallback(&self, resolver: SharedIdentityResolver) -> SharedIdentityResolver {
-        let partition = resolver.cache_partition();
-        let first = self.wrapped.get();
-        if let Some(first) = first.filter(|first| first.cache_partition() == partition) {
-            return first.clone();
+        let wrap = |inner| {
+            SharedIdentityResolver::new(WithFallback {
+                inner,
+                clock: self.clock.clone(),
+                loaded: self.loaded.clone(),
+            })
+        };
+        let first = self.wrapped.get_or_init(|| wrap(resolver.clone()));
+        if first.cache_partition() == resolver.cache_partition() {
+            first.clone()
+        } else {
+            wrap(resolver)
         }
-        if partition == ONLY_PROVIDER.cache_partition() {
-            let only = first.filter(|_| !self.has_others.load(Ordering::Relaxed));
-            return only.cloned().unwrap_or(resolver);
-        }
-        let wrapped = SharedIdentityResolver::new(WithFallback {
-            inner: resolver,
-            clock: self.clock.clone(),
-            loaded: self.loaded.clone(),
-        });
-        let first = self.wrapped.get_or_init(|| wrapped.clone());
-        if first.cache_partition() != partition {
-            self.has_others.store(true, Ordering::Relaxed);
-        }
-        wrapped
     }
 
     /// Reports a client that has this cache and nothing that corrects its signatures. This

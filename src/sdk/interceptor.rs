@@ -118,6 +118,7 @@ impl Intercept for SkewInterceptor {
         let signed = state.signed();
         if !signed.is_some_and(|signed| signed.is_by(&self.clock)) {
             let is_unsigned = signed.is_none();
+            self.clock.note_other_signer();
             if state.sdk_correction != SdkCorrection::On {
                 state.sdk_correction = SdkCorrection::On;
                 self.sdk_correction.on(cfg);
@@ -210,10 +211,6 @@ impl SkewInterceptor {
         if !signed.is_by(&self.clock) {
             return false;
         }
-        if !response.status().is_success() {
-            // The HTTP client of this clock may have observed the response already.
-            return !Observed::is_on(response, &self.clock);
-        }
         let sent = signed.sent.reading;
         let is_aws = || {
             let until = &self.no_confirmation_until;
@@ -233,8 +230,11 @@ impl SkewInterceptor {
             }
             is_aws
         };
-        self.clock
-            .wants_accepted(sent, || date_of(response), is_aws)
+        let date = || date_of(response);
+        let is_wanted =
+            !response.status().is_success() || self.clock.wants_accepted(sent, date, is_aws);
+        // The HTTP client of this clock may have observed the response already.
+        is_wanted && !Observed::is_on(response, &self.clock)
     }
 
     /// Observes a response, and returns whether the request has to be re-signed.

@@ -77,7 +77,8 @@ impl ReplayRequest for SdkRequest {
     }
 
     async fn credentials(&mut self, at: SystemTime) -> Option<Credentials> {
-        self.connector.credentials.valid_at(at).await
+        let sleep = self.connector.shared.sleep.get().cloned();
+        self.connector.credentials.valid_at(at, sleep).await
     }
 
     fn recent_credentials(&self, access_key: &str) -> Option<Credentials> {
@@ -86,7 +87,7 @@ impl ReplayRequest for SdkRequest {
     }
 
     async fn read(&mut self, mut response: HttpResponse) -> (HttpResponse, Bytes) {
-        let deadline = deadline(self.connector.credentials.sleep.clone());
+        let deadline = deadline(self.connector.shared.sleep.get().cloned());
         let body = mem::replace(response.body_mut(), SdkBody::taken());
         let (body, text) = Buffered::read(body, deadline).await;
         *response.body_mut() = match body.whole() {
