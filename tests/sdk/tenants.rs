@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::clients::{Integration, SDK_AND_ALL, config, config_of, receive};
 use crate::site::QUEUE;
 use crate::unrepeatable::Role;
-use crate::wire::Wire;
+use crate::wire::{Answer, Fate, Wire};
 use crate::world::{HOUR, MINUTE, World, minutes};
 
 const AWS: &str = "https://sqs.us-east-1.amazonaws.com";
@@ -111,6 +111,32 @@ async fn lost(integration: Option<Integration>, is_caching: bool, skew: i64) -> 
         world.advance(minutes(1));
     }
     (in_flight, later)
+}
+
+/// After a request that our signer did not sign, the HTTP client takes part in all requests. It
+/// still leaves to the SDK what the SDK re-signs.
+#[tokio::test]
+async fn keys_that_rotate_lose_no_call_after_an_operation_without_a_signature() {
+    let world = World::with_skew(-20 * MINUTE);
+    let wire = Wire::new(&world, minutes(5));
+    let clock = world.skew_clock();
+    let config = Integration::Both.config(&base(&world, &wire), &clock);
+    let sts = aws_sdk_sts::config::Builder::from(&config);
+    let sts = aws_sdk_sts::Client::from_conf(aws_clock_skew::install!(sts, &clock).build());
+    wire.plan([Fate {
+        answer: Some(Answer::empty_403(world.true_time())),
+        ..Fate::default()
+    }]);
+    let unsigned = sts.assume_role_with_web_identity().role_arn("r");
+    let unsigned = unsigned.role_session_name("s").web_identity_token("t");
+    assert!(unsigned.send().await.is_err());
+    assert!(!clock.status().is_correcting());
+    let sqs = Builder::from(&config).credentials_provider(role(&world, "ASIA".to_owned()));
+    let sqs = aws_clock_skew::install!(sqs, &clock).identity_cache(IdentityCache::no_cache());
+    let sqs = aws_sdk_sqs::Client::from_conf(sqs.build());
+    assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
+    assert_eq!(wire.seen(), [false, true]);
+    assert_eq!(clock.status().event_count(), 1);
 }
 
 /// The HTTP client cannot reproduce a signature whose credentials it cannot load again. The SDK
