@@ -1,6 +1,7 @@
 //! SigV4a: S3 multi-region access points.
 
-use aws_clock_skew::install;
+use aws_clock_skew::{SkewClock, install};
+use aws_sdk_s3::config::Builder;
 use tokio::task::JoinSet;
 
 use crate::clients::{Integration, config_on, error_text};
@@ -22,6 +23,23 @@ struct Site {
 impl Site {
     /// `None` is the SDK alone.
     fn new(integration: Option<Integration>, skew: i64, manner: Manner) -> Self {
+        Self::with(
+            integration,
+            skew,
+            manner,
+            |builder, clock| match integration {
+                Some(integration) if integration.installs() => install!(builder, clock),
+                _ => builder,
+            },
+        )
+    }
+
+    fn with(
+        integration: Option<Integration>,
+        skew: i64,
+        manner: Manner,
+        install: impl Fn(Builder, &SkewClock) -> Builder,
+    ) -> Self {
         let world = World::with_skew(skew);
         let wire = Wire::with_manner(&world, minutes(15), manner);
         let tap = Tap::new(wire.clone());
@@ -43,11 +61,7 @@ impl Site {
             retried = builder.build();
         }
         let config = retried;
-        let builder = aws_sdk_s3::config::Builder::from(&config);
-        let builder = match integration {
-            Some(integration) if integration.installs() => install!(builder, &clock),
-            _ => builder,
-        };
+        let builder = install(Builder::from(&config), &clock);
         Self {
             wire,
             tap,
@@ -120,6 +134,25 @@ async fn a_multi_region_access_point_costs_one_rejection_and_no_call() {
             }
         }
     }
+}
+
+/// The client has all parts but the auth scheme for SigV4a.
+#[cfg_attr(not(feature = "sigv4a"), ignore = "needs the feature")]
+#[tokio::test]
+async fn the_http_client_re_signs_for_a_client_without_the_auth_scheme() {
+    let log = Log::start();
+    let both = Some(Integration::Both);
+    let site = Site::with(both, -2 * HOUR, Manner::InFields, |builder, clock| {
+        builder
+            .push_auth_scheme(clock.auth_scheme())
+            .retry_classifier(clock.retry_classifier())
+            .identity_cache(clock.identity_cache())
+            .interceptor(clock.interceptor())
+    });
+    assert_eq!(site.failed(3).await, 0);
+    assert_eq!(site.wire.seen(), [false, true, true, true]);
+    assert_eq!(log.names(), ["skew_detected"]);
+    site.has_signed_with_sigv4a();
 }
 
 #[cfg_attr(not(feature = "sigv4a"), ignore = "needs the feature")]
