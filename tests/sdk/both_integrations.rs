@@ -5,7 +5,10 @@ use std::iter;
 
 use aws_clock_skew::SkewClock;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_smithy_runtime_api::client::retries::classifiers::SharedRetryClassifier;
+use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
+use aws_smithy_runtime_api::client::retries::classifiers::{
+    ClassifyRetry, RetryAction, RetryClassifierPriority, SharedRetryClassifier,
+};
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use futures_util::stream;
@@ -230,4 +233,53 @@ async fn a_client_that_is_rebuilt_without_the_classifier_is_left_to_the_http_cli
         .into_iter()
         .filter(|accepted| !accepted);
     assert_eq!(rejected.count(), 1);
+}
+
+/// A classifier of the user that comes before the crate's.
+#[derive(Debug)]
+struct Early;
+
+impl ClassifyRetry for Early {
+    fn classify_retry(&self, _: &InterceptorContext) -> RetryAction {
+        RetryAction::NoActionIndicated
+    }
+
+    fn name(&self) -> &'static str {
+        "early"
+    }
+
+    fn priority(&self) -> RetryClassifierPriority {
+        let first_of_crate = RetryClassifierPriority::run_before(
+            RetryClassifierPriority::http_status_code_classifier(),
+        );
+        RetryClassifierPriority::run_before(first_of_crate)
+    }
+}
+
+/// Both take part in the requests of such a client, and each response counts once.
+#[tokio::test]
+async fn behind_a_classifier_that_comes_first_each_response_counts_once() {
+    let scenario = Scenario::new(0, Manner::InMessage);
+    let builder = scenario.sqs.config().to_builder();
+    let sqs = aws_sdk_sqs::Client::from_conf(builder.retry_classifier(Early).build());
+    let text = "Signature expired: 20270116T080000Z is now earlier than 20270116T080500Z \
+                (20270116T081000Z - 5 min.)";
+    let body = format!(r#"{{"__type":"InvalidSignatureException","message":"{text}"}}"#);
+    let date = shifted(scenario.world.true_time(), 10 * MINUTE);
+    scenario.wire.plan([
+        Fate::answered(Answer::new(400, &body)),
+        Fate::answered(Answer::new(200, "{}").dated(date)),
+    ]);
+    assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
+    assert_eq!(scenario.wire.sent(), 2);
+    assert_eq!(scenario.log.counted("resends", "outcome", "accepted"), 1);
+    // Three responses in a row that contradict a correction end it.
+    for is_corrected in [true, true, false] {
+        assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
+        assert_eq!(scenario.clock.status().is_correcting(), is_corrected);
+    }
+    assert_eq!(
+        scenario.log.names(),
+        ["skew_detected", "correction_cleared"]
+    );
 }
