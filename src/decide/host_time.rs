@@ -55,7 +55,12 @@ impl Observation<'_> {
         // Another request in flight may have removed the trial already.
         let is_tried = exchange.trip.signed_by == SignedBy::HostTime
             && self.kind_of_host_time() != Some(HostTimeKind::Conflicting);
-        if is_tried && !exchange.is_resend {
+        // The local clock was tried in place of the correction, for want of a time. It was no
+        // better.
+        let is_local = exchange.trip.signed_at.is_some_and(|signed_at| {
+            distance(signed_at, exchange.trip.sent.wall) < WORTH_A_CORRECTION
+        });
+        if is_tried && (!exchange.is_resend || is_local) {
             // No back-off: nothing shows that the host's `Date` differs from the clock it
             // judges by.
             self.state.trust.forget_time(name);

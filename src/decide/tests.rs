@@ -505,6 +505,19 @@ fn a_denial_that_states_no_time_ends_a_trial_and_starts_no_back_off() {
     machine.says(&[]);
 }
 
+/// A host that states no time denies a request, with the corrected and with the local time.
+#[test]
+fn a_denial_at_the_local_time_as_well_leaves_the_correction() {
+    let mut machine = Machine::new();
+    assert_eq!(machine.sends(MINIO, Message(HOUR)), Decision::Resign);
+    assert_eq!(machine.resends(MINIO, Undated(200)), Decision::Pass);
+    assert_eq!(machine.sends(MINIO, Undated(403)), Decision::Resign);
+    assert_eq!(machine.ahead(MINIO), 0);
+    assert_eq!(machine.resends(MINIO, Undated(403)), Decision::Pass);
+    assert_eq!(machine.ahead(MINIO), HOUR);
+    machine.says(&["skew_detected"]);
+}
+
 /// A wrong trial makes signatures look old, which is not expiry in transit.
 #[test]
 fn a_trial_that_is_behind_is_rejected_as_well() {
