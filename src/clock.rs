@@ -68,8 +68,8 @@ struct Shared {
     changes: watch::Sender<u64>,
     #[cfg(feature = "sdk")]
     recent: crate::recent::RecentCredentials,
-    /// Whether a client with a part of this clock has sent a request that the SDK cannot
-    /// re-sign with this clock's time.
+    /// Whether a client in which this clock is installed has sent a request that the SDK
+    /// cannot re-sign with this clock's time.
     #[cfg(feature = "sdk")]
     has_other_signers: AtomicBool,
 }
@@ -218,8 +218,8 @@ impl SkewClock {
     }
 
     /// Returns whether some requests of clients in which this clock is installed have to be
-    /// corrected by the HTTP client: they have another signer, or no interceptor of this
-    /// clock.
+    /// corrected by the HTTP client: they have another signer, or their client lacks the
+    /// interceptor.
     #[cfg(feature = "sdk")]
     pub(crate) fn has_other_signers(&self) -> bool {
         self.0.has_other_signers.load(Ordering::Relaxed)

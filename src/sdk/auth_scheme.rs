@@ -167,8 +167,6 @@ impl Sign for SkewSigner {
             if clock.has_other_signers() && state.has_classifier {
                 request.add_extension(ResignedBySdk);
             }
-        } else {
-            clock.note_other_signer();
         }
         Ok(())
     }

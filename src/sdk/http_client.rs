@@ -35,7 +35,7 @@ use crate::resign::service_of;
 use crate::sdk::auth_scheme::ResignedBySdk;
 use crate::sdk::credentials::ClientCredentials;
 use crate::sdk::operation::{date_of, first_header};
-use crate::sdk::retry_classifier::is_classifier_first;
+use crate::sdk::retry_classifier::{has_classifier_alone, is_classifier_first};
 
 use copy::RequestCopy;
 use request::{SdkRequest, put};
@@ -148,6 +148,10 @@ impl HttpClient for SkewHttpClient {
         let sdk_correction = cfg.load::<DisableClockSkewCorrection>();
         if !sdk_correction.is_some_and(DisableClockSkewCorrection::is_disabled) {
             self.shared.adds_age.store(true, Ordering::Relaxed);
+        }
+        // S3 Express makes such a client for its sessions.
+        if has_classifier_alone(components) {
+            self.shared.clock.note_other_signer();
         }
         self.inner.validate_base_client_config(components, cfg)
     }

@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
+use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::retries::classifiers::{
     ClassifyRetry, RetryAction, RetryClassifierPriority,
 };
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_runtime_api::client::runtime_components::{
+    RuntimeComponents, RuntimeComponentsBuilder,
+};
 use aws_smithy_types::retry::ErrorKind;
 
+use super::interceptor;
 use crate::clock::SkewClock;
 
 /// Retry classifier that permits the one resend that
@@ -85,6 +89,14 @@ pub(super) fn has_classifier(components: &RuntimeComponents) -> bool {
     components
         .retry_classifiers()
         .any(|classifier| classifier.name() == NAME)
+}
+
+/// Returns whether a client has this classifier without the interceptor that uses it.
+pub(super) fn has_classifier_alone(components: &RuntimeComponentsBuilder) -> bool {
+    let mut classifiers = components.retry_classifiers();
+    let mut interceptors = components.interceptors();
+    classifiers.any(|classifier| classifier.name() == NAME)
+        && !interceptors.any(|interceptor| interceptor.name() == interceptor::NAME)
 }
 
 const NAME: &str = "aws-clock-skew";

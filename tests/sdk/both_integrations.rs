@@ -235,6 +235,26 @@ async fn a_client_that_is_rebuilt_without_the_classifier_is_left_to_the_http_cli
     assert_eq!(rejected.count(), 1);
 }
 
+/// A client with the crate's classifier and no other part of it re-signs nothing.
+#[tokio::test]
+async fn a_client_with_the_classifier_alone_is_left_to_the_http_client() {
+    for skew in [-2 * DAY, 9 * HOUR] {
+        let scenario = Scenario::new(skew, Manner::InMessage);
+        let config = behind(
+            &without_retries(config_on(&scenario.wire, AWS)),
+            &scenario.clock,
+        );
+        let builder = aws_sdk_sqs::config::Builder::from(&config);
+        let builder = builder.retry_classifier(scenario.clock.retry_classifier());
+        let sqs = aws_sdk_sqs::Client::from_conf(builder.build());
+        for _ in 0..3 {
+            assert_eq!(receive(&sqs, QUEUE).await, Ok(()));
+        }
+        assert_eq!(scenario.wire.seen(), [false, true, true, true]);
+        assert_eq!(scenario.log.names(), ["skew_detected"]);
+    }
+}
+
 /// A classifier of the user that comes before the crate's.
 #[derive(Debug)]
 struct Early;
