@@ -38,6 +38,7 @@ use crate::sdk::operation::{date_of, first_header};
 use crate::sdk::retry_classifier::{has_classifier_alone, is_classifier_first};
 
 use copy::RequestCopy;
+pub(super) use request::Observed;
 use request::{SdkRequest, put};
 
 /// HTTP client that wraps another one. It re-signs and resends a request once after a clock
@@ -210,9 +211,8 @@ impl HttpConnector for Connector {
                 return polled;
             };
             let shared = &connector.shared;
-            if !must_observe(&shared.clock, sent_at, response, || {
-                Host::of_uri(copy.uri())
-            }) {
+            let host = || Host::of_uri(copy.uri());
+            if !must_observe(&shared.clock, sent_at, response, host) {
                 if copy.is_ours_to_sign {
                     shared.mark_cached(response);
                 }
@@ -259,21 +259,6 @@ async fn observe(
         shared.mark_cached(&mut response);
     }
     Ok(response)
-}
-
-/// Mark on a response that an HTTP client has observed: the [`id`](SkewClock::id) of its
-/// clock. It is an extension, since a server could set a header.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Observed(usize);
-
-impl Observed {
-    fn by(clock: &SkewClock) -> Self {
-        Self(clock.id())
-    }
-
-    pub(super) fn is_on(response: &HttpResponse, clock: &SkewClock) -> bool {
-        response.extension() == Some(&Self::by(clock))
-    }
 }
 
 /// Returns whether the clock has to observe a response that was just received.

@@ -13,10 +13,11 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 
+use super::Connector;
 use super::chunks::Chunks;
 use super::copy::RequestCopy;
-use super::{Connector, Observed};
 use crate::buffered::Buffered;
+use crate::clock::SkewClock;
 use crate::evidence::ResponseView;
 use crate::host::Host;
 use crate::resend::{LONGEST_READ, ReplayRequest};
@@ -119,6 +120,21 @@ impl ReplayRequest for SdkRequest {
 
     fn mark(&self, response: &mut HttpResponse) {
         response.add_extension(Observed::by(&self.connector.shared.clock));
+    }
+}
+
+/// Mark on a response that an HTTP client has observed: the [`id`](SkewClock::id) of its
+/// clock. It is an extension, since a server could set a header.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Observed(usize);
+
+impl Observed {
+    fn by(clock: &SkewClock) -> Self {
+        Self(clock.id())
+    }
+
+    pub(crate) fn is_on(response: &HttpResponse, clock: &SkewClock) -> bool {
+        response.extension() == Some(&Self::by(clock))
     }
 }
 
