@@ -34,8 +34,9 @@ use crate::resend::{LastDate, ReplayRequest, has_to_prepare, prepare, recover};
 use crate::resign::service_of;
 use crate::sdk::auth_scheme::ResignedBySdk;
 use crate::sdk::credentials::ClientCredentials;
+use crate::sdk::interceptor;
 use crate::sdk::operation::{date_of, first_header};
-use crate::sdk::retry_classifier::{has_classifier_alone, is_classifier_first};
+use crate::sdk::retry_classifier::is_ours;
 
 use copy::RequestCopy;
 pub(super) use request::Observed;
@@ -125,7 +126,8 @@ impl HttpClient for SkewHttpClient {
     ) -> SharedHttpConnector {
         let inner = self.inner.http_connector(settings, components);
         // A client in which the clock is installed re-signs its requests itself.
-        if is_classifier_first(components) && !self.shared.clock.has_other_signers() {
+        let first = components.retry_classifiers().next();
+        if first.is_some_and(is_ours) && !self.shared.clock.has_other_signers() {
             return inner;
         }
         if self.shared.sleep.get().is_none()
@@ -150,8 +152,8 @@ impl HttpClient for SkewHttpClient {
         if !sdk_correction.is_some_and(DisableClockSkewCorrection::is_disabled) {
             self.shared.adds_age.store(true, Ordering::Relaxed);
         }
-        // S3 Express makes such a client for its sessions.
-        if has_classifier_alone(components) {
+        // S3 Express makes a client without interceptors for its sessions.
+        if components.retry_classifiers().any(is_ours) && !interceptor::is_in(components) {
             self.shared.clock.note_other_signer();
         }
         self.inner.validate_base_client_config(components, cfg)

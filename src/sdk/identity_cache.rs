@@ -12,7 +12,6 @@ use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::identity::{
     IdentityFuture, ResolveCachedIdentity, SharedIdentityCache, SharedIdentityResolver,
 };
-use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::runtime_components::{
     RuntimeComponents, RuntimeComponentsBuilder,
 };
@@ -109,8 +108,7 @@ impl SkewIdentityCache {
     /// happens if a client of a configured config is given another HTTP client. The type of
     /// an HTTP client shows only in its `Debug` text.
     fn report_if_alone(&self, components: &RuntimeComponentsBuilder) {
-        let mut interceptors = components.interceptors();
-        let is_installed = interceptors.any(|known| known.name() == interceptor::NAME);
+        let is_installed = interceptor::is_in(components);
         let is_behind = || format!("{:?}", components.http_client()).contains("SkewHttpClient");
         if !is_installed && !self.clock.is_observe_only() && !is_behind() {
             self.clock

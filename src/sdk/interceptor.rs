@@ -12,7 +12,9 @@ use aws_smithy_runtime_api::client::interceptors::context::{
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata};
 use aws_smithy_runtime_api::client::retries::RequestAttempts;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_runtime_api::client::runtime_components::{
+    RuntimeComponents, RuntimeComponentsBuilder,
+};
 use aws_smithy_types::config_bag::ConfigBag;
 
 use crate::clock::SkewClock;
@@ -22,7 +24,7 @@ use crate::evidence::Evidence;
 use crate::host::Host;
 use crate::sdk::http_client::Observed;
 use crate::sdk::operation::{OperationState, Signed, date_of, request_resend, service_of, view};
-use crate::sdk::retry_classifier::has_classifier;
+use crate::sdk::retry_classifier::is_ours;
 use crate::sdk::sdk_correction::{SdkCorrection, Switch};
 
 /// Interceptor that updates the clock from the responses of one client, and requests one
@@ -92,7 +94,7 @@ impl Intercept for SkewInterceptor {
         components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let has_classifier = has_classifier(components);
+        let has_classifier = components.retry_classifiers().any(is_ours);
         let sdk_correction = if has_classifier && self.sdk_correction.off_early(cfg) {
             SdkCorrection::NeverOn
         } else if cfg.interceptor_state().load::<OperationState>().is_none() {
@@ -205,12 +207,10 @@ impl SkewInterceptor {
     /// Returns whether the clock has to observe the response. It does not if another signer
     /// has signed the request.
     fn must_observe(&self, signed: Option<&Signed>, response: Option<&HttpResponse>) -> bool {
+        let signed = signed.filter(|signed| signed.is_by(&self.clock));
         let (Some(signed), Some(response)) = (signed, response) else {
             return false;
         };
-        if !signed.is_by(&self.clock) {
-            return false;
-        }
         let sent = signed.sent.reading;
         let is_aws = || {
             let until = &self.no_confirmation_until;
@@ -289,6 +289,11 @@ impl SkewInterceptor {
     }
 }
 
-pub(super) const NAME: &str = "SkewInterceptor";
+/// Returns whether a client has this interceptor.
+pub(super) fn is_in(components: &RuntimeComponentsBuilder) -> bool {
+    components.interceptors().any(|known| known.name() == NAME)
+}
+
+const NAME: &str = "SkewInterceptor";
 /// In seconds; the interval at which responses from AWS are checked for a confirmation.
 const NO_CONFIRMATION: u64 = 60;

@@ -2,17 +2,12 @@
 
 use std::time::Duration;
 
-use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::retries::classifiers::{
-    ClassifyRetry, RetryAction, RetryClassifierPriority,
-};
-use aws_smithy_runtime_api::client::runtime_components::{
-    RuntimeComponents, RuntimeComponentsBuilder,
+    ClassifyRetry, RetryAction, RetryClassifierPriority, SharedRetryClassifier,
 };
 use aws_smithy_types::retry::ErrorKind;
 
-use super::interceptor;
 use crate::clock::SkewClock;
 
 /// Retry classifier that permits the one resend that
@@ -76,27 +71,14 @@ impl ClassifyRetry for SkewRetryClassifier {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ResendMark;
 
-/// Returns whether the first classifier of a client is this one, which usually is so if the
-/// client has it.
-pub(super) fn is_classifier_first(components: &RuntimeComponents) -> bool {
-    let first = components.retry_classifiers().next();
-    first.is_some_and(|classifier| classifier.name() == NAME)
-}
-
-/// Returns whether a client has this classifier.
+/// Returns whether a classifier of a client is this one.
 #[inline]
-pub(super) fn has_classifier(components: &RuntimeComponents) -> bool {
-    components
-        .retry_classifiers()
-        .any(|classifier| classifier.name() == NAME)
-}
-
-/// Returns whether a client has this classifier without the interceptor that uses it.
-pub(super) fn has_classifier_alone(components: &RuntimeComponentsBuilder) -> bool {
-    let mut classifiers = components.retry_classifiers();
-    let mut interceptors = components.interceptors();
-    classifiers.any(|classifier| classifier.name() == NAME)
-        && !interceptors.any(|interceptor| interceptor.name() == interceptor::NAME)
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "iterators of the SDK yield values"
+)]
+pub(super) fn is_ours(classifier: SharedRetryClassifier) -> bool {
+    classifier.name() == NAME
 }
 
 const NAME: &str = "aws-clock-skew";
