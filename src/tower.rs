@@ -84,7 +84,7 @@ mod sign;
 mod synchronize;
 
 pub use body::{NonReplayable, ReplayBody, SkewBody};
-pub use future::{SigningFuture, SkewFuture};
+pub use future::SkewFuture;
 #[cfg(feature = "sdk")]
 pub use http_client_service::HttpClientService;
 pub use layer::{SigningLayer, SkewLayer};

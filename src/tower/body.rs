@@ -2,9 +2,9 @@
 //! ([`SkewBody`]).
 
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -215,15 +215,5 @@ pub(super) async fn bytes_of<B: Body>(body: B) -> Option<Bytes> {
     match &*frames {
         [whole] => Some(whole.clone()),
         frames => Some(frames.concat().into()),
-    }
-}
-
-/// Returns all bytes of a body that yields them without waiting, and `None` for any other
-/// body.
-pub(super) fn bytes_at_hand<B: Body>(body: B) -> Option<Bytes> {
-    let mut cx = Context::from_waker(Waker::noop());
-    match pin!(bytes_of(body)).poll(&mut cx) {
-        Poll::Ready(bytes) => bytes,
-        Poll::Pending => None,
     }
 }

@@ -42,7 +42,7 @@ impl CachedCredentials {
     }
 
     /// Returns the credentials if they were loaded and are valid at the time `at`.
-    pub(super) fn known(&self, clock: &SkewClock, at: SystemTime) -> Option<Credentials> {
+    fn known(&self, clock: &SkewClock, at: SystemTime) -> Option<Credentials> {
         let mut known = self.lock();
         let known = known.as_mut()?;
         let clocks = clock.clocks();

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -13,8 +15,7 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::body::{ReplayBody, SkewBody, bytes_at_hand, bytes_of};
-use super::future::{BoxError, SigningFuture, SkewFuture};
+use super::body::{ReplayBody, SkewBody, bytes_of};
 use super::request::{head_of, put};
 use super::service::SkewService;
 use crate::clock::SkewClock;
@@ -84,7 +85,7 @@ where
 {
     type Response = Response<SkewBody<R>>;
     type Error = BoxError;
-    type Future = SigningFuture<S, B, R>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.skew.poll_ready(cx).map_err(Into::into)
@@ -92,23 +93,12 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let mut ready = self.skew.take_ready();
-        if is_signed(&request) {
-            return SigningFuture::sent(SkewFuture::sent(ready.inner.call(request), None));
-        }
-        let clock = &ready.wiring.clock;
-        if let Some(credentials) = ready.wiring.credentials.known(clock, clock.now())
-            && let Some(body) =
-                copy_of_body(&request).map_or(Some(None), |body| bytes_at_hand(body).map(Some))
-            && self
-                .scope
-                .sign(&mut request, body.as_deref(), &credentials, clock)
-                .is_ok()
-        {
-            return SigningFuture::sent(ready.send_signed(request));
-        }
-        // Something is not available at once, or the request cannot be signed.
         let scope = self.scope.clone();
-        SigningFuture::boxed(async move {
+        Box::pin(async move {
+            if is_signed(&request) {
+                let response = ready.inner.call(request).await;
+                return Ok(response.map_err(Into::into)?.map(SkewBody::untouched));
+            }
             let body = match copy_of_body(&request) {
                 // If the body cannot be read, the request is not signed: it would lack the
                 // hash of its body.
@@ -140,6 +130,9 @@ fn is_signed<B>(request: &Request<B>) -> bool {
             .split('&')
             .any(|pair| pair.starts_with("X-Amz-Signature="))
 }
+
+/// The error type of the layers of `tower` that add errors of their own.
+type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Error of a [`SigningService`] that could not sign a request and did not send it.
 ///
