@@ -263,8 +263,9 @@ async fn observe(
     Ok(response)
 }
 
-/// Returns whether the clock has to observe a response that was just received.
-fn must_observe(
+/// Returns whether the clock has to observe a response that was just received, and no HTTP
+/// client of this clock has done so.
+pub(super) fn must_observe(
     clock: &SkewClock,
     sent_at: SentAt,
     response: &HttpResponse,
@@ -272,7 +273,6 @@ fn must_observe(
 ) -> bool {
     let is_success = response.status().is_success();
     clock.must_observe(sent_at, is_success, || date_of(response), host)
-        // Another HTTP client of this clock may be inside this one.
         && !Observed::is_on(response, clock)
 }
 

@@ -1,7 +1,7 @@
 //! [`SkewInterceptor`]: an interceptor that observes the responses of one client.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_runtime::auth::sigv4::SCHEME_ID;
 use aws_smithy_runtime_api::box_error::BoxError;
@@ -21,9 +21,8 @@ use crate::clock::SkewClock;
 use crate::decide::{Decision, Exchange};
 use crate::event::{Details, Label, Missing, SkipReason};
 use crate::evidence::Evidence;
-use crate::host::Host;
-use crate::sdk::http_client::Observed;
-use crate::sdk::operation::{OperationState, Signed, date_of, request_resend, service_of, view};
+use crate::sdk::http_client::must_observe;
+use crate::sdk::operation::{OperationState, Signed, request_resend, service_of, view};
 use crate::sdk::retry_classifier::is_ours;
 use crate::sdk::sdk_correction::{SdkCorrection, Switch};
 
@@ -48,9 +47,6 @@ pub struct SkewInterceptor {
     has_reported_missing: AtomicBool,
     has_auth_scheme: OnceLock<bool>,
     sdk_correction: Switch,
-    /// Until this second on the monotonic clock, responses are not checked for a
-    /// confirmation, because the client's host was found not to be an AWS endpoint.
-    no_confirmation_until: AtomicU64,
 }
 
 impl SkewClock {
@@ -75,7 +71,6 @@ impl SkewClock {
             has_reported_missing: AtomicBool::new(false),
             has_auth_scheme: OnceLock::new(),
             sdk_correction: Switch::default(),
-            no_confirmation_until: AtomicU64::new(0),
         }
     }
 }
@@ -208,33 +203,9 @@ impl SkewInterceptor {
     /// has signed the request.
     fn must_observe(&self, signed: Option<&Signed>, response: Option<&HttpResponse>) -> bool {
         let signed = signed.filter(|signed| signed.is_by(&self.clock));
-        let (Some(signed), Some(response)) = (signed, response) else {
-            return false;
-        };
-        let sent = signed.sent.reading;
-        let is_aws = || {
-            let until = &self.no_confirmation_until;
-            let seconds = sent.monotonic.as_secs();
-            let wait = until.load(Ordering::Relaxed).saturating_sub(seconds);
-            // If the monotonic clock goes back, `wait` is out of this range, and the host
-            // is checked again.
-            if (1..=NO_CONFIRMATION).contains(&wait) {
-                return false;
-            }
-            let is_aws = signed.host().as_ref().is_some_and(Host::is_aws);
-            if !is_aws {
-                // Most clients have one host, so its name is parsed once a minute and not
-                // for each response.
-                let next = seconds.saturating_add(NO_CONFIRMATION);
-                until.store(next, Ordering::Relaxed);
-            }
-            is_aws
-        };
-        let date = || date_of(response);
-        let is_wanted =
-            !response.status().is_success() || self.clock.wants_accepted(sent, date, is_aws);
-        // The HTTP client of this clock may have observed the response already.
-        is_wanted && !Observed::is_on(response, &self.clock)
+        signed.zip(response).is_some_and(|(signed, response)| {
+            must_observe(&self.clock, signed.sent, response, || signed.host())
+        })
     }
 
     /// Observes a response, and returns whether the request has to be re-signed.
@@ -295,5 +266,3 @@ pub(super) fn is_in(components: &RuntimeComponentsBuilder) -> bool {
 }
 
 const NAME: &str = "SkewInterceptor";
-/// In seconds; the interval at which responses from AWS are checked for a confirmation.
-const NO_CONFIRMATION: u64 = 60;

@@ -31,6 +31,13 @@ use crate::resign::sign_unsigned;
 /// Returns a boxed [`SigningError`] if the request cannot be signed, or the error of the
 /// inner service.
 ///
+/// # Cancel safety
+///
+/// If the future of a call is dropped, nothing more is sent. If it has already updated the
+/// clock, the correction stays.
+///
+/// # Examples
+///
 /// ```
 /// use aws_clock_skew::SkewClock;
 /// use aws_clock_skew::tower::SigningService;
