@@ -265,6 +265,7 @@ async fn observe(
 
 /// Returns whether the clock has to observe a response that was just received, and no HTTP
 /// client of this clock has done so.
+#[inline]
 pub(super) fn must_observe(
     clock: &SkewClock,
     sent_at: SentAt,
