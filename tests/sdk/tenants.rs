@@ -123,10 +123,7 @@ async fn keys_that_rotate_lose_no_call_after_an_operation_without_a_signature() 
     let config = Integration::Both.config(&base(&world, &wire), &clock);
     let sts = aws_sdk_sts::config::Builder::from(&config);
     let sts = aws_sdk_sts::Client::from_conf(aws_clock_skew::install!(sts, &clock).build());
-    wire.plan([Fate {
-        answer: Some(Answer::empty_403(world.true_time())),
-        ..Fate::default()
-    }]);
+    wire.plan([Fate::answered(Answer::empty_403(world.true_time()))]);
     let unsigned = sts.assume_role_with_web_identity().role_arn("r");
     let unsigned = unsigned.role_session_name("s").web_identity_token("t");
     assert!(unsigned.send().await.is_err());
