@@ -16,6 +16,8 @@ mod response;
 mod sample;
 
 pub(crate) use code::visible;
+
+use crate::offset::distance;
 use code::{Class, Code};
 use message::Message;
 use std::time::{Duration, SystemTime};
@@ -229,8 +231,7 @@ impl Evidence {
     /// cache.
     pub(crate) fn is_about_another_request(&self, signed_at: SystemTime) -> bool {
         if let Some(request) = self.request_time() {
-            let distance = request.duration_since(signed_at);
-            return distance.unwrap_or_else(|error| error.duration()) > CUT_OFF;
+            return distance(request, signed_at) > CUT_OFF;
         }
         // If the message states no time, the sample comes from `Date`, which no quoted text
         // can change.

@@ -17,6 +17,7 @@ use aws_smithy_types::body::SdkBody;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
+use crate::assertions::distance;
 use crate::clients::{config, receive, sqs, without_retries};
 use crate::log::Log;
 use crate::wire::{Wire, http_date};
@@ -211,10 +212,7 @@ async fn bad_answers_fail_no_other_call_and_change_nothing() {
             // This call may end in any way.
             drop(receive(&sqs, QUEUE).await);
             hostile.answers.lock().expect("is not poisoned").clear();
-            let error = clock
-                .now()
-                .duration_since(world.true_time())
-                .unwrap_or_else(|before| before.duration());
+            let error = distance(clock.now(), world.true_time());
             assert!(error.as_secs() <= 1, "{error:?} after answer {number}");
             assert_eq!(receive(&sqs, QUEUE).await, Ok(()), "after answer {number}");
             world.advance(minutes(1));

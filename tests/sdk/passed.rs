@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::assertions::distance;
 use crate::clients::{Integration, SDK_AND_ALL, config_on, head, s3_of, without_retries};
 use crate::log::Log;
 use crate::possible::S3;
@@ -34,8 +35,7 @@ async fn wrong_signatures(integration: Option<Integration>, status: u16, ahead: 
         wire.plan([passed()]);
         drop(head(&s3).await);
         let signed_at = wire.signed_at().expect("a request was sent");
-        let error = world.true_time().duration_since(signed_at);
-        let error = error.unwrap_or_else(|early| early.duration());
+        let error = distance(world.true_time(), signed_at);
         wrong += usize::from(error >= Duration::from_secs(10));
         wire.forget_plans();
     }

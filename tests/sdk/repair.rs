@@ -6,6 +6,7 @@ use std::time::Duration;
 use aws_clock_skew_endpoint::Endpoint;
 use tokio::task::JoinSet;
 
+use crate::assertions::distance;
 use crate::clients::{Integration, config, send};
 use crate::log::Log;
 use crate::world::{DAY, MINUTE, World};
@@ -61,10 +62,7 @@ async fn repaired(integration: Integration, repair: Repair, skew: i64) {
     let held = burst();
     hold.arrived().await;
     repair.carry_out(&world, skew, || {
-        let error = clock
-            .now()
-            .duration_since(world.true_time())
-            .unwrap_or_else(|e| e.duration());
+        let error = distance(clock.now(), world.true_time());
         assert!(
             error <= Duration::from_secs(31),
             "{error:?} off while it is repaired"

@@ -36,8 +36,7 @@ async fn the_servers_time_is_computed_where_a_message_has_words_in_its_place() {
             assert_eq!(receive(&sqs, QUEUE).await, Ok(()), "{integration:?}");
         }
         assert_eq!((wire.sent(), wire.rejected()), (4, 0), "{integration:?}");
-        let error = clock.now().duration_since(world.true_time());
-        assert!(error.unwrap_or_else(|e| e.duration()) <= Duration::from_millis(1_500));
+        world.assert_true_time(&clock);
         assert_eq!(log.names(), ["skew_detected"], "{integration:?}");
     }
 }

@@ -29,6 +29,7 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 use tokio::sync::mpsc;
 
+use crate::assertions::distance;
 use crate::clients::{config, receive, sqs, without_retries};
 use crate::log::Log;
 use crate::wire::{Wire, whole_body};
@@ -166,11 +167,6 @@ fn transcriber(
         )
         .build(),
     )
-}
-
-fn distance(one: SystemTime, other: SystemTime) -> Duration {
-    one.duration_since(other)
-        .unwrap_or_else(|before| before.duration())
 }
 
 #[tokio::test]
