@@ -2,6 +2,7 @@
 
 use super::SkewDirection;
 use super::message::Times;
+use crate::offset::distance;
 use std::time::{Duration, SystemTime};
 
 /// The server's time as one response states it, from the best source in that response.
@@ -47,17 +48,19 @@ impl Sample {
     pub(super) fn with_date(self, date: Option<SystemTime>) -> Self {
         let date = date.filter(|date| self.distance_to(*date) <= DATE_ERROR);
         Self {
-            best: date.map_or(self.best, |date| date.clamp(self.earliest, self.latest)),
+            best: date.map_or(self.best, |date| self.nearest_to(date)),
             ..self
         }
     }
 
     /// Returns how far a time is outside of `earliest` and `latest`.
     pub(crate) fn distance_to(&self, time: SystemTime) -> Duration {
-        let before = self.earliest.duration_since(time);
-        before
-            .or_else(|_| time.duration_since(self.latest))
-            .unwrap_or_default()
+        distance(time, self.nearest_to(time))
+    }
+
+    /// Returns the time between `earliest` and `latest` that is nearest to another one.
+    fn nearest_to(&self, time: SystemTime) -> SystemTime {
+        time.clamp(self.earliest, self.latest)
     }
 
     /// Returns the part of the response that the sample comes from.
